@@ -1,0 +1,1 @@
+"""Ledgers, balances and transactions: their rows, the rules of posting, the REST API and the admin."""

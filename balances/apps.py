@@ -1,0 +1,26 @@
+"""The core app: rows, rules, REST API and admin of the ledger."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+def ensure_general_ledger(using: str, **_: Any) -> None:
+    """Make sure that the ledger of ``@`` balances exists (conventions 4)."""
+    from balances.models import GENERAL_LEDGER_ID, Ledger
+
+    Ledger.objects.using(using).get_or_create(
+        ledger_id=GENERAL_LEDGER_ID, defaults={"name": "General Ledger", "meta_data": {}}
+    )
+
+
+class BalancesConfig(AppConfig):
+    """Ledgers, balances and transactions."""
+
+    name = "balances"
+    verbose_name = "Ledger"
+
+    def ready(self) -> None:
+        """Connect what must hold after every migrate."""
+        post_migrate.connect(ensure_general_ledger, sender=self, dispatch_uid="ensure_general_ledger")

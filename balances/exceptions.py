@@ -1,0 +1,146 @@
+"""Every refusal has a class here. ``code`` is the contract's word for it (conventions 7.5), stable for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class LedgerError(Exception):
+    """The ledger refused."""
+
+    code = "GEN_BAD_REQUEST"
+    details: Any = None
+
+    def __init__(self, message: str | None = None) -> None:
+        """Take the class docstring as the message unless one is given."""
+        self.message = message or (self.__doc__ or "").rstrip(".")
+        super().__init__(self.message)
+
+
+class LedgerNotFound(LedgerError):
+    """Ledger not found."""
+
+    code, details = "LGR_NOT_FOUND", {}
+
+
+class BalanceNotFound(LedgerError):
+    """Balance with ID '…' not found."""
+
+    code, details = "BAL_NOT_FOUND", {}
+
+    def __init__(self, balance_id: str) -> None:
+        """Name the balance that is missing."""
+        super().__init__(f"Balance with ID '{balance_id}' not found")
+
+
+class IndicatorNotFound(LedgerError):
+    """No balance bears this indicator in this currency."""
+
+    code = "BAL_NOT_FOUND"
+
+    def __init__(self, indicator: str) -> None:
+        """Name the indicator that is missing."""
+        super().__init__(f"balance with indicator '{indicator}' not found")
+
+
+class TransactionNotFound(LedgerError):
+    """Transaction not found."""
+
+    code, details = "TXN_NOT_FOUND", {}
+
+
+class UnknownPostingBalance(BalanceNotFound):
+    """A posting names a balance that does not exist; the contract calls that a transaction's not-found."""
+
+    code = "TXN_NOT_FOUND"
+
+
+class EntityNotFound(LedgerError):
+    """entity not found."""
+
+    code = "META_ENTITY_NOT_FOUND"
+
+
+class InvalidEntityId(LedgerError):
+    """invalid entity ID format."""
+
+    code = "META_INVALID_ENTITY_ID"
+
+
+class UnknownLedger(LedgerError):
+    """Invalid ledger ID."""
+
+    code, details = "GEN_BAD_REQUEST", {}
+
+
+class IndicatorTaken(LedgerError):
+    """A balance with this indicator and currency exists."""
+
+    code, details = "GEN_CONFLICT", {}
+
+
+class DuplicateReference(LedgerError):
+    """The reference stands on another transaction already."""
+
+    code = "TXN_DUPLICATE_REFERENCE"
+
+    def __init__(self, reference: str) -> None:
+        """Name the reference."""
+        super().__init__(f"transaction validation failed: reference {reference} has already been used")
+
+
+class InsufficientFunds(LedgerError):
+    """failed to apply transaction to balances: insufficient funds in source balance."""
+
+    code = "TXN_INSUFFICIENT_FUNDS"
+
+
+class OverdraftLimitExceeded(LedgerError):
+    """failed to apply transaction to balances: transaction exceeds overdraft limit."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+
+class NonPositiveAmount(LedgerError):
+    """failed to apply transaction to balances: transaction precise amount must be positive."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+
+class SameBalance(LedgerError):
+    """Source and destination resolve to one balance."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, balance_id: str) -> None:
+        """Use the original's words, which speak of its optimistic lock (transactions 3.5)."""
+        super().__init__(
+            f"Optimistic locking failure: balance with ID '{balance_id}' "
+            "may have been updated or deleted by another transaction"
+        )
+
+
+class BalanceLocked(LedgerError):
+    """failed to acquire lock: failed to acquire all locks within the wait timeout."""
+
+    code = "GEN_RESOURCE_LOCKED"
+
+
+class NotYetSupported(LedgerError):
+    """The contract knows this request, this server does not serve it yet."""
+
+    code = "GEN_NOT_IMPLEMENTED"
+
+
+class EmptySource(LedgerError):
+    """The balance has totals but no transactions to rebuild them from."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, balance_id: str) -> None:
+        """Say what would happen and how to allow it."""
+        super().__init__(
+            f"Balance {balance_id} has totals but no transactions: reconstruction would set them to zero, "
+            "as if an opening balance had never been. Nothing was changed; allow it explicitly (allow_empty) "
+            "or book the opening balance as a transaction first."
+        )

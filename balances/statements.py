@@ -1,0 +1,25 @@
+"""Runs the SQL that is plainer as SQL: one statement a file, parameters by name, nothing built from strings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Statement:
+    """One statement out of a ``.sql`` file, whose header says its purpose, parameters and columns."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file once."""
+        self.text = path.read_text()
+
+    def rows(self, **parameters: Any) -> list[dict[str, Any]]:
+        """Run the statement on the default database and return its rows by column name."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.text, parameters)
+            columns = [column.name for column in cursor.description]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,1 @@
+"""The project: settings, URLs, the embedded database and the commands that start everything."""

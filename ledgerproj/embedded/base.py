@@ -1,0 +1,20 @@
+"""Django's PostgreSQL backend, connected to the embedded server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.postgresql import base
+
+from ledgerproj.embedded.server import connection_params
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Starts the embedded server when the first connection asks where it is."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return psycopg's parameters, those of the running embedded server included."""
+        params: dict[str, Any] = super().get_connection_params()
+        return params | connection_params(Path(settings.LEDGER_DATA_DIR), settings.EMBEDDED_DATABASE)

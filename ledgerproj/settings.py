@@ -1,0 +1,188 @@
+"""All settings. Operators set them by environment; see the table in README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from ledgerproj import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+LEDGER_DATA_DIR = Path(environment.text("LEDGER_DATA_DIR", str(BASE_DIR / "var"))).resolve()
+
+# --- database: DATABASE_URL, or the embedded server under LEDGER_DATA_DIR
+DATABASE_URL = environment.text("DATABASE_URL")
+EMBEDDED = not DATABASE_URL
+EMBEDDED_DATABASE = "ledger"
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {"ENGINE": "ledgerproj.embedded", "NAME": EMBEDDED_DATABASE, "OPTIONS": {}}
+    if EMBEDDED
+    else environment.database(DATABASE_URL)
+}
+DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": environment.number("LEDGER_POOL_SIZE", 16)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- secrets and modes; the embedded server's secrets are generated once and kept beside its data
+DEBUG = environment.flag("DJANGO_DEBUG", default=False)
+SECRET_KEY = environment.text("DJANGO_SECRET_KEY") or (
+    environment.kept_secret(LEDGER_DATA_DIR / "django_secret_key") if EMBEDDED else ""
+)
+BLNK_SERVER_SECURE = environment.flag("BLNK_SERVER_SECURE", default=True)
+BLNK_SERVER_SECRET_KEY = environment.text("BLNK_SERVER_SECRET_KEY") or (
+    environment.kept_secret(LEDGER_DATA_DIR / "master_key") if EMBEDDED else ""
+)
+BLNK_SERVER_PORT = environment.number("BLNK_SERVER_PORT", 5001)
+MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_MB", 5) * 1024 * 1024
+
+# --- HTTP
+ROOT_URLCONF = "ledgerproj.urls"
+WSGI_APPLICATION = "ledgerproj.wsgi.application"
+ALLOWED_HOSTS = environment.text("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
+APPEND_SLASH = False  # the contract redirects the other way (conventions 1.1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_REQUEST_BODY_BYTES
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED  # the embedded server is for http on this machine
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # TLS ends at the proxy in front, which redirects people; API clients are never redirected
+    "security.W021",  # the contract's header has no "preload" (conventions 3)
+]
+
+INSTALLED_APPS = [
+    "balances",
+    "reconciliation",
+    "ledgerproj",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
+]
+MIDDLEWARE = [
+    "balances.api.gate.ApiGate",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# --- time and language
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_THOUSAND_SEPARATOR = False
+
+# --- static files: served by whitenoise straight from the packages, so there is nothing to collect first
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+
+# --- API
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["balances.api.exact_json.ExactJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],  # bodies are decoded by balances.api.body, whatever Content-Type says
+    "DEFAULT_AUTHENTICATION_CLASSES": [],  # balances.api.gate has checked the key before any view runs
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "balances.api.exact_json.JSONWhateverIsAsked",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "balances.api.errors.answer",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Ledger back-office",
+    "DESCRIPTION": "Ledgers, balances and transactions, wire-compatible with Blnk Core, and their reconstruction.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "APPEND_COMPONENTS": {"securitySchemes": {"MasterKey": {"type": "apiKey", "in": "header", "name": "X-Blnk-Key"}}},
+    "SECURITY": [{"MasterKey": []}],
+}
+
+# --- admin
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Ledger back-office",
+    "SITE_HEADER": "Ledger back-office",
+    "SITE_SYMBOL": "account_balance",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("balances/money.css")],
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": "Ledger",
+                "items": [
+                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
+                    for title, icon, model in (
+                        ("Balances", "account_balance_wallet", "balances_balance"),
+                        ("Transactions", "receipt_long", "balances_transaction"),
+                        ("Ledgers", "menu_book", "balances_ledger"),
+                        ("Reconstructions", "history", "reconciliation_reconstruction"),
+                    )
+                ],
+            },
+            {
+                "title": "Administration",
+                "collapsible": True,
+                "items": [
+                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
+                    for title, icon, model in (
+                        ("Users", "person", "auth_user"),
+                        ("Groups", "group", "auth_group"),
+                        ("Background jobs", "schedule", "procrastinate_procrastinatejob"),
+                    )
+                ],
+            },
+        ],
+    },
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,1 @@
+"""Reconstruction of balances from their transactions, and the record of every run."""

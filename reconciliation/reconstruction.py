@@ -1,0 +1,105 @@
+"""What balances ought to be, from their transactions alone (transactions 12; architecture 4). It only reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from balances.models import TOTALS
+from balances.statements import Statement
+
+SQL = Path(__file__).parent / "sql"
+MEASURE = Statement(SQL / "measure.sql")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The six totals of a balance, in minor units, or six differences between such totals."""
+
+    credit_balance: int
+    debit_balance: int
+    balance: int
+    inflight_credit_balance: int
+    inflight_debit_balance: int
+    inflight_balance: int
+
+    @classmethod
+    def net(cls, *, credit: int, debit: int, inflight_credit: int, inflight_debit: int) -> Self:
+        """Build totals whose nets follow from their sides."""
+        return cls(credit, debit, credit - debit, inflight_credit, inflight_debit, inflight_credit - inflight_debit)
+
+    def __sub__(self, other: Totals) -> Totals:
+        return Totals(**{total: getattr(self, total) - getattr(other, total) for total in TOTALS})
+
+    def __bool__(self) -> bool:
+        """Tell whether any total differs from zero."""
+        return any(getattr(self, total) for total in TOTALS)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One balance in one snapshot: what is stored and what its transactions say."""
+
+    balance_id: str
+    indicator: str | None
+    currency: str
+    ledger_id: str
+    ledger_name: str
+    version: int
+    stored: Totals
+    recalculated: Totals
+    credit_rows: int
+    debit_rows: int
+    hold_rows: int
+    executed_at: datetime
+    executed_at_text: str
+
+    @property
+    def difference(self) -> Totals:
+        """Return recalculated less stored: what a correction adds, the negative of the drift."""
+        return self.recalculated - self.stored
+
+    @property
+    def has_drift(self) -> bool:
+        """Tell whether any of the six totals is wrong; a right net can hide equal errors on both sides."""
+        return bool(self.difference)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether the balance has totals but not one row that they could come from."""
+        return bool(self.stored) and not (self.credit_rows or self.debit_rows or self.hold_rows)
+
+    @property
+    def result(self) -> dict[str, str]:
+        """Return the eight strings that Blnk leaves in the metadata (ledgers-balances 6.3)."""
+        return {
+            "difference": str(self.difference.balance),
+            "executed_at": self.executed_at_text,
+            "previous_debit": str(self.stored.debit_balance),
+            "previous_credit": str(self.stored.credit_balance),
+            "previous_balance": str(self.stored.balance),
+            "recalculated_debit": str(self.recalculated.debit_balance),
+            "recalculated_credit": str(self.recalculated.credit_balance),
+            "recalculated_balance": str(self.recalculated.balance),
+        }
+
+
+def measure(balance_ids: list[str]) -> list[Measurement]:
+    """Measure balances in one snapshot, in key order; ids that do not exist are left out."""
+    return [_measurement(row) for row in MEASURE.rows(balance_ids=balance_ids)]
+
+
+def _measurement(row: dict[str, Any]) -> Measurement:
+    sums = {name: _units(row.pop(name)) for name in ("credit", "debit", "inflight_credit", "inflight_debit")}
+    stored = {total: _units(row.pop(total)) for total in TOTALS}
+    row = {item.name: row[item.name] for item in fields(Measurement) if item.name in row}
+    row["hold_rows"] = int(row["hold_rows"])
+    return Measurement(stored=Totals(**stored), recalculated=Totals.net(**sums), **row)
+
+
+def _units(value: Decimal) -> int:
+    """Return a sum as an ``int``; the fraction that a foreign database may hold stays, to be corrected exactly."""
+    return int(value) if value == value.to_integral_value() else value  # type: ignore[return-value]

@@ -1,0 +1,150 @@
+"""Reconstruction as a service: measure, correct by difference, record. Every door calls these functions.
+
+Correct while money moves (architecture 4): a posting changes a total and adds its row in one commit, so in
+every snapshot the drift is the same. It is measured without locking a row and taken off in one UPDATE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+
+from balances.exceptions import BalanceNotFound, EmptySource
+from balances.models import TOTALS
+from balances.posting import Correction, restate_balances
+from balances.statements import Statement
+from reconciliation.models import Reconstruction
+from reconciliation.reconstruction import Measurement, measure
+
+SERIALISE = Statement(Path(__file__).parent / "sql" / "serialise.sql")
+MEASURED_AT_ONCE = 5_000
+"""Balances in one measuring statement."""
+CORRECTED_AT_ONCE = 500
+"""Balances corrected in one commit: each holds an advisory lock, of which the server has a few thousand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked, by whom and through which door.
+
+    ``allow_empty`` permits totals without rows to become zero. ``leave_result`` writes the result into the
+    metadata even where there is no drift, because a client that set the flag waits for it there.
+    """
+
+    actor: str
+    origin: Reconstruction.Origin
+    reason: str = ""
+    dry_run: bool = False
+    allow_empty: bool = False
+    leave_result: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One balance of a run over many; ``record`` is there where it drifted, unless it was refused."""
+
+    measurement: Measurement
+    record: Reconstruction | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether drift was left as it was: totals without rows, and nobody allowed to set them to zero."""
+        return self.measurement.has_drift and self.record is None
+
+
+def reconstruct(balance_id: str, request: Request) -> Reconstruction:
+    """Rebuild one balance from its transactions, or only preview that, and return the record.
+
+    Raises ``BalanceNotFound``, or ``EmptySource`` where totals without rows would become zero, with
+    nothing written. Without drift nothing but the record is written, and the result if it was asked for.
+    """
+    with transaction.atomic():
+        measurements = _measure_serialised([balance_id], request)
+        if not measurements:
+            raise BalanceNotFound(balance_id)
+        measurement = measurements[0]
+        if measurement.is_empty and not (request.dry_run or request.allow_empty):
+            raise EmptySource(balance_id)
+        return _settle(measurements, request)[0]
+
+
+def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[Finding]:
+    """Measure many balances set-wise, correct those that drifted, and yield a finding for each, in order.
+
+    A record is left for each balance that drifted. Chunks are committed one by one, so an interrupted run
+    is complete for every balance it has yielded. Ids that do not exist are left out.
+    """
+    for chunk in _chunks(balance_ids, MEASURED_AT_ONCE):
+        measurements = measure(chunk)
+        drifted = (each.balance_id for each in measurements if each.has_drift)
+        settled: dict[str, Finding] = {}
+        for ids in _chunks(drifted, CORRECTED_AT_ONCE):
+            settled |= _settle_drifted(ids, request)
+        for measurement in measurements:
+            yield settled.get(measurement.balance_id, Finding(measurement))
+
+
+def _settle_drifted(balance_ids: list[str], request: Request) -> dict[str, Finding]:
+    """Measure once more under the locks that serialise reconstructions, and settle what still drifts."""
+    with transaction.atomic():
+        measurements = _measure_serialised(balance_ids, request)
+        wanted = [
+            each
+            for each in measurements
+            if each.has_drift and (request.dry_run or request.allow_empty or not each.is_empty)
+        ]
+        records = {record.balance_id: record for record in _settle(wanted, request)}
+    return {each.balance_id: Finding(each, records.get(each.balance_id)) for each in measurements}
+
+
+def _measure_serialised(balance_ids: list[str], request: Request) -> list[Measurement]:
+    """Measure; where a correction is to follow, only after every other reconstruction of these balances."""
+    if not request.dry_run:
+        SERIALISE.rows(balance_ids=balance_ids)
+    return measure(balance_ids)
+
+
+def _chunks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
+
+
+def _settle(measurements: list[Measurement], request: Request) -> list[Reconstruction]:
+    """Correct what drifted, unless this is a dry run, and record each measurement."""
+    restated = [each for each in measurements if each.has_drift or request.leave_result]
+    versions: dict[str, int] = {}
+    if restated and not request.dry_run:
+        versions = restate_balances([_correction(each) for each in restated])
+    return Reconstruction.objects.bulk_create(
+        Reconstruction.of(
+            each,
+            outcome=_outcome(each, request),
+            dry_run=request.dry_run,
+            actor=request.actor,
+            reason=request.reason,
+            origin=request.origin,
+            version_before=each.version,
+            version_after=versions.get(each.balance_id, each.version),
+        )
+        for each in measurements
+    )
+
+
+def _correction(measurement: Measurement) -> Correction:
+    difference = measurement.difference
+    return Correction(
+        balance_id=measurement.balance_id,
+        result=measurement.result,
+        **{total: getattr(difference, total) for total in TOTALS},
+    )
+
+
+def _outcome(measurement: Measurement, request: Request) -> Reconstruction.Outcome:
+    if not measurement.has_drift:
+        return Reconstruction.Outcome.NO_DRIFT
+    return Reconstruction.Outcome.PREVIEWED if request.dry_run else Reconstruction.Outcome.CORRECTED

@@ -1,0 +1,89 @@
+-- Purpose: what balances store and what their transactions say, in one statement and so in one snapshot
+-- (transactions 12.2; architecture 4). No row is locked.
+-- Parameters: balance_ids text[].
+-- Columns: a balance's identity and stored totals, then sums and row counts by side; executed_at as PostgreSQL text.
+WITH debits AS (
+    SELECT source AS balance_id, sum(precise_amount) AS units, count(*) AS row_count
+    FROM transactions
+    WHERE status = 'APPLIED' AND source = ANY(%(balance_ids)s::text[])
+    GROUP BY source
+),
+credits AS (
+    SELECT destination AS balance_id, sum(precise_amount) AS units, count(*) AS row_count
+    FROM transactions
+    WHERE status = 'APPLIED' AND destination = ANY(%(balance_ids)s::text[])
+    GROUP BY destination
+),
+-- Rows from before precise_amount existed: amount in major units times precision.
+legacy_debits AS (
+    SELECT source AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    FROM transactions
+    WHERE status = 'APPLIED' AND precise_amount IS NULL AND source = ANY(%(balance_ids)s::text[])
+    GROUP BY source
+),
+legacy_credits AS (
+    SELECT destination AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    FROM transactions
+    WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination = ANY(%(balance_ids)s::text[])
+    GROUP BY destination
+),
+holds AS MATERIALIZED (
+    SELECT transaction_id, parent_transaction, source, destination, status,
+           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    FROM transactions
+    WHERE status IN ('INFLIGHT', 'VOID')
+      AND (source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
+),
+-- A commit hangs under its hold or under the queued row that the hold came from. Commits are looked up
+-- from the holds, which are few, not from the applied rows.
+settled AS (
+    SELECT transaction_id AS parent_id, NULL AS queued_reference FROM holds WHERE status = 'INFLIGHT'
+    UNION
+    SELECT q.transaction_id, q.reference
+    FROM holds AS h
+    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    WHERE h.status = 'INFLIGHT'
+),
+commits AS MATERIALIZED (
+    SELECT c.source, c.destination,
+           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+    FROM settled AS s
+    JOIN transactions AS c
+        ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
+    WHERE s.queued_reference IS NULL OR c.reference IS DISTINCT FROM s.queued_reference || '_q'
+),
+inflight AS (
+    SELECT balance_id, sum(debit) AS debit, sum(credit) AS credit, sum(row_count) AS row_count
+    FROM (
+        SELECT source AS balance_id, CASE status WHEN 'INFLIGHT' THEN units ELSE -units END AS debit,
+               0 AS credit, 1 AS row_count FROM holds
+        UNION ALL
+        SELECT destination, 0, CASE status WHEN 'INFLIGHT' THEN units ELSE -units END, 1 FROM holds
+        UNION ALL
+        SELECT source, -units, 0, 0 FROM commits
+        UNION ALL
+        SELECT destination, 0, -units, 0 FROM commits
+    ) AS moves
+    GROUP BY balance_id
+)
+SELECT b.balance_id, b.indicator, b.currency, b.ledger_id, l.name AS ledger_name, b.version,
+       b.credit_balance, b.debit_balance, b.balance,
+       b.inflight_credit_balance, b.inflight_debit_balance, b.inflight_balance,
+       coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) AS credit,
+       coalesce(debits.units, 0) + coalesce(legacy_debits.units, 0) AS debit,
+       coalesce(inflight.credit, 0) AS inflight_credit,
+       coalesce(inflight.debit, 0) AS inflight_debit,
+       coalesce(credits.row_count, 0) AS credit_rows,
+       coalesce(debits.row_count, 0) AS debit_rows,
+       coalesce(inflight.row_count, 0) AS hold_rows,
+       now() AS executed_at,
+       now()::text AS executed_at_text
+FROM balances AS b
+JOIN ledgers AS l ON l.ledger_id = b.ledger_id
+LEFT JOIN debits ON debits.balance_id = b.balance_id
+LEFT JOIN credits ON credits.balance_id = b.balance_id
+LEFT JOIN legacy_debits ON legacy_debits.balance_id = b.balance_id
+LEFT JOIN legacy_credits ON legacy_credits.balance_id = b.balance_id
+LEFT JOIN inflight ON inflight.balance_id = b.balance_id
+WHERE b.balance_id = ANY(%(balance_ids)s::text[])
+ORDER BY b.balance_id

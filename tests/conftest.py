@@ -1,0 +1,41 @@
+"""What every test gets: the real PostgreSQL, and guards that let Django empty its test tables again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import TransactionTestCase
+
+from tests.world import MASTER_KEY
+
+GUARDED = ("transactions", "reconciliation_reconstruction")
+
+
+@pytest.fixture(autouse=True)
+def _known_settings(settings: Any) -> None:
+    settings.BLNK_SERVER_SECURE = True
+    settings.BLNK_SERVER_SECRET_KEY = MASTER_KEY
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_past_the_guards() -> Iterator[None]:
+    """Append-only tables refuse TRUNCATE; the flush between transactional tests must get past that."""
+    flush = TransactionTestCase._fixture_teardown
+
+    def without_guards(case: TransactionTestCase) -> None:
+        with connection.cursor() as cursor:
+            for table in GUARDED:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            try:
+                flush(case)
+            finally:
+                for table in GUARDED:
+                    cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+    TransactionTestCase._fixture_teardown = without_guards  # type: ignore[method-assign]
+    yield
+    TransactionTestCase._fixture_teardown = flush  # type: ignore[method-assign]

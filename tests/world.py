@@ -1,0 +1,81 @@
+"""One small cast for every test: a ledger, balances Alice and Bob, and ways to make their totals drift."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F
+
+from balances.models import TOTALS, Balance, Ledger, Transaction
+from balances.posting import Posting, open_balance, open_ledger, post_transaction
+from reconciliation.models import Reconstruction
+from reconciliation.runs import Request
+
+MASTER_KEY = "test-master-key"
+_numbers = itertools.count(1)
+
+
+def ledger(name: str = "Wallets") -> Ledger:
+    return open_ledger(name=name)
+
+
+def balance(owner: Ledger | None = None, currency: str = "USD", **fields: Any) -> Balance:
+    return open_balance(ledger_id=(owner or ledger()).ledger_id, currency=currency, **fields)
+
+
+def post(source: str | Balance, destination: str | Balance, units: int, **fields: Any) -> Transaction:
+    """Post minor units at precision 100; the source may go below zero."""
+    given: dict[str, Any] = {
+        "currency": "USD",
+        "reference": f"ref-{next(_numbers)}",
+        "description": "test",
+        "precision": 100,
+        "allow_overdraft": True,
+    }
+    return post_transaction(
+        Posting(
+            source=source if isinstance(source, str) else source.pk,
+            destination=destination if isinstance(destination, str) else destination.pk,
+            precise_amount=units,
+            **(given | fields),
+        )
+    )
+
+
+def row(status: str, units: int | None, source: Balance, destination: Balance, **fields: Any) -> Transaction:
+    """Insert a bare row as another writer would have, without moving any total."""
+    given: dict[str, Any] = {
+        "reference": f"row-{next(_numbers)}",
+        "currency": "USD",
+        "description": "row",
+        "precision": 100,
+        "amount": None if units is None else Decimal(units) / 100,
+        "effective_date": datetime.now(UTC),
+        "meta_data": {},
+    }
+    return Transaction.objects.create(
+        status=status, precise_amount=units, source=source, destination=destination, **(given | fields)
+    )
+
+
+def drift(target: Balance, *, credit: int = 0, debit: int = 0, hold_credit: int = 0, hold_debit: int = 0) -> None:
+    """Move stored totals behind the ledger's back, as an SQL edit or a lost update would."""
+    Balance.objects.filter(pk=target.pk).update(
+        credit_balance=F("credit_balance") + credit,
+        debit_balance=F("debit_balance") + debit,
+        balance=F("balance") + credit - debit,
+        inflight_credit_balance=F("inflight_credit_balance") + hold_credit,
+        inflight_debit_balance=F("inflight_debit_balance") + hold_debit,
+        inflight_balance=F("inflight_balance") + hold_credit - hold_debit,
+    )
+
+
+def totals(target: Balance) -> dict[str, int]:
+    return Balance.objects.values(*TOTALS).get(pk=target.pk)
+
+
+def request(**fields: Any) -> Request:
+    return Request(**({"actor": "alice", "origin": Reconstruction.Origin.COMMAND} | fields))
