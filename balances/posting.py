@@ -173,8 +173,8 @@ def _resolve(posting: Posting) -> tuple[str, str]:
     indicators = sorted(name for name in {posting.source, posting.destination} if name.startswith("@"))
     if not indicators:
         return posting.source, posting.destination
-    named = Balance.objects.filter(indicator__in=indicators, currency=posting.currency)
-    ids: dict[str, str] = dict(named.values_list("indicator", "balance_id"))
+    named = Balance.objects.filter(indicator__in=indicators, currency=posting.currency).only("indicator")
+    ids = {str(balance.indicator): balance.balance_id for balance in named}
     missing = [
         Balance(ledger_id=GENERAL_LEDGER_ID, indicator=indicator, currency=posting.currency)
         for indicator in indicators
@@ -182,7 +182,7 @@ def _resolve(posting: Posting) -> tuple[str, str]:
     ]
     if missing:
         Balance.objects.bulk_create(missing, ignore_conflicts=True)
-        ids = dict(named.values_list("indicator", "balance_id"))
+        ids = {str(balance.indicator): balance.balance_id for balance in named.all()}
     return ids.get(posting.source, posting.source), ids.get(posting.destination, posting.destination)
 
 

@@ -115,11 +115,11 @@ WHITENOISE_USE_FINDERS = True
 
 # --- API
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["balances.api.exact_json.ExactJSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["balances.api.rendering.ExactJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],  # bodies are decoded by balances.api.body, whatever Content-Type says
     "DEFAULT_AUTHENTICATION_CLASSES": [],  # balances.api.gate has checked the key before any view runs
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "balances.api.exact_json.JSONWhateverIsAsked",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "balances.api.rendering.JSONWhateverIsAsked",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "balances.api.errors.answer",
     "UNAUTHENTICATED_USER": None,

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 
+from tests.client import Client
 from tests.world import MASTER_KEY
 
 GUARDED = ("transactions", "reconciliation_reconstruction")
@@ -39,3 +40,9 @@ def _flush_past_the_guards() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = without_guards  # type: ignore[method-assign]
     yield
     TransactionTestCase._fixture_teardown = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def api() -> Client:
+    """Return a client that holds the master key."""
+    return Client()

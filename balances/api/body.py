@@ -1,0 +1,170 @@
+"""JSON in, as the original's decoder reads it (conventions 6): strict types, forgiving keys, its words for errors.
+
+What a body may hold is declared by request serializers, which describe it in the OpenAPI document as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import simplejson
+from django.core.exceptions import RequestDataTooBig
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from balances.exact_json import ExactDecoder, NumberOutOfRange
+
+RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class MalformedBody(Exception):
+    """The body is not the JSON that the route reads; answered with 400 ``GEN_MALFORMED_REQUEST``."""
+
+    def __init__(self, message: str, *, key: str = "error") -> None:
+        """Keep the message and the legacy key that carries it (conventions 7.1)."""
+        self.message, self.key = message, key
+        super().__init__(message)
+
+
+class InvalidBody(Exception):
+    """Fields break the rules; answered with 400 and the route's code under ``errors`` (conventions 6.2)."""
+
+    def __init__(self, reasons: dict[str, str], *, code: str = "GEN_VALIDATION_ERROR") -> None:
+        """Join the reasons as the original does: sorted by field, closed by one full stop."""
+        self.code = code
+        self.message = "; ".join(f"{name}: {reasons[name]}" for name in sorted(reasons)) + "."
+        super().__init__(self.message)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one Go type is read: its name in messages, whether a JSON value fits, and what becomes of it."""
+
+    go_type: str
+    fits: Callable[[Any], bool]
+    read: Callable[[Any], Any] = lambda value: value
+
+
+def parse_time(text: Any) -> datetime | None:
+    """Return an aware instant from RFC 3339 with zone, or ``None`` where it is not that."""
+    if not isinstance(text, str) or not RFC_3339.fullmatch(text):
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+        return instant if instant.utctimetuple() else None  # an instant before year 1 in UTC cannot be stored
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+
+
+KINDS: dict[type[serializers.Field[Any, Any, Any, Any]], Kind] = {
+    serializers.CharField: Kind("string", lambda value: isinstance(value, str)),
+    serializers.BooleanField: Kind("bool", lambda value: isinstance(value, bool)),
+    serializers.IntegerField: Kind("*big.Int", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    serializers.DecimalField: Kind("float64", _is_number, Decimal),
+    serializers.DateTimeField: Kind("time.Time", lambda value: parse_time(value) is not None, parse_time),
+    serializers.DictField: Kind("map[string]interface {}", lambda value: isinstance(value, dict)),
+    serializers.ListField: Kind("[]interface {}", lambda value: isinstance(value, list)),
+}
+
+
+def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: str = "error") -> dict[str, Any]:
+    """Return the fields of a request's JSON body by name; absent and ``null`` ones are left out.
+
+    ``shape`` declares the fields, its ``Meta.go_name`` names it in messages. Raises ``MalformedBody``
+    under ``key``.
+    """
+    try:
+        text = request._request.body.decode(errors="replace")
+    except RequestDataTooBig as error:
+        raise MalformedBody("http: request body too large", key=key) from error
+    value = _first_value(text, key)
+    name = getattr(shape, "Meta").go_name  # noqa: B009 - the stubs know no Meta
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise MalformedBody(f"json: cannot unmarshal {_kind_of(value)} into Go value of type model.{name}", key=key)
+    fields = {field.lower(): (field, _kind_for(declared)) for field, declared in shape().fields.items()}
+    decoded: dict[str, Any] = {}
+    for given, item in value.items():
+        if item is None or given.lower() not in fields:
+            continue
+        field, kind = fields[given.lower()]
+        if not kind.fits(item):
+            raise MalformedBody(_mismatch(item, name, field, kind), key=key)
+        decoded[field] = kind.read(item)
+    return decoded
+
+
+def _kind_for(declared: serializers.Field[Any, Any, Any, Any]) -> Kind:
+    return next(KINDS[base] for base in type(declared).__mro__ if base in KINDS)
+
+
+def _kind_of(value: Any) -> str:
+    for kind, types in (("bool", bool), ("string", str), ("array", list), ("object", dict)):
+        if isinstance(value, types):
+            return kind
+    return "number"
+
+
+def _mismatch(item: Any, struct: str, field: str, kind: Kind) -> str:
+    if kind.go_type == "*big.Int":
+        return f"math/big: cannot unmarshal {simplejson.dumps(str(item))} into a *big.Int"
+    return f"json: cannot unmarshal {_kind_of(item)} into Go struct field {struct}.{field} of type {kind.go_type}"
+
+
+def _first_value(text: str, key: str) -> Any:
+    """Return the first JSON value of a text; what follows it is ignored, as in the original."""
+    stripped = text.lstrip(" \t\r\n")
+    if not stripped:
+        raise MalformedBody("EOF", key=key)
+    try:
+        value, _ = ExactDecoder().raw_decode(stripped)
+    except simplejson.JSONDecodeError as error:
+        raise MalformedBody(_syntax_error(stripped, error), key=key) from error
+    except NumberOutOfRange as error:
+        raise MalformedBody(
+            f"json: cannot unmarshal number {error.literal} into Go value of type float64", key=key
+        ) from error
+    except RecursionError as error:
+        raise MalformedBody("exceeded max depth", key=key) from error
+    return _storable(value, key) if "\\u" in stripped or "\x00" in stripped else value
+
+
+def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> str:
+    """Say what the original's decoder says of the same text."""
+    position = error.pos
+    if position >= len(text) or error.msg.startswith("Unterminated"):
+        return "unexpected EOF"
+    expected = {
+        "Expecting value": "looking for beginning of value",
+        "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+        "Expecting ':' delimiter": "after object key",
+        "Expecting ',' delimiter": "after object key:value pair",
+        "Invalid control character": "in string literal",
+        "Invalid \\": "in string escape code",
+    }
+    where = next((words for start, words in expected.items() if error.msg.startswith(start)), "in literal")
+    return f"invalid character {text[position]!r} {where}"
+
+
+def _storable(value: Any, key: str) -> Any:
+    """Return a value whose strings PostgreSQL can store: lone surrogates replaced, as Go does; NUL refused."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise MalformedBody("a string contains the character \\u0000, which cannot be stored", key=key)
+        return SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_storable(item, key) for item in value]
+    if isinstance(value, dict):
+        return {_storable(name, key): _storable(item, key) for name, item in value.items()}
+    return value

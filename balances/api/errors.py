@@ -1,0 +1,70 @@
+"""The one map from refusals to HTTP: status by code, body by contract (conventions 7)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from balances.api.body import InvalidBody, MalformedBody
+from balances.exceptions import LedgerError
+
+logger = logging.getLogger(__name__)
+
+STATUSES = {
+    "GEN_MALFORMED_REQUEST": 400,
+    "GEN_VALIDATION_ERROR": 400,
+    "GEN_BAD_REQUEST": 400,
+    "TXN_INSUFFICIENT_FUNDS": 400,
+    "TXN_VALIDATION_ERROR": 400,
+    "META_INVALID_ENTITY_ID": 400,
+    "AUTH_MISSING_API_KEY": 401,
+    "AUTH_INVALID_API_KEY": 401,
+    "LGR_NOT_FOUND": 404,
+    "BAL_NOT_FOUND": 404,
+    "TXN_NOT_FOUND": 404,
+    "META_ENTITY_NOT_FOUND": 404,
+    "GEN_CONFLICT": 409,
+    "TXN_DUPLICATE_REFERENCE": 409,
+    "GEN_RESOURCE_LOCKED": 423,
+    "GEN_INTERNAL": 500,
+    "GEN_NOT_IMPLEMENTED": 501,
+}
+
+
+def error_body(code: str, message: str, *, details: Any = None, key: str = "error") -> dict[str, Any]:
+    """Return the contract's error body; ``key`` is the legacy field beside ``error_detail``."""
+    detail: dict[str, Any] = {"code": code}
+    if details is not None:
+        detail["details"] = details
+    return {key: message, "error_detail": detail | {"message": message}}
+
+
+def not_found() -> HttpResponse:
+    """Return the answer to an unknown path or a wrong method (conventions 1.1)."""
+    return HttpResponse("404 page not found", status=404, content_type="text/plain")
+
+
+def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
+    """Turn what a view raised into an answer. A surprise is logged with its traceback, never shown."""
+    set_rollback()
+    match error:
+        case MethodNotAllowed():
+            return not_found()
+        case MalformedBody():
+            return _response("GEN_MALFORMED_REQUEST", error.message, key=error.key)
+        case InvalidBody():
+            return _response(error.code, error.message, key="errors")
+        case LedgerError():
+            return _response(error.code, error.message, details=error.details)
+        case _:
+            logger.error("A request failed unexpectedly", exc_info=error)
+            return _response("GEN_INTERNAL", "internal server error")
+
+
+def _response(code: str, message: str, *, details: Any = None, key: str = "error") -> Response:
+    return Response(error_body(code, message, details=details, key=key), status=STATUSES[code])

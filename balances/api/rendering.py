@@ -1,0 +1,56 @@
+"""JSON out, as the contract has it: always JSON, UTF-8 said aloud, numbers exact (conventions 1, 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from balances.exact_json import dumps
+
+ZERO_TIME = "0001-01-01T00:00:00Z"
+"""What the contract writes for an instant that is not set."""
+
+
+class ExactJSONRenderer(BaseRenderer):
+    """Compact JSON; integers of any size and decimals as bare numbers."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = "utf-8"
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Return the body's bytes; without data, none."""
+        response = renderer_context["response"] if renderer_context else None
+        return b"" if response is not None and response.status_code == 204 else dumps(data).encode()
+
+
+class JSONWhateverIsAsked(BaseContentNegotiation):
+    """Answer in JSON whatever ``Accept`` says; the original never looks at it."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        """Return no parser: ``balances.api.body`` reads the body."""
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the only renderer."""
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+def go_time(instant: datetime) -> str:
+    """Return an instant as RFC 3339, trailing zeros of the fraction removed, ``Z`` for UTC (conventions 5.2)."""
+    text = instant.isoformat()
+    head, offset = text[:19], text[19:]
+    fraction = ""
+    if offset.startswith("."):
+        fraction, offset = offset[:7].rstrip("0").rstrip("."), offset[7:]
+    return f"{head}{fraction}{'Z' if offset == '+00:00' else offset}"

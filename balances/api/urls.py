@@ -1,0 +1,19 @@
+"""The core routes (conventions 11)."""
+
+from django.urls import path
+
+from balances.api import views
+
+urlpatterns = [
+    path("", views.RootView.as_view()),
+    path("health", views.HealthView.as_view()),
+    path("ledgers", views.LedgersView.as_view()),
+    path("ledgers/<str:ledger_id>", views.LedgerView.as_view()),
+    path("balances", views.BalancesView.as_view()),
+    path("balances/<str:balance_id>", views.BalanceView.as_view()),
+    path("balances/indicator/<str:indicator>/currency/<str:currency>", views.IndicatorView.as_view()),
+    path("transactions", views.TransactionsView.as_view()),
+    path("transactions/<str:transaction_id>", views.TransactionView.as_view()),
+    path("transactions/reference/<str:reference>", views.ReferenceView.as_view()),
+    path("<str:entity_id>/metadata", views.MetadataView.as_view()),
+]

@@ -1,0 +1,141 @@
+"""The rules that a decoded body must keep before anything is looked up, in the contract's words."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from balances.amounts import plain
+from balances.api.body import InvalidBody, parse_time
+from balances.exceptions import NotYetSupported
+from balances.models import GENERAL_LEDGER_ID
+from balances.posting import Posting
+
+BLANK = "cannot be blank"
+MAX_SIGNIFICANT_DIGITS = 15
+STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
+TIME_HELP = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)"
+
+
+def check_ledger(fields: dict[str, Any]) -> None:
+    """Raise ``InvalidBody`` for a ledger without a name (ledgers-balances 2.1)."""
+    if not fields.get("name"):
+        raise InvalidBody({"name": BLANK})
+
+
+def check_balance(fields: dict[str, Any]) -> None:
+    """Trim and check a new balance (ledgers-balances 3.4). Raises ``InvalidBody`` or ``NotYetSupported``."""
+    fields["allocation_strategy"] = fields.get("allocation_strategy", "").strip().upper() or "FIFO"
+    fields["indicator"] = fields.get("indicator", "").strip() or None
+    reasons = {name: BLANK for name in ("ledger_id", "currency") if not fields.get(name)}
+    if fields.get("track_fund_lineage") and not fields.get("identity_id"):
+        reasons["identity_id"] = "identity_id is required when track_fund_lineage is enabled"
+    if fields["allocation_strategy"] not in STRATEGIES:
+        reasons["allocation_strategy"] = f"allocation_strategy must be one of: {', '.join(STRATEGIES)}"
+    if fields["indicator"] and fields.get("ledger_id") != GENERAL_LEDGER_ID:
+        reasons["indicator"] = (
+            f"indicator is only allowed for General Ledger balances (ledger_id = {GENERAL_LEDGER_ID})"
+        )
+    elif fields["indicator"] and not re.fullmatch(r"@[^\t\n\f\r ]+", fields["indicator"]):
+        reasons["indicator"] = "indicator must start with '@' and contain no whitespace (e.g. '@cash')"
+    if reasons:
+        raise InvalidBody(reasons)
+    if fields.get("identity_id"):
+        raise NotYetSupported("Identities are not served yet: leave identity_id out.")
+
+
+def posting_from(fields: dict[str, Any]) -> Posting:
+    """Return the movement that a body asks for. Raises ``InvalidBody`` or ``NotYetSupported``."""
+    reasons = {
+        name: reason
+        for name, reason in (
+            ("amount", _amount_reason(fields)),
+            ("precision", _precision_reason(fields)),
+            ("source", _side_reason(fields, "source")),
+            ("destination", _side_reason(fields, "destination") or _same_side_reason(fields)),
+            *((name, None if fields.get(name) else BLANK) for name in ("currency", "description", "reference")),
+            *((name, _time_reason(fields, name)) for name in TIMES),
+        )
+        if reason
+    }
+    if reasons:
+        raise InvalidBody(reasons, code="TXN_VALIDATION_ERROR")
+    _refuse_what_is_not_served(fields)
+    return Posting(
+        **{name: fields[name] for name in ("source", "destination", "currency", "reference", "description")},
+        amount=fields.get("amount"),
+        precise_amount=fields.get("precise_amount"),
+        precision=int(fields.get("precision", 0)) or 1,
+        allow_overdraft=fields.get("allow_overdraft", False),
+        overdraft_limit=fields.get("overdraft_limit", Decimal(0)),
+        atomic=fields.get("atomic", False),
+        effective_date=fields.get("effective_date"),
+        scheduled_for=parse_time(fields.get("scheduled_for")),
+        meta_data=fields.get("meta_data", {}),
+    )
+
+
+TIMES = ("scheduled_for", "inflight_expiry_date", "inflight_commit_date")
+
+
+def _amount_reason(fields: dict[str, Any]) -> str | None:
+    amount, precise = fields.get("amount", Decimal(0)), fields.get("precise_amount")
+    if amount and precise is not None:
+        return "either amount or precise_amount should be provided, not both"
+    if not amount and precise is None:
+        return "either amount or precise_amount is required"
+    if len(plain(abs(amount)).replace(".", "").lstrip("0")) > MAX_SIGNIFICANT_DIGITS:
+        return "amount has more than 15 significant digits which may cause rounding errors; use precise_amount instead"
+    if amount < 0:
+        return "amount cannot be negative"
+    if precise is not None and precise < 0:
+        return "precise_amount cannot be negative"
+    return None
+
+
+def _precision_reason(fields: dict[str, Any]) -> str | None:
+    precision = fields.get("precision", Decimal(0))
+    if precision != precision.to_integral_value():
+        return "precision must be an integer value"
+    if precision < 0:
+        return "precision cannot be negative"
+    return "precision is too large" if precision >= 2**63 else None
+
+
+def _side_reason(fields: dict[str, Any], side: str) -> str | None:
+    if bool(fields.get(side)) == bool(fields.get(f"{side}s")):
+        return f"either {side} or {side}s is required, not both"
+    return None
+
+
+def _same_side_reason(fields: dict[str, Any]) -> str | None:
+    if _names(fields, "source") & _names(fields, "destination"):
+        return "source and destination cannot be the same balance"
+    return None
+
+
+def _names(fields: dict[str, Any], side: str) -> set[str]:
+    listed = {entry.get("identifier") for entry in fields.get(f"{side}s", ()) if isinstance(entry, dict)}
+    return {name for name in (fields.get(side), *listed) if isinstance(name, str) and name}
+
+
+def _time_reason(fields: dict[str, Any], name: str) -> str | None:
+    return TIME_HELP if fields.get(name) and parse_time(fields[name]) is None else None
+
+
+def _refuse_what_is_not_served(fields: dict[str, Any]) -> None:
+    """Refuse aloud what the contract knows and this server does not do yet, rather than half of it."""
+    refusals = {
+        "Dry runs of transactions are not served yet: leave dry_run out.": fields.get("dry_run"),
+        "Split transactions are not served yet: send one source and one destination.": (
+            fields.get("sources") or fields.get("destinations")
+        ),
+        "Holds are not served yet: leave inflight and its dates out.": (
+            fields.get("inflight") or fields.get("inflight_expiry_date") or fields.get("inflight_commit_date")
+        ),
+        "The queue is not served yet: send skip_queue true.": not fields.get("skip_queue"),
+    }
+    for sentence, asked in refusals.items():
+        if asked:
+            raise NotYetSupported(sentence)

@@ -1,0 +1,207 @@
+"""The core routes. A view decodes, calls one function, answers; the rules are elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DatabaseError, connection
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from psycopg_pool import PoolTimeout
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from balances import exceptions, posting
+from balances.amounts import short
+from balances.api import listing, serializers, validation
+from balances.api.body import MalformedBody, decode
+from balances.api.gate import actor
+from balances.models import Balance, Ledger, Transaction
+from balances.statements import Statement
+
+QUEUED = Statement(posting.SQL / "queued.sql")
+REFUSED: dict[Any, Any] = {400: serializers.ErrorAnswer, 404: serializers.ErrorAnswer}
+LIMIT = OpenApiParameter("limit", int)
+OFFSET = OpenApiParameter("offset", int)
+
+
+class ApiView(APIView):
+    """A route of the API: no method exists that is not written out (conventions 1.1)."""
+
+    http_method_names = ["get", "post", "put"]
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Return none: the original has no ``Allow`` and no ``Vary``."""
+        return {}
+
+
+class RootView(ApiView):
+    @extend_schema(responses={200: str}, auth=[])
+    def get(self, request: Request) -> Response:
+        """Say that the server runs."""
+        return Response("server running...")
+
+
+class HealthView(ApiView):
+    @extend_schema(responses={200: dict, 503: dict}, auth=[])
+    def get(self, request: Request) -> Response:
+        """Say whether the database answers."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except (DatabaseError, PoolTimeout):
+            return Response({"reason": "database unreachable", "status": "DOWN"}, status=503)
+        return Response({"status": "UP"})
+
+
+class LedgersView(ApiView):
+    @extend_schema(parameters=[LIMIT, OFFSET], responses=serializers.LedgerAnswer(many=True))
+    def get(self, request: Request) -> Response:
+        """List ledgers, newest first."""
+        page = listing.LEDGERS.page(Ledger.objects.all(), request)
+        return Response([serializers.LedgerAnswer(ledger).data for ledger in page])
+
+    @extend_schema(request=serializers.CreateLedger, responses={201: serializers.LedgerAnswer} | REFUSED)
+    def post(self, request: Request) -> Response:
+        """Create a ledger."""
+        fields = decode(request, serializers.CreateLedger, key="errors")
+        validation.check_ledger(fields)
+        ledger = posting.open_ledger(name=fields["name"], meta_data=fields.get("meta_data"))
+        return Response(serializers.LedgerAnswer(ledger).data, status=201)
+
+
+class LedgerView(ApiView):
+    @extend_schema(responses={200: serializers.LedgerAnswer} | REFUSED)
+    def get(self, request: Request, ledger_id: str) -> Response:
+        """Read a ledger."""
+        ledger = Ledger.objects.filter(ledger_id=ledger_id).first()
+        if ledger is None:
+            raise exceptions.LedgerNotFound
+        return Response(serializers.LedgerAnswer(ledger).data)
+
+    @extend_schema(request=serializers.UpdateLedger, responses={200: serializers.LedgerAnswer} | REFUSED)
+    def put(self, request: Request, ledger_id: str) -> Response:
+        """Rename a ledger."""
+        fields = decode(request, serializers.UpdateLedger, key="errors")
+        validation.check_ledger(fields)
+        ledger = posting.rename_ledger(ledger_id=ledger_id, name=fields["name"])
+        return Response(serializers.LedgerAnswer(ledger).data)
+
+
+class BalancesView(ApiView):
+    @extend_schema(parameters=[LIMIT, OFFSET], responses=serializers.BalanceAnswer(many=True))
+    def get(self, request: Request) -> Response:
+        """List balances, newest first; an empty list is ``null``, as in the original."""
+        page = listing.BALANCES.page(Balance.objects.newest_first(), request)
+        return Response([serializers.BalanceAnswer(balance).data for balance in page] or None)
+
+    @extend_schema(request=serializers.CreateBalance, responses={201: serializers.BalanceAnswer} | REFUSED)
+    def post(self, request: Request) -> Response:
+        """Open a balance."""
+        fields = decode(request, serializers.CreateBalance)
+        validation.check_balance(fields)
+        balance = posting.open_balance(
+            ledger_id=fields["ledger_id"],
+            currency=fields["currency"],
+            indicator=fields["indicator"],
+            allocation_strategy=fields["allocation_strategy"],
+            meta_data=fields.get("meta_data"),
+        )
+        # The original answers with version 0 here and shows the stored 1 from the first read on.
+        return Response(serializers.BalanceAnswer(balance).data | {"version": 0}, status=201)
+
+
+class BalanceView(ApiView):
+    parameters = [
+        OpenApiParameter("with_queued", bool, description="Add the amounts that wait in the queue"),
+        OpenApiParameter("include", str, many=True, description="ledger"),
+        OpenApiParameter("from_source", bool, description="Answer with totals summed from the transactions"),
+    ]
+
+    @extend_schema(parameters=parameters, responses={200: serializers.BalanceAnswer} | REFUSED)
+    def get(self, request: Request, balance_id: str) -> Response:
+        """Read a balance."""
+        balance = self.find(request, balance_id)
+        if request.query_params.get("with_queued") == "true":
+            queued = QUEUED.rows(balance_id=balance_id)[0]
+            balance.queued_debit_balance, balance.queued_credit_balance = int(queued["debit"]), int(queued["credit"])
+        if "ledger" in request.query_params.getlist("include"):
+            balance.included_ledger = balance.ledger
+        return Response(serializers.BalanceAnswer(balance).data)
+
+    def find(self, request: Request, balance_id: str) -> Any:
+        """Return the balance that is to be shown. Raises ``BalanceNotFound``."""
+        balance = Balance.objects.filter(balance_id=balance_id).first()
+        if balance is None:
+            raise exceptions.BalanceNotFound(balance_id)
+        return balance
+
+
+class IndicatorView(ApiView):
+    @extend_schema(responses={200: serializers.BalanceAnswer} | REFUSED)
+    def get(self, request: Request, indicator: str, currency: str) -> Response:
+        """Read the balance of an indicator in a currency."""
+        balance = Balance.objects.by_indicator(indicator, currency).first()
+        if balance is None:
+            raise exceptions.IndicatorNotFound(indicator)
+        return Response(serializers.BalanceAnswer(balance).data)
+
+
+class TransactionsView(ApiView):
+    @extend_schema(parameters=[LIMIT, OFFSET], responses=serializers.TransactionAnswer(many=True))
+    def get(self, request: Request) -> Response:
+        """List transactions, newest first."""
+        page = listing.TRANSACTIONS.page(Transaction.objects.newest_first(), request)
+        return Response([serializers.TransactionAnswer(row).data for row in page])
+
+    @extend_schema(request=serializers.RecordTransaction, responses={201: serializers.TransactionAnswer} | REFUSED)
+    def post(self, request: Request) -> Response:
+        """Post one movement, applied at once (``skip_queue``)."""
+        try:
+            fields = decode(request, serializers.RecordTransaction)
+        except MalformedBody as error:
+            raise MalformedBody("Invalid input") from error
+        asked = validation.posting_from(fields)
+        row: Any = posting.post_transaction(asked)
+        row.effective_date = asked.effective_date or row.effective_date
+        row.scheduled_for = asked.scheduled_for
+        row.allow_overdraft, row.overdraft_limit = asked.allow_overdraft, asked.overdraft_limit
+        row.skip_queue, row.atomic = True, asked.atomic
+        row.amount_string = str(short(row.amount)) if asked.precise_amount is not None else ""
+        return Response(serializers.TransactionAnswer(row).data, status=201)
+
+
+class TransactionView(ApiView):
+    @extend_schema(responses={200: serializers.TransactionAnswer} | REFUSED)
+    def get(self, request: Request, transaction_id: str) -> Response:
+        """Read a transaction."""
+        row = Transaction.objects.filter(transaction_id=transaction_id).first()
+        if row is None:
+            raise exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
+        return Response(serializers.TransactionAnswer(row).data)
+
+
+class ReferenceView(ApiView):
+    @extend_schema(responses={200: serializers.TransactionAnswer} | REFUSED)
+    def get(self, request: Request, reference: str) -> Response:
+        """Read a transaction by its reference."""
+        row = Transaction.objects.filter(reference=reference).first()
+        if row is None:
+            raise exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
+        return Response(serializers.TransactionAnswer(row).data)
+
+
+class MetadataView(ApiView):
+    @extend_schema(request=serializers.UpdateMetadata, responses={200: serializers.MetadataAnswer} | REFUSED)
+    def post(self, request: Request, entity_id: str) -> Response:
+        """Merge metadata; ``BLNK_RUN_RECONCILIATION: "SOURCE"`` on a balance rebuilds it before this answers."""
+        fields = decode(request, serializers.UpdateMetadata)
+        if "meta_data" not in fields:
+            raise MalformedBody(
+                "Key: 'MetadataRequest.Metadata' Error:Field validation for 'Metadata' failed on the 'required' tag"
+            )
+        merged = posting.merge_metadata(
+            entity_id=entity_id, meta_data=fields["meta_data"], changed_by=actor(request._request)
+        )
+        return Response({"meta_data": serializers.in_byte_order(merged)})

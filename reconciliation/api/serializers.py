@@ -1,0 +1,55 @@
+"""Shapes of our own routes: what may be asked of a reconstruction, and its full record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from balances.api.serializers import Answer, Instant, MinorUnits
+from reconciliation.models import Reconstruction
+
+
+class AskReconstruction(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField(required=False, help_text="Measure and record, change nothing")
+    reason = serializers.CharField(required=False, help_text="Why; kept in the record")
+    allow_empty = serializers.BooleanField(required=False, help_text="Set totals without transactions to zero")
+
+    class Meta:
+        go_name = "ReconstructionRequest"
+
+
+class TotalsAnswer(Answer):
+    """Six totals or six differences, in minor units."""
+
+    credit_balance = MinorUnits()
+    debit_balance = MinorUnits()
+    balance = MinorUnits()
+    inflight_credit_balance = MinorUnits()
+    inflight_debit_balance = MinorUnits()
+    inflight_balance = MinorUnits()
+
+
+class ReconstructionAnswer(Answer):
+    """One record: ``difference`` is recalculated less previous."""
+
+    reconstruction_id = serializers.CharField()
+    balance_id = serializers.CharField()
+    indicator = serializers.CharField()
+    currency = serializers.CharField()
+    ledger_id = serializers.CharField()
+    ledger_name = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=Reconstruction.Outcome.choices)
+    dry_run = serializers.BooleanField()
+    previous = TotalsAnswer()
+    recalculated = TotalsAnswer()
+    difference = TotalsAnswer()
+    credit_rows = serializers.IntegerField(help_text="Applied transactions into the balance")
+    debit_rows = serializers.IntegerField(help_text="Applied transactions out of the balance")
+    hold_rows = serializers.IntegerField(help_text="Holds and their releases")
+    actor = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    origin = serializers.ChoiceField(choices=Reconstruction.Origin.choices)
+    version_before = serializers.IntegerField()
+    version_after = serializers.IntegerField()
+    executed_at = Instant()

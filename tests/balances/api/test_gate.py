@@ -1,0 +1,124 @@
+"""What stands before every route: keys, redirects, plain 404s, headers, the body cap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from balances.models import GENERAL_LEDGER_ID
+from tests.client import Client
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("path", ["/ledgers", "/nowhere", "/ldg_1/metadata", "/balances/x/reconstructions"])
+def test_without_a_key_nothing_answers_not_even_what_does_not_exist(path: str) -> None:
+    for key, code, message in (
+        (None, "AUTH_MISSING_API_KEY", "Authentication required. Use X-Blnk-Key header"),
+        ("", "AUTH_MISSING_API_KEY", "Authentication required. Use X-Blnk-Key header"),
+        ("wrong", "AUTH_INVALID_API_KEY", "Invalid API key"),
+        ("schlüssel", "AUTH_INVALID_API_KEY", "Invalid API key"),
+    ):
+        answer = Client(key).get(path)
+        assert answer.status == 401
+        assert answer.body == {"error": message, "error_detail": {"code": code, "message": message}}
+
+
+def test_no_master_key_configured_lets_nobody_in(settings: Any) -> None:
+    settings.BLNK_SERVER_SECRET_KEY = ""
+    assert Client("").get("/ledgers").status == 401
+    assert Client("x").get("/ledgers").status == 401
+
+
+def test_without_secure_mode_everybody_passes(settings: Any) -> None:
+    settings.BLNK_SERVER_SECURE = False
+    assert Client(None).get("/ledgers").status == 200
+
+
+def test_root_and_health_need_no_key() -> None:
+    assert Client(None).get("/").text == '"server running..."'
+    assert Client(None).get("/health").text == '{"status":"UP"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/nowhere"),
+        ("DELETE", "/ledgers"),
+        ("POST", "/health"),
+        ("HEAD", "/ledgers"),
+        ("OPTIONS", "/ledgers"),
+        ("PATCH", f"/ledgers/{GENERAL_LEDGER_ID}"),
+        ("GET", "/Ledgers"),
+        ("GET", "/nowhere/"),
+    ],
+)
+def test_unknown_paths_and_wrong_methods_are_plain_404s(api: Client, method: str, path: str) -> None:
+    answer = api.send(method, path)
+    assert (answer.status, answer.headers["Content-Type"]) == (404, "text/plain")
+    assert answer.text == ("" if method == "HEAD" else "404 page not found")
+    assert "Allow" not in answer.headers
+
+
+def test_a_trailing_slash_is_redirected_before_any_check() -> None:
+    nobody = Client(None)
+    moved = nobody.get("/ledgers/?limit=2")
+    assert (moved.status, moved.headers["Location"]) == (301, "/ledgers?limit=2")
+    assert moved.text == '<a href="/ledgers?limit=2">Moved Permanently</a>.\n\n'
+    assert moved.headers["Content-Type"] == "text/html; charset=utf-8"
+    kept = nobody.post("/ledgers/", {"name": "a"})
+    assert (kept.status, kept.headers["Location"], kept.text) == (307, "/ledgers", "")
+
+
+def test_every_answer_bears_the_contracts_headers(api: Client) -> None:
+    for answer in (api.get("/ledgers"), Client(None).get("/ledgers"), api.get("/nowhere")):
+        assert {name: answer.headers[name] for name in ("X-Frame-Options", "Cache-Control")} == {
+            "X-Frame-Options": "DENY",
+            "Cache-Control": "no-store",
+        }
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert "Strict-Transport-Security" not in answer.headers
+    assert api.get("/ledgers").headers["Content-Type"] == "application/json; charset=utf-8"
+    secure = api.send("GET", "/ledgers", **{"X-Forwarded-Proto": "https"})
+    assert secure.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+
+
+def test_a_body_too_large_is_refused(api: Client, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    answer = api.post("/ledgers", {"name": "a" * 200})
+    assert (answer.status, answer.body["errors"]) == (400, "http: request body too large")
+    assert answer.body["error_detail"]["code"] == "GEN_MALFORMED_REQUEST"
+
+
+def test_any_accept_header_gets_json(api: Client) -> None:
+    assert api.send("GET", "/ledgers", Accept="application/xml").status == 200
+
+
+def test_a_foreign_host_name_is_refused_in_the_contracts_shape(api: Client) -> None:
+    answer = api.send("GET", "/ledgers", Host="evil.example")
+    assert (answer.status, answer.body["error_detail"]["code"]) == (400, "GEN_BAD_REQUEST")
+
+
+def test_a_surprise_is_logged_and_answered_without_its_text(
+    api: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(**_: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("balances.posting.open_ledger", broken)
+    answer = api.post("/ledgers", {"name": "a"})
+    assert (answer.status, answer.body["error"]) == (500, "internal server error")
+    assert "secret detail" not in answer.text
+    assert "secret detail" in caplog.text
+
+
+def test_the_api_describes_itself_and_has_a_page_to_read_it() -> None:
+    nobody = Client(None)
+    paths = nobody.get("/schema").body["paths"]
+    assert {"/ledgers", "/balances/{balance_id}/reconstructions", "/{entity_id}/metadata"} <= set(paths)
+    page = nobody.get("/docs")
+    assert page.status == 200
+    assert "swagger-ui" in page.text
