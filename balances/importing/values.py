@@ -1,0 +1,125 @@
+"""What a cell may say. Each function returns the value or raises ``ValueError`` with the problem in words."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from balances.exact_json import MAX_DIGITS, dumps, loads
+from balances.importing.files import shown
+from balances.models import RUN_FLAG, RUN_VALUE, Transaction
+
+WHOLE = re.compile(r"-?[0-9]+")
+DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+INDICATOR = re.compile(r"@\S+")
+STATUSES = frozenset(Transaction.Status.values)
+MAX_PRECISION = 2**63 - 1
+"""The column is a bigint."""
+
+
+def given(cell: str) -> str:
+    """Return a text that is not blank."""
+    if not cell.strip():
+        raise ValueError("the value is missing")
+    return cell
+
+
+def whole(cell: str) -> int:
+    """Return minor units: digits, perhaps a minus before them, nothing else."""
+    if not WHOLE.fullmatch(given(cell)):
+        raise ValueError(f"{shown(cell)} is not a whole number of minor units")
+    return int(_limited(cell))
+
+
+def units_moved(cell: str) -> int | None:
+    """Return the minor units that a transaction moves, not negative; nothing where the cell is empty."""
+    if not cell:
+        return None
+    if (units := whole(cell)) < 0:
+        raise ValueError(f"{shown(cell)} is negative; swap source and destination instead")
+    return units
+
+
+def major_amount(cell: str) -> Decimal | None:
+    """Return an amount of major units, such as ``12.50``, not negative; nothing where the cell is empty."""
+    if not cell:
+        return None
+    if not DECIMAL.fullmatch(cell):
+        raise ValueError(f"{shown(cell)} is not a decimal amount such as 12.50")
+    return Decimal(_limited(cell))
+
+
+def precision(cell: str) -> int:
+    """Return how many minor units make a major one."""
+    if not WHOLE.fullmatch(given(cell)) or not 1 <= int(_limited(cell)) <= MAX_PRECISION:
+        raise ValueError(f"{shown(cell)} is not a count of minor units in a major one, such as 100")
+    return int(cell)
+
+
+@lru_cache(maxsize=4096)
+def instant(cell: str) -> str:
+    """Return an instant in UTC, in ISO 8601; a time without zone is nobody's and refused."""
+    try:
+        read = datetime.fromisoformat(given(cell))
+        if read.tzinfo is not None:
+            return read.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:
+        if not cell.strip():
+            raise
+        raise ValueError(f"{shown(cell)} is not a time such as 2024-01-31T09:30:00Z") from error
+    raise ValueError(f"{shown(cell)} has no time zone; for UTC write {shown(f'{read.isoformat()}Z')}")
+
+
+def indicator(cell: str) -> str | None:
+    """Return an indicator; nothing where the cell is empty."""
+    if cell and not INDICATOR.fullmatch(cell):
+        raise ValueError(
+            f"{shown(cell)} does not start with '@' or has spaces; "
+            "a balance without indicator is named in the column balance_id"
+        )
+    return cell or None
+
+
+def balance_id(cell: str) -> str | None:
+    """Return a balance id; nothing where the cell is empty."""
+    if cell and (not cell.startswith("bln_") or cell == "bln_"):
+        raise ValueError(f"{shown(cell)} is not a balance id: those start with 'bln_'")
+    return cell or None
+
+
+def status(cell: str) -> str:
+    """Return one of the six statuses, ``APPLIED`` where the cell is empty."""
+    if cell and cell not in STATUSES:
+        raise ValueError(f"{shown(cell)} is not a status: {', '.join(Transaction.Status.values)}")
+    return cell or "APPLIED"
+
+
+def metadata(cell: str) -> str | None:
+    """Return the text of a JSON object; nothing where the cell is empty."""
+    if not cell:
+        return None
+    try:
+        value = loads(cell)
+        dumps(value).encode()  # half a surrogate pair is JSON and no text
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{shown(cell)} is not JSON") from error
+    if isinstance(value, dict):
+        return cell
+    raise ValueError(f"{shown(cell)} is not a JSON object")
+
+
+def balance_metadata(cell: str) -> str | None:
+    """Return metadata without the flag that asks for a reconstruction, which must not reach storage."""
+    text = metadata(cell)
+    if text is None or RUN_FLAG not in (value := loads(text)) or value[RUN_FLAG] != RUN_VALUE:
+        return text
+    del value[RUN_FLAG]
+    return dumps(value)
+
+
+def _limited(digits: str) -> str:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"{shown(digits)} has more than {MAX_DIGITS} digits")
+    return digits
