@@ -53,8 +53,15 @@ class MinorUnitsField(Field[Set, Get]):
         raise ValidationError("%(value)r is not a whole number of minor units.", params={"value": value})
 
     def get_prep_value(self, value: Any) -> Decimal | None:
-        """Return a ``Decimal``: psycopg sends it as ``numeric`` whatever its size."""
-        prepared = self.to_python(super().get_prep_value(value))
+        """Return a ``Decimal``: psycopg sends it as ``numeric`` whatever its size.
+
+        The fraction that a foreign database holds may go into the record of its correction; the constraints
+        of our own tables refuse one.
+        """
+        value = super().get_prep_value(value)
+        if isinstance(value, Decimal):
+            return value
+        prepared = self.to_python(value)
         return None if prepared is None else Decimal(prepared)
 
 

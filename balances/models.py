@@ -1,6 +1,7 @@
 """The three core tables, under Blnk's names (architecture D2): an existing Blnk database can be adopted as it is.
 
-Amounts are integers of minor units, instants are UTC. Rows are written by ``balances.posting`` alone.
+Amounts are integers of minor units, instants are UTC. Rows are written by ``balances.posting``, or loaded by
+``balances.importing``.
 """
 
 from __future__ import annotations

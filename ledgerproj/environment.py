@@ -44,13 +44,13 @@ def database(url: str) -> dict[str, Any]:
     return settings | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": dict(parts)}
 
 
-def kept_secret(path: Path) -> str:
-    """Return the secret kept in a file that only its owner may read, making one at first."""
+def kept_secret(path: Path, size: int = 32) -> str:
+    """Return the secret kept in a file that only its owner may read, at first making one of ``size`` random bytes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text().strip()
     with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48) + "\n")
+        file.write(secrets.token_hex(size) + "\n")
     return path.read_text().strip()

@@ -33,6 +33,8 @@ class Request:
 
     ``allow_empty`` permits totals without rows to become zero. ``leave_result`` writes the result into the
     metadata even where there is no drift, because a client that set the flag waits for it there.
+    ``record_each`` leaves a record in a run over many for each balance, not only for those that drifted:
+    whoever named balances one by one asked about each.
     """
 
     actor: str
@@ -41,6 +43,7 @@ class Request:
     dry_run: bool = False
     allow_empty: bool = False
     leave_result: bool = False
+    record_each: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,13 @@ class Finding:
     def refused(self) -> bool:
         """Tell whether drift was left as it was: totals without rows, and nobody allowed to set them to zero."""
         return self.measurement.has_drift and self.record is None
+
+    @property
+    def outcome(self) -> str:
+        """Return how the run ended for this balance: an outcome of the record, or ``refused``."""
+        if self.record is not None:
+            return str(self.record.outcome)
+        return "refused" if self.refused else str(Reconstruction.Outcome.NO_DRIFT)
 
 
 def reconstruct(balance_id: str, request: Request) -> Reconstruction:
@@ -80,22 +90,22 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[F
     """
     for chunk in _chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
-        drifted = (each.balance_id for each in measurements if each.has_drift)
+        concerned = (each.balance_id for each in measurements if each.has_drift or request.record_each)
         settled: dict[str, Finding] = {}
-        for ids in _chunks(drifted, CORRECTED_AT_ONCE):
-            settled |= _settle_drifted(ids, request)
+        for ids in _chunks(concerned, CORRECTED_AT_ONCE):
+            settled |= _settle_concerned(ids, request)
         for measurement in measurements:
             yield settled.get(measurement.balance_id, Finding(measurement))
 
 
-def _settle_drifted(balance_ids: list[str], request: Request) -> dict[str, Finding]:
+def _settle_concerned(balance_ids: list[str], request: Request) -> dict[str, Finding]:
     """Measure once more under the locks that serialise reconstructions, and settle what still drifts."""
     with transaction.atomic():
         measurements = _measure_serialised(balance_ids, request)
         wanted = [
             each
             for each in measurements
-            if each.has_drift and (request.dry_run or request.allow_empty or not each.is_empty)
+            if (each.has_drift or request.record_each) and (request.dry_run or request.allow_empty or not each.is_empty)
         ]
         records = {record.balance_id: record for record in _settle(wanted, request)}
     return {each.balance_id: Finding(each, records.get(each.balance_id)) for each in measurements}

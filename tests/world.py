@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.db.models import F
 
 from balances.models import TOTALS, Balance, Ledger, Transaction
@@ -79,3 +80,22 @@ def totals(target: Balance) -> dict[str, int]:
 
 def request(**fields: Any) -> Request:
     return Request(**({"actor": "alice", "origin": Reconstruction.Origin.COMMAND} | fields))
+
+
+def many_rows(balances: list[Balance], count: int, units: int = 100) -> None:
+    """Make applied rows in the server, from each balance to the next in turn, and freshen the visibility map."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, amount,
+                                      precise_amount, precision, currency, description, status, hash,
+                                      created_at, effective_date, meta_data)
+            SELECT 'txn_' || gen_random_uuid(), '', ids[1 + n %% size], ids[1 + (n + 1) %% size], 'many-' || n,
+                   %(units)s / 100.0, %(units)s, 100, 'USD', 'generated', 'APPLIED', repeat('0', 64),
+                   now() - n * interval '1 second', now() - n * interval '1 second', '{}'
+            FROM generate_series(1, %(count)s) AS n,
+                 (SELECT %(ids)s::text[] AS ids, cardinality(%(ids)s::text[]) AS size) AS given
+            """,
+            {"ids": [balance.pk for balance in balances], "count": count, "units": units},
+        )
+        cursor.execute("VACUUM (ANALYZE) transactions")

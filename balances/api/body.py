@@ -14,12 +14,15 @@ from typing import Any
 
 import simplejson
 from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from balances.exact_json import ExactDecoder, NumberOutOfRange
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+DRAINED_CHUNKS = 256
+"""Of 64 KiB each: 16 MiB of a body that is too large are read to its sender's end, no more."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -80,19 +83,20 @@ KINDS: dict[type[serializers.Field[Any, Any, Any, Any]], Kind] = {
 def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: str = "error") -> dict[str, Any]:
     """Return the fields of a request's JSON body by name; absent and ``null`` ones are left out.
 
-    ``shape`` declares the fields, its ``Meta.go_name`` names it in messages. Raises ``MalformedBody``
+    ``shape`` declares the fields, its ``Meta.go_type`` names it in messages. Raises ``MalformedBody``
     under ``key``.
     """
     try:
         text = request._request.body.decode(errors="replace")
     except RequestDataTooBig as error:
+        _drain(request._request)
         raise MalformedBody("http: request body too large", key=key) from error
     value = _first_value(text, key)
-    name = getattr(shape, "Meta").go_name  # noqa: B009 - the stubs know no Meta
+    package, _, name = getattr(shape, "Meta").go_type.rpartition(".")  # noqa: B009 - the stubs know no Meta
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise MalformedBody(f"json: cannot unmarshal {_kind_of(value)} into Go value of type model.{name}", key=key)
+        raise MalformedBody(f"json: cannot unmarshal {_kind_of(value)} into Go value of type {package}.{name}", key=key)
     fields = {field.lower(): (field, _kind_for(declared)) for field, declared in shape().fields.items()}
     decoded: dict[str, Any] = {}
     for given, item in value.items():
@@ -103,6 +107,13 @@ def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: s
             raise MalformedBody(_mismatch(item, name, field, kind), key=key)
         decoded[field] = kind.read(item)
     return decoded
+
+
+def _drain(request: HttpRequest) -> None:
+    """Read on a little, so that a client in the middle of sending gets our answer and no broken pipe."""
+    for _ in range(DRAINED_CHUNKS):
+        if not request.read(64 * 1024):
+            return
 
 
 def _kind_for(declared: serializers.Field[Any, Any, Any, Any]) -> Kind:
@@ -127,6 +138,8 @@ def _first_value(text: str, key: str) -> Any:
     stripped = text.lstrip(" \t\r\n")
     if not stripped:
         raise MalformedBody("EOF", key=key)
+    if stripped.startswith("\ufeff"):  # our decoder would pass over a byte order mark
+        raise MalformedBody("invalid character 'ï' looking for beginning of value", key=key)
     try:
         value, _ = ExactDecoder().raw_decode(stripped)
     except simplejson.JSONDecodeError as error:
@@ -154,6 +167,8 @@ def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> str:
         "Invalid \\": "in string escape code",
     }
     where = next((words for start, words in expected.items() if error.msg.startswith(start)), "in literal")
+    if text[position] == "," and where == "in literal":
+        return "invalid character '}' looking for beginning of object key string"  # a trailing comma
     return f"invalid character {text[position]!r} {where}"
 
 

@@ -38,10 +38,10 @@ STATUSES = {
 
 def error_body(code: str, message: str, *, details: Any = None, key: str = "error") -> dict[str, Any]:
     """Return the contract's error body; ``key`` is the legacy field beside ``error_detail``."""
-    detail: dict[str, Any] = {"code": code}
+    detail: dict[str, Any] = {"code": code, "message": message}
     if details is not None:
         detail["details"] = details
-    return {key: message, "error_detail": detail | {"message": message}}
+    return dict(sorted({key: message, "error_detail": detail}.items()))
 
 
 def not_found() -> HttpResponse:

@@ -48,7 +48,7 @@ class ApiGate:
         response = _refusal(request) or _in_contract(self.get_response(request))
         for header, value in HEADERS.items():
             response.headers[header] = value
-        if request.is_secure():
+        if request.is_secure() or request.headers.get("X-Forwarded-Proto", "").lower() == "https":
             response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
         return response
 
@@ -82,6 +82,8 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         request.get_host()
     except DisallowedHost:
         return _error("GEN_BAD_REQUEST", "This host name is not among those in ALLOWED_HOSTS.")
+    if "\x00" in request.path:
+        return not_found()  # no id or name has that character, and PostgreSQL cannot even look for it
     if not settings.BLNK_SERVER_SECURE or request.path in OPEN:
         return None
     given = request.headers.get("X-Blnk-Key", "")

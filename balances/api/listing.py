@@ -47,9 +47,10 @@ class Paging:
         return rows[offset : min(offset + limit, LARGEST)]
 
     def _number(self, request: Request, name: str, default: int, *, least: int) -> int:
-        text = request.query_params.get(name)
-        if text is None:
+        given = request.query_params.getlist(name)
+        if not given:
             return default
+        text = given[0]  # of a repeated parameter the original reads the first
         number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,19}", text) else -1
         if least <= number <= LARGEST:
             return number

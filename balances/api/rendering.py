@@ -14,6 +14,8 @@ from balances.exact_json import dumps
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """What the contract writes for an instant that is not set."""
+ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+"""Characters that the original escapes; they can stand in strings only (conventions 5.4)."""
 
 
 class ExactJSONRenderer(BaseRenderer):
@@ -28,7 +30,9 @@ class ExactJSONRenderer(BaseRenderer):
     ) -> bytes:
         """Return the body's bytes; without data, none."""
         response = renderer_context["response"] if renderer_context else None
-        return b"" if response is not None and response.status_code == 204 else dumps(data).encode()
+        if response is not None and response.status_code == 204:
+            return b""
+        return dumps(data).translate(ESCAPED).encode()
 
 
 class JSONWhateverIsAsked(BaseContentNegotiation):

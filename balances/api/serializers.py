@@ -59,12 +59,12 @@ class Metadata(serializers.Field[Any, Any, Any, Any]):
 
 
 def in_byte_order(value: Any) -> Any:
-    """Return a JSON value with the keys of every object sorted by their bytes (conventions 5.4)."""
+    """Return a JSON value as the original writes it: keys sorted by their bytes, ``1`` for ``1.0`` (conventions 5)."""
     if isinstance(value, dict):
         return {key: in_byte_order(value[key]) for key in sorted(value, key=str.encode)}
     if isinstance(value, list):
         return [in_byte_order(item) for item in value]
-    return value
+    return short(value) if isinstance(value, Decimal) else value
 
 
 class Answer(serializers.Serializer[Any]):
@@ -92,14 +92,14 @@ class CreateLedger(serializers.Serializer[Any]):
     meta_data = serializers.DictField(required=False)
 
     class Meta:
-        go_name = "CreateLedger"
+        go_type = "model.CreateLedger"
 
 
 class UpdateLedger(serializers.Serializer[Any]):
     name = serializers.CharField()
 
     class Meta:
-        go_name = "UpdateLedger"
+        go_type = "model.UpdateLedger"
 
 
 class CreateBalance(serializers.Serializer[Any]):
@@ -113,7 +113,7 @@ class CreateBalance(serializers.Serializer[Any]):
     meta_data = serializers.DictField(required=False)
 
     class Meta:
-        go_name = "CreateBalance"
+        go_type = "model.CreateBalance"
 
 
 class RecordTransaction(serializers.Serializer[Any]):
@@ -144,14 +144,14 @@ class RecordTransaction(serializers.Serializer[Any]):
     meta_data = serializers.DictField(required=False)
 
     class Meta:
-        go_name = "RecordTransaction"
+        go_type = "model.RecordTransaction"
 
 
 class UpdateMetadata(serializers.Serializer[Any]):
     meta_data = serializers.DictField()
 
     class Meta:
-        go_name = "MetadataRequest"
+        go_type = "api.MetadataRequest"
 
 
 # --- answers

@@ -27,6 +27,7 @@ CONFIGURATION = """
 unix_socket_permissions = 0700   # the server trusts its socket, so only its owner may open it
 max_connections = 200
 jit = off                        # compiling costs more than the short sums it would speed up
+random_page_cost = 1.1           # data sits on solid state or in memory: sums should read indexes
 """
 
 _starting = threading.Lock()

@@ -16,7 +16,7 @@ class AskReconstruction(serializers.Serializer[Any]):
     allow_empty = serializers.BooleanField(required=False, help_text="Set totals without transactions to zero")
 
     class Meta:
-        go_name = "ReconstructionRequest"
+        go_type = "model.ReconstructionRequest"
 
 
 class TotalsAnswer(Answer):

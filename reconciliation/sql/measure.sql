@@ -27,12 +27,21 @@ legacy_credits AS (
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination = ANY(%(balance_ids)s::text[])
     GROUP BY destination
 ),
+-- The holds of either side and their releases; a union of two index scans, each on a small partial index.
 holds AS MATERIALIZED (
-    SELECT transaction_id, parent_transaction, source, destination, status,
-           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
     FROM transactions
-    WHERE status IN ('INFLIGHT', 'VOID')
-      AND (source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
+    WHERE status IN ('INFLIGHT', 'VOID') AND source = ANY(%(balance_ids)s::text[])
+    UNION
+    SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
+    FROM transactions
+    WHERE status IN ('INFLIGHT', 'VOID') AND destination = ANY(%(balance_ids)s::text[])
+),
+hold_moves AS (
+    SELECT source, destination,
+           CASE status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
+           * coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    FROM holds
 ),
 -- A commit hangs under its hold or under the queued row that the hold came from. Commits are looked up
 -- from the holds, which are few, not from the applied rows.
@@ -55,10 +64,9 @@ commits AS MATERIALIZED (
 inflight AS (
     SELECT balance_id, sum(debit) AS debit, sum(credit) AS credit, sum(row_count) AS row_count
     FROM (
-        SELECT source AS balance_id, CASE status WHEN 'INFLIGHT' THEN units ELSE -units END AS debit,
-               0 AS credit, 1 AS row_count FROM holds
+        SELECT source AS balance_id, units AS debit, 0 AS credit, 1 AS row_count FROM hold_moves
         UNION ALL
-        SELECT destination, 0, CASE status WHEN 'INFLIGHT' THEN units ELSE -units END, 1 FROM holds
+        SELECT destination, 0, units, 1 FROM hold_moves
         UNION ALL
         SELECT source, -units, 0, 0 FROM commits
         UNION ALL

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
+import simplejson
 
 from balances.models import Balance, Transaction
 from tests import world
@@ -201,9 +202,8 @@ def test_a_posting_moves_both_sides_and_answers_in_the_contracts_order(api: Clie
     [("1.005", 100, 101), ("0.29", 100, 29), ("12", 0, 12), ("0.000000000000000001", 10**18, 1)],
 )
 def test_amounts_become_minor_units_exactly(api: Client, amount: str, precision: int, units: int) -> None:
-    body = '{"amount":%s,"precision":%d,"currency":"USD","reference":"r","description":"d",' % (amount, precision)
-    body += '"source":"@world","destination":"@bob","allow_overdraft":true,"skip_queue":true}'
-    answer = api.post("/transactions", body.encode())
+    rest = simplejson.dumps(VALID | {"precision": precision, "precise_amount": None})
+    answer = api.post("/transactions", f'{{"amount":{amount},{rest[1:]}'.encode())
     assert answer.status == 201
     assert answer.body["precise_amount"] == units
     assert "amount_string" not in answer.body

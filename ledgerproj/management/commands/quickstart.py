@@ -1,0 +1,121 @@
+"""``manage.py quickstart``: from an empty machine to a rebuilt balance, and then a server to look at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from ledgerproj import demo_client, processes
+from ledgerproj.environment import kept_secret
+from ledgerproj.management.commands.serve import refuse_taken_port
+from reconciliation import demo
+
+PASSWORD_FILE = "admin_password"  # noqa: S105 - the name of a file
+
+
+class Command(BaseCommand):
+    """Sets everything up, rebuilds one balance as a Blnk client would, then serves until Ctrl-C."""
+
+    help = "Set everything up, rebuild a demo balance through REST, and serve API and admin."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare where to serve, and whether to."""
+        parser.add_argument("--port", type=int, help=f"port of API and admin ({settings.BLNK_SERVER_PORT})")
+        parser.add_argument("--no-serve", action="store_true", help="end after the job")
+
+    def handle(self, *, port: int | None, no_serve: bool, **_: Any) -> None:
+        """Run the steps in order; each may be repeated without harm."""
+        if not settings.EMBEDDED:
+            raise CommandError(
+                "quickstart fills a demo ledger and is for the embedded database only. With DATABASE_URL set, "
+                "use: manage.py migrate, createsuperuser, serve and work."
+            )
+        port = port or (processes.free_port() if no_serve else settings.BLNK_SERVER_PORT)
+        refuse_taken_port("127.0.0.1", port)
+        out: Any = self.stdout
+        self.console = Console(file=out, soft_wrap=True, highlight=False)
+        self.say("Starting the embedded PostgreSQL and bringing its tables up to date …")
+        call_command("migrate", verbosity=0)
+        login = ensure_staff_user()
+        ledger = demo.fill()
+        self.say(f"Demo ledger: {ledger.name} ({ledger.ledger_id}), {len(demo.WALLETS)} wallets, most of them drifted.")
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            with processes.command("serve", "--port", str(port)) as server:
+                base_url = f"http://127.0.0.1:{port}"
+                processes.wait_until_healthy(base_url, server)
+                self.rebuild_one(base_url, demo.wallet_to_rebuild(ledger).balance_id)
+                if not no_serve:
+                    self.serve(base_url, login, server)
+        except (processes.StartFailed, demo_client.UnexpectedAnswer) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self.say("\nStopped.")
+
+    def say(self, sentence: str) -> None:
+        """Print one line for people."""
+        self.console.print(sentence, markup=False)
+
+    def rebuild_one(self, base_url: str, balance_id: str) -> None:
+        """Let a client set the flag and read the balance, and print what it saw."""
+        client = demo_client.DemoClient(base_url, settings.BLNK_SERVER_SECRET_KEY)
+        result = client.result(balance_id)
+        if result is None:
+            self.say(f'\nPOST /{balance_id}/metadata  {{"meta_data": {{"BLNK_RUN_RECONCILIATION": "SOURCE"}}}}')
+            client.reconstruct(balance_id)
+            result = client.result(balance_id)
+        else:
+            self.say("\nThe demo balance was rebuilt by an earlier quickstart; this is what it left.")
+        if result is None:
+            raise demo_client.UnexpectedAnswer("The reconstruction left no result in the balance's metadata.")
+        self.console.print(as_table(result))
+        self.say(f"GET /balances/{balance_id}")
+        self.say(client.body(balance_id))
+
+    def serve(self, base_url: str, login: str, server: subprocess.Popen[bytes]) -> None:
+        """Say where everything is and wait until interrupted, with the background worker beside."""
+        with processes.command("work") as worker:
+            self.say(f"\nAdmin      {base_url}/admin/   {login}")
+            self.say(f"API        {base_url}/   described at {base_url}/docs")
+            self.say(f'Try        curl -H "X-Blnk-Key: {settings.BLNK_SERVER_SECRET_KEY}" {base_url}/balances')
+            self.say("Serving until Ctrl-C.")
+            while server.poll() is None and worker.poll() is None:
+                time.sleep(0.5)
+            raise processes.StartFailed("The server or the background worker ended by itself; see its messages above.")
+
+
+def ensure_staff_user() -> str:
+    """Make the first superuser unless it is there; return its login for people to read."""
+    name = os.environ.get("DJANGO_SUPERUSER_USERNAME", "admin")
+    given = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+    password = given or kept_secret(settings.LEDGER_DATA_DIR / PASSWORD_FILE, size=10)
+    users = get_user_model().objects
+    user = users.filter(username=name).first() or users.create_superuser(name, "", password)
+    if not user.check_password(password):
+        return f"user {name}, with the password you gave it"
+    return f"user {name}, " + ("password as given in the environment" if given else f"password {password}")
+
+
+def as_table(result: dict[str, str]) -> Table:
+    """Return previous against recalculated, in minor units."""
+    table = Table(title=f"Reconstruction of {result['executed_at']}", title_justify="left")
+    for title in ("minor units", "previous", "recalculated", "difference"):
+        table.add_column(title, justify="left" if title == "minor units" else "right")
+    for total in ("credit", "debit", "balance"):
+        previous, recalculated = result[f"previous_{total}"], result[f"recalculated_{total}"]
+        table.add_row(total, previous, recalculated, str(int(recalculated) - int(previous)))
+    return table
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,79 @@
+"""``manage.py serve``: API and admin over HTTP, by granian."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+DEFAULT_SECRETS = {"secret", "changeme", "change-me", "change_me", "password", "blnk", "some-secret", "your-secret-key"}
+
+
+class Command(BaseCommand):
+    """Adapter: refuses what would be unsafe, then hands over to granian."""
+
+    help = "Serve API and admin. Needs DJANGO_SECRET_KEY and BLNK_SERVER_SECRET_KEY outside of this machine."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare address and number of processes."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+        parser.add_argument("--port", type=int, default=settings.BLNK_SERVER_PORT)
+        parser.add_argument("--workers", type=int, default=1, help="processes (1)")
+
+    def handle(self, *, host: str, port: int, workers: int, **_: Any) -> None:
+        """Serve until interrupted."""
+        if not (settings.EMBEDDED and is_loopback(host)):
+            refuse_weak_secrets()
+        refuse_taken_port(host, port)
+        # As many requests at once as there are database connections; the others wait in the socket's queue.
+        threads = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+        Granian(
+            "ledgerproj.wsgi:application",
+            address=host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            blocking_threads=threads,
+            backpressure=threads,
+            websockets=False,
+            log_level=LogLevels.error,
+            respawn_failed_workers=True,
+        ).serve()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def refuse_weak_secrets() -> None:
+    """Raise ``CommandError`` unless both secrets are given and neither is a well-known default."""
+    needed = {"DJANGO_SECRET_KEY": os.environ.get("DJANGO_SECRET_KEY", "")}
+    if settings.BLNK_SERVER_SECURE:
+        needed["BLNK_SERVER_SECRET_KEY"] = os.environ.get("BLNK_SERVER_SECRET_KEY", "")
+    for name, secret in needed.items():
+        if not secret.strip():
+            raise CommandError(f"{name} is not set. Give it a long random value; the server does not start without.")
+        if secret.strip().lower() in DEFAULT_SECRETS or secret.startswith("django-insecure"):
+            raise CommandError(f"{name} is a well-known default. Give it a long random value.")
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise ``CommandError`` where nothing can listen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise CommandError(f"Cannot listen on {host}:{port} ({error}). Choose another with --port.") from error

@@ -1,0 +1,25 @@
+"""``manage.py work``: the background worker."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from procrastinate.contrib.django import app
+
+
+class Command(BaseCommand):
+    """Adapter: runs jobs from the database until interrupted; any number may run, on any number of machines."""
+
+    help = "Run background jobs and schedules until interrupted."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare how many jobs run at once."""
+        parser.add_argument("--concurrency", type=int, default=4, help="jobs at once (4)")
+
+    def handle(self, *, concurrency: int, **_: Any) -> None:
+        """Work until a signal stops it; running jobs are finished first."""
+        logging.getLogger("procrastinate").setLevel(logging.WARNING)
+        connector: Any = app.connector
+        app.with_connector(connector.get_worker_connector()).run_worker(concurrency=concurrency)

@@ -1,0 +1,153 @@
+"""A small ledger to look at: a few people's wallets, most of them drifted, each by another cause.
+
+Postings go through the service; the damage is done behind its back, by the SQL that would have done it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from balances.models import Balance, Ledger, Transaction
+from balances.posting import Posting, open_balance, open_ledger, post_transaction
+
+LEDGER_NAME = "Demo wallets"
+CURRENCY = "DEM"
+"""A currency of its own, so that the demo's balances meet nobody else's."""
+BANK = "@demo-bank"
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """One balance of the demo: whose, what went wrong, and the damage itself."""
+
+    name: str
+    story: str
+    damage: Callable[[Balance], object] | None = None
+
+
+def fill() -> Ledger:
+    """Make the demo ledger unless it is there, all or nothing, and return it."""
+    existing = Ledger.objects.filter(name=LEDGER_NAME, meta_data__demo=True).first()
+    if existing is not None:
+        return existing
+    with transaction.atomic():
+        ledger = open_ledger(name=LEDGER_NAME, meta_data={"demo": True})
+        for number, wallet in enumerate(WALLETS, start=1):
+            balance = open_balance(
+                ledger_id=ledger.ledger_id,
+                currency=CURRENCY,
+                indicator=f"@demo-{wallet.name}",
+                meta_data={"what_happened": wallet.story},
+            )
+            _spend_a_week(balance, number)
+            if wallet.damage is not None:
+                wallet.damage(balance)
+    return ledger
+
+
+def wallet_to_rebuild(ledger: Ledger) -> Balance:
+    """Return the balance that quickstart rebuilds."""
+    return Balance.objects.get(ledger=ledger, indicator=f"@demo-{WALLETS[0].name}", currency=CURRENCY)
+
+
+def _post(source: str, destination: str, units: int, reference: str, description: str) -> Transaction:
+    return post_transaction(
+        Posting(
+            source=source,
+            destination=destination,
+            precise_amount=units,
+            precision=100,
+            currency=CURRENCY,
+            reference=reference,
+            description=description,
+            allow_overdraft=source == BANK,
+        )
+    )
+
+
+def _spend_a_week(balance: Balance, number: int) -> None:
+    """Post a salary and a few payments; amounts differ from wallet to wallet."""
+    name = balance.indicator
+    _post(BANK, balance.pk, 250_000 + number * 1_150, f"{name}-salary", "Salary")
+    for day, (units, what) in enumerate(((4_250, "Groceries"), (1_999, "Books"), (87_500, "Rent"), (3_300, "Tram"))):
+        _post(balance.pk, BANK, units + number * 7, f"{name}-{day}", what)
+
+
+def _shift(balance: Balance, **by: int) -> None:
+    """Move stored totals without a transaction; ``balance`` and ``inflight_balance`` follow their sides."""
+    moves = dict.fromkeys(("credit", "debit", "inflight_credit", "inflight_debit"), 0) | by
+    updates: dict[str, Any] = {f"{side}_balance": F(f"{side}_balance") + units for side, units in moves.items()}
+    updates["balance"] = F("balance") + moves["credit"] - moves["debit"]
+    updates["inflight_balance"] = F("inflight_balance") + moves["inflight_credit"] - moves["inflight_debit"]
+    Balance.objects.filter(pk=balance.pk).update(**updates)
+
+
+def _lose_an_update(balance: Balance) -> None:
+    _shift(balance, debit=-_units_of(balance, "-2"))
+
+
+def _apply_half(balance: Balance) -> None:
+    _shift(balance, credit=-_units_of(balance, "-salary"))
+
+
+def _count_twice(balance: Balance) -> None:
+    _shift(balance, debit=_units_of(balance, "-0"))
+
+
+def _edit_by_hand(balance: Balance) -> None:
+    _shift(balance, credit=100_000)
+
+
+def _keep_what_was_deleted(balance: Balance) -> None:
+    _shift(balance, debit=12_000)
+
+
+def _open_without_booking(balance: Balance) -> None:
+    _shift(balance, credit=50_000)
+
+
+def _forget_the_precision(balance: Balance) -> None:
+    units = _units_of(balance, "-1")
+    _shift(balance, debit=units // 100 - units)
+
+
+def _release_a_hold_twice(balance: Balance) -> None:
+    """Leave a hold of 90.00 that was voided once in the rows and twice in the totals."""
+    bank = Balance.objects.by_indicator(BANK, CURRENCY).get()
+    hold = {"source": balance, "destination": bank, "precise_amount": 9_000, "amount": 90, "precision": 100}
+    common: dict[str, Any] = hold | {"currency": CURRENCY, "meta_data": {}}
+    parent = Transaction.objects.create(
+        reference=f"{balance.indicator}-hold", status="INFLIGHT", description="Hotel deposit", **common
+    )
+    Transaction.objects.create(
+        reference=f"{balance.indicator}-hold-void",
+        status="VOID",
+        description="Hotel deposit released",
+        parent_transaction=parent.pk,
+        **common,
+    )
+    _shift(balance, inflight_debit=-9_000)
+
+
+def _units_of(balance: Balance, suffix: str) -> int:
+    row = Transaction.objects.get(reference=f"{balance.indicator}{suffix}")
+    return int(row.precise_amount or 0)
+
+
+WALLETS = (
+    Wallet("ada", "Lost update: two payments at once, the rent is missing from the debits.", _lose_an_update),
+    Wallet("ben", "Half applied: the salary left the bank and never reached this wallet.", _apply_half),
+    Wallet("cleo", "Retried payment: one transaction, counted twice.", _count_twice),
+    Wallet("dora", "Edited by hand: somebody added 1,000.00 in SQL.", _edit_by_hand),
+    Wallet("eli", "Deleted transaction: the row is gone, its 120.00 are still in the debits.", _keep_what_was_deleted),
+    Wallet("finn", "Opening balance of 500.00 that was never booked.", _open_without_booking),
+    Wallet("gus", "Precision forgotten: 20.00 counted as 0.20.", _forget_the_precision),
+    Wallet("hana", "Hold released twice: the inflight debits are 90.00 below zero.", _release_a_hold_twice),
+    Wallet("ivo", "Nothing: this wallet is right."),
+)
+"""Causes of drift as they happen in the wild, one a wallet."""
