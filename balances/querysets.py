@@ -10,15 +10,10 @@ from django.db.models import Q
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from balances.models import Balance, Transaction
-
-    Balances = models.QuerySet[Balance]
-    Transactions = models.QuerySet[Transaction]
-else:
-    Balances = Transactions = models.QuerySet
+    from balances.models import Balance, Transaction  # noqa: F401  # the bases below name them as text
 
 
-class BalanceQuerySet(Balances):
+class BalanceQuerySet(models.QuerySet["Balance"]):
     """Reads of balances."""
 
     def newest_first(self) -> BalanceQuerySet:
@@ -34,7 +29,7 @@ class BalanceQuerySet(Balances):
         return self.filter(balance_id__in=list(balance_ids)).order_by("balance_id").select_for_update(no_key=True)
 
 
-class TransactionQuerySet(Transactions):
+class TransactionQuerySet(models.QuerySet["Transaction"]):
     """Reads of transactions."""
 
     def newest_first(self) -> TransactionQuerySet:
@@ -44,3 +39,27 @@ class TransactionQuerySet(Transactions):
     def with_children(self, transaction_id: str) -> TransactionQuerySet:
         """Return a row and its children, one level deep, as metadata updates reach them (ledgers-balances 5)."""
         return self.filter(Q(transaction_id=transaction_id) | Q(parent_transaction=transaction_id))
+
+    def moving(self, balance_id: str) -> TransactionQuerySet:
+        """Return what moved, holds or is to move money of a balance, by the partial indexes of its two sides."""
+        statuses = (Q(status="APPLIED"), Q(status__in=("INFLIGHT", "VOID")), Q(status="QUEUED"))
+        sides = Q()
+        for status in statuses:
+            sides |= (status & Q(source=balance_id)) | (status & Q(destination=balance_id))
+        return self.filter(sides)
+
+    def latest_of(self, balance_id: str, limit: int = 20) -> TransactionQuerySet:
+        """Return rows among which are the last applied rows and holds of a balance, ``limit`` of each kind and side.
+
+        Each part reads its partial index backwards and stops. Rows without an effective date, which only old
+        databases have, stand apart: they would come first in that order and hide all newer ones.
+        """
+        dated = self.filter(status="APPLIED", effective_date__isnull=False).order_by("-effective_date", "-pk")
+        undated = self.filter(status="APPLIED", effective_date=None)
+        holds = self.filter(status__in=("INFLIGHT", "VOID")).order_by("-created_at", "-pk")
+        parts = [
+            rows.filter(**{side: balance_id}).values("pk")[:limit]
+            for rows in (dated, undated, holds)
+            for side in ("source", "destination")
+        ]
+        return self.filter(pk__in=parts[0].union(*parts[1:], all=True)).select_related("source", "destination")

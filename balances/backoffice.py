@@ -1,0 +1,169 @@
+"""What every page of the back-office shares: nothing added or deleted by hand, and lists that never count a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.contrib.admin.utils import quote
+from django.core.paginator import Paginator
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
+from unfold.utils import parse_date_str
+from unfold.views import ChangeList
+
+from balances.posting import SQL
+from balances.statements import Statement
+
+if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, with unfold's additional options
+    from django.contrib import admin
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
+    ModelAdmin = admin.ModelAdmin[Any]
+    Pages = Paginator[Any]
+
+    def action(**options: Any) -> Callable[[Method], Method]: ...  # noqa: D103
+
+    def display(**options: Any) -> Callable[[Method], Method]: ...  # noqa: D103
+
+else:
+    from unfold.admin import ModelAdmin
+    from unfold.decorators import action, display
+
+    Pages = Paginator
+
+__all__ = [
+    "CurrencyFilter",
+    "DaysFilter",
+    "EstimatingPaginator",
+    "LedgerModelAdmin",
+    "ModelAdmin",
+    "action",
+    "display",
+    "link",
+    "url_of",
+]
+
+ESTIMATED_ROWS = Statement(SQL / "estimated_rows.sql")
+COUNTED = 10_000
+"""Rows that are counted one by one; beyond that a page says how many there are at least, or about."""
+
+
+class EstimatingPaginator(Pages):
+    """Counts few rows exactly and many never: counting a million for each page view would take longer than the page."""
+
+    template_name = "admin/balances/pagination.html"
+
+    @cached_property
+    def count(self) -> int:
+        """Return the number of rows, or ``COUNTED`` of a filtered list, or the planner's estimate of a whole table."""
+        rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        counted = rows.order_by()[: COUNTED + 1].count()
+        if counted <= COUNTED:
+            return counted
+        return COUNTED if rows.query.where else max(self._estimate(rows), COUNTED)
+
+    @cached_property
+    def num_pages(self) -> int:
+        """Return how many pages can be turned to: reaching a far one would read all rows before it."""
+        return min(super().num_pages, COUNTED // self.per_page)
+
+    @property
+    def count_in_words(self) -> str:
+        """Return the count as it is known: exactly, at least, or about."""
+        rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        if self.count < COUNTED:
+            return str(self.count)
+        return f"more than {COUNTED:,}" if rows.query.where else f"about {self.count:,}"
+
+    def _estimate(self, rows: models.QuerySet[Any]) -> int:
+        return int(ESTIMATED_ROWS.rows(table_name=rows.model._meta.db_table)[0]["estimate"])
+
+
+class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type hints
+    """A list whose heading does not repeat the count: the foot of the page says it, and how well it is known."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Give the heading nothing to compare."""
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+    def url_for_result(self, result: models.Model) -> str:
+        """Return an address with the id as it is everywhere else, not in the admin's own quoting."""
+        return url_of(result)
+
+
+class LedgerModelAdmin(ModelAdmin):
+    """A page to look at: no row is added, changed or deleted by hand unless a subclass says so."""
+
+    paginator = EstimatingPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    actions_on_bottom = False
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[Any]:
+        """Return the list with the quiet heading."""
+        return QuietChangeList
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
+        """Understand an id as it is: Django would read the ``_22`` of ``bln_22…`` as a quotation mark it had quoted."""
+        if object_id is not None and quote("_") not in object_id:
+            object_id = quote(object_id)
+        return super().changeform_view(request, object_id, *args, **options)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: rows come from posting."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: rows are read."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: rows stay."""
+        return False
+
+
+class CurrencyFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hints
+    """Narrows a list to one currency, typed in: listing those in use would scan the table."""
+
+    title = "currency"
+    parameter_name = "currency"
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """Compare whole codes, as they are stored."""
+        wanted = (self.value() or "").strip()
+        return queryset.filter(currency=wanted) if wanted else queryset
+
+
+class DaysFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no type hints
+    """Narrows a list to days, first and last included, in UTC; text that is no date narrows nothing."""
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """Compare instants, so that the index on them serves."""
+        first = parse_date_str(self.used_parameters.get(f"{self.field_path}_from"))
+        last = parse_date_str(self.used_parameters.get(f"{self.field_path}_to"))
+        if first:
+            queryset = queryset.filter(**{f"{self.field_path}__gte": datetime.combine(first, time(), UTC)})
+        if last:
+            end = datetime.combine(last, time(), UTC) + timedelta(days=1)
+            queryset = queryset.filter(**{f"{self.field_path}__lt": end})
+        return queryset
+
+
+def url_of(row: models.Model) -> str:
+    """Return the address of the page of a row."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def link(row: models.Model, text: str | None = None) -> SafeString:
+    """Return a link to the page of a row."""
+    return format_html('<a class="text-link" href="{}">{}</a>', url_of(row), text or str(row))

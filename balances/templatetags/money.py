@@ -1,0 +1,64 @@
+"""Money and instants for people: exact digits, nothing rounded, nothing computed with floats."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from balances import amounts
+
+register = template.Library()
+THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
+MIN_DECIMALS = 2
+"""Trailing zeros are dropped, but ``12.50`` stays ``12.50``."""
+
+
+@register.filter
+def money(units: int | Decimal | None, precision: int | None = None) -> SafeString:
+    """Show minor units and, where the precision is known, the major amount beside them."""
+    if units is None:
+        return format_html('<span class="money">{}</span>', "–")
+    shown = major(units, precision)
+    beside = format_html('<span class="money-major">{}</span>', shown) if shown else ""
+    return format_html('<span class="money"><span class="money-minor">{}</span>{}</span>', minor(units), beside)
+
+
+@register.filter
+def difference(units: int | Decimal, precision: int | None = None) -> SafeString:
+    """Show a difference with its sign, green where there is none and red where there is."""
+    sign = "+" if units > 0 else ""
+    shown = major(units, precision)
+    return format_html(
+        '<span class="money {}"><span class="money-minor">{}{}</span>{}</span>',
+        "money-differs" if units else "money-agrees",
+        sign,
+        minor(units),
+        format_html('<span class="money-major">{}{}</span>', sign, shown) if shown else "",
+    )
+
+
+@register.filter
+def instant(moment: datetime | None) -> str:
+    """Show an instant to the second, the largest unit first, so that a column of them reads well. All are UTC."""
+    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def minor(units: int | Decimal) -> str:
+    """Return the digits as they are stored, to be searched and copied."""
+    return str(units) if isinstance(units, int) else amounts.plain(units)
+
+
+def major(units: int | Decimal, precision: int | None) -> str:
+    """Return the major amount, thousands apart, or nothing where it would say no more than the minor units."""
+    if precision is None or precision <= 1 or not isinstance(units, int):
+        return ""
+    decimals = len(str(precision)) - 1
+    if precision != 10**decimals:
+        return amounts.plain(amounts.major_units(units, precision))
+    whole, part = divmod(abs(units), precision)
+    fraction = f"{part:0{decimals}}".rstrip("0").ljust(min(decimals, MIN_DECIMALS), "0")
+    return f"{'-' if units < 0 else ''}{whole:,}.{fraction}".replace(",", THIN_SPACE)

@@ -1,0 +1,40 @@
+"""People, their groups and the background jobs, in the style of the rest of the back-office."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from procrastinate.contrib.django.admin import ProcrastinateEventInline, ProcrastinateJobAdmin
+from procrastinate.contrib.django.models import ProcrastinateJob
+from unfold.admin import ModelAdmin, StackedInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+for model in (User, Group, ProcrastinateJob):
+    admin.site.unregister(model)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
+    """Staff and their permissions."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
+
+
+@admin.register(Group)
+class PeopleGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Groups and their permissions."""
+
+
+class JobEvents(StackedInline, ProcrastinateEventInline):  # type: ignore[misc]
+    """What happened to a job."""
+
+
+@admin.register(ProcrastinateJob)
+class JobAdmin(ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
+    """Background jobs, to look at."""
+
+    inlines = [JobEvents]

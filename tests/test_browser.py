@@ -1,0 +1,140 @@
+"""The main job in a real browser: sign in, look at a wrong balance, preview, reconstruct, see the result."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from balances.models import Balance
+from reconciliation.models import Reconstruction
+from tests import world
+from tests.people import VIEW, person
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+WAIT_SECONDS = 20
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,1000",
+)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"),
+]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path}"):
+        options.add_argument(option)
+    started = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield started
+    started.quit()
+
+
+class Desk:
+    """A person in front of the browser."""
+
+    def __init__(self, browser: webdriver.Chrome, server: Any) -> None:
+        self.browser, self.server = browser, server
+
+    def see(self, text: str) -> None:
+        WebDriverWait(self.browser, WAIT_SECONDS).until(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+
+    def press(self, label: str) -> None:
+        path = f"//button[normalize-space(.)='{label}']"
+        WebDriverWait(self.browser, WAIT_SECONDS).until(lambda b: b.find_element(By.XPATH, path).is_displayed())
+        self.browser.find_element(By.XPATH, path).click()
+
+    def type(self, name: str, text: str) -> None:
+        self.browser.find_element(By.NAME, name).send_keys(text)
+
+    def open(self, view: str, *args: str) -> None:
+        self.browser.get(self.server.url + reverse(f"admin:{view}", args=args))
+
+    def sign_in(self, *codenames: str) -> None:
+        somebody = person(*VIEW, *codenames)
+        self.open("index")
+        self.type("username", somebody.username)
+        self.type("password", "a long password")
+        self.browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+        self.see("Balances")
+
+
+@pytest.fixture
+def desk(browser: webdriver.Chrome, live_server: Any) -> Desk:
+    return Desk(browser, live_server)
+
+
+def wrong(indicator: str) -> Balance:
+    owner = world.ledger()
+    balance = world.balance(owner, indicator=indicator)
+    world.post(world.balance(owner), balance, 70_000)
+    world.drift(balance, credit=4_200)
+    return balance
+
+
+def test_a_person_previews_and_reconstructs_a_balance_on_its_page(desk: Desk) -> None:
+    alice = wrong("@alice")
+    desk.sign_in("preview_reconstruction", "reconstruct_balance")
+    desk.open("balances_balance_change", alice.pk)
+    desk.see("The metadata holds no result of a reconstruction.")
+    desk.press("Preview reconstruction")
+    desk.see("No balance was changed.")
+    desk.see("-4200")
+    assert world.totals(alice)["balance"] == 74_200
+    desk.press("Go on to reconstruct…")
+    desk.press("Reconstruct")
+    desk.see("Say why")
+    assert world.totals(alice)["balance"] == 74_200
+    desk.type("reason", "Ticket 4711")
+    desk.press("Reconstruct")
+    desk.see("Corrected 1 balance from the transactions.")
+    panel = desk.browser.find_element(By.ID, "last-result").text
+    assert "Previous balance\n74200" in panel
+    assert "Recalculated balance\n70000" in panel
+    assert "Difference\n-4200" in panel
+    assert "Ticket 4711" in desk.browser.find_element(By.ID, "history").text
+    assert world.totals(alice)["balance"] == 70_000
+    assert set(Reconstruction.objects.values_list("outcome", flat=True)) == {"previewed", "corrected"}
+
+
+def test_a_person_reconstructs_several_balances_from_the_list(desk: Desk) -> None:
+    chosen = [wrong("@alice"), wrong("@bob")]
+    desk.sign_in("reconstruct_balance")
+    desk.open("balances_balance_changelist")
+    for balance in chosen:
+        desk.browser.find_element(By.CSS_SELECTOR, f"input.action-select[value='{balance.pk}']").click()
+    Select(desk.browser.find_element(By.NAME, "action")).select_by_visible_text("Reconstruct")
+    desk.press("Run")
+    desk.see("2 of 2 balances differ")
+    desk.type("reason", "Ticket 4712")
+    desk.press("Reconstruct")
+    desk.see("Corrected 2 balances from the transactions.")
+    assert [world.totals(each)["balance"] for each in chosen] == [70_000, 70_000]
+
+
+def test_the_page_of_a_balance_offers_no_button_to_those_who_may_only_look(desk: Desk) -> None:
+    alice = wrong("@alice")
+    desk.sign_in()
+    desk.open("balances_balance_change", alice.pk)
+    desk.see("Last transactions")
+    assert not desk.browser.find_elements(By.XPATH, "//button[contains(., 'econstruct') or contains(., 'Save')]")
