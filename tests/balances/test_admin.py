@@ -287,6 +287,13 @@ def test_lists_are_narrowed_by_ledger_currency_status_and_day() -> None:
     assert len(rows_shown(client.get(transactions, {"created_at_to": "yesterday"}))) == 2
 
 
+@pytest.mark.parametrize("model", LISTS)
+def test_a_list_never_counts_the_choices_of_its_filters(model: str) -> None:
+    answer = signed_in(*VIEW).get(reverse(f"admin:{model}_changelist"), {"_facets": "True"}, follow=True)
+    assert not answer.context["cl"].add_facets
+    assert "Show counts" not in answer.content.decode()
+
+
 def test_a_list_shows_the_major_amount_of_a_transaction_beside_its_minor_units() -> None:
     world.post("@a", "@b", 123456)
     page = signed_in(*VIEW).get(reverse("admin:balances_transaction_changelist")).content.decode()
