@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from django.db import transaction
 
@@ -21,6 +22,7 @@ from reconciliation.models import Reconstruction
 from reconciliation.reconstruction import Measurement, measure
 
 SERIALISE = Statement(Path(__file__).parent / "sql" / "serialise.sql")
+Item = TypeVar("Item")
 MEASURED_AT_ONCE = 5_000
 """Balances in one measuring statement."""
 CORRECTED_AT_ONCE = 500
@@ -72,8 +74,8 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
     Raises ``BalanceNotFound``, or ``EmptySource`` where totals without rows would become zero, with
     nothing written. Without drift nothing but the record is written, and the result if it was asked for.
     """
-    with transaction.atomic():
-        measurements = _measure_serialised([balance_id], request)
+    with transaction.atomic(durable=True):
+        measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
         if not measurements:
             raise BalanceNotFound(balance_id)
         measurement = measurements[0]
@@ -90,18 +92,19 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[F
     """
     for chunk in _chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
-        concerned = (each.balance_id for each in measurements if each.has_drift or request.record_each)
+        concerned = (each for each in measurements if each.has_drift or request.record_each)
         settled: dict[str, Finding] = {}
-        for ids in _chunks(concerned, CORRECTED_AT_ONCE):
-            settled |= _settle_concerned(ids, request)
+        for portion in _chunks(concerned, CORRECTED_AT_ONCE):
+            settled |= _settle_concerned(portion, request)
         for measurement in measurements:
             yield settled.get(measurement.balance_id, Finding(measurement))
 
 
-def _settle_concerned(balance_ids: list[str], request: Request) -> dict[str, Finding]:
-    """Measure once more under the locks that serialise reconstructions, and settle what still drifts."""
-    with transaction.atomic():
-        measurements = _measure_serialised(balance_ids, request)
+def _settle_concerned(measurements: list[Measurement], request: Request) -> dict[str, Finding]:
+    """Settle a portion in one commit; what is to be corrected is measured once more, serialised."""
+    with transaction.atomic(durable=True):
+        if not request.dry_run:
+            measurements = _measure_serialised([each.balance_id for each in measurements])
         wanted = [
             each
             for each in measurements
@@ -111,15 +114,14 @@ def _settle_concerned(balance_ids: list[str], request: Request) -> dict[str, Fin
     return {each.balance_id: Finding(each, records.get(each.balance_id)) for each in measurements}
 
 
-def _measure_serialised(balance_ids: list[str], request: Request) -> list[Measurement]:
-    """Measure; where a correction is to follow, only after every other reconstruction of these balances."""
-    if not request.dry_run:
-        SERIALISE.rows(balance_ids=balance_ids)
+def _measure_serialised(balance_ids: list[str]) -> list[Measurement]:
+    """Measure after every other reconstruction of these balances, and before any that comes later."""
+    SERIALISE.rows(balance_ids=balance_ids)
     return measure(balance_ids)
 
 
-def _chunks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
-    remaining = iter(ids)
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    remaining = iter(items)
     while chunk := list(islice(remaining, size)):
         yield chunk
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -82,20 +83,26 @@ def request(**fields: Any) -> Request:
     return Request(**({"actor": "alice", "origin": Reconstruction.Origin.COMMAND} | fields))
 
 
-def many_rows(balances: list[Balance], count: int, units: int = 100) -> None:
-    """Make applied rows in the server, from each balance to the next in turn, and freshen the visibility map."""
+def many_rows(balances: list[Balance], count: int, units: int = 100, prefix: str = "many") -> None:
+    """Make applied rows in the server, from each balance to the next in turn, and vacuum for index-only scans."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, amount,
                                       precise_amount, precision, currency, description, status, hash,
                                       created_at, effective_date, meta_data)
-            SELECT 'txn_' || gen_random_uuid(), '', ids[1 + n %% size], ids[1 + (n + 1) %% size], 'many-' || n,
-                   %(units)s / 100.0, %(units)s, 100, 'USD', 'generated', 'APPLIED', repeat('0', 64),
-                   now() - n * interval '1 second', now() - n * interval '1 second', '{}'
+            SELECT 'txn_' || gen_random_uuid(), '', ids[1 + n %% size], ids[1 + (n + 1) %% size],
+                   %(prefix)s || '-' || n, %(units)s / 100.0, %(units)s, 100, 'USD', 'generated', 'APPLIED',
+                   repeat('0', 64), now() - n * interval '1 second', now() - n * interval '1 second', '{}'
             FROM generate_series(1, %(count)s) AS n,
                  (SELECT %(ids)s::text[] AS ids, cardinality(%(ids)s::text[]) AS size) AS given
             """,
-            {"ids": [balance.pk for balance in balances], "count": count, "units": units},
+            {"ids": [balance.pk for balance in balances], "count": count, "units": units, "prefix": prefix},
         )
-        cursor.execute("VACUUM (ANALYZE) transactions")
+        for _ in range(50):  # a concurrent autovacuum's snapshot may keep pages from being all-visible for a moment
+            cursor.execute("VACUUM (ANALYZE) transactions")
+            cursor.execute("SELECT relallvisible >= relpages FROM pg_class WHERE oid = 'transactions'::regclass")
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.2)
+    raise AssertionError("VACUUM could not make all pages visible")

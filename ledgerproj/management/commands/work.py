@@ -17,9 +17,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare how many jobs run at once."""
         parser.add_argument("--concurrency", type=int, default=4, help="jobs at once (4)")
+        parser.add_argument("--once", action="store_true", help="end when no job is waiting")
 
-    def handle(self, *, concurrency: int, **_: Any) -> None:
+    def handle(self, *, concurrency: int, once: bool, **_: Any) -> None:
         """Work until a signal stops it; running jobs are finished first."""
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
         connector: Any = app.connector
-        app.with_connector(connector.get_worker_connector()).run_worker(concurrency=concurrency)
+        app.with_connector(connector.get_worker_connector()).run_worker(concurrency=concurrency, wait=not once)
