@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.urls import reverse
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -56,13 +57,16 @@ class Desk:
     def __init__(self, browser: webdriver.Chrome, server: Any) -> None:
         self.browser, self.server = browser, server
 
+    def wait(self, condition: Callable[[webdriver.Chrome], bool]) -> None:
+        """Wait for it, also while one page goes and the next one comes."""
+        WebDriverWait(self.browser, WAIT_SECONDS, ignored_exceptions=[WebDriverException]).until(condition)
+
     def see(self, text: str) -> None:
-        WebDriverWait(self.browser, WAIT_SECONDS).until(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+        self.wait(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
 
     def press(self, label: str) -> None:
         path = f"//button[normalize-space(.)='{label}']"
-        WebDriverWait(self.browser, WAIT_SECONDS).until(lambda b: b.find_element(By.XPATH, path).is_displayed())
-        self.browser.find_element(By.XPATH, path).click()
+        self.wait(lambda b: b.find_element(By.XPATH, path).click() or True)
 
     def type(self, name: str, text: str) -> None:
         self.browser.find_element(By.NAME, name).send_keys(text)
