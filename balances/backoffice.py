@@ -19,8 +19,7 @@ from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
 from unfold.views import ChangeList
 
-from balances.posting import SQL
-from balances.statements import Statement
+from balances.statements import SQL, Statement
 
 if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, with unfold's additional options
     from django.contrib import admin

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -18,9 +17,8 @@ from psycopg import errors as pg
 from balances import amounts, exceptions
 from balances.exact_json import dumps
 from balances.models import GENERAL_LEDGER_ID, TOTALS, Balance, Ledger, Transaction, now
-from balances.statements import Statement
+from balances.statements import SQL, Statement
 
-SQL = Path(__file__).parent / "sql"
 SHIFT_TOTALS = Statement(SQL / "shift_totals.sql")
 RESTATE = Statement(SQL / "restate.sql")
 MERGE_TRANSACTION_METADATA = Statement(SQL / "merge_transaction_metadata.sql")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from django.db import connection
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SQL = Path(__file__).parent / "sql"
+"""The statements of the core app."""
 
 
 class Statement:

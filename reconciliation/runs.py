@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from django.db import transaction
@@ -19,9 +18,9 @@ from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
 from balances.statements import Statement
 from reconciliation.models import Reconstruction
-from reconciliation.reconstruction import Measurement, measure
+from reconciliation.reconstruction import SQL, Measurement, measure
 
-SERIALISE = Statement(Path(__file__).parent / "sql" / "serialise.sql")
+SERIALISE = Statement(SQL / "serialise.sql")
 Item = TypeVar("Item")
 MEASURED_AT_ONCE = 5_000
 """Balances in one measuring statement."""

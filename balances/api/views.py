@@ -17,9 +17,9 @@ from balances.api import listing, serializers, validation
 from balances.api.body import MalformedBody, decode
 from balances.api.gate import actor
 from balances.models import Balance, Ledger, Transaction
-from balances.statements import Statement
+from balances.statements import SQL, Statement
 
-QUEUED = Statement(posting.SQL / "queued.sql")
+QUEUED = Statement(SQL / "queued.sql")
 REFUSED: dict[Any, Any] = {400: serializers.ErrorAnswer, 404: serializers.ErrorAnswer}
 LIMIT = OpenApiParameter("limit", int)
 OFFSET = OpenApiParameter("offset", int)

@@ -20,8 +20,8 @@ from balances.importing.rows import (
     transaction_rows,
 )
 from balances.models import Ledger
-from balances.posting import SQL, merge_metadata, open_ledger
-from balances.statements import Statement
+from balances.posting import merge_metadata, open_ledger
+from balances.statements import SQL, Statement
 
 COPY_BALANCES = Statement(SQL / "copy_balances.sql")
 COPY_TRANSACTIONS = Statement(SQL / "copy_transactions.sql")
