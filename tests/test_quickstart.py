@@ -62,7 +62,8 @@ def test_quickstart_goes_from_nothing_to_a_rebuilt_balance_and_a_second_run_adds
 ) -> None:
     first = manage(environment, "quickstart", "--no-serve")
     assert (first.returncode, first.stderr) == (0, "")
-    shown = json.loads(first.stdout[first.stdout.index("\n{\n") :])
+    shown, _ = json.JSONDecoder().raw_decode(first.stdout, first.stdout.index("\n{\n") + 1)
+    assert "user admin, password" in first.stdout
     result = shown["meta_data"]["BLNK_RECONCILIATION_RESULT"]
     assert int(result["difference"]) == int(result["recalculated_balance"]) - int(result["previous_balance"]) != 0
     assert shown["balance"] == int(result["recalculated_balance"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -53,7 +53,7 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
     """Turn what a view raised into an answer. A surprise is logged with its traceback, never shown."""
     set_rollback()
     match error:
-        case MethodNotAllowed():
+        case MethodNotAllowed() | Http404():
             return not_found()
         case MalformedBody():
             return _response("GEN_MALFORMED_REQUEST", error.message, key=error.key)

@@ -15,8 +15,8 @@ from django.utils.html import escape
 from balances.api.errors import STATUSES, error_body, not_found
 from balances.exact_json import dumps
 
-PAGES = ("/admin", "/static/", "/docs", "/schema")
-"""Where people go, with protections of their own; every other path is the API's."""
+PAGES = {"admin", "static", "docs", "schema"}
+"""First segments of paths where people go, with protections of their own; every other path is the API's."""
 OPEN = {"/", "/health", "/metrics"}
 """API paths that need no key."""
 HEADERS = {
@@ -40,17 +40,25 @@ class ApiGate:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Redirect, refuse or pass on; then put the contract's headers on the answer."""
-        if request.path.startswith(PAGES):
+        if request.path.split("/", 2)[1] in PAGES:
             return self.get_response(request)
         redirect = _without_trailing_slash(request)
         if redirect is not None:
             return redirect
-        response = _refusal(request) or _in_contract(self.get_response(request))
+        response = _refusal(request)
+        if response is None:
+            request.passed_api_gate = True  # type: ignore[attr-defined]
+            response = _in_contract(self.get_response(request))
         for header, value in HEADERS.items():
             response.headers[header] = value
         if request.is_secure() or request.headers.get("X-Forwarded-Proto", "").lower() == "https":
             response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
         return response
+
+
+def has_passed(request: HttpRequest) -> bool:
+    """Tell whether the gate let a request through; a view of the API asks, whatever path led to it."""
+    return getattr(request, "passed_api_gate", False)
 
 
 def actor(request: HttpRequest) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import DatabaseError, connection
+from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
@@ -15,7 +16,7 @@ from balances import exceptions, posting
 from balances.amounts import short
 from balances.api import listing, serializers, validation
 from balances.api.body import MalformedBody, decode
-from balances.api.gate import actor
+from balances.api.gate import actor, has_passed
 from balances.models import Balance, Ledger, Transaction
 from balances.statements import SQL, Statement
 
@@ -29,6 +30,12 @@ class ApiView(APIView):
     """A route of the API: no method exists that is not written out (conventions 1.1)."""
 
     http_method_names = ["get", "post", "put"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what came past the gate by a path that only looks like a page for people."""
+        if not has_passed(request._request):
+            raise Http404
+        super().initial(request, *args, **kwargs)
 
     @property
     def default_response_headers(self) -> dict[str, str]:

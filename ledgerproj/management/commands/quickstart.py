@@ -51,12 +51,15 @@ class Command(BaseCommand):
         self.say(f"Demo ledger: {ledger.name} ({ledger.ledger_id}), {len(demo.WALLETS)} wallets, most of them drifted.")
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            with processes.command("serve", "--port", str(port)) as server:
+            with processes.command("serve", "--port", str(port), "--verbosity", "0") as server:
                 base_url = f"http://127.0.0.1:{port}"
                 processes.wait_until_healthy(base_url, server)
                 self.rebuild_one(base_url, demo.wallet_to_rebuild(ledger).balance_id)
-                if not no_serve:
-                    self.serve(base_url, login, server)
+                self.tell_access(base_url, login)
+                if no_serve:
+                    self.say("Nothing is served any more; uv run manage.py quickstart without --no-serve stays.")
+                else:
+                    self.serve(server)
         except (processes.StartFailed, demo_client.UnexpectedAnswer) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -82,12 +85,16 @@ class Command(BaseCommand):
         self.say(f"GET /balances/{balance_id}")
         self.say(client.body(balance_id))
 
-    def serve(self, base_url: str, login: str, server: subprocess.Popen[bytes]) -> None:
-        """Say where everything is and wait until interrupted, with the background worker beside."""
-        with processes.command("work") as worker:
-            self.say(f"\nAdmin      {base_url}/admin/   {login}")
-            self.say(f"API        {base_url}/   described at {base_url}/docs")
-            self.say(f'Try        curl -H "X-Blnk-Key: {settings.BLNK_SERVER_SECRET_KEY}" {base_url}/balances')
+    def tell_access(self, base_url: str, login: str) -> None:
+        """Say where everything is and what opens it."""
+        self.say(f"\nAdmin      {base_url}/admin/   {login}")
+        self.say(f"API        {base_url}/   described at {base_url}/docs")
+        key = f' -H "X-Blnk-Key: {settings.BLNK_SERVER_SECRET_KEY}"' if settings.BLNK_SERVER_SECURE else ""
+        self.say(f"Try        curl{key} {base_url}/balances")
+
+    def serve(self, server: subprocess.Popen[bytes]) -> None:
+        """Wait until interrupted, with the background worker beside the server."""
+        with processes.command("work", "--verbosity", "0") as worker:
             self.say("Serving until Ctrl-C.")
             while server.poll() is None and worker.poll() is None:
                 time.sleep(0.5)

@@ -27,11 +27,14 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.BLNK_SERVER_PORT)
         parser.add_argument("--workers", type=int, default=1, help="processes (1)")
 
-    def handle(self, *, host: str, port: int, workers: int, **_: Any) -> None:
+    def handle(self, *, host: str, port: int, workers: int, verbosity: int, **_: Any) -> None:
         """Serve until interrupted."""
         if not (settings.EMBEDDED and is_loopback(host)):
             refuse_weak_secrets()
         refuse_taken_port(host, port)
+        if verbosity:
+            self.stdout.write(f"Serving API and admin on http://{host}:{port} until interrupted.")
+            self.stdout.flush()
         # As many requests at once as there are database connections; the others wait in the socket's queue.
         threads = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
         Granian(

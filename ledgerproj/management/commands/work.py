@@ -19,8 +19,11 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=4, help="jobs at once (4)")
         parser.add_argument("--once", action="store_true", help="end when no job is waiting")
 
-    def handle(self, *, concurrency: int, once: bool, **_: Any) -> None:
+    def handle(self, *, concurrency: int, once: bool, verbosity: int, **_: Any) -> None:
         """Work until a signal stops it; running jobs are finished first."""
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
+        if verbosity and not once:
+            self.stdout.write("Working on background jobs until interrupted.")
+            self.stdout.flush()
         connector: Any = app.connector
         app.with_connector(connector.get_worker_connector()).run_worker(concurrency=concurrency, wait=not once)

@@ -25,6 +25,13 @@ def test_without_a_key_nothing_answers_not_even_what_does_not_exist(path: str) -
         assert answer.body == {"error": message, "error_detail": {"code": code, "message": message}}
 
 
+@pytest.mark.parametrize("path", ["/static/metadata", "/docs/metadata", "/schema/metadata", "/adminfoo/metadata"])
+def test_a_path_that_looks_like_a_page_leads_to_no_route_of_the_api(path: str) -> None:
+    answer = Client(None).post(path, {"meta_data": {}})
+    assert answer.status in (401, 404)
+    assert "META" not in answer.text
+
+
 def test_no_master_key_configured_lets_nobody_in(settings: Any) -> None:
     settings.BLNK_SERVER_SECRET_KEY = ""
     assert Client("").get("/ledgers").status == 401
