@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -53,7 +53,10 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
         balance = context["original"]
         context |= {
             "result": last_result(balance),
-            "records": Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS],
+            "history": [
+                (record, Comparison.of_record(record))
+                for record in Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS]
+            ],
             "balance_actions": [
                 {"name": name, "title": offered[2]} for name, offered in self.get_actions(request).items() if offered
             ],
@@ -61,6 +64,7 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
         return super().render_change_form(request, context, *args, **options)
 
 
+BESIDES = '<span class="ledger-besides">{} {}</span>'
 OUTCOME_COLOURS = {
     Reconstruction.Outcome.PREVIEWED: "info",
     Reconstruction.Outcome.CORRECTED: "warning",
@@ -147,8 +151,13 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Difference")
     def net_difference(self, record: Reconstruction) -> SafeString:
-        """Show what the balance changed by, or would have, in minor units."""
-        return difference(record.recalculated_balance - record.previous_balance)
+        """Show what the balance changed by, or would have, in minor units, and what else did."""
+        besides = Comparison.of_record(record).besides
+        return format_html(
+            "{}{}",
+            difference(record.recalculated_balance - record.previous_balance),
+            format_html_join("", BESIDES, ((line.label.lower(), f"{line.difference:+}") for line in besides)),
+        )
 
     @display(description="Recalculated")
     def after(self, record: Reconstruction) -> SafeString:

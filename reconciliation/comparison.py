@@ -92,6 +92,15 @@ class Comparison:
         return [line for line in self.lines if line.difference]
 
     @property
+    def besides(self) -> list[Line]:
+        """Return the wrong totals that the net difference does not tell of, such as those of holds."""
+        nets = {LABELS["balance"], LABELS["inflight_balance"]}
+        told = (
+            {LABELS["credit_balance"], LABELS["debit_balance"]} if self.after.balance - self.before.balance else set()
+        )
+        return [line for line in self.differing if line.label not in nets | told]
+
+    @property
     def is_empty(self) -> bool:
         """Tell whether there are totals and not one row behind them."""
         return bool(self.before) and not self.rows

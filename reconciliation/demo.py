@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from balances.models import Balance, Ledger, Transaction
+from balances.models import Balance, Ledger, Transaction, now
 from balances.posting import Posting, open_balance, open_ledger, post_transaction
 
 LEDGER_NAME = "Demo wallets"
@@ -120,7 +120,7 @@ def _release_a_hold_twice(balance: Balance) -> None:
     """Leave a hold of 90.00 that was voided once in the rows and twice in the totals."""
     bank = Balance.objects.by_indicator(BANK, CURRENCY).get()
     hold = {"source": balance, "destination": bank, "precise_amount": 9_000, "amount": 90, "precision": 100}
-    common: dict[str, Any] = hold | {"currency": CURRENCY, "meta_data": {}}
+    common: dict[str, Any] = hold | {"currency": CURRENCY, "effective_date": now(), "meta_data": {}}
     parent = Transaction.objects.create(
         reference=f"{balance.indicator}-hold", status="INFLIGHT", description="Hotel deposit", **common
     )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -334,21 +333,6 @@ def test_rows_without_an_effective_date_do_not_hide_newer_ones() -> None:
         world.row("APPLIED", 1, alice, bob, effective_date=None, created_at="2020-01-01T00:00:00Z")
     newest = world.post(alice, bob, 100)
     assert last_transactions(alice.pk)[0] == newest
-
-
-def test_the_last_transactions_come_out_of_the_partial_indexes() -> None:
-    alice = world.balance()
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_bitmapscan = off")
-    plan = Transaction.objects.latest_of(alice.pk).explain()
-    assert set(re.findall(r"(?:applied|hold)_(?:debits|credits)", plan)) == {
-        "applied_debits",
-        "applied_credits",
-        "hold_debits",
-        "hold_credits",
-    }
-    assert "Seq Scan on transactions" not in plan
 
 
 def test_the_page_of_a_balance_asks_as_often_for_many_transactions_as_for_one() -> None:

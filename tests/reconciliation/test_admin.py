@@ -166,3 +166,13 @@ def test_records_are_narrowed_by_outcome_origin_and_day() -> None:
         ({"executed_at_to": "2001-01-01"}, []),
     ):
         assert list(client.get(reverse(RECORDS), given).context["cl"].result_list) == found
+
+
+def test_drift_of_holds_alone_is_told_beside_a_net_difference_of_zero() -> None:
+    balance = world.balance()
+    world.post("@payer", balance, 700)
+    world.drift(balance, hold_debit=-9000)
+    reconstruct(balance.pk, world.request(reason="hold released twice"))
+    for page in (page_of(balance), signed_in(*VIEW).get(reverse(RECORDS)).content.decode()):
+        assert "inflight debit" in page
+        assert "+9000" in page
