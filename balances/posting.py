@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from psycopg import errors as pg
 
 from balances import amounts, exceptions
@@ -19,7 +19,9 @@ from balances.exact_json import dumps
 from balances.models import GENERAL_LEDGER_ID, TOTALS, Balance, Ledger, Transaction, now
 from balances.statements import SQL, Statement
 
-SHIFT_TOTALS = Statement(SQL / "shift_totals.sql")
+BEGIN_POSTING = Statement(SQL / "begin_posting.sql")
+LOCK_FOR_POSTING = Statement(SQL / "lock_for_posting.sql")
+APPLY_POSTING = Statement(SQL / "apply_posting.sql")
 RESTATE = Statement(SQL / "restate.sql")
 MERGE_TRANSACTION_METADATA = Statement(SQL / "merge_transaction_metadata.sql")
 LOCK_WAIT = "3s"
@@ -139,27 +141,22 @@ def post_transaction(posting: Posting) -> Transaction:
 
 
 def _apply(posting: Posting) -> Transaction:
-    if Transaction.objects.filter(reference=posting.reference).exists():
+    if BEGIN_POSTING.rows(reference=posting.reference, lock_wait=LOCK_WAIT)[0]["used"]:
         raise exceptions.DuplicateReference(posting.reference)
     source_id, destination_id = _resolve(posting)
-    _limit_lock_wait()
-    balances = {balance.pk: balance for balance in Balance.objects.locked((source_id, destination_id))}
+    locked = LOCK_FOR_POSTING.rows(balance_ids=[source_id, destination_id])
+    available = {row["balance_id"]: row["available"] for row in locked}
     for balance_id in (source_id, destination_id):
-        if balance_id not in balances:
+        if balance_id not in available:
             raise exceptions.UnknownPostingBalance(balance_id)
     if source_id == destination_id:
         raise exceptions.SameBalance(source_id)
-    units = posting.minor_units
-    _check_funds(posting, balances[source_id], units)
-    # From here on nothing refuses.
-    SHIFT_TOTALS.rows(
-        balance_ids=[source_id, destination_id],
-        credits=[0, units],
-        debits=[units, 0],
-        inflight_credits=[0, 0],
-        inflight_debits=[0, 0],
-    )
-    return _record(posting, source_id, destination_id, units)
+    _check_funds(posting, available[source_id])
+    # From here on nothing refuses, but the database where another posting took the reference meanwhile.
+    row = _row(posting, source_id, destination_id)
+    columns = {field.column: getattr(row, field.attname) for field in Transaction._meta.concrete_fields}
+    APPLY_POSTING.rows(**columns | {"units": posting.minor_units, "meta_data": dumps(row.meta_data)})
+    return row
 
 
 def _resolve(posting: Posting) -> tuple[str, str]:
@@ -184,18 +181,13 @@ def _resolve(posting: Posting) -> tuple[str, str]:
     return ids.get(posting.source, posting.source), ids.get(posting.destination, posting.destination)
 
 
-def _limit_lock_wait() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_WAIT])
-
-
-def _check_funds(posting: Posting, source: Balance, units: int) -> None:
+def _check_funds(posting: Posting, available: Decimal) -> None:
     """Refuse what the source cannot pay (transactions 10.2); ``@`` balances are no exception."""
+    units = posting.minor_units
     if units <= 0:
         raise exceptions.NonPositiveAmount
     if posting.allow_overdraft and not posting.overdraft_limit:
         return
-    available = source.balance - source.inflight_debit_balance
     if available >= units:
         return
     if posting.overdraft_limit > 0:
@@ -205,15 +197,15 @@ def _check_funds(posting: Posting, source: Balance, units: int) -> None:
     raise exceptions.InsufficientFunds
 
 
-def _record(posting: Posting, source_id: str, destination_id: str, units: int) -> Transaction:
+def _row(posting: Posting, source_id: str, destination_id: str) -> Transaction:
     created_at = now()
     flags = {"allow_overdraft": posting.allow_overdraft, "atomic": posting.atomic}
-    return Transaction.objects.create(
+    return Transaction(
         source_id=source_id,
         destination_id=destination_id,
         reference=posting.reference,
         amount=posting.major_units,
-        precise_amount=units,
+        precise_amount=posting.minor_units,
         precision=posting.precision,
         currency=posting.currency,
         description=posting.description,

@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ledgerproj", "balances", "reconciliation")
 CURSORS = {
     "balances/statements.py": "runs the statements in .sql files",
-    "balances/posting.py": "limits how long a posting waits for a lock",
     "balances/importing/load.py": "COPY, ANALYZE and VACUUM are no statements that return rows",
     "balances/api/views.py": "asks the database whether it is there",
 }

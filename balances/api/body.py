@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import simplejson
@@ -97,7 +98,7 @@ def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: s
         return {}
     if not isinstance(value, dict):
         raise MalformedBody(f"json: cannot unmarshal {_kind_of(value)} into Go value of type {package}.{name}", key=key)
-    fields = {field.lower(): (field, _kind_for(declared)) for field, declared in shape().fields.items()}
+    fields = _fields_of(shape)
     decoded: dict[str, Any] = {}
     for given, item in value.items():
         if item is None or given.lower() not in fields:
@@ -114,6 +115,11 @@ def _drain(request: HttpRequest) -> None:
     for _ in range(DRAINED_CHUNKS):
         if not request.read(64 * 1024):
             return
+
+
+@cache
+def _fields_of(shape: type[serializers.Serializer[Any]]) -> dict[str, tuple[str, Kind]]:
+    return {field.lower(): (field, _kind_for(declared)) for field, declared in shape().fields.items()}
 
 
 def _kind_for(declared: serializers.Field[Any, Any, Any, Any]) -> Kind:

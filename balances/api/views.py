@@ -67,7 +67,7 @@ class LedgersView(ApiView):
     def get(self, request: Request) -> Response:
         """List ledgers, newest first."""
         page = listing.LEDGERS.page(Ledger.objects.all(), request)
-        return Response([serializers.LedgerAnswer(ledger).data for ledger in page])
+        return Response([serializers.LedgerAnswer.body(ledger) for ledger in page])
 
     @extend_schema(request=serializers.CreateLedger, responses={201: serializers.LedgerAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
@@ -75,7 +75,7 @@ class LedgersView(ApiView):
         fields = decode(request, serializers.CreateLedger, key="errors")
         validation.check_ledger(fields)
         ledger = posting.open_ledger(name=fields["name"], meta_data=fields.get("meta_data"))
-        return Response(serializers.LedgerAnswer(ledger).data, status=201)
+        return Response(serializers.LedgerAnswer.body(ledger), status=201)
 
 
 class LedgerView(ApiView):
@@ -85,7 +85,7 @@ class LedgerView(ApiView):
         ledger = Ledger.objects.filter(ledger_id=ledger_id).first()
         if ledger is None:
             raise exceptions.LedgerNotFound
-        return Response(serializers.LedgerAnswer(ledger).data)
+        return Response(serializers.LedgerAnswer.body(ledger))
 
     @extend_schema(request=serializers.UpdateLedger, responses={200: serializers.LedgerAnswer} | REFUSED)
     def put(self, request: Request, ledger_id: str) -> Response:
@@ -93,7 +93,7 @@ class LedgerView(ApiView):
         fields = decode(request, serializers.UpdateLedger, key="errors")
         validation.check_ledger(fields)
         ledger = posting.rename_ledger(ledger_id=ledger_id, name=fields["name"])
-        return Response(serializers.LedgerAnswer(ledger).data)
+        return Response(serializers.LedgerAnswer.body(ledger))
 
 
 class BalancesView(ApiView):
@@ -101,7 +101,7 @@ class BalancesView(ApiView):
     def get(self, request: Request) -> Response:
         """List balances, newest first; an empty list is ``null``, as in the original."""
         page = listing.BALANCES.page(Balance.objects.newest_first(), request)
-        return Response([serializers.BalanceAnswer(balance).data for balance in page] or None)
+        return Response([serializers.BalanceAnswer.body(balance) for balance in page] or None)
 
     @extend_schema(request=serializers.CreateBalance, responses={201: serializers.BalanceAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
@@ -116,7 +116,7 @@ class BalancesView(ApiView):
             meta_data=fields.get("meta_data"),
         )
         # The original answers with version 0 here and shows the stored 1 from the first read on.
-        return Response(serializers.BalanceAnswer(balance).data | {"version": 0}, status=201)
+        return Response(serializers.BalanceAnswer.body(balance) | {"version": 0}, status=201)
 
 
 class BalanceView(ApiView):
@@ -135,7 +135,7 @@ class BalanceView(ApiView):
             balance.queued_debit_balance, balance.queued_credit_balance = int(queued["debit"]), int(queued["credit"])
         if "ledger" in request.query_params.getlist("include"):
             balance.included_ledger = balance.ledger
-        return Response(serializers.BalanceAnswer(balance).data)
+        return Response(serializers.BalanceAnswer.body(balance))
 
     def find(self, request: Request, balance_id: str) -> Any:
         """Return the balance that is to be shown. Raises ``BalanceNotFound``."""
@@ -152,7 +152,7 @@ class IndicatorView(ApiView):
         balance = Balance.objects.by_indicator(indicator, currency).first()
         if balance is None:
             raise exceptions.IndicatorNotFound(indicator)
-        return Response(serializers.BalanceAnswer(balance).data)
+        return Response(serializers.BalanceAnswer.body(balance))
 
 
 class TransactionsView(ApiView):
@@ -160,7 +160,7 @@ class TransactionsView(ApiView):
     def get(self, request: Request) -> Response:
         """List transactions, newest first."""
         page = listing.TRANSACTIONS.page(Transaction.objects.newest_first(), request)
-        return Response([serializers.TransactionAnswer(row).data for row in page])
+        return Response([serializers.TransactionAnswer.body(row) for row in page])
 
     @extend_schema(request=serializers.RecordTransaction, responses={201: serializers.TransactionAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
@@ -176,7 +176,7 @@ class TransactionsView(ApiView):
         row.allow_overdraft, row.overdraft_limit = asked.allow_overdraft, asked.overdraft_limit
         row.skip_queue, row.atomic = True, asked.atomic
         row.amount_string = str(short(row.amount)) if asked.precise_amount is not None else ""
-        return Response(serializers.TransactionAnswer(row).data, status=201)
+        return Response(serializers.TransactionAnswer.body(row), status=201)
 
 
 class TransactionView(ApiView):
@@ -186,7 +186,7 @@ class TransactionView(ApiView):
         row = Transaction.objects.filter(transaction_id=transaction_id).first()
         if row is None:
             raise exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
-        return Response(serializers.TransactionAnswer(row).data)
+        return Response(serializers.TransactionAnswer.body(row))
 
 
 class ReferenceView(ApiView):
@@ -196,7 +196,7 @@ class ReferenceView(ApiView):
         row = Transaction.objects.filter(reference=reference).first()
         if row is None:
             raise exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
-        return Response(serializers.TransactionAnswer(row).data)
+        return Response(serializers.TransactionAnswer.body(row))
 
 
 class MetadataView(ApiView):

@@ -47,7 +47,7 @@ class ReconstructionsView(core.ApiView):
         if not Balance.objects.filter(balance_id=balance_id).exists():
             raise BalanceNotFound(balance_id)
         page = HISTORY.page(Reconstruction.objects.filter(balance_id=balance_id), request)
-        return Response([ReconstructionAnswer(record).data for record in page])
+        return Response([ReconstructionAnswer.body(record) for record in page])
 
     @extend_schema(
         request=AskReconstruction, responses={201: ReconstructionAnswer, 200: ReconstructionAnswer} | core.REFUSED
@@ -57,4 +57,4 @@ class ReconstructionsView(core.ApiView):
         fields = decode(request, AskReconstruction) if request._request.body else {}
         asked = runs.Request(actor=actor(request._request), origin=Reconstruction.Origin.API, **fields)
         record = runs.reconstruct(balance_id, asked)
-        return Response(ReconstructionAnswer(record).data, status=200 if asked.dry_run else 201)
+        return Response(ReconstructionAnswer.body(record), status=200 if asked.dry_run else 201)

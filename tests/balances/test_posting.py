@@ -73,8 +73,8 @@ def test_inflight_debits_are_not_available_and_inflight_credits_neither() -> Non
 def test_a_posting_takes_few_statements(django_assert_num_queries: Callable[..., Any]) -> None:
     alice = world.balance()
     world.post("@world", alice, 1)
-    # savepoint, reference, indicators, lock limit, lock both, move both, the row, release
-    with django_assert_num_queries(8):
+    # savepoint, reference and lock limit, indicators, lock both, move both with the row, release
+    with django_assert_num_queries(6):
         world.post("@world", alice, 1)
 
 
