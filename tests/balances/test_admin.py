@@ -323,6 +323,7 @@ def test_the_page_of_a_balance_shows_its_last_transactions_newest_first() -> Non
     world.post("@x", "@y", 1)
     assert last_transactions(alice.pk) == [undated, hold, paid]
     page = signed_in(*VIEW).get(change_url(alice)).content.decode()
+    assert f"{undated.created_at:%Y-%m-%d %H:%M:%S}" in page
     assert paid.reference in page  # type: ignore[operator]
     assert reverse("admin:balances_balance_change", args=[bob.pk]) in page
 
