@@ -12,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ledgerproj.processes import free_port
@@ -105,7 +106,7 @@ def test_quickstart_serves_until_it_is_stopped_and_leaves_nothing_running(
         quickstart.send_signal(stop)
         assert quickstart.wait(LIMIT_SECONDS) == 0
     data = environment["LEDGER_DATA_DIR"]
-    running = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True).stdout
+    running = "\n".join(" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
     assert f"-D {data}" not in running
     assert f"--port {port}" not in running
 
