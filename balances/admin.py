@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -122,7 +123,7 @@ class BalanceAdmin(LedgerModelAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Lock the row that is about to be saved, so that nobody writes between the form's check and the save."""
-        if request.method == "POST" and self.has_change_permission(request):
+        if connection.in_atomic_block and request.method == "POST" and self.has_change_permission(request):
             Balance.objects.locked([object_id]).values_list("balance_id").first()
         return super().get_object(request, object_id, from_field)
 

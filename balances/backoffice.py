@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.admin.options import ShowFacets
@@ -154,7 +154,7 @@ class DaysFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no type h
         last = parse_date_str(self.used_parameters.get(f"{self.field_path}_to"))
         if first:
             queryset = queryset.filter(**{f"{self.field_path}__gte": datetime.combine(first, time(), UTC)})
-        if last:
+        if last and last < date.max:
             end = datetime.combine(last, time(), UTC) + timedelta(days=1)
             queryset = queryset.filter(**{f"{self.field_path}__lt": end})
         return queryset

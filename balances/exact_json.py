@@ -1,4 +1,7 @@
-"""JSON without floats: numbers are read as ``int`` or ``Decimal`` and written back digit for digit."""
+"""JSON without floats: numbers are read as ``int`` or ``Decimal`` and written back digit for digit.
+
+What comes in is limited, so that whatever was let in can be stored and read again; what is stored is read as it is.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import Any
 import simplejson
 
 MAX_DIGITS = 1000
-"""Longest integer that is read; far beyond any money, far below what would cost time to parse."""
+"""Longest number that comes in, written out without exponent; far beyond any money."""
 MAX_EXPONENT = 308
-"""Largest decimal exponent that is read, that of a 64-bit float, as in the original (conventions 5.5)."""
+"""Largest decimal exponent that comes in, that of a 64-bit float, as in the original (conventions 5.5)."""
+MAX_DEPTH = 100
+"""Deepest nesting that comes in; every reader in every language can follow that."""
 
 
 class NumberOutOfRange(ValueError):
@@ -22,6 +27,10 @@ class NumberOutOfRange(ValueError):
         super().__init__(self.literal)
 
 
+class TooDeep(ValueError):
+    """Objects and arrays are nested more than ``MAX_DEPTH`` deep."""
+
+
 def _integer(literal: str) -> int:
     if len(literal) > MAX_DIGITS:
         raise NumberOutOfRange(literal)
@@ -30,17 +39,53 @@ def _integer(literal: str) -> int:
 
 def _decimal(literal: str) -> Decimal:
     value = Decimal(literal)
-    if len(literal) > MAX_DIGITS or abs(value.adjusted()) > MAX_EXPONENT:
+    if len(literal) > MAX_DIGITS or abs(value.adjusted()) > MAX_EXPONENT or len(format(value, "f")) > MAX_DIGITS:
         raise NumberOutOfRange(literal)
     return value
 
 
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise TooDeep
+
+
 class ExactDecoder(simplejson.JSONDecoder):
-    """Reads numbers exactly. Raises ``JSONDecodeError`` or ``NumberOutOfRange``, both ``ValueError``."""
+    """Reads what comes in, numbers exactly.
+
+    Raises ``JSONDecodeError``, ``NumberOutOfRange`` or ``TooDeep``, each a ``ValueError``, or ``RecursionError``.
+    """
 
     def __init__(self, **options: Any) -> None:
         """Accept the options that Django passes, of which there are none."""
         super().__init__(parse_float=_decimal, parse_int=_integer, **options)
+
+    def raw_decode(self, s: str, idx: int = 0, *args: Any, **options: Any) -> tuple[Any, int]:
+        """Return the first value and where it ends."""
+        value, end = super().raw_decode(s, idx, *args, **options)
+        if s.count("[") + s.count("{") > MAX_DEPTH:
+            _refuse_depth(value)
+        return value, end
+
+
+class StoredDecoder(simplejson.JSONDecoder):
+    """Reads what the database holds, numbers exactly and without limits."""
+
+    def __init__(self, **options: Any) -> None:
+        """Accept the options that Django passes, of which there are none."""
+        super().__init__(parse_float=Decimal, parse_int=_stored_integer, **options)
+
+
+def _stored_integer(literal: str) -> int | Decimal:
+    return int(literal) if len(literal) <= MAX_DIGITS else Decimal(literal)
 
 
 class ExactEncoder(simplejson.JSONEncoder):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from balances.exact_json import ExactDecoder, ExactEncoder
+from balances.exact_json import ExactEncoder, StoredDecoder
 
 if TYPE_CHECKING:  # the stubs are generic, so that a nullable column is Optional; Django's own classes are not
     Set = TypeVar("Set", contravariant=True)
@@ -107,7 +107,7 @@ class MetadataField(models.JSONField):
 
     def __init__(self, **options: Any) -> None:
         """Fix what every metadata column shares."""
-        options.update(encoder=ExactEncoder, decoder=ExactDecoder, null=True, blank=True)
+        options.update(encoder=ExactEncoder, decoder=StoredDecoder, null=True, blank=True)
         super().__init__(**options)
 
     def deconstruct(self) -> Any:

@@ -7,15 +7,16 @@ Rows are locked in key order, so that no two writers wait for each other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, connection, transaction
 from psycopg import errors as pg
 
 from balances import amounts, exceptions
 from balances.exact_json import dumps
+from balances.locks import LOCK_WAIT, atomic_with_lock_limit, refused_when_locked
 from balances.models import GENERAL_LEDGER_ID, TOTALS, Balance, Ledger, Transaction, now
 from balances.statements import SQL, Statement
 
@@ -24,8 +25,8 @@ LOCK_FOR_POSTING = Statement(SQL / "lock_for_posting.sql")
 APPLY_POSTING = Statement(SQL / "apply_posting.sql")
 RESTATE = Statement(SQL / "restate.sql")
 MERGE_TRANSACTION_METADATA = Statement(SQL / "merge_transaction_metadata.sql")
-LOCK_WAIT = "3s"
-"""How long a posting waits for a balance that another one holds, as in the original (transactions 3.5)."""
+ATTEMPTS = 3
+"""How often a posting is tried that the database chose to end a deadlock, such as one with an import."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,17 +128,19 @@ def post_transaction(posting: Posting) -> Transaction:
     Raises ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``,
     ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``BalanceLocked``, with nothing written.
     """
-    try:
-        with transaction.atomic():
-            return _apply(posting)
-    except IntegrityError as error:
-        if _constraint(error) == "unique_reference":  # another posting took it between our check and our insert
-            raise exceptions.DuplicateReference(posting.reference) from error
-        raise
-    except OperationalError as error:
-        if isinstance(error.__cause__, pg.LockNotAvailable):
-            raise exceptions.BalanceLocked from error
-        raise
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with refused_when_locked(), transaction.atomic():
+                return _apply(posting)
+        except IntegrityError as error:
+            if _constraint(error) == "unique_reference":  # another posting took it between our check and our insert
+                raise exceptions.DuplicateReference(posting.reference) from error
+            raise
+        except exceptions.BalanceLocked as error:
+            deadlock = isinstance(error.__cause__ and error.__cause__.__cause__, pg.DeadlockDetected)
+            if attempt == ATTEMPTS or not deadlock or connection.in_atomic_block:
+                raise
+    raise exceptions.BalanceLocked
 
 
 def _apply(posting: Posting) -> Transaction:
@@ -214,8 +217,9 @@ def _row(posting: Posting, source_id: str, destination_id: str) -> Transaction:
             posting.amount or Decimal(0), posting.reference, posting.currency, posting.source, posting.destination
         ),
         created_at=created_at,
-        effective_date=posting.effective_date or created_at,
-        scheduled_for=posting.scheduled_for,
+        # PostgreSQL knows fewer offsets than RFC 3339, so instants are sent in UTC.
+        effective_date=posting.effective_date.astimezone(UTC) if posting.effective_date else created_at,
+        scheduled_for=posting.scheduled_for and posting.scheduled_for.astimezone(UTC),
         meta_data=posting.meta_data | {name: True for name, given in flags.items() if given},
     )
 
@@ -252,7 +256,8 @@ def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str
     """Merge top-level keys into an entity's metadata and return what its clients are to see (ledgers-balances 5).
 
     The merge happens under the row's lock, so no concurrent key is lost. On a balance the flag of
-    ``Balance.save()`` asks for a reconstruction. Raises ``InvalidEntityId`` or ``EntityNotFound``.
+    ``Balance.save()`` asks for a reconstruction. Raises ``InvalidEntityId``, ``EntityNotFound`` or
+    ``BalanceLocked``.
     """
     if entity_id.startswith(("txn_", "bulk_")):
         if not MERGE_TRANSACTION_METADATA.rows(transaction_id=entity_id, meta_data=dumps(meta_data)):
@@ -266,7 +271,7 @@ def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str
         raise exceptions.EntityNotFound  # there are no identities yet
     else:
         raise exceptions.InvalidEntityId(f"invalid entity ID format: {entity_id}")
-    with transaction.atomic():
+    with atomic_with_lock_limit():
         entity = rows.select_for_update(no_key=True).first()
         if entity is None:
             raise exceptions.EntityNotFound

@@ -20,7 +20,7 @@ from balances.models import Balance
 from reconciliation.comparison import Comparison
 from reconciliation.models import Reconstruction
 from reconciliation.reconstruction import measure
-from reconciliation.runs import Request, reconstruct, reconstruct_many
+from reconciliation.runs import MAX_REASON, Request, reconstruct, reconstruct_many
 
 AT_ONCE = 500
 """Balances in one action: what a person can answer for, and what fits into one form."""
@@ -37,7 +37,7 @@ class ReconstructForm(forms.Form):
 
     reason = forms.CharField(
         label="Reason",
-        max_length=1000,
+        max_length=MAX_REASON,
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
         help_text="Kept for ever with the record of each corrected balance.",
         error_messages={"required": "Say why: the reason is kept with the record."},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -46,6 +47,8 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
         """Refuse an action that was not offered; Django alone would show the list as if nothing had been asked."""
         if set(request.POST.getlist("action")) - {""} - set(self.get_actions(request)):
             raise PermissionDenied
+        if "\x00" in "".join(request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("No balance has such an id.")
         return super().changelist_view(request, extra_context)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:

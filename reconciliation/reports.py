@@ -8,6 +8,7 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from balances.exact_json import dumps
 from reconciliation.runs import Finding
@@ -18,6 +19,19 @@ KEYS = {"credit_balance": "credit", "debit_balance": "debit", "balance": "balanc
     "inflight_balance": "inflight_balance",
 }
 """How a report calls each total, as the metadata result does (ledgers-balances 6.3)."""
+
+
+FIELDS = (
+    "balance_id",
+    "indicator",
+    "ledger_id",
+    "currency",
+    *(f"{when}_{key}" for when in ("previous", "recalculated") for key in KEYS.values()),
+    "difference",
+    "inflight_difference",
+    "outcome",
+)
+"""The fields of a finding, in order."""
 
 
 def as_row(finding: Finding) -> dict[str, str | None]:
@@ -48,13 +62,18 @@ def write_json(findings: Iterable[Finding], out: TextIO) -> None:
 
 def write_csv(findings: Iterable[Finding], out: TextIO) -> None:
     """Write a header and one finding a line."""
-    writer: csv.DictWriter[str] | None = None
+    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
+    writer.writeheader()
     for finding in findings:
-        row = as_row(finding)
-        if writer is None:
-            writer = csv.DictWriter(out, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
+        writer.writerow(as_row(finding))
+
+
+SHOWN = ("currency", "previous_balance", "recalculated_balance", "difference", "inflight_difference", "outcome")
+
+
+def _plain(cell: str | None) -> Text:
+    """Return a cell as it is: no markup is read in it, and nothing in it can steer the terminal."""
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in cell or ""))
 
 
 def write_table(findings: Iterable[Finding], out: TextIO) -> None:
@@ -67,15 +86,8 @@ def write_table(findings: Iterable[Finding], out: TextIO) -> None:
         if not finding.measurement.has_drift:
             continue
         row = as_row(finding)
-        table.add_row(
-            row["indicator"] or row["balance_id"],
-            row["currency"],
-            row["previous_balance"],
-            row["recalculated_balance"],
-            row["difference"],
-            row["inflight_difference"],
-            row["outcome"],
-        )
+        cells = (row["indicator"] or row["balance_id"], *(row[field] for field in SHOWN))
+        table.add_row(*(_plain(cell) for cell in cells))
     if table.row_count:
         Console(file=out, width=None if out.isatty() else 160).print(table)
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from django.db import transaction
-
-from balances.exceptions import BalanceNotFound, EmptySource
+from balances.exceptions import BalanceNotFound, EmptySource, LedgerError
+from balances.locks import atomic_with_lock_limit
 from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
 from balances.statements import Statement
@@ -26,6 +25,17 @@ MEASURED_AT_ONCE = 5_000
 """Balances in one measuring statement."""
 CORRECTED_AT_ONCE = 500
 """Balances corrected in one commit: each holds an advisory lock, of which the server has a few thousand."""
+
+PATIENCE = "60s"
+"""How long a run over many waits for a balance that another reconstruction or a posting holds."""
+MAX_REASON = 1000
+"""Longest reason that a record keeps, in characters."""
+
+
+class ReasonTooLong(LedgerError):
+    """A reason has at most 1,000 characters."""
+
+    code = "GEN_VALIDATION_ERROR"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +55,11 @@ class Request:
     allow_empty: bool = False
     leave_result: bool = False
     record_each: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a reason that no record would keep. Raises ``ReasonTooLong``."""
+        if len(self.reason) > MAX_REASON:
+            raise ReasonTooLong
 
 
 @dataclass(frozen=True)
@@ -70,10 +85,10 @@ class Finding:
 def reconstruct(balance_id: str, request: Request) -> Reconstruction:
     """Rebuild one balance from its transactions, or only preview that, and return the record.
 
-    Raises ``BalanceNotFound``, or ``EmptySource`` where totals without rows would become zero, with
-    nothing written. Without drift nothing but the record is written, and the result if it was asked for.
+    Raises ``BalanceNotFound``, ``BalanceLocked``, or ``EmptySource`` where totals without rows would become
+    zero, with nothing written. Without drift nothing but the record is written, and the result if it was asked for.
     """
-    with transaction.atomic(durable=True):
+    with atomic_with_lock_limit(durable=True):
         measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
         if not measurements:
             raise BalanceNotFound(balance_id)
@@ -87,7 +102,7 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[F
     """Measure many balances set-wise, correct those that drifted, and yield a finding for each, in order.
 
     A record is left for each balance that drifted. Chunks are committed one by one, so an interrupted run
-    is complete for every balance it has yielded. Ids that do not exist are left out.
+    is complete for every balance it has yielded. Ids that do not exist are left out. Raises ``BalanceLocked``.
     """
     for chunk in _chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
@@ -101,7 +116,7 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[F
 
 def _settle_concerned(measurements: list[Measurement], request: Request) -> dict[str, Finding]:
     """Settle a portion in one commit; what is to be corrected is measured once more, serialised."""
-    with transaction.atomic(durable=True):
+    with atomic_with_lock_limit(PATIENCE, durable=True):
         if not request.dry_run:
             measurements = _measure_serialised([each.balance_id for each in measurements])
         wanted = [

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from balances.exact_json import ExactDecoder, NumberOutOfRange
+from balances.exact_json import ExactDecoder, NumberOutOfRange, TooDeep
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 DRAINED_CHUNKS = 256
@@ -154,8 +154,8 @@ def _first_value(text: str, key: str) -> Any:
         raise MalformedBody(
             f"json: cannot unmarshal number {error.literal} into Go value of type float64", key=key
         ) from error
-    except RecursionError as error:
-        raise MalformedBody("exceeded max depth", key=key) from error
+    except (RecursionError, TooDeep) as error:
+        raise MalformedBody("invalid character '[' exceeded max depth", key=key) from error
     return _storable(value, key) if "\\u" in stripped or "\x00" in stripped else value
 
 

@@ -16,6 +16,7 @@ from rest_framework import serializers
 
 from balances.amounts import short
 from balances.api.rendering import ZERO_TIME, go_time
+from balances.exact_json import MAX_DIGITS
 from balances.models import Balance, Transaction
 
 
@@ -65,7 +66,7 @@ def in_byte_order(value: Any) -> Any:
         return {key: in_byte_order(value[key]) for key in sorted(value, key=str.encode)}
     if isinstance(value, list):
         return [in_byte_order(item) for item in value]
-    return short(value) if isinstance(value, Decimal) else value
+    return short(value) if isinstance(value, Decimal) and value.adjusted() < MAX_DIGITS else value
 
 
 class Answer(serializers.Serializer[Any]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,8 @@ from balances.posting import Posting
 BLANK = "cannot be blank"
 MAX_SIGNIFICANT_DIGITS = 15
 STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
+MAX_BYTES = {"reference": 2000, "currency": 200, "indicator": 1000, "source": 1000, "destination": 1000}
+"""Longest texts that an index takes in, in bytes of UTF-8."""
 TIME_HELP = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)"
 
 
@@ -28,7 +31,7 @@ def check_balance(fields: dict[str, Any]) -> None:
     """Trim and check a new balance (ledgers-balances 3.4). Raises ``InvalidBody`` or ``NotYetSupported``."""
     fields["allocation_strategy"] = fields.get("allocation_strategy", "").strip().upper() or "FIFO"
     fields["indicator"] = fields.get("indicator", "").strip() or None
-    reasons = {name: BLANK for name in ("ledger_id", "currency") if not fields.get(name)}
+    reasons = {name: BLANK for name in ("ledger_id", "currency") if not fields.get(name)} | dict(_too_long(fields))
     if fields.get("track_fund_lineage") and not fields.get("identity_id"):
         reasons["identity_id"] = "identity_id is required when track_fund_lineage is enabled"
     if fields["allocation_strategy"] not in STRATEGIES:
@@ -55,6 +58,7 @@ def posting_from(fields: dict[str, Any]) -> Posting:
             ("source", _side_reason(fields, "source")),
             ("destination", _side_reason(fields, "destination") or _same_side_reason(fields)),
             *((name, None if fields.get(name) else BLANK) for name in ("currency", "description", "reference")),
+            *_too_long(fields),
             *((name, _time_reason(fields, name)) for name in TIMES),
         )
         if reason
@@ -74,6 +78,12 @@ def posting_from(fields: dict[str, Any]) -> Posting:
         scheduled_for=parse_time(fields.get("scheduled_for")),
         meta_data=fields.get("meta_data", {}),
     )
+
+
+def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, limit in MAX_BYTES.items():
+        if len((fields.get(name) or "").encode()) > limit:
+            yield name, f"cannot be longer than {limit} bytes"
 
 
 TIMES = ("scheduled_for", "inflight_expiry_date", "inflight_commit_date")

@@ -112,6 +112,8 @@ def _copy(statement: Statement, rows: Iterable[Row], file: CsvFile, progress: Pr
                 if count % ROWS_PER_REPORT == 0:
                     progress(file)
             progress(file)
+    except pg.DeadlockDetected as error:
+        raise ImportRefused(f"{file.path}: somebody was posting to the same new balances; import once more") from error
     except (pg.IntegrityError, pg.DataError, pg.ProgramLimitExceeded) as error:
         if refusal := _explained(error, file):
             raise refusal from error

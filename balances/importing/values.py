@@ -14,6 +14,8 @@ from balances.models import RUN_FLAG, RUN_VALUE, Transaction
 WHOLE = re.compile(r"-?[0-9]+")
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 INDICATOR = re.compile(r"@\S+")
+BALANCE_ID = re.compile(r"bln_[0-9a-z-]+")
+"""What can stand in every URL."""
 STATUSES = frozenset(Transaction.Status.values)
 MAX_PRECISION = 2**63 - 1
 """The column is a bigint."""
@@ -84,8 +86,8 @@ def indicator(cell: str) -> str | None:
 
 def balance_id(cell: str) -> str | None:
     """Return a balance id; nothing where the cell is empty."""
-    if cell and (not cell.startswith("bln_") or cell == "bln_"):
-        raise ValueError(f"{shown(cell)} is not a balance id: those start with 'bln_'")
+    if cell and not BALANCE_ID.fullmatch(cell):
+        raise ValueError(f"{shown(cell)} is not a balance id: 'bln_', then lower-case letters, digits and hyphens")
     return cell or None
 
 

@@ -58,9 +58,9 @@ hold_moves AS (
 -- A commit hangs under its hold or under the queued row that the hold came from. Commits are looked up
 -- from the holds, which are few, not from the applied rows.
 settled AS (
-    SELECT transaction_id AS parent_id, NULL AS queued_reference FROM holds WHERE status = 'INFLIGHT'
+    SELECT transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
     UNION
-    SELECT q.transaction_id, q.reference
+    SELECT q.transaction_id, true, q.reference
     FROM holds AS h
     JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
     WHERE h.status = 'INFLIGHT'
@@ -71,7 +71,7 @@ commits AS MATERIALIZED (
     FROM settled AS s
     JOIN transactions AS c
         ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
-    WHERE s.queued_reference IS NULL OR c.reference IS DISTINCT FROM s.queued_reference || '_q'
+    WHERE NOT s.is_queued OR c.reference IS DISTINCT FROM s.reference || '_q'
 ),
 inflight AS (
     SELECT balance_id, sum(debit) AS debit, sum(credit) AS credit, sum(row_count) AS row_count

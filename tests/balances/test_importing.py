@@ -134,7 +134,8 @@ def balance(indicator: str) -> Balance:
         ),
         (
             BALANCES.replace("indicator", "balance_id"),
-            "{b}, line 2, column balance_id: '@till' is not a balance id: those start with 'bln_'",
+            "{b}, line 2, column balance_id: '@till' is not a balance id: "
+            "'bln_', then lower-case letters, digits and hyphens",
         ),
         (
             BALANCES + "\n\n@till,CZK,0,0,0,2024-01-01T00:00:00Z\n",
@@ -431,6 +432,6 @@ def test_the_number_of_statements_does_not_grow_with_the_file(files: Files, djan
     rows = io.StringIO()
     rows.writelines(f"{ROW.replace('out-2', f'r{number}')}\n" for number in range(500))
     files.write(transactions=TRANSACTIONS + rows.getvalue())
-    # savepoint, serialise, earlier (2), ledger, both files, statistics, orphans, metadata (4), release
-    with django_assert_num_queries(14):
+    # savepoint, serialise, earlier (2), ledger, both files, statistics, orphans, metadata (5), release
+    with django_assert_num_queries(15):
         files.load()

@@ -176,3 +176,26 @@ def test_drift_of_holds_alone_is_told_beside_a_net_difference_of_zero() -> None:
     for page in (page_of(balance), signed_in(*VIEW).get(reverse(RECORDS)).content.decode()):
         assert "inflight debit" in page
         assert "+9000" in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/balances/balance/?created_at_to=9999-12-31",
+        "/admin/balances/transaction/?created_at_to=9999-12-31",
+        "/admin/reconciliation/reconstruction/?executed_at_to=9999-12-31",
+        "/admin/balances/balance/?currency=%00",
+        "/admin/balances/transaction/?status__exact=%00",
+        "/admin/balances/balance/%00/change/",
+    ],
+)
+def test_odd_addresses_are_answered_and_never_a_surprise(path: str) -> None:
+    assert signed_in(*VIEW).get(path).status_code in (200, 302, 400)
+
+
+def test_odd_posts_are_refused_and_never_a_surprise() -> None:
+    client = signed_in(*VIEW, "change_balance", "preview_reconstruction")
+    action = {"action": "preview_reconstruction", "index": 0, "_selected_action": "\x00"}
+    assert client.post(reverse("admin:balances_balance_changelist"), action).status_code == 400
+    balance = world.balance()
+    assert client.post(f"/admin/balances/balance/{balance.pk}/history/").status_code in (200, 302, 403, 404, 405)

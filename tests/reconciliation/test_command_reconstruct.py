@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 
 from balances.models import Balance, Ledger
 from reconciliation.models import Reconstruction
+from reconciliation.reports import WRITERS
 from tests import world
 
 pytestmark = pytest.mark.django_db
@@ -136,3 +137,52 @@ def test_a_balance_named_by_itself_leaves_a_record_even_without_drift(wallets: L
     assert run("--indicator", "@w2", "--currency", "USD", "--dry-run")[2] == 0
     assert set(Reconstruction.objects.values_list("balance_id", "outcome")) == {(right.pk, "no_drift")}
     assert Reconstruction.objects.count() == 2
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(wallets: Ledger) -> None:
+    for name in ("@[/x]", "@[bold]y", "@\x1b[31mz"):
+        balance = world.balance(wallets, indicator=name)
+        world.post("@world", balance, 100)
+        world.drift(balance, credit=1)
+    out, _, status = run("--all", "--dry-run")
+    assert status == 0
+    assert "@[/x]" in out
+    assert "@[bold]y" in out
+    assert "\x1b" not in out
+
+
+def test_no_balances_at_all_are_a_header_in_csv() -> None:
+    assert run("--all", "--format", "csv")[0].startswith("balance_id,indicator,")
+
+
+def test_an_interrupted_run_says_how_far_it_came(wallets: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(WRITERS, "table", interrupted)
+    with pytest.raises(CommandError, match=r"Interrupted\. 0 balances are done") as stopped:
+        run("--all")
+    assert stopped.value.returncode == 130
+
+
+def test_a_reader_that_went_away_is_told_in_one_sentence(wallets: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setitem(WRITERS, "table", broken)
+    with pytest.raises(CommandError, match="Cannot write the report: Broken pipe"):
+        run("--all")
+
+
+def test_an_argument_that_is_no_text_is_refused() -> None:
+    with pytest.raises(CommandError, match="not text in UTF-8"):
+        run("bln_\udcff")
+
+
+def test_an_account_without_a_name_is_recorded_by_its_number(wallets: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    run("--ledger", "Wallets")
+    assert Reconstruction.objects.values_list("actor", flat=True)[0].startswith("uid ")

@@ -167,6 +167,14 @@ def test_a_split_hold_settles_leg_by_leg() -> None:
     assert (by_id[second.pk].credit_balance, by_id[second.pk].inflight_credit_balance) == (100, 300)
 
 
+def test_references_that_are_missing_make_no_commit_of_a_posting() -> None:
+    pair = Pair()
+    queued = pair.row("QUEUED", 70, reference=None)
+    pair.row("INFLIGHT", 70, queued)
+    pair.row("APPLIED", 70, queued, reference=None)
+    assert pair.sides() == [(70, 0, 70, 0), (0, 70, 0, 70)]
+
+
 def test_rows_of_other_balances_never_count() -> None:
     alice, bob, carol = world.balance(), world.balance(), world.balance()
     hold = world.row("INFLIGHT", 50, bob, carol)

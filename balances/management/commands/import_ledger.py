@@ -48,7 +48,7 @@ class Command(BaseCommand):
         """Import and say what came in, or that it had before. Raises ``CommandError`` with one sentence."""
         started = time.monotonic()
         terminal = self.stderr.isatty()
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         console = Console(stderr=True, force_terminal=terminal)
         with Progress(*columns, console=console, disable=not terminal, transient=True) as bar:
             tasks: dict[Path, Any] = {}

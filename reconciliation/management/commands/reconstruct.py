@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ from reconciliation.scope import Scope
 
 DRIFT_LEFT = 3
 """Exit status when balances are left with drift, so that cron can tell."""
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 
 class Command(BaseCommand):
@@ -54,7 +57,7 @@ class Command(BaseCommand):
             everything=options["all"],
         )
         request = Request(
-            actor=getpass.getuser(),
+            actor=_user(),
             origin=Reconstruction.Origin.COMMAND,
             reason=options["reason"],
             dry_run=options["dry_run"] or options["check"],
@@ -69,8 +72,13 @@ class Command(BaseCommand):
                 WRITERS[options["format"]](findings, out)
         except LedgerError as error:
             raise CommandError(error.message) from error
+        except UnicodeError as error:
+            raise CommandError("An argument is not text in UTF-8.") from error
         except OSError as error:
-            raise CommandError(f"Cannot write {options['output']}: {error.strerror}.") from error
+            where = options["output"] or "the report"
+            raise CommandError(f"Cannot write {where}: {error.strerror}. {count.so_far}") from error
+        except KeyboardInterrupt:
+            raise CommandError(f"Interrupted. {count.so_far}", returncode=INTERRUPTED) from None
         self.stderr.write(count.sentence(time.monotonic() - started, dry_run=request.dry_run))
         if count.refused:
             self.stderr.write(
@@ -96,10 +104,22 @@ class Count:
             self.refused += finding.refused
             yield finding
 
+    @property
+    def so_far(self) -> str:
+        """Return how far an interrupted run came."""
+        return f"{self.measured:,} balances are done, each completely; run again for the others."
+
     def sentence(self, seconds: float, *, dry_run: bool) -> str:
         """Return what happened, for people."""
         done = "nothing changed (dry run)" if dry_run else f"{self.drifted - self.refused:,} corrected"
         return f"{self.measured:,} balances measured, {self.drifted:,} with drift, {done}, in {seconds:.1f} s."
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return f"uid {os.getuid()}"
 
 
 def _open(path: Path | None, stdout: Any) -> AbstractContextManager[TextIO]:

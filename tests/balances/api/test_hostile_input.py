@@ -1,0 +1,158 @@
+"""What was let in can always be read again, and what cannot be stored is refused in words."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from balances.models import Balance, Transaction
+from ledgerproj.wsgi import application
+from tests import world
+from tests.client import Client
+
+pytestmark = pytest.mark.django_db
+
+POSTING: dict[str, Any] = {
+    "precise_amount": 5,
+    "precision": 100,
+    "currency": "USD",
+    "reference": "r",
+    "description": "d",
+    "source": "@world",
+    "destination": "@bob",
+    "allow_overdraft": True,
+    "skip_queue": True,
+}
+
+
+@pytest.mark.parametrize(
+    "number",
+    [f"1.{'7' * 980}e-300", "9" * 1001, "1e309", "1e-309", f"0.{'1' * 1001}"],
+)
+def test_a_number_that_could_not_be_read_again_is_not_stored(api: Client, number: str) -> None:
+    alice = world.balance()
+    answer = api.post(f"/{alice.pk}/metadata", f'{{"meta_data":{{"n":{number}}}}}'.encode())
+    assert (answer.status, answer.body["error_detail"]["code"]) == (400, "GEN_MALFORMED_REQUEST")
+    assert api.get(f"/balances/{alice.pk}").body["meta_data"] is None
+
+
+@pytest.mark.parametrize("number", [f"1.{'7' * 600}e-300", "9" * 1000, "1e308", "-1e-308", "0.1", "-0"])
+def test_a_number_that_was_stored_is_read_again_everywhere(api: Client, number: str) -> None:
+    alice = world.balance()
+    assert api.post(f"/{alice.pk}/metadata", f'{{"meta_data":{{"n":{number}}}}}'.encode()).status == 200
+    assert api.get(f"/balances/{alice.pk}").status == 200
+    assert api.get("/balances").status == 200
+    assert api.post(f"/{alice.pk}/metadata", {"meta_data": {"n": None}}).status == 200
+
+
+def test_what_another_writer_stored_is_read_without_limits(api: Client) -> None:
+    alice = world.balance()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE balances SET meta_data = jsonb_build_object('n', repeat('7', 9000)::numeric) WHERE balance_id = %s",
+            [alice.pk],
+        )
+    assert "7" * 9000 in api.get(f"/balances/{alice.pk}").text
+
+
+@pytest.mark.parametrize(("depth", "status"), [(90, 200), (110, 400), (480, 400), (900, 400), (20_000, 400)])
+@pytest.mark.parametrize("escape", ["", "\\u0041"])
+def test_nesting_is_let_in_only_as_deep_as_everybody_can_follow(
+    api: Client, depth: int, status: int, escape: str
+) -> None:
+    alice = world.balance()
+    body = f'{{"meta_data":{{"d":{"[" * depth}"{escape}"{"]" * depth}}}}}'
+    assert api.post(f"/{alice.pk}/metadata", body.encode()).status == status
+    assert api.get(f"/balances/{alice.pk}").status == 200
+
+
+def test_many_brackets_side_by_side_are_not_deep(api: Client) -> None:
+    alice = world.balance()
+    assert api.post(f"/{alice.pk}/metadata", {"meta_data": {"list": [[]] * 500}}).status == 200
+
+
+@pytest.mark.parametrize("offset", ["+23:59", "-23:59", "+16:00", "Z"])
+def test_every_offset_of_rfc_3339_is_understood(api: Client, offset: str) -> None:
+    text = f"2026-01-02T03:04:05{offset}"
+    answer = api.post("/transactions", POSTING | {"effective_date": text, "scheduled_for": text})
+    assert (answer.status, answer.body["effective_date"]) == (201, text)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"reference": "r" * 3000}, "reference: cannot be longer than 2000 bytes."),
+        ({"destination": "@" + "é" * 3000}, "destination: cannot be longer than 1000 bytes."),
+        ({"currency": "X" * 3000}, "currency: cannot be longer than 200 bytes."),
+    ],
+)
+def test_texts_that_no_index_takes_in_are_refused(api: Client, change: dict[str, str], words: str) -> None:
+    answer = api.post("/transactions", POSTING | change)
+    assert (answer.status, answer.body["errors"]) == (400, words)
+    assert not Transaction.objects.exists()
+    if "currency" in change:
+        balance = {"ledger_id": world.ledger().pk, "currency": change["currency"]}
+        assert api.post("/balances", balance).body["errors"] == words
+
+
+def test_a_reason_that_no_record_keeps_is_refused(api: Client) -> None:
+    alice = world.balance()
+    answer = api.post(f"/balances/{alice.pk}/reconstructions", {"reason": "x" * 1001})
+    assert (answer.status, answer.body["error"]) == (400, "A reason has at most 1,000 characters")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/{id}/metadata", "/balances/{id}/reconstructions"])
+def test_a_balance_held_too_long_is_423_on_every_route_that_writes(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("balances.locks.atomic_with_lock_limit.__wrapped__.__defaults__", ("100ms",))
+    alice = world.balance()
+    world.post("@world", alice, 100)
+    world.drift(alice, credit=5)
+    answers: list[int] = []
+
+    def call() -> None:
+        try:
+            body = {"meta_data": {"a": 1}} if "metadata" in path else {}
+            answers.append(Client().post(path.format(id=alice.pk), body).status)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        list(Balance.objects.locked([alice.pk]))
+        caller = threading.Thread(target=call)
+        caller.start()
+        caller.join(20)
+    assert answers == [423]
+
+
+class Watched(io.BytesIO):
+    """A body that knows whether anybody read it."""
+
+    was_read = False
+
+    def read(self, *args: Any) -> bytes:
+        self.was_read = True
+        return super().read(*args)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("key", "status", "was_read"), [(None, "401", False), (world.MASTER_KEY, "201", True)])
+def test_a_body_sent_in_chunks_is_read_only_behind_the_gate(key: str | None, status: str, was_read: bool) -> None:
+    body = Watched(b'{"name":"chunked"}')
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/ledgers",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": body,
+        "wsgi.url_scheme": "http",
+    }
+    answered: list[str] = []
+    application(environ | ({"HTTP_X_BLNK_KEY": key} if key else {}), lambda line, _: answered.append(line))
+    assert (answered[0][:3], body.was_read) == (status, was_read)
