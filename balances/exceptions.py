@@ -126,6 +126,10 @@ class BalanceLocked(LedgerError):
     code = "GEN_RESOURCE_LOCKED"
 
 
+class Deadlocked(BalanceLocked):
+    """failed to acquire lock: two writers waited for each other, and this one had to give way."""
+
+
 class NotYetSupported(LedgerError):
     """The contract knows this request, this server does not serve it yet."""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.db import OperationalError, transaction
 from psycopg import errors as pg
 
-from balances.exceptions import BalanceLocked
+from balances.exceptions import BalanceLocked, Deadlocked
 from balances.statements import SQL, Statement
 
 LIMIT_LOCK_WAIT = Statement(SQL / "limit_lock_wait.sql")
@@ -18,12 +18,14 @@ LOCK_WAIT = "3s"
 
 @contextmanager
 def refused_when_locked() -> Iterator[None]:
-    """Raise ``BalanceLocked`` where the database gave up waiting, or broke up two that waited for each other."""
+    """Raise ``BalanceLocked`` where the database gave up waiting, ``Deadlocked`` where it ended a deadlock."""
     try:
         yield
     except OperationalError as error:
-        if isinstance(error.__cause__, (pg.LockNotAvailable, pg.DeadlockDetected)):
+        if isinstance(error.__cause__, pg.LockNotAvailable):
             raise BalanceLocked from error
+        if isinstance(error.__cause__, pg.DeadlockDetected):
+            raise Deadlocked from error
         raise
 
 

@@ -6,6 +6,7 @@ Rows are locked in key order, so that no two writers wait for each other.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -128,19 +129,21 @@ def post_transaction(posting: Posting) -> Transaction:
     Raises ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``,
     ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``BalanceLocked``, with nothing written.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with refused_when_locked(), transaction.atomic():
-                return _apply(posting)
-        except IntegrityError as error:
-            if _constraint(error) == "unique_reference":  # another posting took it between our check and our insert
-                raise exceptions.DuplicateReference(posting.reference) from error
-            raise
-        except exceptions.BalanceLocked as error:
-            deadlock = isinstance(error.__cause__ and error.__cause__.__cause__, pg.DeadlockDetected)
-            if attempt == ATTEMPTS or not deadlock or connection.in_atomic_block:
-                raise
-    raise exceptions.BalanceLocked
+    attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
+    for _ in range(attempts - 1):
+        with suppress(exceptions.Deadlocked):
+            return _post_once(posting)
+    return _post_once(posting)
+
+
+def _post_once(posting: Posting) -> Transaction:
+    try:
+        with refused_when_locked(), transaction.atomic():
+            return _apply(posting)
+    except IntegrityError as error:
+        if _constraint(error) == "unique_reference":  # another posting took it between our check and our insert
+            raise exceptions.DuplicateReference(posting.reference) from error
+        raise
 
 
 def _apply(posting: Posting) -> Transaction:
