@@ -22,17 +22,18 @@ DATABASES: dict[str, dict[str, Any]] = {
     if EMBEDDED
     else environment.database(DATABASE_URL)
 }
-DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": environment.number("LEDGER_POOL_SIZE", 16)}
+DATABASES["default"]["OPTIONS"]["pool"] = {
+    "min_size": 1,
+    "max_size": environment.number("LEDGER_POOL_SIZE", 16, least=1),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- secrets and modes; the embedded server's secrets are generated once and kept beside its data
 DEBUG = environment.flag("DJANGO_DEBUG", default=False)
-SECRET_KEY = environment.text("DJANGO_SECRET_KEY") or (
-    environment.kept_secret(LEDGER_DATA_DIR / "django_secret_key") if EMBEDDED else ""
-)
+SECRET_KEY = environment.secret("DJANGO_SECRET_KEY", LEDGER_DATA_DIR / "django_secret_key" if EMBEDDED else None)
 BLNK_SERVER_SECURE = environment.flag("BLNK_SERVER_SECURE", default=True)
-BLNK_SERVER_SECRET_KEY = environment.text("BLNK_SERVER_SECRET_KEY") or (
-    environment.kept_secret(LEDGER_DATA_DIR / "master_key") if EMBEDDED else ""
+BLNK_SERVER_SECRET_KEY = environment.secret(
+    "BLNK_SERVER_SECRET_KEY", LEDGER_DATA_DIR / "master_key" if EMBEDDED else None
 )
 BLNK_SERVER_PORT = environment.number("BLNK_SERVER_PORT", 5001)
 MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_MB", 5) * 1024 * 1024
@@ -40,7 +41,7 @@ MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_M
 # --- HTTP
 ROOT_URLCONF = "ledgerproj.urls"
 WSGI_APPLICATION = "ledgerproj.wsgi.application"
-ALLOWED_HOSTS = environment.text("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
+ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 APPEND_SLASH = False  # the contract redirects the other way (conventions 1.1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_REQUEST_BODY_BYTES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
