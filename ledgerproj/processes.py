@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,12 +17,36 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
+from ledgerproj.embedded.server import connection_params
+
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 15
 
 
+open_directly = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+"""Opens addresses of this machine, whatever proxy the environment names for others."""
+
+
 class StartFailed(Exception):
-    """A child process ended, or did not answer in time."""
+    """A child process ended, refused or did not answer in time."""
+
+
+def end_on_sigterm() -> None:
+    """End by an exception when told to, so that exit hooks run before anything else has taken over the signal."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def hold_database() -> None:
+    """Keep the embedded server, if it is in use, running until this process ends, and stop it then.
+
+    Children of this process may be killed, or end without their exit hooks. Raises ``ServerFailed``.
+    """
+    if settings.EMBEDDED:
+        connection_params(settings.LEDGER_DATA_DIR, settings.EMBEDDED_DATABASE)
 
 
 @contextmanager
@@ -46,14 +73,25 @@ def free_port() -> int:
 
 
 def wait_until_healthy(base_url: str, child: subprocess.Popen[bytes]) -> None:
-    """Return once ``/health`` answers. Raises ``StartFailed``."""
+    """Return once ``/health`` says so. Raises ``StartFailed``, at once when the answer is a refusal."""
     deadline = time.monotonic() + START_LIMIT_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:
             raise StartFailed(f"The server ended with status {child.returncode} before it answered.")
         try:
-            with urllib.request.urlopen(f"{base_url}/health", timeout=5):  # noqa: S310 - our own http address
+            with open_directly(f"{base_url}/health", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+        except urllib.error.HTTPError as error:
+            raise StartFailed(f"{base_url}/health answered {error.code}: {_message(error)}") from error
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError):
             time.sleep(0.1)
     raise StartFailed(f"The server did not answer at {base_url}/health within {START_LIMIT_SECONDS} s.")
+
+
+def _message(answer: urllib.error.HTTPError) -> str:
+    """Return what an answer's body says, shortened where it is not the API's JSON."""
+    text = answer.read().decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(text.split())[:200]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 from typing import Any
 
@@ -13,7 +12,11 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from ledgerproj import processes
+from ledgerproj.environment import text
+
 DEFAULT_SECRETS = {"secret", "changeme", "change-me", "change_me", "password", "blnk", "some-secret", "your-secret-key"}
+SHORTEST_SECRET = 16
 
 
 class Command(BaseCommand):
@@ -32,6 +35,12 @@ class Command(BaseCommand):
         if not (settings.EMBEDDED and is_loopback(host)):
             refuse_weak_secrets()
         refuse_taken_port(host, port)
+        processes.end_on_sigterm()
+        processes.hold_database()
+        if not (settings.BLNK_SERVER_SECURE or is_loopback(host)):
+            self.stderr.write(
+                f"WARNING: BLNK_SERVER_SECURE=false, so whoever reaches {host}:{port} may read and change everything."
+            )
         if verbosity:
             self.stdout.write(f"Serving API and admin on http://{host}:{port} until interrupted.")
             self.stdout.flush()
@@ -56,19 +65,20 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def refuse_weak_secrets() -> None:
-    """Raise ``CommandError`` unless both secrets are given and neither is a well-known default."""
-    needed = {"DJANGO_SECRET_KEY": os.environ.get("DJANGO_SECRET_KEY", "")}
-    if settings.BLNK_SERVER_SECURE:
-        needed["BLNK_SERVER_SECRET_KEY"] = os.environ.get("BLNK_SERVER_SECRET_KEY", "")
-    for name, secret in needed.items():
-        if not secret.strip():
+    """Raise ``CommandError`` unless the secrets are given, long, and neither is a well-known default."""
+    names = ["DJANGO_SECRET_KEY"] + ["BLNK_SERVER_SECRET_KEY"] * settings.BLNK_SERVER_SECURE
+    for name in names:
+        secret = text(name).lower()
+        if not secret:
             raise CommandError(f"{name} is not set. Give it a long random value; the server does not start without.")
-        if secret.strip().lower() in DEFAULT_SECRETS or secret.startswith("django-insecure"):
+        if secret in DEFAULT_SECRETS or secret.startswith("django-insecure"):
             raise CommandError(f"{name} is a well-known default. Give it a long random value.")
+        if len(secret) < SHORTEST_SECRET:
+            raise CommandError(f"{name} is shorter than {SHORTEST_SECRET} characters. Give it a long random value.")
 
 
 def refuse_taken_port(host: str, port: int) -> None:

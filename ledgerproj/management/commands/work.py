@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from procrastinate.contrib.django import app
 
+from ledgerproj import processes
+
 
 class Command(BaseCommand):
     """Adapter: runs jobs from the database until interrupted; any number may run, on any number of machines."""
@@ -21,6 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *, concurrency: int, once: bool, verbosity: int, **_: Any) -> None:
         """Work until a signal stops it; running jobs are finished first."""
+        processes.end_on_sigterm()
+        processes.hold_database()
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
         if verbosity and not once:
             self.stdout.write("Working on background jobs until interrupted.")
