@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import re
 import urllib.error
 import urllib.request
 from typing import Any
@@ -9,10 +11,17 @@ from typing import Any
 import simplejson
 
 from balances.exact_json import dumps, loads
+from ledgerproj.processes import open_directly
+
+AMOUNTS = {
+    "difference",
+    *(f"{when}_{total}" for when in ("previous", "recalculated") for total in ("debit", "credit", "balance")),
+}
+INTEGER = re.compile(r"-?[0-9]{1,1000}")
 
 
 class UnexpectedAnswer(Exception):
-    """The server refused what the demo asked."""
+    """The server refused what the demo asked, or did not answer."""
 
 
 class DemoClient:
@@ -27,10 +36,10 @@ class DemoClient:
         self._call("POST", f"/{balance_id}/metadata", {"meta_data": {"BLNK_RUN_RECONCILIATION": "SOURCE"}})
 
     def result(self, balance_id: str) -> dict[str, str] | None:
-        """Return what the last reconstruction left in the balance's metadata, if there was one."""
-        balance = loads(self._call("GET", f"/balances/{balance_id}"))
-        result: dict[str, str] | None = (balance["meta_data"] or {}).get("BLNK_RECONCILIATION_RESULT")
-        return result
+        """Return what the last reconstruction left in the balance's metadata, if anything there looks like it."""
+        meta_data = loads(self._call("GET", f"/balances/{balance_id}"))["meta_data"]
+        found = meta_data.get("BLNK_RECONCILIATION_RESULT") if isinstance(meta_data, dict) else None
+        return found if is_result(found) else None
 
     def body(self, balance_id: str) -> str:
         """Return the JSON that ``GET /balances/{balance_id}`` answers, indented for people."""
@@ -44,8 +53,18 @@ class DemoClient:
             headers={"X-Blnk-Key": self.key, "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            with open_directly(request, timeout=30) as answer:
                 text: str = answer.read().decode()
                 return text
         except urllib.error.HTTPError as error:
             raise UnexpectedAnswer(f"{method} {path} answered {error.code}: {error.read().decode()}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise UnexpectedAnswer(f"{method} {path} was not answered: {error}") from error
+
+
+def is_result(found: Any) -> bool:
+    """Tell whether a value has the eight strings of a reconstruction; any client may write what it likes there."""
+    if not isinstance(found, dict) or not isinstance(found.get("executed_at"), str):
+        return False
+    amounts = (found.get(name) for name in AMOUNTS)
+    return all(isinstance(amount, str) and INTEGER.fullmatch(amount) for amount in amounts)

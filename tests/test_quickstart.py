@@ -8,14 +8,20 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from ledgerproj.processes import free_port
+from ledgerproj.demo_client import AMOUNTS, is_result
+from ledgerproj.management.commands.serve import is_loopback
+from ledgerproj.processes import StartFailed, free_port, wait_until_healthy
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_SECONDS = 120
@@ -37,6 +43,11 @@ def manage(environment: dict[str, str], *words: str) -> subprocess.CompletedProc
         timeout=LIMIT_SECONDS,
         check=False,
     )
+
+
+def servers_of(environment: dict[str, str]) -> list[psutil.Process]:
+    mine = f"{environment['LEDGER_DATA_DIR']}/postgres"
+    return [one for one in psutil.process_iter(["cmdline"]) if mine in (one.info["cmdline"] or ())]
 
 
 def counts(environment: dict[str, str]) -> str:
@@ -105,10 +116,71 @@ def test_quickstart_serves_until_it_is_stopped_and_leaves_nothing_running(
         assert "Choose another with --port" in taken.stderr
         quickstart.send_signal(stop)
         assert quickstart.wait(LIMIT_SECONDS) == 0
-    data = environment["LEDGER_DATA_DIR"]
     running = "\n".join(" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
-    assert f"-D {data}" not in running
+    assert servers_of(environment) == []
     assert f"--port {port}" not in running
+
+
+@pytest.mark.xdist_group("quickstart")
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], ["work"]])
+def test_a_command_that_is_told_to_end_stops_the_server_that_it_started(
+    environment: dict[str, str], words: list[str]
+) -> None:
+    words = [str(free_port()) if word == "0" else word for word in words]
+    command = [sys.executable, "manage.py", *words]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert b"until interrupted" in running.stdout.readline()
+        if words[0] == "serve":
+            wait_until_healthy(f"http://127.0.0.1:{words[2]}", running)
+        assert len(servers_of(environment)) == 1
+        running.terminate()
+        running.wait(LIMIT_SECONDS)
+    assert servers_of(environment) == []
+
+
+@pytest.mark.xdist_group("quickstart")
+def test_quickstart_knows_what_was_changed_since_and_rebuilds_without_a_result(environment: dict[str, str]) -> None:
+    kept = Path(environment["LEDGER_DATA_DIR"]) / "admin_password"
+    kept.unlink(missing_ok=True)
+    spoil = (
+        "from balances.models import Balance; "
+        "Balance.objects.filter(indicator='@demo-ada').update(meta_data={'BLNK_RECONCILIATION_RESULT': 'spoilt'})"
+    )
+    assert manage(environment, "shell", "-v0", "-c", spoil).returncode == 0
+    again = manage(environment | {"ALLOWED_HOSTS": "a.com, 127.0.0.1,"}, "quickstart", "--no-serve")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "user admin, whose password is not known here; manage.py changepassword admin sets another" in again.stdout
+    assert not kept.exists()
+    assert "BLNK_RUN_RECONCILIATION" in again.stdout
+
+
+@pytest.mark.xdist_group("quickstart")
+def test_quickstart_tells_at_once_that_its_own_address_is_not_allowed(environment: dict[str, str]) -> None:
+    began = time.monotonic()
+    refused = manage(environment | {"ALLOWED_HOSTS": "a.com"}, "quickstart", "--no-serve")
+    assert time.monotonic() - began < 40
+    assert refused.returncode == 1
+    assert "/health answered 400: This host name is not among those in ALLOWED_HOSTS." in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.xdist_group("quickstart")
+def test_two_first_quickstarts_at_once_make_everything_once(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fresh = environment | {"LEDGER_DATA_DIR": str(tmp_path_factory.mktemp("two") / "it's new")}
+    command = [sys.executable, "manage.py", "quickstart", "--no-serve"]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, env=fresh, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    outputs = [one.communicate(timeout=LIMIT_SECONDS) for one in both]
+    assert [(one.returncode, err) for one, (_, err) in zip(both, outputs, strict=True)] == [(0, "")] * 2
+    logins = {re.findall(r"user admin, password \w{20}", out)[0] for out, _ in outputs}
+    assert len(logins) == 1
+    assert counts(fresh).split()[:3] == counts(environment).split()[:3]
+    assert servers_of(fresh) == []
 
 
 @pytest.mark.parametrize(
@@ -116,7 +188,11 @@ def test_quickstart_serves_until_it_is_stopped_and_leaves_nothing_running(
     [
         ({}, "DJANGO_SECRET_KEY is not set"),
         ({"DJANGO_SECRET_KEY": "django-insecure-abc"}, "DJANGO_SECRET_KEY is a well-known default"),
+        ({"DJANGO_SECRET_KEY": " Django-Insecure-" + "x" * 40}, "DJANGO_SECRET_KEY is a well-known default"),
+        ({"DJANGO_SECRET_KEY": "x" * 15}, "DJANGO_SECRET_KEY is shorter than 16 characters"),
         ({"DJANGO_SECRET_KEY": "x" * 60}, "BLNK_SERVER_SECRET_KEY is not set"),
+        ({"DJANGO_SECRET_KEY": "x" * 60, "BLNK_SERVER_SECRET_KEY": " Secret "}, "BLNK_SERVER_SECRET_KEY is a well-kn"),
+        ({"DJANGO_SECRET_KEY": "x" * 60, "BLNK_SERVER_SECRET_KEY": "k" * 15}, "BLNK_SERVER_SECRET_KEY is shorter"),
         ({"DJANGO_SECRET_KEY": "x" * 60, "BLNK_SERVER_SECRET_KEY": "secret"}, "BLNK_SERVER_SECRET_KEY is a well-known"),
     ],
 )
@@ -127,3 +203,72 @@ def test_serve_refuses_to_start_without_good_secrets_beyond_this_machine(
     assert refused.returncode == 1
     assert sentence in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.xdist_group("quickstart")
+def test_serve_warns_where_everybody_may_change_everything(environment: dict[str, str]) -> None:
+    port = str(free_port())
+    given = {"DJANGO_SECRET_KEY": "x" * 60, "BLNK_SERVER_SECURE": "false"}
+    command = [sys.executable, "manage.py", "serve", "--host", "0.0.0.0", "--port", port]  # noqa: S104
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment | given, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as serve:
+        assert serve.stdout is not None
+        assert "until interrupted" in serve.stdout.readline()
+        serve.terminate()
+        assert "WARNING: BLNK_SERVER_SECURE=false" in serve.communicate(timeout=LIMIT_SECONDS)[1]
+    assert servers_of(environment) == []
+
+
+def test_an_address_of_this_machine_is_known_in_any_spelling() -> None:
+    assert all(is_loopback(host) for host in ("LocalHost", "127.9.9.9", "::1"))
+    assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "a.com"))  # noqa: S104
+
+
+class Refusing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(b"<p>not\n today</p>")
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_waiting_for_health_ends_with_the_first_refusal(refusing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # is for other machines
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
+        pytest.raises(StartFailed, match="/health answered 503: <p>not today</p>"),
+    ):
+        wait_until_healthy(refusing, child)
+
+
+GOOD = dict.fromkeys(AMOUNTS, "-12") | {"executed_at": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("found", "good"),
+    [
+        (GOOD, True),
+        (None, False),
+        ("text", False),
+        ([GOOD], False),
+        ({}, False),
+        (GOOD | {"difference": 12}, False),
+        (GOOD | {"difference": "1.5"}, False),
+        (GOOD | {"previous_debit": ""}, False),
+        (GOOD | {"recalculated_credit": "9" * 5000}, False),
+        (GOOD | {"executed_at": None}, False),
+    ],
+)
+def test_only_what_a_reconstruction_writes_counts_as_its_result(found: object, good: bool) -> None:
+    assert is_result(found) is good

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -15,8 +15,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from balances.models import Ledger
 from ledgerproj import demo_client, processes
-from ledgerproj.environment import kept_secret
+from ledgerproj.embedded import locks
+from ledgerproj.environment import kept_secret, known_secret, text
 from ledgerproj.management.commands.serve import refuse_taken_port
 from reconciliation import demo
 
@@ -40,30 +42,31 @@ class Command(BaseCommand):
                 "quickstart fills a demo ledger and is for the embedded database only. With DATABASE_URL set, "
                 "use: manage.py migrate, createsuperuser, serve and work."
             )
-        port = port or (processes.free_port() if no_serve else settings.BLNK_SERVER_PORT)
-        refuse_taken_port("127.0.0.1", port)
-        out: Any = self.stdout
-        self.console = Console(file=out, soft_wrap=True, highlight=False)
-        self.say("Starting the embedded PostgreSQL and bringing its tables up to date …")
-        call_command("migrate", verbosity=0)
-        login = ensure_staff_user()
-        ledger = demo.fill()
-        self.say(f"Demo ledger: {ledger.name} ({ledger.ledger_id}), {len(demo.WALLETS)} wallets, most of them drifted.")
+        self.console = Console(file=cast("Any", self.stdout), soft_wrap=True, highlight=False)
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            with processes.command("serve", "--port", str(port), "--verbosity", "0") as server:
-                base_url = f"http://127.0.0.1:{port}"
-                processes.wait_until_healthy(base_url, server)
-                self.rebuild_one(base_url, demo.wallet_to_rebuild(ledger).balance_id)
-                self.tell_access(base_url, login)
-                if no_serve:
-                    self.say("Nothing is served any more; uv run manage.py quickstart without --no-serve stays.")
-                else:
-                    self.serve(server)
+            self.run(port or (processes.free_port() if no_serve else settings.BLNK_SERVER_PORT), not no_serve)
         except (processes.StartFailed, demo_client.UnexpectedAnswer) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             self.say("\nStopped.")
+
+    def run(self, port: int, stay: bool) -> None:
+        """Set everything up, rebuild a balance, and serve if asked to stay."""
+        refuse_taken_port("127.0.0.1", port)
+        self.say("Starting the embedded PostgreSQL and bringing its tables up to date …")
+        processes.hold_database()
+        login, ledger = set_up()
+        self.say(f"Demo ledger: {ledger.name} ({ledger.ledger_id}), {len(demo.WALLETS)} wallets, most of them drifted.")
+        with processes.command("serve", "--port", str(port), "--verbosity", "0") as server:
+            base_url = f"http://127.0.0.1:{port}"
+            processes.wait_until_healthy(base_url, server)
+            self.rebuild_one(base_url, demo.wallet_to_rebuild(ledger).balance_id)
+            self.tell_access(base_url, login)
+            if stay:
+                self.serve(server)
+            else:
+                self.say("Nothing is served any more; uv run manage.py quickstart without --no-serve stays.")
 
     def say(self, sentence: str) -> None:
         """Print one line for people."""
@@ -101,15 +104,28 @@ class Command(BaseCommand):
             raise processes.StartFailed("The server or the background worker ended by itself; see its messages above.")
 
 
+def set_up() -> tuple[str, Ledger]:
+    """Bring tables, the first user and the demo up to date; return the login for people and the demo ledger."""
+    # Two at once would both make what is missing, and one of them would fail on what the other has made.
+    with locks.held(settings.LEDGER_DATA_DIR / "quickstart.lock"):
+        call_command("migrate", verbosity=0)
+        return ensure_staff_user(), demo.fill()
+
+
 def ensure_staff_user() -> str:
     """Make the first superuser unless it is there; return its login for people to read."""
-    name = os.environ.get("DJANGO_SUPERUSER_USERNAME", "admin")
+    name = text("DJANGO_SUPERUSER_USERNAME") or "admin"
     given = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
-    password = given or kept_secret(settings.LEDGER_DATA_DIR / PASSWORD_FILE, size=10)
+    kept = settings.LEDGER_DATA_DIR / PASSWORD_FILE
     users = get_user_model().objects
-    user = users.filter(username=name).first() or users.create_superuser(name, "", password)
-    if not user.check_password(password):
-        return f"user {name}, with the password you gave it"
+    user = users.filter(username=name).first()
+    if user is None:
+        password = given or kept_secret(kept, size=10)
+        user = users.create_superuser(name, "", password)
+    else:
+        password = given or known_secret(kept)
+    if not (password and user.check_password(password)):
+        return f"user {name}, whose password is not known here; manage.py changepassword {name} sets another"
     return f"user {name}, " + ("password as given in the environment" if given else f"password {password}")
 
 
