@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import signal
+import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -29,5 +33,23 @@ class Command(BaseCommand):
         if verbosity and not once:
             self.stdout.write("Working on background jobs until interrupted.")
             self.stdout.flush()
-        connector: Any = app.connector
-        app.with_connector(connector.get_worker_connector()).run_worker(concurrency=concurrency, wait=not once)
+        told = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: told.set())  # an exception would fall anywhere in the event loop
+        asyncio.run(_work(told, concurrency=concurrency, wait=not once))
+
+
+async def _work(told: threading.Event, **options: Any) -> None:
+    """Run the worker, which looks after signals once it runs; one that comes earlier is obeyed as soon as it can be.
+
+    Cut short, the opening of the connection pool would leave tasks behind that never end.
+    """
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    connector: Any = app.connector
+    async with app.with_connector(connector.get_worker_connector()).open_async() as opened:
+        worker = asyncio.ensure_future(opened.run_worker_async(**options))
+        loop.add_signal_handler(signal.SIGTERM, worker.cancel)
+        if told.is_set():
+            worker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker
