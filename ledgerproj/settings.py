@@ -62,7 +62,7 @@ INSTALLED_APPS = [
     "ledgerproj",
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py finds the admin modules; commands do without them
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
