@@ -16,6 +16,18 @@ from reconciliation.models import Reconstruction
 from reconciliation.runs import Request
 
 MASTER_KEY = "test-master-key"
+POSTING: dict[str, Any] = {
+    "precise_amount": 750,
+    "precision": 100,
+    "currency": "USD",
+    "reference": "ref-1",
+    "description": "top up",
+    "source": "@world",
+    "destination": "@bob",
+    "allow_overdraft": True,
+    "skip_queue": True,
+}
+"""A body that POST /transactions takes."""
 _numbers = itertools.count(1)
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from balances.models import GENERAL_LEDGER_ID, Balance, Transaction
+from tests import world
 from tests.client import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,17 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_posting_and_an_import_that_create_the_same_indicators_do_not_end_in_a_500() -> None:
     """The import holds ``@z``; the posting creates ``@a`` and waits for ``@z``; the import comes to ``@a``."""
     answers: list[Any] = []
-    posting = {
-        "precise_amount": 5,
-        "precision": 100,
-        "currency": "USD",
-        "reference": "r",
-        "description": "d",
-        "source": "@a",
-        "destination": "@z",
-        "allow_overdraft": True,
-        "skip_queue": True,
-    }
+    posting = world.POSTING | {"source": "@a", "destination": "@z"}
 
     def post() -> None:
         try:

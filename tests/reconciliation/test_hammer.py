@@ -75,16 +75,11 @@ class Hammer:
     def write(self, chance: random.Random, session: requests.Session) -> None:
         source, destination = chance.sample(self.ids, 2)
         reference = f"hammer-{next(self.numbers)}"
-        body = {
+        body = world.POSTING | {
             "precise_amount": chance.randint(1, 10_000),
-            "precision": 100,
-            "currency": "USD",
             "reference": reference,
-            "description": "hammer",
             "source": source,
             "destination": destination,
-            "allow_overdraft": True,
-            "skip_queue": True,
         }
         if self.call(session, "posting", "/transactions", body) == 201:
             self.posted.append(reference)

@@ -16,18 +16,6 @@ from tests.client import Client
 
 pytestmark = pytest.mark.django_db
 
-POSTING: dict[str, Any] = {
-    "precise_amount": 5,
-    "precision": 100,
-    "currency": "USD",
-    "reference": "r",
-    "description": "d",
-    "source": "@world",
-    "destination": "@bob",
-    "allow_overdraft": True,
-    "skip_queue": True,
-}
-
 
 @pytest.mark.parametrize(
     "number",
@@ -78,7 +66,7 @@ def test_many_brackets_side_by_side_are_not_deep(api: Client) -> None:
 @pytest.mark.parametrize("offset", ["+23:59", "-23:59", "+16:00", "Z"])
 def test_every_offset_of_rfc_3339_is_understood(api: Client, offset: str) -> None:
     text = f"2026-01-02T03:04:05{offset}"
-    answer = api.post("/transactions", POSTING | {"effective_date": text, "scheduled_for": text})
+    answer = api.post("/transactions", world.POSTING | {"effective_date": text, "scheduled_for": text})
     assert (answer.status, answer.body["effective_date"]) == (201, text)
 
 
@@ -91,7 +79,7 @@ def test_every_offset_of_rfc_3339_is_understood(api: Client, offset: str) -> Non
     ],
 )
 def test_texts_that_no_index_takes_in_are_refused(api: Client, change: dict[str, str], words: str) -> None:
-    answer = api.post("/transactions", POSTING | change)
+    answer = api.post("/transactions", world.POSTING | change)
     assert (answer.status, answer.body["errors"]) == (400, words)
     assert not Transaction.objects.exists()
     if "currency" in change:

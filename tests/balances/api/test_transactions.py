@@ -14,17 +14,7 @@ from tests.client import Client
 
 pytestmark = pytest.mark.django_db
 
-VALID: dict[str, Any] = {
-    "precise_amount": 750,
-    "precision": 100,
-    "currency": "USD",
-    "reference": "ref-1",
-    "description": "top up",
-    "source": "@world",
-    "destination": "@bob",
-    "allow_overdraft": True,
-    "skip_queue": True,
-}
+VALID = world.POSTING
 
 
 @pytest.mark.parametrize(
