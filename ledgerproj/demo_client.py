@@ -1,9 +1,8 @@
-"""What a Blnk client does to rebuild a balance, over real HTTP and with nothing but the standard library."""
+"""What a Blnk client does to rebuild a balance, over real HTTP."""
 
 from __future__ import annotations
 
 import http.client
-import re
 import urllib.error
 import urllib.request
 from typing import Any
@@ -11,13 +10,11 @@ from typing import Any
 import simplejson
 
 from balances.exact_json import dumps, loads
+from balances.models import RUN_FLAG, RUN_VALUE
 from ledgerproj.processes import open_directly
+from reconciliation.comparison import INTEGER, RESULT_KEY, RESULT_LABELS
 
-AMOUNTS = {
-    "difference",
-    *(f"{when}_{total}" for when in ("previous", "recalculated") for total in ("debit", "credit", "balance")),
-}
-INTEGER = re.compile(r"-?[0-9]{1,1000}")
+AMOUNTS = RESULT_LABELS.keys() - {"executed_at"}
 
 
 class UnexpectedAnswer(Exception):
@@ -33,12 +30,12 @@ class DemoClient:
 
     def reconstruct(self, balance_id: str) -> None:
         """Set the flag: ``POST /{balance_id}/metadata``."""
-        self._call("POST", f"/{balance_id}/metadata", {"meta_data": {"BLNK_RUN_RECONCILIATION": "SOURCE"}})
+        self._call("POST", f"/{balance_id}/metadata", {"meta_data": {RUN_FLAG: RUN_VALUE}})
 
     def result(self, balance_id: str) -> dict[str, str] | None:
         """Return what the last reconstruction left in the balance's metadata, if anything there looks like it."""
         meta_data = loads(self._call("GET", f"/balances/{balance_id}"))["meta_data"]
-        found = meta_data.get("BLNK_RECONCILIATION_RESULT") if isinstance(meta_data, dict) else None
+        found = meta_data.get(RESULT_KEY) if isinstance(meta_data, dict) else None
         return found if is_result(found) else None
 
     def body(self, balance_id: str) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
+
+from ledgerproj.embedded.locks import held
 
 
 class Misconfigured(SystemExit, ImproperlyConfigured):
@@ -97,7 +96,7 @@ def known_secret(path: Path) -> str:
 
 def _keep(path: Path, value: str) -> str:
     """Write a secret whole or not at all; whoever comes second gets what the first one wrote."""
-    with _locked(path.parent):
+    with held(path.parent):
         found = known_secret(path)
         if found:
             return found
@@ -108,13 +107,3 @@ def _keep(path: Path, value: str) -> str:
             os.fsync(descriptor)
         Path(new).replace(path)
     return value
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

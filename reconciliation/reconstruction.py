@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,7 +58,7 @@ class Measurement:
     executed_at: datetime
     executed_at_text: str
 
-    @property
+    @cached_property
     def difference(self) -> Totals:
         """Return recalculated less stored: what a correction adds, the negative of the drift."""
         return self.recalculated - self.stored
