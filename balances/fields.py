@@ -102,20 +102,30 @@ class UTCDateTimeField(DateTimeField[Set, Get]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class MetadataField(models.JSONField):
-    """A ``jsonb`` column whose numbers survive digit for digit; Python ``None`` is stored as JSON ``null``."""
+class ExactJSONField(models.JSONField):
+    """A ``jsonb`` column whose numbers survive digit for digit."""
 
     def __init__(self, **options: Any) -> None:
-        """Fix what every metadata column shares."""
-        options.update(encoder=ExactEncoder, decoder=StoredDecoder, null=True, blank=True)
-        super().__init__(**options)
+        """Fix how JSON is written and read."""
+        super().__init__(**options | {"encoder": ExactEncoder, "decoder": StoredDecoder})
 
     def deconstruct(self) -> Any:
         """Leave out of migrations what ``__init__`` fixes."""
         name, path, args, options = super().deconstruct()
-        for fixed in ("encoder", "decoder", "null", "blank"):
-            options.pop(fixed, None)
-        return name, path, args, options
+        return name, path, args, {key: value for key, value in options.items() if key not in ("encoder", "decoder")}
+
+
+class MetadataField(ExactJSONField):
+    """Exact JSON that may be missing; Python ``None`` is stored as JSON ``null``."""
+
+    def __init__(self, **options: Any) -> None:
+        """Fix what every metadata column shares."""
+        super().__init__(**options | {"null": True, "blank": True})
+
+    def deconstruct(self) -> Any:
+        """Leave out of migrations what ``__init__`` fixes."""
+        name, path, args, options = super().deconstruct()
+        return name, path, args, {key: value for key, value in options.items() if key not in ("null", "blank")}
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         """Store ``None`` as JSON ``null``, as the contract does for metadata not given (conventions 5.3)."""

@@ -246,3 +246,32 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return self.reference or self.transaction_id
+
+
+class BalanceSnapshot(models.Model):
+    """The totals of a balance as they were stored on one day (ledgers-balances 3.11). Only ``meta_data`` may change."""
+
+    balance = models.ForeignKey(Balance, on_delete=models.PROTECT, related_name="snapshots", db_index=False)
+    ledger = models.ForeignKey(Ledger, on_delete=models.PROTECT, related_name="+", db_index=False)
+    net_balance = MinorUnitsField(db_column="balance")
+    credit_balance = MinorUnitsField()
+    debit_balance = MinorUnitsField()
+    inflight_balance = MinorUnitsField()
+    inflight_credit_balance = MinorUnitsField()
+    inflight_debit_balance = MinorUnitsField()
+    currency = models.TextField()
+    snapshot_time = UTCDateTimeField()
+    created_at = UTCDateTimeField()
+    last_tx_id = models.TextField(null=True)
+    meta_data = MetadataField()
+
+    class Meta:
+        db_table = "balance_snapshots"
+        ordering = ("-snapshot_time", "-id")
+        indexes = (
+            # The newest snapshot of a balance up to an instant.
+            models.Index(fields=("balance", "-snapshot_time"), name="snapshots_of_balance"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.balance_id} at {self.snapshot_time:%Y-%m-%d %H:%M}"

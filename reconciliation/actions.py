@@ -18,7 +18,7 @@ from balances.backoffice import action
 from balances.exceptions import EmptySource
 from balances.models import Balance
 from reconciliation.comparison import Comparison
-from reconciliation.models import Reconstruction
+from reconciliation.models import Origin
 from reconciliation.reconstruction import measure
 from reconciliation.runs import MAX_REASON, Request, reconstruct, reconstruct_many
 
@@ -89,7 +89,7 @@ def _chosen(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance])
 
 
 def _asked(request: HttpRequest, **how: Any) -> Request:
-    return Request(actor=request.user.get_username(), origin=Reconstruction.Origin.ADMIN, **how)
+    return Request(actor=request.user.get_username(), origin=Origin.ADMIN, **how)
 
 
 def _run(ids: list[str], asked: Request) -> list[Comparison]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from balances.models import Balance
-from reconciliation.models import Reconstruction
+from reconciliation.models import Origin
 from reconciliation.runs import Request, reconstruct
 
 
@@ -21,10 +21,10 @@ def rebuild_on_request(instance: Balance, **_: Any) -> None:
     if not instance.reconstruction_requested:
         return
     instance.reconstruction_requested = False
-    doors = {"metadata": Reconstruction.Origin.METADATA, "admin": Reconstruction.Origin.ADMIN}
+    doors = {"metadata": Origin.METADATA, "admin": Origin.ADMIN}
     request = Request(
         actor=instance.changed_by or "unknown",
-        origin=doors.get(instance.changed_through, Reconstruction.Origin.SCRIPT),
+        origin=doors.get(instance.changed_through, Origin.SCRIPT),
         allow_empty=True,  # a client that sets the flag cannot answer a question; the record serves to undo it
         leave_result=True,
     )

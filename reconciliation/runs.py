@@ -16,7 +16,7 @@ from balances.locks import atomic_with_lock_limit
 from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
 from balances.statements import Statement
-from reconciliation.models import Reconstruction
+from reconciliation.models import Origin, Reconstruction
 from reconciliation.reconstruction import SQL, Measurement, measure
 
 SERIALISE = Statement(SQL / "serialise.sql")
@@ -49,7 +49,7 @@ class Request:
     """
 
     actor: str
-    origin: Reconstruction.Origin
+    origin: Origin
     reason: str = ""
     dry_run: bool = False
     allow_empty: bool = False

@@ -12,7 +12,8 @@ from django.test import TransactionTestCase
 from tests.client import Client
 from tests.world import MASTER_KEY
 
-GUARDED = ("transactions", "reconciliation_reconstruction")
+RECORDS = ("reconstruction", "step", "refusal", "seal", "balanceedit", "transactionedit")
+GUARDED = ("transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from django.db.models import F
 
 from balances.models import TOTALS, Balance, Ledger, Transaction
 from balances.posting import Posting, open_balance, open_ledger, post_transaction
-from reconciliation.models import Reconstruction
+from reconciliation.models import Origin
 from reconciliation.runs import Request
 
 MASTER_KEY = "test-master-key"
@@ -91,7 +91,7 @@ def totals(target: Balance) -> dict[str, int]:
 
 
 def request(**fields: Any) -> Request:
-    return Request(**({"actor": "alice", "origin": Reconstruction.Origin.COMMAND} | fields))
+    return Request(**({"actor": "alice", "origin": Origin.COMMAND} | fields))
 
 
 def many_rows(balances: list[Balance], count: int, units: int = 100, prefix: str = "many") -> None:

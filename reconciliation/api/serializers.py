@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from balances.api.serializers import Answer, Instant, MinorUnits
-from reconciliation.models import Reconstruction
+from reconciliation.models import Origin, Reconstruction
 
 
 class AskReconstruction(serializers.Serializer[Any]):
@@ -49,7 +49,7 @@ class ReconstructionAnswer(Answer):
     hold_rows = serializers.IntegerField(help_text="Holds and their releases")
     actor = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
-    origin = serializers.ChoiceField(choices=Reconstruction.Origin.choices)
+    origin = serializers.ChoiceField(choices=Origin.choices)
     version_before = serializers.IntegerField()
     version_after = serializers.IntegerField()
     executed_at = Instant()

@@ -16,7 +16,7 @@ from balances.exceptions import BalanceNotFound
 from balances.models import TOTALS, Balance
 from reconciliation import runs
 from reconciliation.api.serializers import AskReconstruction, ReconstructionAnswer
-from reconciliation.models import Reconstruction
+from reconciliation.models import Origin, Reconstruction
 from reconciliation.reconstruction import measure
 
 HISTORY = listing.Paging(default=20, refusal="invalid", cap=100, beyond_cap=100)
@@ -55,6 +55,6 @@ class ReconstructionsView(core.ApiView):
     def post(self, request: Request, balance_id: str) -> Response:
         """Rebuild a balance from its transactions (201), or only preview that with ``dry_run`` (200)."""
         fields = decode(request, AskReconstruction) if request._request.body else {}
-        asked = runs.Request(actor=actor(request._request), origin=Reconstruction.Origin.API, **fields)
+        asked = runs.Request(actor=actor(request._request), origin=Origin.API, **fields)
         record = runs.reconstruct(balance_id, asked)
         return Response(ReconstructionAnswer.body(record), status=200 if asked.dry_run else 201)

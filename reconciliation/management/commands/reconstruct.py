@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from balances.exceptions import LedgerError
-from reconciliation.models import Reconstruction
+from reconciliation.models import Origin
 from reconciliation.reports import WRITERS
 from reconciliation.runs import Finding, Request, reconstruct_many
 from reconciliation.scope import Scope
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         )
         request = Request(
             actor=_user(),
-            origin=Reconstruction.Origin.COMMAND,
+            origin=Origin.COMMAND,
             reason=options["reason"],
             dry_run=options["dry_run"] or options["check"],
             allow_empty=options["allow_empty"],

@@ -1,0 +1,170 @@
+"""The records, append-only: what runs found and did, the steps of plans, what was refused, and the chain over all."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import Q
+
+from balances.fields import UTCDateTimeField
+from balances.models import now
+from reconciliation.models.totals import TwoTotals
+from reconciliation.reconstruction import Measurement
+
+
+def new_reconstruction_id() -> str:
+    """Return a fresh id of a record."""
+    return f"rcn_{uuid.uuid4()}"
+
+
+def new_step_id() -> str:
+    """Return a fresh id of a step."""
+    return f"stp_{uuid.uuid4()}"
+
+
+def new_refusal_id() -> str:
+    """Return a fresh id of a refusal."""
+    return f"rfs_{uuid.uuid4()}"
+
+
+class Origin(models.TextChoices):
+    """The door through which something was asked for."""
+
+    METADATA = "metadata", "Metadata flag (REST)"
+    API = "api", "REST"
+    ADMIN = "admin", "Admin"
+    COMMAND = "command", "Command"
+    SCRIPT = "script", "Script"
+    SCHEDULE = "schedule", "Schedule"
+
+
+class Reconstruction(TwoTotals):
+    """What one run found on one balance and what it did."""
+
+    class Outcome(models.TextChoices):
+        """How a run ended."""
+
+        PREVIEWED = "previewed", "Previewed (nothing changed)"
+        CORRECTED = "corrected", "Corrected"
+        NO_DRIFT = "no_drift", "No drift"
+        UNDONE = "undone", "Took a correction back"
+
+    reconstruction_id = models.TextField(primary_key=True, default=new_reconstruction_id, editable=False)
+    executed_at = UTCDateTimeField()
+    outcome = models.TextField(choices=Outcome.choices)
+    dry_run = models.BooleanField()
+    actor = models.TextField()
+    reason = models.TextField(blank=True)
+    origin = models.TextField(choices=Origin.choices)
+    credit_rows = models.BigIntegerField()
+    debit_rows = models.BigIntegerField()
+    hold_rows = models.BigIntegerField()
+    version_before = models.IntegerField()
+    version_after = models.IntegerField()
+    plan_id = models.TextField(null=True, db_collation="C")
+    """The plan that it belongs to, if it came from one."""
+    undoes = models.TextField(null=True, db_collation="C")
+    """The record whose correction it took back."""
+
+    class Meta:
+        ordering = ("-executed_at", "-reconstruction_id")
+        indexes = (
+            # The history of a balance: GET /balances/{id}/reconstructions and the balance page.
+            models.Index(fields=("balance_id", "-executed_at", "-reconstruction_id"), name="history_of_balance"),
+            # The admin's list, newest first.
+            models.Index(fields=("-executed_at", "-reconstruction_id"), name="reconstructions_newest"),
+            # The records of a plan, on its page.
+            models.Index(fields=("plan_id",), condition=Q(plan_id__isnull=False), name="reconstructions_of_plan"),
+        )
+        constraints = (
+            # A correction is taken back once; to take that back is another record's undo.
+            models.UniqueConstraint(fields=("undoes",), name="undone_once"),
+        )
+        permissions = (("undo_reconstruction", "Can take a correction back"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()}: {self.indicator or self.balance_id} at {self.executed_at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def of(cls, measurement: Measurement, **what: Any) -> Reconstruction:
+        """Build an unsaved record from a measurement and what was done with it."""
+        counted = {
+            name: getattr(measurement, name) for name in ("executed_at", "credit_rows", "debit_rows", "hold_rows")
+        }
+        return cls(**cls.copied(measurement), **counted, **what)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: a record stays. The database refuses as well."""
+        raise TypeError("Records of reconstructions are append-only.")
+
+
+class Step(models.Model):
+    """One thing that happened to a plan: who did it, when, through which door, and what they said."""
+
+    class Kind(models.TextChoices):
+        """What can happen to a plan."""
+
+        PROPOSED = "proposed", "Proposed"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        STARTED = "started", "Applying started"
+        FINISHED = "finished", "Applying finished"
+        CANCELLED = "cancelled", "Cancelled"
+        REFUSED = "refused", "Refused"
+
+    step_id = models.TextField(primary_key=True, default=new_step_id, editable=False)
+    plan_id = models.TextField(db_collation="C")
+    taken_at = UTCDateTimeField(default=now)
+    kind = models.TextField(choices=Kind.choices)
+    actor = models.TextField()
+    origin = models.TextField(choices=Origin.choices)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("taken_at", "step_id")
+        indexes = (models.Index(fields=("plan_id", "taken_at"), name="steps_of_plan"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} by {self.actor} at {self.taken_at:%Y-%m-%d %H:%M}"
+
+
+class Refusal(models.Model):
+    """An attempt by somebody known that was refused: no permission, an expired key, a forged form."""
+
+    refusal_id = models.TextField(primary_key=True, default=new_refusal_id, editable=False)
+    refused_at = UTCDateTimeField(default=now)
+    actor = models.TextField()
+    door = models.TextField()
+    what = models.TextField()
+    why = models.TextField()
+    address = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-refused_at", "-refusal_id")
+        indexes = (models.Index(fields=("-refused_at", "-refusal_id"), name="refusals_newest"),)
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.what} ({self.why})"
+
+
+class Seal(models.Model):
+    """One link of the chain over all records: ``digest`` seals a record's content, ``hash`` the chain up to here.
+
+    ``hash`` is SHA-256 over the hash before it, the sequence number, the kind, the record's id and the digest.
+    """
+
+    sequence = models.BigIntegerField(primary_key=True)
+    kind = models.TextField()
+    record_id = models.TextField(db_collation="C")
+    digest = models.TextField()
+    hash = models.TextField()
+    sealed_at = UTCDateTimeField(default=now)
+
+    class Meta:
+        ordering = ("sequence",)
+        constraints = (models.UniqueConstraint(fields=("kind", "record_id"), name="sealed_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.sequence}: {self.kind} {self.record_id}"
