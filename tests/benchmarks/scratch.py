@@ -10,19 +10,16 @@ from contextlib import contextmanager
 
 import django
 
+from ledgerproj.scratch import Scratch, scratch_database
+
 
 @contextmanager
-def database() -> Iterator[None]:
+def database() -> Iterator[Scratch]:
     """Make an empty database with all tables; drop it at the end."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledgerproj.settings")
     django.setup()
-    from django.test.utils import setup_databases, teardown_databases
-
-    old = setup_databases(verbosity=0, interactive=False)
-    try:
-        yield
-    finally:
-        teardown_databases(old, verbosity=0)
+    with scratch_database("benchmark") as made:
+        yield made
 
 
 def medians(rounds: int, **contestants: Callable[[], object]) -> dict[str, float]:
