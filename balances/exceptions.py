@@ -148,3 +148,67 @@ class EmptySource(LedgerError):
             "as if an opening balance had never been. Nothing was changed; allow it explicitly (allow_empty) "
             "or book the opening balance as a transaction first."
         )
+
+
+class MissingApiKey(LedgerError):
+    """Authentication required. Use X-Blnk-Key header."""
+
+    code = "AUTH_MISSING_API_KEY"
+
+
+class InvalidApiKey(LedgerError):
+    """Invalid API key."""
+
+    code = "AUTH_INVALID_API_KEY"
+
+
+class ExpiredApiKey(LedgerError):
+    """API key is expired or revoked."""
+
+    code = "AUTH_EXPIRED_API_KEY"
+
+
+class UnknownResource(LedgerError):
+    """Unknown resource type."""
+
+    code = "AUTH_UNKNOWN_RESOURCE"
+
+
+class InsufficientPermissions(LedgerError):
+    """No scope of the key allows the request."""
+
+    code = "AUTH_INSUFFICIENT_PERMISSIONS"
+
+    def __init__(self, resource: str, action: str) -> None:
+        """Name the scope that would."""
+        super().__init__(f"Insufficient permissions for {resource}:{action}")
+
+
+class MissingPrincipal(LedgerError):
+    """authenticated API key principal missing."""
+
+    code = "AUTH_MISSING_PRINCIPAL"
+
+
+class KeyOwnerRequired(LedgerError):
+    """owner is required."""
+
+    code = "APIKEY_OWNER_REQUIRED"
+
+
+class ForeignKeyOwner(LedgerError):
+    """cannot manage API keys for another owner."""
+
+    code = "AUTH_CROSS_OWNER_ACCESS"
+
+
+class ScopeEscalation(LedgerError):
+    """cannot grant scopes broader than caller."""
+
+    code = "AUTH_SCOPE_ESCALATION"
+
+
+class ApiKeyNotFound(LedgerError):
+    """API key not found."""
+
+    code = "APIKEY_NOT_FOUND"

@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 
 from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
+from balances.keys import ApiKey  # noqa: F401 - Django looks for models here
 from balances.querysets import BalanceQuerySet, TransactionQuerySet
 
 GENERAL_LEDGER_ID = "general_ledger_id"

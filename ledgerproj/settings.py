@@ -104,6 +104,13 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+# --- caches: of this process alone, so that nothing of a key ever leaves it
+LOCAL_CACHE = "django.core.cache.backends.locmem.LocMemCache"
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": LOCAL_CACHE},
+    "verified_api_keys": {"BACKEND": LOCAL_CACHE, "LOCATION": "api keys", "OPTIONS": {"MAX_ENTRIES": 10_000}},
+}
+
 # --- time and language
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -51,7 +51,16 @@ def test_services_know_nothing_of_http_html_or_argv() -> None:
     services = [
         *(
             ROOT / "balances" / name
-            for name in ("models.py", "posting.py", "amounts.py", "querysets.py", "exceptions.py")
+            for name in (
+                "models.py",
+                "posting.py",
+                "amounts.py",
+                "querysets.py",
+                "exceptions.py",
+                "keys.py",
+                "keyring.py",
+                "principals.py",
+            )
         ),
         *(ROOT / "reconciliation" / "models").glob("*.py"),
         *(ROOT / "reconciliation" / name for name in ("runs.py", "reconstruction.py", "scope.py")),

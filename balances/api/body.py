@@ -19,11 +19,13 @@ from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from balances.api.caller import principal
 from balances.exact_json import ExactDecoder, NumberOutOfRange, TooDeep
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 DRAINED_CHUNKS = 256
 """Of 64 KiB each: 16 MiB of a body that is too large are read to its sender's end, no more."""
+GENERATED_BY = "BLNK_GENERATED_BY"
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -70,6 +72,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
 
 
+def _are_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(item is None or isinstance(item, str) for item in value)
+
+
+class Strings(serializers.ListField):
+    """A list of strings, ``null`` among them read as an empty one."""
+
+    child = serializers.CharField()
+
+
 KINDS: dict[type[serializers.Field[Any, Any, Any, Any]], Kind] = {
     serializers.CharField: Kind("string", lambda value: isinstance(value, str)),
     serializers.BooleanField: Kind("bool", lambda value: isinstance(value, bool)),
@@ -77,6 +89,7 @@ KINDS: dict[type[serializers.Field[Any, Any, Any, Any]], Kind] = {
     serializers.DecimalField: Kind("float64", _is_number, Decimal),
     serializers.DateTimeField: Kind("time.Time", lambda value: parse_time(value) is not None, parse_time),
     serializers.DictField: Kind("map[string]interface {}", lambda value: isinstance(value, dict)),
+    Strings: Kind("[]string", _are_strings, lambda value: [item or "" for item in value]),
     serializers.ListField: Kind("[]interface {}", lambda value: isinstance(value, list)),
 }
 
@@ -98,6 +111,7 @@ def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: s
         return {}
     if not isinstance(value, dict):
         raise MalformedBody(f"json: cannot unmarshal {_kind_of(value)} into Go value of type {package}.{name}", key=key)
+    _name_the_key(value, request._request)
     fields = _fields_of(shape)
     decoded: dict[str, Any] = {}
     for given, item in value.items():
@@ -108,6 +122,15 @@ def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: s
             raise MalformedBody(_mismatch(item, name, field, kind), key=key)
         decoded[field] = kind.read(item)
     return decoded
+
+
+def _name_the_key(body: dict[str, Any], request: HttpRequest) -> None:
+    """Put the id of the scoped key into the metadata of what is posted; nothing else is touched (conventions 2.3)."""
+    api_key_id = principal(request).api_key_id
+    if api_key_id and request.method == "POST":
+        given = body.pop("meta_data", None)
+        # Put in last, it also wins over metadata under another spelling of its name.
+        body["meta_data"] = (given if isinstance(given, dict) else {}) | {GENERATED_BY: api_key_id}
 
 
 def _drain(request: HttpRequest) -> None:
@@ -136,7 +159,10 @@ def _kind_of(value: Any) -> str:
 def _mismatch(item: Any, struct: str, field: str, kind: Kind) -> str:
     if kind.go_type == "*big.Int":
         return f"math/big: cannot unmarshal {simplejson.dumps(str(item))} into a *big.Int"
-    return f"json: cannot unmarshal {_kind_of(item)} into Go struct field {struct}.{field} of type {kind.go_type}"
+    go_type = kind.go_type
+    if go_type == "[]string" and isinstance(item, list):
+        item, go_type = next(each for each in item if not isinstance(each, str | None)), "string"
+    return f"json: cannot unmarshal {_kind_of(item)} into Go struct field {struct}.{field} of type {go_type}"
 
 
 def _first_value(text: str, key: str) -> Any:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import io
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import resolve
+from django.utils import timezone
 from django.utils.html import escape
+from psycopg_pool import PoolTimeout
 
+from balances import exceptions, keyring
+from balances.api import permissions
+from balances.api.caller import admit
 from balances.api.errors import STATUSES, error_body, not_found
 from balances.exact_json import dumps
+from balances.exceptions import LedgerError
+from balances.keys import ApiKey
+from balances.principals import ANYBODY, MASTER, Principal
+from balances.signals import refused
+
+logger = logging.getLogger(__name__)
 
 PAGES = {"admin", "static", "docs", "schema"}
 """First segments of paths where people go, with protections of their own; every other path is the API's."""
@@ -28,8 +42,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
-MASTER_KEY_HOLDER = "master key"
-ANYBODY = "anonymous (secure mode is off)"
 
 
 class ApiGate:
@@ -48,7 +60,6 @@ class ApiGate:
             return redirect
         response = _refusal(request)
         if response is None:
-            request.passed_api_gate = True  # type: ignore[attr-defined]
             _take_in_chunks(request)
             response = _in_contract(self.get_response(request))
         for header, value in HEADERS.items():
@@ -65,16 +76,6 @@ def _nothing_unstorable(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def has_passed(request: HttpRequest) -> bool:
-    """Tell whether the gate let a request through; a view of the API asks, whatever path led to it."""
-    return getattr(request, "passed_api_gate", False)
-
-
-def actor(request: HttpRequest) -> str:
-    """Return whom the records are to name for a request that passed the gate."""
-    return MASTER_KEY_HOLDER if settings.BLNK_SERVER_SECURE else ANYBODY
-
-
 def _without_trailing_slash(request: HttpRequest) -> HttpResponse | None:
     """Redirect a known path with a trailing slash to the one without, before anything is checked."""
     bare = request.path.removesuffix("/")
@@ -84,7 +85,8 @@ def _without_trailing_slash(request: HttpRequest) -> HttpResponse | None:
         view: Any = resolve(bare).func
     except Http404:
         return None
-    if (request.method or "").lower() not in getattr(view, "cls", view).http_method_names:
+    method = (request.method or "").lower()
+    if method not in view.cls.http_method_names or not hasattr(view.cls, method):
         return None
     location = f"{bare}?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else bare
     if request.method != "GET":
@@ -101,15 +103,66 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         return _error("GEN_BAD_REQUEST", "This host name is not among those in ALLOWED_HOSTS.")
     if "\x00" in request.path:
         return not_found()  # no id or name has that character, and PostgreSQL cannot even look for it
+    try:
+        admit(request, _caller(request))
+    except LedgerError as error:
+        return _error(error.code, error.message)
+    if "\x00" in unquote(request.META.get("QUERY_STRING", "")):
+        return _error("GEN_BAD_REQUEST", "The query contains the character U+0000, which nothing stored can hold.")
+    return None
+
+
+def _caller(request: HttpRequest) -> Principal:
+    """Return who asks, if that one may (conventions 2.2). Raises a ``LedgerError`` with the contract's code."""
     if not settings.BLNK_SERVER_SECURE or request.path in OPEN:
-        return None
+        return ANYBODY
     given = request.headers.get("X-Blnk-Key", "")
     if not given:
-        return _error("AUTH_MISSING_API_KEY", "Authentication required. Use X-Blnk-Key header")
+        raise exceptions.MissingApiKey
     master = settings.BLNK_SERVER_SECRET_KEY
     if master and secrets.compare_digest(given.encode(), master.encode()):
-        return None
-    return _error("AUTH_INVALID_API_KEY", "Invalid API key")
+        return MASTER
+    key = _stored_key(given)
+    caller = Principal(
+        actor=f"key {key.name} ({key.api_key_id})",
+        api_key_id=key.api_key_id,
+        name=key.name,
+        owner_id=key.owner_id,
+        scopes=tuple(key.scopes),
+    )
+    try:
+        if not key.is_valid(timezone.now()):
+            raise exceptions.ExpiredApiKey
+        permissions.check(caller.scopes, request.method or "", request.path)
+    except LedgerError as error:
+        _tell(request, caller, error)
+        raise
+    keyring.note_use(key)
+    return caller
+
+
+def _stored_key(given: str) -> ApiKey:
+    """Return the key that was sent. Raises ``InvalidApiKey``, as the contract wants also where the lookup fails."""
+    try:
+        key = keyring.find(given)
+    except (DatabaseError, PoolTimeout) as error:
+        logger.exception("An API key could not be looked up")
+        raise exceptions.InvalidApiKey from error
+    if key is None:
+        raise exceptions.InvalidApiKey
+    return key
+
+
+def _tell(request: HttpRequest, caller: Principal, error: LedgerError) -> None:
+    """Let listeners know that somebody known was refused; the refusal stands whatever becomes of them."""
+    refused.send_robust(
+        sender=ApiGate,
+        actor=caller.actor,
+        door="api",
+        what=f"{request.method} {request.path}",
+        why=f"{error.code}: {error.message}",
+        address=request.META.get("REMOTE_ADDR", ""),
+    )
 
 
 def _take_in_chunks(request: HttpRequest) -> None:

@@ -15,8 +15,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from balances.amounts import short
+from balances.api.body import Strings
 from balances.api.rendering import ZERO_TIME, go_time
 from balances.exact_json import MAX_DIGITS
+from balances.keys import ApiKey
 from balances.models import Balance, Transaction
 
 
@@ -166,6 +168,16 @@ class UpdateMetadata(serializers.Serializer[Any]):
         go_type = "api.MetadataRequest"
 
 
+class CreateApiKey(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    owner = serializers.CharField()
+    scopes = Strings(help_text="resource:action, either of them may be *; a key can grant no more than it holds")
+    expires_at = serializers.DateTimeField()
+
+    class Meta:
+        go_type = "model.CreateAPIKeyRequest"
+
+
 # --- answers
 
 
@@ -259,6 +271,30 @@ class TransactionAnswer(Answer):
 
 class MetadataAnswer(serializers.Serializer[Any]):
     meta_data = Metadata()
+
+
+class ApiKeyAnswer(Answer):
+    """A key; ``key`` itself is there only in the answer that issues it, its hash never."""
+
+    api_key_id = serializers.CharField()
+    key = serializers.CharField(source="plaintext")
+    name = serializers.CharField()
+    owner_id = serializers.CharField()
+    scopes = Strings()
+    expires_at = Instant()
+    created_at = Instant()
+    last_used_at = Instant()
+    is_revoked = serializers.BooleanField()
+    revoked_at = Instant(help_text="Left out until the key is revoked")
+
+    omitted_when_empty = ("key",)
+
+    def to_representation(self, instance: ApiKey) -> dict[str, Any]:
+        """Return the body."""
+        body = super().to_representation(instance)
+        if instance.revoked_at is None:
+            del body["revoked_at"]
+        return body
 
 
 class ErrorDetail(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from balances.api import views
+from balances.api import key_views, views
 
 urlpatterns = [
     path("", views.RootView.as_view()),
@@ -15,5 +15,7 @@ urlpatterns = [
     path("transactions", views.TransactionsView.as_view()),
     path("transactions/<str:transaction_id>", views.TransactionView.as_view()),
     path("transactions/reference/<str:reference>", views.ReferenceView.as_view()),
+    path("api-keys", key_views.ApiKeysView.as_view()),
+    path("api-keys/<str:api_key_id>", key_views.ApiKeyView.as_view()),
     path("<str:entity_id>/metadata", views.MetadataView.as_view()),
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from balances.amounts import plain
-from balances.api.body import InvalidBody, parse_time
+from balances.api.body import InvalidBody, MalformedBody, parse_time
 from balances.exceptions import NotYetSupported
 from balances.models import GENERAL_LEDGER_ID
 from balances.posting import Posting
@@ -16,8 +17,9 @@ from balances.posting import Posting
 BLANK = "cannot be blank"
 MAX_SIGNIFICANT_DIGITS = 15
 STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
-MAX_BYTES = {"reference": 2000, "currency": 200, "indicator": 1000, "source": 1000, "destination": 1000}
+MAX_BYTES = {"reference": 2000, "currency": 200, "indicator": 1000, "source": 1000, "destination": 1000, "owner": 1000}
 """Longest texts that an index takes in, in bytes of UTF-8."""
+ZERO_TIME = datetime.min.replace(tzinfo=UTC)
 TIME_HELP = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)"
 
 
@@ -46,6 +48,25 @@ def check_balance(fields: dict[str, Any]) -> None:
         raise InvalidBody(reasons)
     if fields.get("identity_id"):
         raise NotYetSupported("Identities are not served yet: leave identity_id out.")
+
+
+def check_api_key(fields: dict[str, Any]) -> None:
+    """Check a new API key (api-keys-auth 5.3). Raises ``MalformedBody`` or ``InvalidBody``."""
+    given = {
+        "Name": bool(fields.get("name")),
+        "Owner": bool(fields.get("owner")),
+        "Scopes": "scopes" in fields,
+        "ExpiresAt": fields.get("expires_at", ZERO_TIME) != ZERO_TIME,
+    }
+    if missing := [name for name, there in given.items() if not there]:
+        raise MalformedBody("\n".join(required("CreateAPIKeyRequest", name) for name in missing))
+    if reasons := dict(_too_long(fields)):
+        raise InvalidBody(reasons)
+
+
+def required(struct: str, field: str) -> str:
+    """Return the original's words for a field that its decoder requires (conventions 6.1)."""
+    return f"Key: '{struct}.{field}' Error:Field validation for '{field}' failed on the 'required' tag"
 
 
 def posting_from(fields: dict[str, Any]) -> Posting:

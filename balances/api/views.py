@@ -16,7 +16,7 @@ from balances import exceptions, posting
 from balances.amounts import short
 from balances.api import listing, serializers, validation
 from balances.api.body import MalformedBody, decode
-from balances.api.gate import actor, has_passed
+from balances.api.caller import actor, is_admitted
 from balances.models import Balance, Ledger, Transaction
 from balances.statements import SQL, Statement
 
@@ -29,11 +29,11 @@ OFFSET = OpenApiParameter("offset", int)
 class ApiView(APIView):
     """A route of the API: no method exists that is not written out (conventions 1.1)."""
 
-    http_method_names = ["get", "post", "put"]
+    http_method_names = ["get", "post", "put", "delete"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse what came past the gate by a path that only looks like a page for people."""
-        if not has_passed(request._request):
+        if not is_admitted(request._request):
             raise Http404
         super().initial(request, *args, **kwargs)
 
@@ -205,9 +205,7 @@ class MetadataView(ApiView):
         """Merge metadata; ``BLNK_RUN_RECONCILIATION: "SOURCE"`` on a balance rebuilds it before this answers."""
         fields = decode(request, serializers.UpdateMetadata)
         if "meta_data" not in fields:
-            raise MalformedBody(
-                "Key: 'MetadataRequest.Metadata' Error:Field validation for 'Metadata' failed on the 'required' tag"
-            )
+            raise MalformedBody(validation.required("MetadataRequest", "Metadata"))
         merged = posting.merge_metadata(
             entity_id=entity_id, meta_data=fields["meta_data"], changed_by=actor(request._request)
         )

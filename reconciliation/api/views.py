@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from balances.api import listing
 from balances.api import views as core
 from balances.api.body import decode
-from balances.api.gate import actor
+from balances.api.caller import actor
 from balances.exceptions import BalanceNotFound
 from balances.models import TOTALS, Balance
 from reconciliation import runs

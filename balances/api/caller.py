@@ -1,0 +1,28 @@
+"""Who stands behind a request: the gate says so, and whatever comes after it asks here."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from balances.principals import Principal
+
+
+def admit(request: HttpRequest, caller: Principal) -> None:
+    """Mark a request as let in by the gate for a caller."""
+    request.caller = caller  # type: ignore[attr-defined]
+
+
+def is_admitted(request: HttpRequest) -> bool:
+    """Tell whether the gate let a request through; a view of the API asks, whatever path led to it."""
+    return hasattr(request, "caller")
+
+
+def principal(request: HttpRequest) -> Principal:
+    """Return who stands behind a request that passed the gate."""
+    caller: Principal = request.caller  # type: ignore[attr-defined]
+    return caller
+
+
+def actor(request: HttpRequest) -> str:
+    """Return whom the records are to name for a request that passed the gate."""
+    return principal(request).actor

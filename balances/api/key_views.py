@@ -1,0 +1,44 @@
+"""The routes of API keys (api-keys-auth 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from balances import keyring
+from balances.api import serializers, validation
+from balances.api.body import decode
+from balances.api.caller import principal
+from balances.api.views import ApiView
+
+OWNER = OpenApiParameter("owner", str, description="Required with the master key; a scoped key has its own")
+REFUSED: dict[Any, Any] = dict.fromkeys((400, 401, 403), serializers.ErrorAnswer)
+
+
+class ApiKeysView(ApiView):
+    @extend_schema(parameters=[OWNER], responses={200: serializers.ApiKeyAnswer(many=True)} | REFUSED)
+    def get(self, request: Request) -> Response:
+        """List the keys of an owner, newest first; an empty list is ``null``, as in the original."""
+        found = keyring.keys_for(principal(request._request), owner=request.query_params.get("owner", ""))
+        return Response([serializers.ApiKeyAnswer.body(key) for key in found] or None)
+
+    @extend_schema(request=serializers.CreateApiKey, responses={201: serializers.ApiKeyAnswer} | REFUSED)
+    def post(self, request: Request) -> Response:
+        """Issue a key. This answer is the only one that holds it."""
+        fields = decode(request, serializers.CreateApiKey)
+        validation.check_api_key(fields)
+        return Response(
+            serializers.ApiKeyAnswer.body(keyring.issue_for(principal(request._request), **fields)), status=201
+        )
+
+
+class ApiKeyView(ApiView):
+    @extend_schema(parameters=[OWNER], responses={204: None} | REFUSED | {404: serializers.ErrorAnswer})
+    def delete(self, request: Request, api_key_id: str) -> Response:
+        """Revoke a key, for good."""
+        owner = request.query_params.get("owner", "")
+        keyring.revoke_for(principal(request._request), api_key_id, owner=owner)
+        return Response(status=204)
