@@ -18,6 +18,11 @@ class Statement:
         """Read the file once."""
         self.text = path.read_text()
 
+    def execute(self, **parameters: Any) -> None:
+        """Run a statement that returns no rows."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.text, parameters)
+
     def rows(self, **parameters: Any) -> list[dict[str, Any]]:
         """Run the statement on the default database and return its rows by column name."""
         with connection.cursor() as cursor:

@@ -1,10 +1,13 @@
-"""Findings of a run as JSON, CSV or a table, written as they come in, so that memory stays flat."""
+"""Reports as JSON, CSV or a table, written row by row as they come in, so that memory stays flat."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
-from typing import TextIO
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -13,25 +16,96 @@ from rich.text import Text
 from balances.exact_json import dumps
 from reconciliation.runs import Finding
 
+FORMATS = ("csv", "json", "table")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command reports: the fields of a row in order, and what people see of it in a table."""
+
+    fields: tuple[str, ...]
+    columns: Mapping[str, str]
+    """The field shown under each title."""
+    numbers: frozenset[str] = frozenset()
+    """Titles of columns that are set flush right."""
+    in_table: Callable[[Row], bool] = lambda row: True
+    """Which rows a table shows; JSON and CSV hold them all."""
+
+    def write(self, form: str, rows: Iterable[Row], out: TextIO) -> None:
+        """Write the rows in one of ``FORMATS``."""
+        {"csv": self._csv, "json": self._json, "table": self._table}[form](rows, out)
+
+    def _json(self, rows: Iterable[Row], out: TextIO) -> None:
+        separator = "[\n"
+        for row in rows:
+            out.write(separator + dumps({field: row[field] for field in self.fields}))
+            separator = ",\n"
+        out.write("\n]\n" if separator == ",\n" else "[]\n")
+
+    def _csv(self, rows: Iterable[Row], out: TextIO) -> None:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.fields)
+        for row in rows:
+            writer.writerow(_flat(row[field]) for field in self.fields)
+
+    def _table(self, rows: Iterable[Row], out: TextIO) -> None:
+        table = Table(header_style="bold")
+        for title in self.columns:
+            table.add_column(title, justify="right" if title in self.numbers else "left")
+        for row in rows:
+            if self.in_table(row):
+                table.add_row(*(_plain(row[field]) for field in self.columns.values()))
+        if table.row_count:
+            Console(file=out, width=None if out.isatty() else 160).print(table)
+
+
+def opened(path: Path | None, stdout: Any) -> AbstractContextManager[TextIO]:
+    """Return where a report goes: a file that ``--output`` named, or the command's stdout. Raises ``OSError``."""
+    return nullcontext(stdout) if path is None else path.open("w", encoding="utf-8", newline="")
+
+
+def _flat(value: Any) -> Any:
+    """Return what a cell of CSV holds: lists and objects as JSON, nothing for nothing."""
+    return dumps(value) if isinstance(value, (list, dict)) else value
+
+
+def _plain(value: Any) -> Text:
+    """Return a cell as it is: no markup is read in it, and nothing in it can steer the terminal."""
+    text = "" if value is None else str(value)
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in text))
+
+
 KEYS = {"credit_balance": "credit", "debit_balance": "debit", "balance": "balance"} | {
     "inflight_credit_balance": "inflight_credit",
     "inflight_debit_balance": "inflight_debit",
     "inflight_balance": "inflight_balance",
 }
 """How a report calls each total, as the metadata result does (ledgers-balances 6.3)."""
-
-
-FIELDS = (
-    "balance_id",
-    "indicator",
-    "ledger_id",
-    "currency",
-    *(f"{when}_{key}" for when in ("previous", "recalculated") for key in KEYS.values()),
-    "difference",
-    "inflight_difference",
-    "outcome",
+MEASURED = Report(
+    fields=(
+        "balance_id",
+        "indicator",
+        "ledger_id",
+        "currency",
+        *(f"{when}_{key}" for when in ("previous", "recalculated") for key in KEYS.values()),
+        "difference",
+        "inflight_difference",
+        "outcome",
+    ),
+    columns={
+        "Balance": "name",
+        "Currency": "currency",
+        "Stored": "previous_balance",
+        "Recalculated": "recalculated_balance",
+        "Difference": "difference",
+        "Inflight difference": "inflight_difference",
+        "Outcome": "outcome",
+    },
+    numbers=frozenset({"Stored", "Recalculated", "Difference", "Inflight difference"}),
+    in_table=lambda row: row["outcome"] != "no_drift",
 )
-"""The fields of a finding, in order."""
+"""The report of a reconstruction: one row a balance."""
 
 
 def as_row(finding: Finding) -> dict[str, str | None]:
@@ -40,6 +114,7 @@ def as_row(finding: Finding) -> dict[str, str | None]:
     row: dict[str, str | None] = {
         "balance_id": measured.balance_id,
         "indicator": measured.indicator,
+        "name": measured.indicator or measured.balance_id,
         "ledger_id": measured.ledger_id,
         "currency": measured.currency,
     }
@@ -49,51 +124,3 @@ def as_row(finding: Finding) -> dict[str, str | None]:
     row["inflight_difference"] = str(measured.difference.inflight_balance)
     row["outcome"] = finding.outcome
     return row
-
-
-def write_json(findings: Iterable[Finding], out: TextIO) -> None:
-    """Write an array, one finding a line."""
-    separator = "[\n"
-    for finding in findings:
-        out.write(separator + dumps(as_row(finding)))
-        separator = ",\n"
-    out.write("\n]\n" if separator == ",\n" else "[]\n")
-
-
-def write_csv(findings: Iterable[Finding], out: TextIO) -> None:
-    """Write a header and one finding a line."""
-    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    for finding in findings:
-        writer.writerow(as_row(finding))
-
-
-SHOWN = ("currency", "previous_balance", "recalculated_balance", "difference", "inflight_difference", "outcome")
-
-
-def _plain(cell: str | None) -> Text:
-    """Return a cell as it is: no markup is read in it, and nothing in it can steer the terminal."""
-    return Text("".join(character if character.isprintable() else "\ufffd" for character in cell or ""))
-
-
-def write_table(findings: Iterable[Finding], out: TextIO) -> None:
-    """Write the balances that drifted, for people: stored, recalculated, difference."""
-    table = Table("Balance", "Currency", header_style="bold")
-    for title in ("Stored", "Recalculated", "Difference", "Inflight difference"):
-        table.add_column(title, justify="right")
-    table.add_column("Outcome")
-    for finding in findings:
-        if not finding.measurement.has_drift:
-            continue
-        row = as_row(finding)
-        cells = (row["indicator"] or row["balance_id"], *(row[field] for field in SHOWN))
-        table.add_row(*(_plain(cell) for cell in cells))
-    if table.row_count:
-        Console(file=out, width=None if out.isatty() else 160).print(table)
-
-
-WRITERS: dict[str, Callable[[Iterable[Finding], TextIO], None]] = {
-    "table": write_table,
-    "json": write_json,
-    "csv": write_csv,
-}

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from balances.models import Balance, Ledger
 from reconciliation.models import Reconstruction
-from reconciliation.reports import WRITERS
+from reconciliation.reports import Report
 from tests import world
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def wallets() -> Ledger:
         (["--all", "--ledger", "Wallets"], "Say which balances"),
         (["bln_x"], "Balance with ID 'bln_x' not found"),
         (["--ledger", "Nobody's"], 'There is no ledger named or identified by "Nobody\'s"'),
-        (["--indicator", "@w0"], "--indicator and --currency go together"),
+        (["--indicator", "@w0"], "An indicator and its currency go together"),
         (["--indicator", "@nobody", "--currency", "USD"], "balance with indicator '@nobody' not found"),
         (["--all", "--output", "/nowhere/at/all.json"], "Cannot write /nowhere/at/all.json: No such file"),
     ],
@@ -159,7 +159,7 @@ def test_an_interrupted_run_says_how_far_it_came(wallets: Ledger, monkeypatch: p
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(WRITERS, "table", interrupted)
+    monkeypatch.setattr(Report, "write", interrupted)
     with pytest.raises(CommandError, match=r"Interrupted\. 0 balances are done") as stopped:
         run("--all")
     assert stopped.value.returncode == 130
@@ -169,7 +169,7 @@ def test_a_reader_that_went_away_is_told_in_one_sentence(wallets: Ledger, monkey
     def broken(*_: Any) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setitem(WRITERS, "table", broken)
+    monkeypatch.setattr(Report, "write", broken)
     with pytest.raises(CommandError, match="Cannot write the report: Broken pipe"):
         run("--all")
 

@@ -1,0 +1,68 @@
+"""The trial balance: what was credited equals what was debited, in each currency, over all balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from django.db import transaction
+
+from balances.statements import Statement
+from reconciliation.reconstruction import SQL, Totals, measure
+
+STORED = Statement(SQL / "trial_balance.sql")
+ONE_SNAPSHOT = Statement(SQL / "one_snapshot.sql")
+SIDES = {
+    "credit": "credit_balance",
+    "debit": "debit_balance",
+    "inflight_credit": "inflight_credit_balance",
+    "inflight_debit": "inflight_debit_balance",
+}
+AT_ONCE = 5_000
+
+
+def trial_balance(drifting: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the trial balance of one snapshot: an object a currency with ``stored`` and ``recalculated`` sums.
+
+    ``drifting`` are the balances known to drift: what is stored less their drift is what the transactions say,
+    because every other balance agrees with them. Sums are minor units; ``agrees`` tells whether the sides are
+    equal. Must not run in an atomic block: a snapshot is chosen at its beginning.
+    """
+    with transaction.atomic(durable=True):
+        ONE_SNAPSHOT.execute()
+        stored = stored_sums()
+        ids = iter(sorted(drifting))
+        differences = [
+            (measured.currency, measured.difference)
+            for chunk in iter(lambda: list(islice(ids, AT_ONCE)), [])
+            for measured in measure(chunk)
+        ]
+    recalculated = corrected(stored, differences)
+    return [
+        {
+            "currency": currency,
+            "stored": stored[currency] | {"agrees": _agrees(stored[currency])},
+            "recalculated": recalculated[currency] | {"agrees": _agrees(recalculated[currency])},
+        }
+        for currency in stored
+    ]
+
+
+def stored_sums() -> dict[str, dict[str, int]]:
+    """Return the stored sums of the four sides by currency, in minor units."""
+    return {row["currency"]: {side: int(row[side]) for side in SIDES} for row in STORED.rows()}
+
+
+def corrected(sums: dict[str, dict[str, int]], differences: Iterable[tuple[str, Totals]]) -> dict[str, dict[str, int]]:
+    """Return sums as they are once differences have been added to balances of the given currencies."""
+    result = {currency: dict(sides) for currency, sides in sums.items()}
+    for currency, difference in differences:
+        for side, total in SIDES.items():
+            result[currency][side] += getattr(difference, total)
+    return result
+
+
+def _agrees(sums: dict[str, int]) -> bool:
+    """Tell whether the sides are equal: what left one balance entered another."""
+    return sums["credit"] == sums["debit"] and sums["inflight_credit"] == sums["inflight_debit"]
