@@ -18,6 +18,7 @@ from balances.posting import Correction, restate_balances
 from balances.statements import Statement
 from reconciliation.models import Origin, Reconstruction
 from reconciliation.reconstruction import SQL, Measurement, measure
+from reconciliation.sealing import hold_chain, seal
 
 SERIALISE = Statement(SQL / "serialise.sql")
 Item = TypeVar("Item")
@@ -141,12 +142,13 @@ def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _settle(measurements: list[Measurement], request: Request) -> list[Reconstruction]:
-    """Correct what drifted, unless this is a dry run, and record each measurement."""
+    """Correct what drifted, unless this is a dry run, and record each measurement, sealed."""
     restated = [each for each in measurements if each.has_drift or request.leave_result]
     versions: dict[str, int] = {}
+    last = hold_chain() if measurements else None  # before any row is locked
     if restated and not request.dry_run:
-        versions = restate_balances([_correction(each) for each in restated])
-    return Reconstruction.objects.bulk_create(
+        versions = restate_balances([correction(each) for each in restated])
+    records = Reconstruction.objects.bulk_create(
         Reconstruction.of(
             each,
             outcome=_outcome(each, request),
@@ -159,9 +161,12 @@ def _settle(measurements: list[Measurement], request: Request) -> list[Reconstru
         )
         for each in measurements
     )
+    seal(records, last)
+    return records
 
 
-def _correction(measurement: Measurement) -> Correction:
+def correction(measurement: Measurement) -> Correction:
+    """Return what makes the stored totals of a measurement the recalculated ones, with the result for the metadata."""
     difference = measurement.difference
     return Correction(
         balance_id=measurement.balance_id,

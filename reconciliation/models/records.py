@@ -152,7 +152,7 @@ class Refusal(models.Model):
 class Seal(models.Model):
     """One link of the chain over all records: ``digest`` seals a record's content, ``hash`` the chain up to here.
 
-    ``hash`` is SHA-256 over the hash before it, the sequence number, the kind, the record's id and the digest.
+    ``hash`` is SHA-256 over the hash before it and every other column of this row.
     """
 
     sequence = models.BigIntegerField(primary_key=True)
