@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from balances import key_admin  # noqa: F401 - Django looks for admin pages here
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display, link
 from balances.metadata_form import ExactJSONFormField, MetadataForm
 from balances.models import Balance, Ledger, Transaction

@@ -177,6 +177,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
                     for title, icon, model in (
+                        ("API keys", "key", "balances_apikey"),
                         ("Users", "person", "auth_user"),
                         ("Groups", "group", "auth_group"),
                         ("Background jobs", "schedule", "procrastinate_procrastinatejob"),
