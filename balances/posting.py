@@ -1,4 +1,6 @@
-"""The one writer of ledgers, balances and transactions (architecture D6), beside the bulk load of ``importing``.
+"""The one writer of ledgers, balances and transactions (architecture D6), beside the bulk loads.
+
+Those are ``importing`` and ``generating``.
 
 Every function refuses first, with a ``LedgerError`` and nothing written, then writes in one atomic block.
 Rows are locked in key order, so that no two writers wait for each other.

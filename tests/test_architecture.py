@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ledgerproj", "balances", "reconciliation")
 CURSORS = {
     "balances/statements.py": "runs the statements in .sql files",
-    "balances/importing/load.py": "COPY, ANALYZE and VACUUM are no statements that return rows",
+    "balances/importing/load.py": "COPY is no statement that returns rows",
+    "balances/upkeep.py": "ANALYZE and VACUUM are none either",
     "balances/api/views.py": "asks the database whether it is there",
 }
 """The only modules that open a cursor, and why."""

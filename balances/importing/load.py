@@ -10,6 +10,7 @@ from pathlib import Path
 from django.db import connection, transaction
 from psycopg import errors as pg
 
+from balances import upkeep
 from balances.importing.files import CsvFile, ImportRefused, Record, shown
 from balances.importing.rows import (
     BALANCE_COLUMNS,
@@ -66,7 +67,7 @@ def import_ledger(*, name: str, balances: Path, transactions: Path, progress: Pr
         if earlier := _earlier_import(name, fingerprints):
             return earlier
         imported = _import(name, *files, fingerprints, progress)
-    _mark_visible()
+    upkeep.mark_visible()
     return imported
 
 
@@ -95,7 +96,7 @@ def _import(
             COPY_TRANSACTIONS, transaction_rows(transactions, ledger_id, names), transactions, progress
         ),
     }
-    _tell_planner()
+    upkeep.tell_planner()
     _check_parents(transactions, ledger_id)
     origin = {kind: {"sha256": fingerprints[kind], "rows": rows[kind]} for kind in rows}
     merge_metadata(entity_id=ledger_id, meta_data={IMPORT_KEY: origin}, changed_by="import_ledger")
@@ -156,16 +157,3 @@ def _check_parents(file: CsvFile, ledger_id: str) -> None:
 def _find(file: CsvFile, wanted: Callable[[int, Record], bool]) -> Record | None:
     """Read the file again for a record, by its number or its cells: only a refusal needs this, so nothing is kept."""
     return next((record for number, record in enumerate(file.records(), 1) if wanted(number, record)), None)
-
-
-def _tell_planner() -> None:
-    """Let the planner know the new rows: without, the look for parents outlasts the import."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE balances, transactions")
-
-
-def _mark_visible() -> None:
-    """Let the next sums be index-only scans. VACUUM cannot run within a caller's block, and autovacuum comes later."""
-    if not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (SKIP_LOCKED) balances, transactions")
