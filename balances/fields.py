@@ -37,7 +37,7 @@ class MinorUnitsField(Field[Set, Get]):
         """Return an ``int``; a foreign database's fraction stays a ``Decimal``, so that it can be seen and mended."""
         if value is None or isinstance(value, int):
             return value
-        return int(value) if value == value.to_integral_value() else value
+        return int(value) if value.is_finite() and value == value.to_integral_value() else value
 
     def to_python(self, value: Any) -> int | Decimal | None:
         """Return an ``int`` from an ``int`` or a text of digits; refuse floats and fractions."""

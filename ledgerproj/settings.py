@@ -38,6 +38,9 @@ BLNK_SERVER_SECRET_KEY = environment.secret(
 BLNK_SERVER_PORT = environment.number("BLNK_SERVER_PORT", 5001)
 MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_MB", 5) * 1024 * 1024
 
+# --- sweeps
+LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
+
 # --- HTTP
 ROOT_URLCONF = "ledgerproj.urls"
 WSGI_APPLICATION = "ledgerproj.wsgi.application"

@@ -69,6 +69,12 @@ class Measurement:
         return bool(self.difference)
 
     @property
+    def is_readable(self) -> bool:
+        """Tell whether every total is a number; PostgreSQL's ``numeric`` also knows NaN and infinity."""
+        sides = (self.stored, self.recalculated)
+        return all(Decimal(getattr(side, total)).is_finite() for side in sides for total in TOTALS)
+
+    @property
     def is_empty(self) -> bool:
         """Tell whether the balance has totals but not one row that they could come from."""
         return bool(self.stored) and not (self.credit_rows or self.debit_rows or self.hold_rows)
@@ -94,13 +100,17 @@ def measure(balance_ids: list[str]) -> list[Measurement]:
 
 
 def _measurement(row: dict[str, Any]) -> Measurement:
-    sums = {name: _units(row.pop(name)) for name in ("credit", "debit", "inflight_credit", "inflight_debit")}
-    stored = {total: _units(row.pop(total)) for total in TOTALS}
+    sums = {name: units(row.pop(name)) for name in ("credit", "debit", "inflight_credit", "inflight_debit")}
+    stored = {total: units(row.pop(total)) for total in TOTALS}
     row = {item.name: row[item.name] for item in fields(Measurement) if item.name in row}
     row["hold_rows"] = int(row["hold_rows"])
     return Measurement(stored=Totals(**stored), recalculated=Totals.net(**sums), **row)
 
 
-def _units(value: Decimal) -> int:
-    """Return a sum as an ``int``; the fraction that a foreign database may hold stays, to be corrected exactly."""
-    return int(value) if value == value.to_integral_value() else value  # type: ignore[return-value]
+def units(value: Decimal) -> int:
+    """Return a sum as an ``int``; the fraction that a foreign database may hold stays, to be corrected exactly.
+
+    What is no number at all stays as well; ``is_readable`` tells.
+    """
+    whole = value.is_finite() and value == value.to_integral_value()
+    return int(value) if whole else value  # type: ignore[return-value]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from django.db import transaction
 
 from balances.statements import Statement
-from reconciliation.reconstruction import SQL, Totals, measure
+from reconciliation.reconstruction import SQL, Totals, measure, units
 
 STORED = Statement(SQL / "trial_balance.sql")
 ONE_SNAPSHOT = Statement(SQL / "one_snapshot.sql")
@@ -22,28 +23,23 @@ SIDES = {
 AT_ONCE = 5_000
 
 
-def trial_balance(drifting: Sequence[str]) -> list[dict[str, Any]]:
+def trial_balance(drifting: Sequence[str] | None) -> list[dict[str, Any]]:
     """Return the trial balance of one snapshot: an object a currency with ``stored`` and ``recalculated`` sums.
 
     ``drifting`` are the balances known to drift: what is stored less their drift is what the transactions say,
-    because every other balance agrees with them. Sums are minor units; ``agrees`` tells whether the sides are
-    equal. Must not run in an atomic block: a snapshot is chosen at its beginning.
+    because every other balance agrees with them. ``None``: nobody looked at all balances, so nothing is
+    recalculated. Sums are minor units; ``agrees`` tells whether the sides are equal. Must not run in an atomic
+    block: a snapshot is chosen at its beginning.
     """
     with transaction.atomic(durable=True):
         ONE_SNAPSHOT.execute()
         stored = stored_sums()
-        ids = iter(sorted(drifting))
-        differences = [
-            (measured.currency, measured.difference)
-            for chunk in iter(lambda: list(islice(ids, AT_ONCE)), [])
-            for measured in measure(chunk)
-        ]
-    recalculated = corrected(stored, differences)
+        recalculated = corrected(stored, _differences(drifting or ()))
     return [
         {
             "currency": currency,
-            "stored": stored[currency] | {"agrees": _agrees(stored[currency])},
-            "recalculated": recalculated[currency] | {"agrees": _agrees(recalculated[currency])},
+            "stored": _judged(stored[currency]),
+            "recalculated": None if drifting is None else _judged(recalculated[currency]),
         }
         for currency in stored
     ]
@@ -51,7 +47,7 @@ def trial_balance(drifting: Sequence[str]) -> list[dict[str, Any]]:
 
 def stored_sums() -> dict[str, dict[str, int]]:
     """Return the stored sums of the four sides by currency, in minor units."""
-    return {row["currency"]: {side: int(row[side]) for side in SIDES} for row in STORED.rows()}
+    return {row["currency"]: {side: units(row[side]) for side in SIDES} for row in STORED.rows()}
 
 
 def corrected(sums: dict[str, dict[str, int]], differences: Iterable[tuple[str, Totals]]) -> dict[str, dict[str, int]]:
@@ -63,6 +59,15 @@ def corrected(sums: dict[str, dict[str, int]], differences: Iterable[tuple[str, 
     return result
 
 
-def _agrees(sums: dict[str, int]) -> bool:
-    """Tell whether the sides are equal: what left one balance entered another."""
-    return sums["credit"] == sums["debit"] and sums["inflight_credit"] == sums["inflight_debit"]
+def _differences(drifting: Sequence[str]) -> Iterator[tuple[str, Totals]]:
+    ids = iter(sorted(drifting))
+    while chunk := list(islice(ids, AT_ONCE)):
+        for measured in measure(chunk):
+            yield measured.currency, measured.difference
+
+
+def _judged(sums: dict[str, int]) -> dict[str, Any]:
+    """Add whether the sides are equal: what left one balance entered another. NaN becomes text, as JSON knows none."""
+    agrees = sums["credit"] == sums["debit"] and sums["inflight_credit"] == sums["inflight_debit"]
+    written = {side: units if Decimal(units).is_finite() else str(units) for side, units in sums.items()}
+    return written | {"agrees": agrees}

@@ -1,0 +1,77 @@
+"""What a sweep looks for besides drift: one ``.sql`` file a check, found by being here.
+
+The header of a file gives its ``Purpose`` (the title), its ``Description`` (a plain sentence or two for people),
+its ``Verdict`` (``fault``: something is wrong; ``not proved``: the balance cannot be judged) and when it ``Runs``
+(``chunk``: with every chunk of balances; ``once``: a statement of its own that reads many rows; ``deep``: the same,
+but only where it is asked for). The statement returns ``balance_id``, ``detail`` (a sentence) and ``rows``
+(transaction ids). Checks of a chunk take ``after``, ``through`` (keys) and ``balance_ids`` (or NULL for all between).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from balances.statements import Statement
+
+HEADER = re.compile(r"^-- (Purpose|Description|Verdict|Runs): (.+(?:\n--   .+)*)", re.MULTILINE)
+MAX_ROWS = 20
+"""Transaction ids that a fault names at most; its sentence counts them all."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What one check found on one balance."""
+
+    balance_id: str
+    check: str
+    detail: str
+    rows: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a finding keeps."""
+        return {"check": self.check, "detail": self.detail, "rows": list(self.rows[:MAX_ROWS])}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name, what people read about it, and its statement."""
+
+    name: str
+    title: str
+    description: str
+    proves_fault: bool
+    runs: str
+    statement: Statement
+
+    def faults(self, **parameters: Any) -> list[Fault]:
+        """Run the statement and return what it found."""
+        return [
+            Fault(row["balance_id"], self.name, row["detail"], tuple(row["rows"] or ()))
+            for row in self.statement.rows(**parameters)
+        ]
+
+
+def _read(path: Path) -> Check:
+    statement = Statement(path)
+    head = {key: re.sub(r"\s*\n--   ", " ", text).strip() for key, text in HEADER.findall(statement.text)}
+    if head.get("Verdict") not in ("fault", "not proved") or head.get("Runs") not in ("chunk", "once", "deep"):
+        raise ValueError(f"{path}: the header must say Purpose, Description, Verdict and Runs; see {__file__}.")
+    return Check(
+        name=path.stem,
+        title=head["Purpose"],
+        description=head["Description"],
+        proves_fault=head["Verdict"] == "fault",
+        runs=head["Runs"],
+        statement=statement,
+    )
+
+
+CHECKS = {path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.sql"))}
+"""Every check by its name."""
+EMPTY_SOURCE = "no_rows"
+"""The name under which a finding says that totals have no transactions behind them; measuring tells that."""
+UNREADABLE = "unreadable_totals"
+"""The name under which a finding says that a total is no number; measuring tells that."""

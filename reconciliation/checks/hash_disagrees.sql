@@ -1,0 +1,30 @@
+-- Purpose: A row does not match its hash
+-- Description: Every posting seals its amount, reference, currency and both balances with a hash. A row that no longer
+--   matches was changed in the database after it was written.
+-- Verdict: fault
+-- Runs: deep
+-- The hash covers what the client sent (transactions 10.5): ids or indicators, an empty name for the divided side of
+-- a split, the amount or 0 for a precise amount, and the reference that a leg's number is added to. A row is wrong when
+-- no such reading matches. Children of other rows and amounts that a float may have rounded are left out.
+WITH changed AS (
+    SELECT t.transaction_id, t.source, t.destination
+    FROM transactions AS t
+    JOIN balances AS s ON s.balance_id = t.source
+    JOIN balances AS d ON d.balance_id = t.destination
+    WHERE t.status = 'APPLIED' AND coalesce(t.parent_transaction, '') = ''
+      AND t.hash ~ '^[0-9a-f]{64}$' AND t.hash !~ '^0{64}$' AND length(trim_scale(t.amount)::text) <= 16
+      AND NOT EXISTS (
+          SELECT FROM (VALUES (trim_scale(t.amount)::text), ('0')) AS amount (text),
+                      (VALUES (t.reference), (regexp_replace(t.reference, '_[0-9]+$', ''))) AS reference (text),
+                      (VALUES (t.source), (s.indicator), ('')) AS origin (name),
+                      (VALUES (t.destination), (d.indicator), ('')) AS target (name)
+          WHERE t.hash = encode(sha256(convert_to(
+              amount.text || reference.text || t.currency || origin.name || target.name, 'UTF8')), 'hex'))
+)
+SELECT side.balance_id,
+       format('%%s changed after they were written.', CASE count(*) WHEN 1 THEN 'A row was' ELSE count(*) || ' rows were' END)
+           AS detail,
+       array_agg(c.transaction_id ORDER BY c.transaction_id) AS rows
+FROM changed AS c
+CROSS JOIN LATERAL (VALUES (c.source), (c.destination)) AS side (balance_id)
+GROUP BY side.balance_id

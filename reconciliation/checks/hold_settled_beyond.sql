@@ -1,0 +1,50 @@
+-- Purpose: A hold was settled for more than it held
+-- Description: Commits and voids of a hold together may never exceed it. More means that one of them happened twice;
+--   the inflight totals that follow from such rows are wrong although they agree with them.
+-- Verdict: fault
+-- Runs: chunk
+WITH holds AS (
+    SELECT transaction_id, parent_transaction, source, destination,
+           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS held
+    FROM transactions
+    WHERE status = 'INFLIGHT' AND source > %(after)s AND source <= %(through)s
+      AND (%(balance_ids)s::text[] IS NULL OR source = ANY(%(balance_ids)s::text[]))
+    UNION
+    SELECT transaction_id, parent_transaction, source, destination,
+           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1)))
+    FROM transactions
+    WHERE status = 'INFLIGHT' AND destination > %(after)s AND destination <= %(through)s
+      AND (%(balance_ids)s::text[] IS NULL OR destination = ANY(%(balance_ids)s::text[]))
+),
+-- A settlement hangs under its hold or, as a commit, under the queued row that the hold came from.
+settlements AS (
+    SELECT h.transaction_id AS hold_id, c.transaction_id,
+           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+    FROM holds AS h
+    JOIN transactions AS c ON c.parent_transaction = h.transaction_id AND c.parent_transaction > ''
+    WHERE c.status IN ('APPLIED', 'VOID')
+    UNION
+    SELECT h.transaction_id, c.transaction_id,
+           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1)))
+    FROM holds AS h
+    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    JOIN transactions AS c ON c.parent_transaction = q.transaction_id AND c.parent_transaction > ''
+    WHERE c.status = 'APPLIED' AND c.reference IS DISTINCT FROM q.reference || '_q'
+),
+beyond AS (
+    SELECT h.transaction_id, h.source, h.destination, h.held, sum(s.units) AS settled,
+           array_agg(s.transaction_id ORDER BY s.transaction_id) AS children
+    FROM holds AS h
+    JOIN settlements AS s ON s.hold_id = h.transaction_id
+    GROUP BY h.transaction_id, h.source, h.destination, h.held
+    HAVING sum(s.units) > h.held
+)
+SELECT side.balance_id,
+       format('%%s settled beyond what they held: %%s.', count(*),
+              string_agg(format('%%s held %%s, settled %%s', b.transaction_id, b.held, b.settled), '; ')) AS detail,
+       array_agg(b.transaction_id ORDER BY b.transaction_id) AS rows
+FROM beyond AS b
+CROSS JOIN LATERAL (VALUES (b.source), (b.destination)) AS side (balance_id)
+WHERE side.balance_id > %(after)s AND side.balance_id <= %(through)s
+  AND (%(balance_ids)s::text[] IS NULL OR side.balance_id = ANY(%(balance_ids)s::text[]))
+GROUP BY side.balance_id

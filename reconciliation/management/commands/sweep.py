@@ -1,0 +1,117 @@
+"""``manage.py sweep``: measure every balance of a scope and say what is wrong; change nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from reconciliation import sweeping, tasks
+from reconciliation.checks import CHECKS
+from reconciliation.management.ledger_command import LedgerCommand, operator
+from reconciliation.models import Origin, Sweep
+from reconciliation.sweep_status import FINDINGS, as_row, unproved, verdict
+
+NOT_HEALTHY = 3
+"""Exit status when something was found or a balance could not be judged, so that cron can tell."""
+
+
+class Command(LedgerCommand):
+    """Adapter: starts, goes on with, pauses or cancels a sweep."""
+
+    help = "Measure every balance of a scope and report what is wrong. Exit status 3: something was found."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare scope, what to do with an existing sweep, and the report."""
+        self.add_scope_arguments(parser)
+        existing = parser.add_mutually_exclusive_group()
+        for word, what in (
+            ("resume", "go on with this sweep where it stopped"),
+            ("pause", "let this sweep stop after its present chunk"),
+            ("cancel", "end this sweep for good"),
+            ("report", "report what this sweep has found"),
+        ):
+            existing.add_argument(f"--{word}", metavar="SWEEP_ID", help=what)
+        existing.add_argument("--list-checks", action="store_true", help="say what a sweep looks for besides drift")
+        parser.add_argument("--deep", action="store_true", help="run the checks that read every transaction as well")
+        parser.add_argument("--background", action="store_true", help="leave it to the worker (manage.py work)")
+        parser.add_argument("--pace", type=int, choices=range(1, 101), default=100, metavar="1-100")
+        parser.add_argument("--reason", default="", help="why; kept with the sweep")
+        self.add_report_arguments(parser)
+
+    def handle(self, **options: Any) -> None:
+        """Do what was asked, report, and say in one line how it ended."""
+        if options["list_checks"]:
+            for check in CHECKS.values():
+                self.stdout.write(f"{check.title} ({check.name}, {check.runs})\n    {check.description}")
+            return
+        self.sweep: Sweep | None = None
+        with self.refusals_for_people(options):
+            sweep = self._asked(options)
+            if options["pause"] or options["cancel"] or options["background"]:
+                self.stderr.write(f"Sweep {sweep.sweep_id} is {sweep.state}.")
+                return
+            findings = sweep.findings.order_by("balance_id").iterator(chunk_size=1_000)
+            self.report(options, FINDINGS, map(as_row, findings))
+        self._conclude(sweep)
+
+    def _asked(self, options: dict[str, Any]) -> Sweep:
+        if options["pause"]:
+            return sweeping.pause_sweep(options["pause"])
+        if options["cancel"]:
+            return sweeping.cancel_sweep(options["cancel"])
+        if options["report"]:
+            return sweeping.find_sweep(options["report"])
+        if options["resume"]:
+            existing = sweeping.find_sweep(options["resume"])
+            if existing.state not in (Sweep.State.RUNNING, Sweep.State.QUEUED):
+                existing = sweeping.resume_sweep(existing.sweep_id)
+            return self._run(existing, options)
+        new = {"actor": operator(), "origin": Origin.COMMAND, "reason": options["reason"], "deep": options["deep"]}
+        if options["background"]:
+            return tasks.request_sweep(self.scope(options), **new)
+        return self._run(sweeping.create_sweep(self.scope(options), **new), options)
+
+    def _run(self, sweep: Sweep, options: dict[str, Any]) -> Sweep:
+        self.sweep = sweep
+        self.stderr.write(f"Sweep {sweep.sweep_id}")
+        with _bar(sweep) as progress:
+            return sweeping.run_sweep(sweep.sweep_id, pace=options["pace"], progress=progress)
+
+    def so_far(self) -> str:
+        """Say how to go on."""
+        return f"Go on with: manage.py sweep --resume {self.sweep.sweep_id}" if self.sweep else ""
+
+    def _conclude(self, sweep: Sweep) -> None:
+        took = ""
+        if sweep.started_at and sweep.finished_at:
+            took = f" in {(sweep.finished_at - sweep.started_at).total_seconds():.1f} s"
+        self.stderr.write(
+            f"{sweep.measured:,} balances measured{took}: {sweep.drifted:,} with drift, {sweep.faulty:,} with other "
+            f"faults, {sweep.not_proved:,} not proved. Verdict: {verdict(sweep)}."
+        )
+        for sentence in unproved(sweep):
+            self.stderr.write(f"Not proved: {sentence}")
+        if sweep.drifted or sweep.faulty or sweep.not_proved:
+            sys.exit(NOT_HEALTHY)
+
+
+@contextmanager
+def _bar(sweep: Sweep) -> Iterator[sweeping.Progress]:
+    """Show a bar on a terminal, and nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, get_time=time.monotonic) as bar:
+        task = bar.add_task("measuring", total=sweep.total or None)
+
+        def moved(now: Sweep) -> None:
+            stage = "checking and explaining" if now.measured_all else "measuring"
+            bar.update(task, completed=now.measured, description=stage)
+
+        yield moved

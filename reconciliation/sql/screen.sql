@@ -1,0 +1,91 @@
+-- Purpose: the balances between two keys whose stored totals are not what their transactions say, in one snapshot
+-- (transactions 12.2; architecture 4 and 5). The sums are those of measure.sql, which then measures what is found here.
+-- Parameters: after, through text (keys; the first excluded, the last included). Columns: balance_id.
+-- Each side is grouped in index order and merged with the balances; no table page of transactions is read.
+WITH debits AS (
+    SELECT source AS balance_id, sum(precise_amount) AS units
+    FROM transactions
+    WHERE status = 'APPLIED' AND source > %(after)s AND source <= %(through)s
+    GROUP BY source
+),
+credits AS (
+    SELECT destination AS balance_id, sum(precise_amount) AS units
+    FROM transactions
+    WHERE status = 'APPLIED' AND destination > %(after)s AND destination <= %(through)s
+    GROUP BY destination
+),
+legacy_debits AS (
+    SELECT source AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    FROM transactions
+    WHERE status = 'APPLIED' AND precise_amount IS NULL AND source > %(after)s AND source <= %(through)s
+    GROUP BY source
+),
+legacy_credits AS (
+    SELECT destination AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    FROM transactions
+    WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination > %(after)s AND destination <= %(through)s
+    GROUP BY destination
+),
+holds AS MATERIALIZED (
+    SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
+    FROM transactions
+    WHERE status IN ('INFLIGHT', 'VOID') AND source > %(after)s AND source <= %(through)s
+    UNION
+    SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
+    FROM transactions
+    WHERE status IN ('INFLIGHT', 'VOID') AND destination > %(after)s AND destination <= %(through)s
+),
+settled AS (
+    SELECT transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
+    UNION
+    SELECT q.transaction_id, true, q.reference
+    FROM holds AS h
+    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    WHERE h.status = 'INFLIGHT'
+),
+commits AS MATERIALIZED (
+    SELECT c.source, c.destination,
+           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+    FROM settled AS s
+    JOIN transactions AS c
+        ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
+    WHERE NOT s.is_queued OR c.reference IS DISTINCT FROM s.reference || '_q'
+),
+hold_moves AS (
+    SELECT source, destination,
+           CASE status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
+           * coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    FROM holds
+    UNION ALL
+    SELECT source, destination, -units FROM commits
+),
+inflight AS (
+    SELECT side.balance_id, sum(side.debit) AS debit, sum(side.credit) AS credit
+    FROM hold_moves AS m
+    CROSS JOIN LATERAL (VALUES (m.source, m.units, 0), (m.destination, 0, m.units)) AS side (balance_id, debit, credit)
+    GROUP BY side.balance_id
+),
+expected AS (
+    SELECT b.balance_id,
+           coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) AS credit,
+           coalesce(debits.units, 0) + coalesce(legacy_debits.units, 0) AS debit,
+           coalesce(inflight.credit, 0) AS inflight_credit,
+           coalesce(inflight.debit, 0) AS inflight_debit,
+           b.credit_balance, b.debit_balance, b.balance,
+           b.inflight_credit_balance, b.inflight_debit_balance, b.inflight_balance
+    FROM balances AS b
+    LEFT JOIN debits ON debits.balance_id = b.balance_id
+    LEFT JOIN credits ON credits.balance_id = b.balance_id
+    LEFT JOIN legacy_debits ON legacy_debits.balance_id = b.balance_id
+    LEFT JOIN legacy_credits ON legacy_credits.balance_id = b.balance_id
+    LEFT JOIN inflight ON inflight.balance_id = b.balance_id
+    WHERE b.balance_id > %(after)s AND b.balance_id <= %(through)s
+)
+SELECT balance_id
+FROM expected
+WHERE credit_balance <> credit OR debit_balance <> debit OR balance <> credit - debit
+   OR inflight_credit_balance <> inflight_credit OR inflight_debit_balance <> inflight_debit
+   OR inflight_balance <> inflight_credit - inflight_debit
+   -- NaN equals itself in PostgreSQL: totals that are no number must not pass as right.
+   OR 'NaN' IN (credit_balance, debit_balance, inflight_credit_balance, inflight_debit_balance)
+ORDER BY balance_id

@@ -1,0 +1,72 @@
+"""The findings of a sweep: from measurements and faults to rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE, Fault
+from reconciliation.models import Finding, Sweep
+from reconciliation.reconstruction import Measurement, measure
+
+MEASURED_AT_ONCE = 5_000
+
+
+def findings_of(sweep: Sweep, measurements: list[Measurement], faults: list[Fault]) -> list[Finding]:
+    """Return an unsaved finding for each balance that drifted, has a fault or could not be judged, in key order."""
+    by_balance = defaultdict(list)
+    for fault in faults:
+        by_balance[fault.balance_id].append(fault)
+    measured = {each.balance_id: each for each in measurements}
+    missing = sorted(by_balance.keys() - measured.keys())
+    measured |= {each.balance_id: each for each in _measured(missing)}
+    return [
+        _finding(sweep, measurement, by_balance[balance_id])
+        for balance_id, measurement in sorted(measured.items())
+        if measurement.has_drift or by_balance[balance_id]
+    ]
+
+
+def add_faults(sweep: Sweep, faults: list[Fault]) -> None:
+    """Add faults to the findings of their balances, and make findings for balances that have none yet."""
+    existing = {
+        finding.balance_id: finding
+        for finding in sweep.findings.filter(balance_id__in={fault.balance_id for fault in faults})
+    }
+    for fault in faults:
+        if fault.balance_id in existing:
+            _put(existing[fault.balance_id], [fault])
+    Finding.objects.bulk_update(existing.values(), ["faults", "not_proved"], batch_size=500)
+    fresh = [fault for fault in faults if fault.balance_id not in existing]
+    Finding.objects.bulk_create(findings_of(sweep, [], fresh), batch_size=500)
+
+
+def _measured(balance_ids: list[str]) -> Iterable[Measurement]:
+    for start in range(0, len(balance_ids), MEASURED_AT_ONCE):
+        yield from measure(balance_ids[start : start + MEASURED_AT_ONCE])
+
+
+def _finding(sweep: Sweep, measurement: Measurement, faults: list[Fault]) -> Finding:
+    finding = Finding(
+        sweep=sweep,
+        found_at=measurement.executed_at,
+        version=measurement.version,
+        credit_rows=measurement.credit_rows,
+        debit_rows=measurement.debit_rows,
+        hold_rows=measurement.hold_rows,
+        drifted=measurement.is_readable and measurement.has_drift,
+        **Finding.copied(measurement),
+    )
+    if not measurement.is_readable:
+        finding.not_proved.append({"check": UNREADABLE, "detail": "A total or a sum is no number.", "rows": []})
+    elif measurement.is_empty:
+        detail = "It has totals but no transactions that they could come from."
+        finding.not_proved.append({"check": EMPTY_SOURCE, "detail": detail, "rows": []})
+    _put(finding, faults)
+    return finding
+
+
+def _put(finding: Finding, faults: list[Fault]) -> None:
+    for fault in faults:
+        kept = finding.faults if CHECKS[fault.check].proves_fault else finding.not_proved
+        kept.append(fault.as_json())

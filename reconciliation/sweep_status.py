@@ -1,0 +1,133 @@
+"""What a sweep has to say for itself: how far it is, what it found, and what it did not prove."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from balances.statements import Statement
+from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE
+from reconciliation.models import Finding, Sweep
+from reconciliation.reconstruction import SQL
+from reconciliation.reports import KEYS, Report
+
+CHECKS_FOUND = Statement(SQL / "checks_found.sql")
+MEASURED = {
+    EMPTY_SOURCE: ("Totals without any transactions", "Nothing tells what such a balance ought to be."),
+    UNREADABLE: ("A total is no number", "Totals that are NaN or infinite cannot be compared."),
+}
+"""What measuring itself tells, beside the checks: title and description."""
+
+
+def verdict(sweep: Sweep) -> str:
+    """Return ``healthy``, ``findings``, ``not proved`` (nothing found, but not everything judged) or ``unfinished``."""
+    if sweep.state != Sweep.State.FINISHED:
+        return "unfinished"
+    if sweep.drifted or sweep.faulty:
+        return "findings"
+    return "not proved" if unproved(sweep) else "healthy"
+
+
+def unproved(sweep: Sweep) -> list[str]:
+    """Return what the sweep did not prove, in sentences; empty only if it looked at everything in every way."""
+    sentences = []
+    if sweep.state != Sweep.State.FINISHED:
+        sentences.append(
+            f"The sweep is {sweep.state}: {sweep.measured:,} of {sweep.total:,} balances have been measured."
+        )
+    if sweep.not_proved:
+        sentences.append(f"{sweep.not_proved:,} balances could not be judged; their findings say why.")
+    if sweep.out_of_scope:
+        sentences.append(f"{sweep.out_of_scope:,} balances were out of scope.")
+    ran = {entry["check"] for entry in sweep.checks}
+    left_out = [check.title for name, check in CHECKS.items() if name not in ran]
+    if left_out:
+        sentences.append(f"Not looked for: {'; '.join(left_out)}.")
+    return sentences
+
+
+def progress(sweep: Sweep) -> dict[str, Any]:
+    """Return how far it is: a share in per cent, balances a second of work, and the seconds that measuring still takes.
+
+    The time left counts work only: a sweep at a gentle pace takes longer.
+    """
+    rate = sweep.measured / (sweep.worked / timedelta(seconds=1)) if sweep.worked else None
+    left = max(sweep.total - sweep.measured, 0)
+    return {
+        "total": sweep.total,
+        "measured": sweep.measured,
+        "percent": min(100 * sweep.measured // sweep.total, 100) if sweep.total else 100,
+        "balances_per_second": round(rate) if rate else None,
+        "seconds_left": round(left / rate) if rate and sweep.state not in _OVER else None,
+    }
+
+
+_OVER = (Sweep.State.FINISHED, Sweep.State.CANCELLED)
+
+
+def checks(sweep: Sweep) -> list[dict[str, Any]]:
+    """Return every check there is: what it looks for, whether this sweep ran it, how many balances it spoke up on."""
+    found = {row["check_name"]: row["balances"] for row in CHECKS_FOUND.rows(sweep_id=sweep.sweep_id)}
+    ran = {entry["check"]: entry["done"] for entry in sweep.checks}
+    measured = [
+        {"check": name, "title": title, "description": text, "ran": sweep.measured_all, "found": found.get(name, 0)}
+        for name, (title, text) in MEASURED.items()
+    ]
+    return measured + [
+        {
+            "check": name,
+            "title": check.title,
+            "description": check.description,
+            "ran": ran.get(name, False),
+            "found": found.get(name, 0),
+        }
+        for name, check in CHECKS.items()
+    ]
+
+
+FINDINGS = Report(
+    fields=(
+        "finding_id",
+        "balance_id",
+        "indicator",
+        "ledger_id",
+        "currency",
+        *(f"{when}_{key}" for when in ("previous", "recalculated") for key in KEYS.values()),
+        "difference",
+        "inflight_difference",
+        "cause",
+        "explained",
+        "unexplained",
+        "explanation",
+        "faults",
+        "not_proved",
+    ),
+    columns={
+        "Balance": "name",
+        "Currency": "currency",
+        "Stored": "previous_balance",
+        "Recalculated": "recalculated_balance",
+        "Difference": "difference",
+        "Inflight difference": "inflight_difference",
+        "What is wrong": "words",
+    },
+    numbers=frozenset({"Stored", "Recalculated", "Difference", "Inflight difference"}),
+)
+"""The report of a sweep: one row a finding."""
+
+
+def as_row(finding: Finding) -> dict[str, Any]:
+    """Return one finding; amounts are texts of minor units, ``words`` is all of it for people."""
+    row: dict[str, Any] = {name: getattr(finding, name) for name in ("finding_id", "balance_id", "indicator")}
+    row |= {"ledger_id": finding.ledger_id, "currency": finding.currency, "cause": finding.cause}
+    for when, totals in (("previous", finding.previous), ("recalculated", finding.recalculated)):
+        row |= {f"{when}_{key}": str(getattr(totals, total)) for total, key in KEYS.items()}
+    row["difference"] = str(finding.difference.balance)
+    row["inflight_difference"] = str(finding.difference.inflight_balance)
+    row["explained"], row["unexplained"] = str(finding.explained), str(finding.unexplained)
+    row["explanation"] = finding.explanations[0]["sentence"] if finding.explanations else ""
+    row["faults"], row["not_proved"] = finding.faults, finding.not_proved
+    row["name"] = finding.indicator or finding.balance_id
+    sentences = [entry["detail"] for entry in [*finding.faults, *finding.not_proved]]
+    row["words"] = " ".join([row["explanation"] or (finding.cause and f"{finding.cause}."), *sentences]).strip()
+    return row
