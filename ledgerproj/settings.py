@@ -26,6 +26,8 @@ DATABASES["default"]["OPTIONS"]["pool"] = {
     "min_size": 1,
     "max_size": environment.number("LEDGER_POOL_SIZE", 16, least=1),
 }
+# The edit journal tells this program from psql by the name; DATABASE_URL and PGAPPNAME may give another one.
+DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- secrets and modes; the embedded server's secrets are generated once and kept beside its data

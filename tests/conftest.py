@@ -13,7 +13,7 @@ from tests.client import Client
 from tests.world import MASTER_KEY
 
 RECORDS = ("reconstruction", "step", "refusal", "seal", "balanceedit", "transactionedit")
-GUARDED = ("transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
+GUARDED = ("balances", "transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +27,12 @@ def _known_settings(settings: Any) -> None:
 def _flush_past_the_guards() -> Iterator[None]:
     """Append-only tables refuse TRUNCATE; the flush between transactional tests must get past that."""
     flush = TransactionTestCase._fixture_teardown
+    always = "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgenabled = 'A'"
 
     def without_guards(case: TransactionTestCase) -> None:
         with connection.cursor() as cursor:
+            cursor.execute(always)
+            journals = cursor.fetchall()
             for table in GUARDED:
                 cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             try:
@@ -37,6 +40,8 @@ def _flush_past_the_guards() -> Iterator[None]:
             finally:
                 for table in GUARDED:
                     cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+                for table, trigger in journals:
+                    cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
 
     TransactionTestCase._fixture_teardown = without_guards  # type: ignore[method-assign]
     yield

@@ -1,6 +1,7 @@
 -- Purpose: apply one movement: both balances and the row, in one statement.
 -- Parameters: those of the row by column name; units numeric, what moves.
 -- Columns: balance_id, version. The caller has locked both balances in key order and checked the funds.
+-- The mark tells the edit journal that this UPDATE is no edit; it is set before a row changes, and for this statement only.
 WITH posted AS (
     INSERT INTO transactions (
         transaction_id, parent_transaction, source, destination, reference, amount, precise_amount, precision,
@@ -17,4 +18,5 @@ SET debit_balance = debit_balance + CASE balance_id WHEN %(source)s THEN %(units
     balance = balance + CASE balance_id WHEN %(destination)s THEN %(units)s ELSE -%(units)s END,
     version = version + 1
 WHERE balance_id IN (%(source)s, %(destination)s)
+  AND set_config('ledger.writer', statement_timestamp()::text, true) IS NOT NULL
 RETURNING balance_id, version

@@ -3,6 +3,7 @@
 -- Columns: balance_id, version. The caller has locked the rows in key order.
 -- The version rises only where a total moves: a writer holding absolute totals of before must then retry.
 -- Metadata that is no object counts as empty, so that the balances most in need are not the ones left out.
+-- The mark tells the edit journal that this UPDATE is no edit; it is set before a row changes, and for this statement only.
 UPDATE balances AS b
 SET credit_balance = b.credit_balance + m.credit,
     debit_balance = b.debit_balance + m.debit,
@@ -22,4 +23,5 @@ FROM unnest(
     %(results)s::text[]
 ) AS m (balance_id, credit, debit, balance, inflight_credit, inflight_debit, inflight_balance, result)
 WHERE b.balance_id = m.balance_id
+  AND set_config('ledger.writer', statement_timestamp()::text, true) IS NOT NULL
 RETURNING b.balance_id, b.version
