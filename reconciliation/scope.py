@@ -42,7 +42,10 @@ class Scope:
         unknown = set(given) - {field.name for field in fields(cls)}
         if unknown:
             raise ScopeRefused(f"A scope knows no {', '.join(sorted(unknown))}.")
-        return cls(**given | {"balance_ids": tuple(given.get("balance_ids") or ())})
+        ids = given.get("balance_ids") or ()
+        if not all(isinstance(balance_id, str) for balance_id in ids):
+            raise ScopeRefused("balance_ids must be a list of texts.")
+        return cls(**given | {"balance_ids": tuple(ids)})
 
     def as_json(self) -> dict[str, Any]:
         """Return what was asked for, without what was not."""

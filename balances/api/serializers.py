@@ -26,9 +26,9 @@ from balances.models import Balance, Transaction
 class MinorUnits(serializers.Field[Any, Any, Any, Any]):
     """A bare integer of any size."""
 
-    def to_representation(self, value: int | Decimal) -> int | Decimal:
-        """Return the number itself; a fraction only where a foreign database holds one."""
-        return value
+    def to_representation(self, value: int | Decimal) -> int | Decimal | str:
+        """Return the number itself; a fraction, or a text such as NaN, only where a database holds that."""
+        return str(value) if isinstance(value, Decimal) and not value.is_finite() else value
 
 
 @extend_schema_field(OpenApiTypes.NUMBER)
