@@ -47,6 +47,19 @@ def names(name: str, default: str) -> list[str]:
     return [entry.strip() for entry in text(name, default).split(",") if entry.strip()]
 
 
+def limits(name: str, default: str) -> dict[str, int | None]:
+    """Return limits by name from ``USD=100000,*=none``: whole numbers, or none; raise ``Misconfigured`` otherwise."""
+    found: dict[str, int | None] = {}
+    for entry in names(name, default):
+        key, equals, value = (part.strip() for part in entry.partition("="))
+        if not (key and equals and (value.isdecimal() or value == "none")):
+            raise Misconfigured(f"{name} must be like USD=100000,*=0 (whole numbers, or none); {entry!r} is not.")
+        if key in found:
+            raise Misconfigured(f"{name} names {key} twice.")
+        found[key] = None if value == "none" else int(value)
+    return found
+
+
 def database(url: str) -> dict[str, Any]:
     """Return Django's database settings for a PostgreSQL URL, read as libpq reads it (``options`` included)."""
     try:

@@ -116,6 +116,12 @@ CACHES: dict[str, dict[str, Any]] = {
     "verified_api_keys": {"BACKEND": LOCAL_CACHE, "LOCATION": "api keys", "OPTIONS": {"MAX_ENTRIES": 10_000}},
 }
 
+# --- four eyes: which plans need a second person. What amount matters differs from currency to currency and from
+# house to house, so until somebody says so each plan needs one.
+LEDGER_FOUR_EYES_AMOUNTS = environment.limits("LEDGER_FOUR_EYES_AMOUNTS", "*=0")  # minor units of gross drift
+LEDGER_FOUR_EYES_BALANCES = environment.number("LEDGER_FOUR_EYES_BALANCES", 1)
+LEDGER_FOUR_EYES_LEDGERS = environment.names("LEDGER_FOUR_EYES_LEDGERS", "")  # ids or names
+
 # --- time and language
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -35,6 +35,15 @@ class Totals:
     def __sub__(self, other: Totals) -> Totals:
         return Totals(**{total: getattr(self, total) - getattr(other, total) for total in TOTALS})
 
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(**{total: getattr(self, total) + getattr(other, total) for total in TOTALS})
+
+    @property
+    def gross(self) -> int:
+        """Return the sum of the absolute sides: of a difference, the gross drift that it takes away."""
+        sides = (self.credit_balance, self.debit_balance, self.inflight_credit_balance, self.inflight_debit_balance)
+        return sum(map(abs, sides))
+
     def __bool__(self) -> bool:
         """Tell whether any total differs from zero."""
         return any(getattr(self, total) for total in TOTALS)

@@ -105,11 +105,11 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[F
     A record is left for each balance that drifted. Chunks are committed one by one, so an interrupted run
     is complete for every balance it has yielded. Ids that do not exist are left out. Raises ``BalanceLocked``.
     """
-    for chunk in _chunks(balance_ids, MEASURED_AT_ONCE):
+    for chunk in chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
         concerned = (each for each in measurements if each.has_drift or request.record_each)
         settled: dict[str, Finding] = {}
-        for portion in _chunks(concerned, CORRECTED_AT_ONCE):
+        for portion in chunks(concerned, CORRECTED_AT_ONCE):
             settled |= _settle_concerned(portion, request)
         for measurement in measurements:
             yield settled.get(measurement.balance_id, Finding(measurement))
@@ -135,7 +135,8 @@ def _measure_serialised(balance_ids: list[str]) -> list[Measurement]:
     return measure(balance_ids)
 
 
-def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Return items in lists of at most ``size``, read as they are needed."""
     remaining = iter(items)
     while chunk := list(islice(remaining, size)):
         yield chunk

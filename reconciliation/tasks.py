@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from balances.models import now
+from reconciliation import applying
 from reconciliation.models import Origin, Sweep
 from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, resume_sweep, run_sweep
@@ -66,3 +67,16 @@ def _defer_sweep(sweep_id: str) -> None:
             task.configure(queueing_lock=sweep_id).defer(sweep_id=sweep_id)
     except AlreadyEnqueued:
         return  # a worker will take it
+
+
+@app.task(name=applying.TASK)
+def apply_plan(plan_id: str, actor: str, origin: str) -> None:
+    """Settle what is left of a plan that is being applied."""
+    applying.carry_on(plan_id, actor, Origin(origin))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="resume_lost_plans", queueing_lock="resume_lost_plans")
+def resume_lost_plans(timestamp: int) -> None:
+    """Go on with plans whose applier died, every minute."""
+    applying.carry_on_with_lost_ones()

@@ -57,8 +57,10 @@ class Plan(models.Model):
     decided_by = models.TextField(blank=True)
     decided_at = UTCDateTimeField(null=True)
     trial_balance = ExactJSONField(default=dict)
-    """``before`` and ``after``, each as ``reconciliation.trial_balance`` gives it."""
+    """``before`` and ``after``: the stored sums of each side by currency, as ``stored_sums`` gives them."""
     started_at = UTCDateTimeField(null=True)
+    heartbeat_at = UTCDateTimeField(null=True)
+    """When its last chunk was committed; a plan being applied without a recent one has lost its worker."""
     finished_at = UTCDateTimeField(null=True)
 
     class Meta:

@@ -9,7 +9,9 @@ import signal
 import threading
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections
 from procrastinate.contrib.django import app
 
 from ledgerproj import processes
@@ -53,3 +55,4 @@ async def _work(told: threading.Event, **options: Any) -> None:
             worker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await worker
+        await sync_to_async(connections.close_all)()  # schedules are kept through Django's connection in that thread

@@ -1,0 +1,251 @@
+"""Plans: what would be corrected is measured anew, written down with a reason, and waits for its approval.
+
+Balances without drift are left out; where the source is known to be incomplete the plan refuses, item by item,
+unless somebody says explicitly that it may correct them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from balances.exact_json import dumps
+from balances.exceptions import LedgerError
+from balances.locks import atomic_with_lock_limit
+from balances.models import TOTALS, now
+from balances.statements import Statement
+from reconciliation.deciding import ReasonRequired, take_step
+from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Step, Sweep
+from reconciliation.policy import Facts, Policy, second_person_needed
+from reconciliation.reconstruction import SQL, Measurement, Totals, measure
+from reconciliation.runs import MAX_REASON, MEASURED_AT_ONCE, PATIENCE, ReasonTooLong, chunks
+from reconciliation.scope import Scope
+from reconciliation.trial_balance import corrected, stored_sums
+
+WRONG_SNAPSHOTS = Statement(SQL / "wrong_snapshots.sql")
+INCOMPLETE = {
+    "archived_rows": "rows of this balance were archived away",
+    "forgotten_rate": "the exchange rate of some of its rows is gone",
+}
+"""Causes that say the source is incomplete: what they would correct to is not the truth."""
+NO_ROWS = "the balance has totals but no transactions"
+MAX_TICKET = 200
+"""Longest reference to a ticket, in characters."""
+
+
+class NotFound(LedgerError):
+    """There is no such finding, sweep or incident."""
+
+    code = "GEN_NOT_FOUND"
+
+
+class NothingToCorrect(LedgerError):
+    """None of these balances drifts any more: there is nothing to correct."""
+
+    code = "GEN_CONFLICT"
+
+
+class ChoiceRefused(LedgerError):
+    """Say what is to be corrected: balances, findings, a sweep or an incident, exactly one of them."""
+
+    code = "GEN_VALIDATION_ERROR"
+
+
+class TicketTooLong(LedgerError):
+    """A reference to a ticket has at most 200 characters."""
+
+    code = "GEN_VALIDATION_ERROR"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What is to be corrected, in exactly one of four ways; ``cause`` narrows a sweep or an incident."""
+
+    balance_ids: tuple[str, ...] = ()
+    finding_ids: tuple[str, ...] = ()
+    sweep_id: str = ""
+    incident_id: str = ""
+    cause: str = ""
+
+    def ids(self) -> Iterable[str]:
+        """Return the balances in key order, read in portions.
+
+        Raises ``ChoiceRefused``, ``NotFound``, or ``BalanceNotFound`` for what does not exist.
+        """
+        if sum(map(bool, (self.balance_ids, self.finding_ids, self.sweep_id, self.incident_id))) != 1:
+            raise ChoiceRefused
+        if self.cause and not (self.sweep_id or self.incident_id):
+            raise ChoiceRefused("A cause narrows a sweep or an incident; it does not go with balances or findings.")
+        if self.balance_ids:
+            return Scope(balance_ids=self.balance_ids).ids()
+        findings = Finding.objects.filter(drifted=True)
+        if self.cause:
+            findings = findings.filter(cause=self.cause)
+        if self.finding_ids:
+            self._require(Finding, self.finding_ids, "finding")
+            findings = findings.filter(pk__in=self.finding_ids)
+        elif self.sweep_id:
+            self._require(Sweep, [self.sweep_id], "sweep")
+            findings = findings.filter(sweep=self.sweep_id)
+        else:
+            self._require(Incident, [self.incident_id], "incident")
+            findings = findings.filter(incident=self.incident_id)
+        ids = findings.order_by("balance_id").values_list("balance_id", flat=True).distinct()
+        return ids.iterator(chunk_size=MEASURED_AT_ONCE)
+
+    def _require(self, model: Any, ids: Iterable[str], what: str) -> None:
+        known = set(model.objects.filter(pk__in=ids).values_list("pk", flat=True))
+        for each in ids:
+            if each not in known:
+                raise NotFound(f"There is no {what} with ID '{each}'.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """Who asks for a plan, through which door, and why."""
+
+    actor: str
+    origin: Origin
+    reason: str
+    ticket: str = ""
+    allow_incomplete: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no plan would keep. Raises ``ReasonRequired``, ``ReasonTooLong`` or ``TicketTooLong``."""
+        if not self.reason.strip():
+            raise ReasonRequired
+        if len(self.reason) > MAX_REASON:
+            raise ReasonTooLong
+        if len(self.ticket) > MAX_TICKET:
+            raise TicketTooLong
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One item of a plan to be, and since when its balance has been as it is, if anybody knows."""
+
+    item: PlanItem
+    since: datetime | None
+
+
+def propose(choice: Choice, proposal: Proposal) -> Plan:
+    """Write down a plan that corrects what drifts among the chosen balances, measured anew.
+
+    It is approved at once where the policy asks for no second person. Raises what ``Choice.ids`` raises, and
+    ``NothingToCorrect``, with nothing written.
+    """
+    with atomic_with_lock_limit(PATIENCE, durable=True):
+        incident = Incident.objects.filter(pk=choice.incident_id).first()
+        sweep_id = choice.sweep_id or (incident and incident.sweep_id)
+        plan = plan_for(proposal, incident=incident, sweep_id=sweep_id or None)
+        return write_down(plan, (_corrections(ids, proposal) for ids in chunks(choice.ids(), MEASURED_AT_ONCE)))
+
+
+def plan_for(proposal: Proposal, **about: Any) -> Plan:
+    """Return an unsaved plan as somebody asks for it."""
+    return Plan(
+        **about,
+        **{name: getattr(proposal, name) for name in ("actor", "origin", "reason", "ticket", "allow_incomplete")},
+    )
+
+
+def _corrections(balance_ids: list[str], proposal: Proposal) -> list[Planned]:
+    """Measure balances in one snapshot and return what would be done with those that drift."""
+    drifted = [each for each in measure(balance_ids) if each.has_drift]
+    findings = Finding.objects.filter(balance_id__in=[each.balance_id for each in drifted], drifted=True)
+    latest = {
+        finding.balance_id: finding
+        for finding in findings.order_by("balance_id", "-found_at")
+        .distinct("balance_id")
+        .only("balance_id", "cause", "last_right_at")
+    }
+    planned = []
+    for measured in drifted:
+        finding = latest.get(measured.balance_id)
+        item = PlanItem(**PlanItem.copied(measured))
+        gap = incomplete(measured, finding.cause if finding else "")
+        if gap and not proposal.allow_incomplete:
+            item.outcome, item.note = PlanItem.Outcome.REFUSED, f"Not corrected: {gap}."
+        planned.append(Planned(item, finding.last_right_at if finding else None))
+    return planned
+
+
+def incomplete(measured: Measurement, cause: str) -> str:
+    """Return what is missing in the source of a balance, or nothing."""
+    return NO_ROWS if measured.is_empty else INCOMPLETE.get(cause, "")
+
+
+def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
+    """Store a plan with its items, decide by the policy whether it needs a second person, and record that.
+
+    Must run in a transaction. Raises ``NothingToCorrect``.
+    """
+    facts, refused = Facts(), 0
+    differences: dict[str, Totals] = {}
+    for portion in portions:
+        for planned in portion:
+            planned.item.plan = plan
+        wanted = [planned for planned in portion if planned.item.outcome is None]
+        refused += len(portion) - len(wanted)
+        for item in (planned.item for planned in wanted):
+            facts.add(
+                currency=item.currency,
+                gross=item.difference.gross,
+                ledger_id=item.ledger_id,
+                ledger_name=item.ledger_name,
+            )
+            differences[item.currency] = differences.get(item.currency, NOTHING) + item.difference
+        plan.snapshots += _wrong_snapshots(wanted)
+        PlanItem.objects.bulk_create((planned.item for planned in portion), batch_size=1_000)
+    if not facts.balances:
+        raise NothingToCorrect(_refused_all(refused) if refused else None)
+    plan.balances = facts.balances
+    plan.trial_balance = _trial_balance(differences)
+    plan.fingerprint = fingerprint(plan)
+    plan.needs_approval, plan.policy = second_person_needed(facts, Policy.of_settings())
+    plan.state = Plan.State.PROPOSED if plan.needs_approval else Plan.State.APPROVED
+    plan.decided_at = None if plan.needs_approval else now()
+    plan.save(force_insert=True)
+    note = f"Fingerprint {plan.fingerprint}. {plan.policy}"
+    take_step(plan.plan_id, Step.Kind.PROPOSED, plan.actor, Origin(plan.origin), note)
+    if not plan.needs_approval:
+        take_step(plan.plan_id, Step.Kind.APPROVED, BY_POLICY, Origin(plan.origin), note)
+    return plan
+
+
+NOTHING = Totals.net(credit=0, debit=0, inflight_credit=0, inflight_debit=0)
+BY_POLICY = "policy"
+"""Whom the step names where no second person was needed."""
+
+
+def fingerprint(plan: Plan) -> str:
+    """Return SHA-256 over what was measured: each balance, the record to be undone, and the six differences."""
+    seen = sha256()
+    for item in PlanItem.objects.filter(plan=plan.plan_id).order_by("balance_id", "undoes").iterator(chunk_size=2_000):
+        difference = item.difference
+        line = [item.balance_id, item.undoes, *(str(getattr(difference, total)) for total in TOTALS)]
+        seen.update(f"{dumps(line)}\n".encode())
+    return seen.hexdigest()
+
+
+def _wrong_snapshots(planned: list[Planned]) -> int:
+    if not planned:
+        return 0
+    ids, since = zip(*((each.item.balance_id, each.since) for each in planned), strict=True)
+    return int(WRONG_SNAPSHOTS.rows(balance_ids=list(ids), since=list(since))[0]["snapshots"])
+
+
+def _trial_balance(differences: dict[str, Totals]) -> dict[str, Any]:
+    """Return the stored sums by currency as they are, and as they are once the plan is applied."""
+    before = stored_sums()
+    return {"before": before, "after": corrected(before, differences.items())}
+
+
+def _refused_all(refused: int) -> str:
+    return (
+        f"Nothing was planned: {refused:,} of these balances drift, and the source of each is known to be incomplete. "
+        "Say explicitly that they may be corrected all the same (allow_incomplete)."
+    )

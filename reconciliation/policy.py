@@ -1,0 +1,87 @@
+"""Four eyes: which plans need a second person, and who can be one. Settings decide, nobody at the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from django.conf import settings
+
+from balances.principals import ANYBODY
+
+OTHERS = "*"
+"""Stands for each currency that has no limit of its own."""
+
+
+@dataclass
+class Facts:
+    """What a plan would change: gross drift in minor units by currency, balances, and ledgers' names by id."""
+
+    drift: dict[str, int] = field(default_factory=dict)
+    balances: int = 0
+    ledgers: dict[str, str] = field(default_factory=dict)
+
+    def add(self, *, currency: str, gross: int, ledger_id: str, ledger_name: str) -> None:
+        """Count one balance."""
+        self.drift[currency] = self.drift.get(currency, 0) + gross
+        self.balances += 1
+        self.ledgers[ledger_id] = ledger_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Limits above which a second person is needed, and ledgers where one always is.
+
+    ``amounts`` are minor units of gross drift by currency, ``None`` for no limit; a currency without one has the
+    limit of ``*``, or zero. ``ledgers`` are ids or names.
+    """
+
+    amounts: Mapping[str, int | None]
+    balances: int
+    ledgers: frozenset[str]
+
+    @classmethod
+    def of_settings(cls) -> Self:
+        """Return the policy that the operator has set."""
+        return cls(
+            amounts=settings.LEDGER_FOUR_EYES_AMOUNTS,
+            balances=settings.LEDGER_FOUR_EYES_BALANCES,
+            ledgers=frozenset(settings.LEDGER_FOUR_EYES_LEDGERS),
+        )
+
+
+def second_person_needed(facts: Facts, policy: Policy) -> tuple[bool, str]:
+    """Tell whether somebody else must approve, and why or why not, in words."""
+    reasons = list(_reasons(facts, policy))
+    if reasons:
+        return True, f"A second person must approve: {'; '.join(reasons)}."
+    return (
+        False,
+        "No second person is needed: the amounts, the number of balances and the ledgers are within the policy.",
+    )
+
+
+def _reasons(facts: Facts, policy: Policy) -> Iterator[str]:
+    for currency, drift in sorted(facts.drift.items()):
+        limit = policy.amounts.get(currency, policy.amounts.get(OTHERS, 0))
+        if limit is not None and drift > limit:
+            yield f"{drift:,} minor units of {currency} are more than {limit:,} (LEDGER_FOUR_EYES_AMOUNTS)"
+    if facts.balances > policy.balances:
+        yield f"{facts.balances:,} balances are more than {policy.balances:,} (LEDGER_FOUR_EYES_BALANCES)"
+    for ledger_id, name in sorted(facts.ledgers.items()):
+        if policy.ledgers & {ledger_id, name}:
+            yield f"it concerns the ledger {name} (LEDGER_FOUR_EYES_LEDGERS)"
+
+
+def why_not_second(actor: str, requester: str) -> str | None:
+    """Return why somebody cannot be the second person for what ``requester`` asked, or ``None``.
+
+    Names are compared without case: the database's account, the staff member and the operator at the shell
+    who bear one name are one person. All holders of the master key are one.
+    """
+    if actor == ANYBODY.actor:
+        return "Whoever is not known by a key or a login cannot approve: switch secure mode on (BLNK_SERVER_SECURE)."
+    if actor.casefold() == requester.casefold():
+        return f"{actor} asked for this plan: a second person must approve it."
+    return None

@@ -1,0 +1,80 @@
+"""Undo: an applied correction is taken back by difference, through a plan like any other; nothing is rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from balances.exceptions import BalanceNotFound, LedgerError
+from balances.locks import atomic_with_lock_limit
+from reconciliation.models import Plan, PlanItem, Reconstruction
+from reconciliation.planning import NotFound, Planned, Proposal, plan_for, write_down
+from reconciliation.reconstruction import Measurement, Totals, measure
+from reconciliation.runs import PATIENCE, SERIALISE
+
+OPEN = (Plan.State.PROPOSED, Plan.State.APPROVED, Plan.State.APPLYING)
+
+
+class CannotBeUndone(LedgerError):
+    """Only what changed totals can be taken back, and only once."""
+
+    code = "GEN_CONFLICT"
+
+
+def propose_undo(record_ids: Sequence[str], proposal: Proposal) -> Plan:
+    """Write down a plan that takes corrections back: each by the negative of what it added, whatever came since.
+
+    An undo can be undone as well, through its own record. Raises ``NotFound``, ``BalanceNotFound``, or
+    ``CannotBeUndone`` for a record that changed nothing, that was taken back already or that an open plan
+    takes back; nothing is written then.
+    """
+    with atomic_with_lock_limit(PATIENCE, durable=True):
+        records = _records(record_ids)
+        balance_ids = sorted({record.balance_id for record in records})
+        SERIALISE.rows(balance_ids=balance_ids)  # so that of two who ask at once the second one sees the first
+        _refuse_twice(records, balance_ids)
+        measured = {each.balance_id: each for each in measure(balance_ids)}
+        return write_down(plan_for(proposal, undoing=True), [[_taking_back(record, measured) for record in records]])
+
+
+def changed_by(measured: Measurement, difference: Totals) -> Measurement:
+    """Return a measurement whose recalculated totals are the stored ones and a difference, whatever the rows say."""
+    return replace(measured, recalculated=measured.stored + difference)
+
+
+def undone(record_ids: Sequence[str]) -> dict[str, str]:
+    """Return, for records that were taken back, the record that did it."""
+    found = Reconstruction.objects.filter(undoes__in=record_ids).values_list("undoes", "reconstruction_id")
+    return {str(record_id): by for record_id, by in found}
+
+
+def _records(record_ids: Sequence[str]) -> list[Reconstruction]:
+    """Return the records, each once, in the order of their balances."""
+    found = Reconstruction.objects.in_bulk(list(record_ids))
+    for record_id in record_ids:
+        if record_id not in found:
+            raise NotFound(f"There is no reconstruction with ID '{record_id}'.")
+    for record in found.values():
+        if record.dry_run or not record.difference:
+            raise CannotBeUndone(f"{record.pk} changed nothing ({record.get_outcome_display().lower()}).")
+    if not found:
+        raise NotFound("Say which reconstruction is to be taken back.")
+    return sorted(found.values(), key=lambda record: (record.balance_id, record.pk))
+
+
+def _refuse_twice(records: list[Reconstruction], balance_ids: list[str]) -> None:
+    ids = [record.pk for record in records]
+    for record_id, by in undone(ids).items():
+        raise CannotBeUndone(f"{record_id} was taken back already, by {by}; that record can be undone in its turn.")
+    waiting = PlanItem.objects.filter(
+        plan__state__in=OPEN, balance_id__in=balance_ids, undoes__in=ids, outcome=None
+    ).values_list("undoes", "plan_id")
+    for planned_id, plan_id in waiting[:1]:
+        raise CannotBeUndone(f"{planned_id} is taken back by plan {plan_id}, which is open.")
+
+
+def _taking_back(record: Reconstruction, measured: dict[str, Measurement]) -> Planned:
+    if record.balance_id not in measured:
+        raise BalanceNotFound(record.balance_id)
+    back = changed_by(measured[record.balance_id], record.previous - record.recalculated)
+    return Planned(PlanItem(undoes=record.pk, **PlanItem.copied(back)), record.executed_at)
