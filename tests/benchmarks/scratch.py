@@ -13,11 +13,16 @@ import django
 from ledgerproj.scratch import Scratch, scratch_database
 
 
+def set_up() -> None:
+    """Let Django know the settings."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledgerproj.settings")
+    django.setup()
+
+
 @contextmanager
 def database() -> Iterator[Scratch]:
     """Make an empty database with all tables; drop it at the end."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledgerproj.settings")
-    django.setup()
+    set_up()
     with scratch_database("benchmark") as made:
         yield made
 
