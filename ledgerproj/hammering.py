@@ -15,7 +15,6 @@ from itertools import count
 from typing import Any
 
 from django.db.models import Count, Sum
-from reconciliation.sweeping import create_sweep, pause_sweep, resume_sweep, run_sweep
 
 from balances.exceptions import BalanceLocked
 from balances.generating import GENERATE_DRIFT
@@ -26,6 +25,7 @@ from reconciliation.models import Origin, Reconstruction, Sweep
 from reconciliation.reconstruction import measure
 from reconciliation.runs import MEASURED_AT_ONCE, Request, reconstruct, reconstruct_many
 from reconciliation.scope import Scope
+from reconciliation.sweeping import create_sweep, pause_sweep, resume_sweep, run_sweep
 
 HOT = 5
 """Balances that half of the postings and all reconstructions are about, so that they meet."""

@@ -1,7 +1,8 @@
-"""How fast a full sweep is: ``uv run python -m tests.benchmarks.sweep [TRANSACTIONS [BALANCES]] [--here] [--rounds N]``.
+"""How fast a full sweep is: ``uv run python -m tests.benchmarks.sweep [TRANSACTIONS [BALANCES]]``.
 
 A generated ledger of TRANSACTIONS (10,000,000) over BALANCES (100,000) with 100 drifted ones, in a scratch database;
-``--here`` takes the database of the settings as it is, if generate_ledger has filled it. In alternating rounds:
+``--holds N`` of the transactions are holds (none); ``--here`` takes the database of the settings as it is, if
+generate_ledger has filled it. In alternating rounds:
 
 - by hand: the merge join of architecture 5, one statement that returns the drifted balances. It knows nothing of
   holds, rows without precise amount, or totals that are no number.
@@ -45,7 +46,7 @@ def ledger(arguments: argparse.Namespace) -> Iterator[None]:
             Wish(
                 balances=arguments.balances,
                 transactions=arguments.transactions,
-                holds=arguments.transactions // 100,
+                holds=arguments.holds,
                 drift=min(DRIFTED, arguments.balances),
             )
         )
@@ -70,10 +71,9 @@ def temporary_bytes() -> int:
 
 def main(arguments: argparse.Namespace) -> None:
     with ledger(arguments):
-        from reconciliation.sweeping import SCREEN, create_sweep, run_sweep
-
         from reconciliation.models import Origin
         from reconciliation.scope import Scope
+        from reconciliation.sweeping import SCREEN, create_sweep, run_sweep
 
         memory = Memory()
         last: list[Any] = []
@@ -87,9 +87,8 @@ def main(arguments: argparse.Namespace) -> None:
         [(rows,)] = run("SELECT count(*) FROM transactions")
         print(f"{rows:,} transactions, {balances:,} balances")
         plan = "\n".join(line for (line,) in run("EXPLAIN " + BY_HAND))
-        print(
-            f"by hand: {plan.count('Merge')} merge joins, {plan.count('Index Only Scan using applied_')} index-only scans"
-        )
+        index_only = plan.count("Index Only Scan using applied_")
+        print(f"by hand: {plan.count('Merge Left Join')} merge joins, {index_only} index-only scans")
         spilled = temporary_bytes()
         times = scratch.medians(
             arguments.rounds,
@@ -114,6 +113,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("transactions", nargs="?", type=int, default=10_000_000)
     parser.add_argument("balances", nargs="?", type=int, default=100_000)
+    parser.add_argument("--holds", type=int, default=0)
     parser.add_argument("--here", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     main(parser.parse_args())

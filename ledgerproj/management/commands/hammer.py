@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from balances.exceptions import LedgerError
 from balances.generating import Wish, generate_ledger
 from ledgerproj.hammering import Rhythm, hammer
 from ledgerproj.scratch import scratch_database
-from reconciliation.reports import FORMATS, Report
+from reconciliation.reports import FORMATS, Report, opened
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -35,8 +36,9 @@ class Command(BaseCommand):
         parser.add_argument("--balances", type=int, default=2_000, metavar="N", help="balances to begin with (2,000)")
         parser.add_argument("--transactions", type=int, default=200_000, metavar="N", help="and rows (200,000)")
         parser.add_argument("--pairs", type=int, default=4, metavar="N", help="phases without and with a sweep (4)")
+        pace = settings.LEDGER_SWEEP_PACE
         parser.add_argument(
-            "--pace", type=int, default=20, metavar="PERCENT", help="share of its time that the sweep works (20)"
+            "--pace", type=int, default=pace, metavar="PERCENT", help=f"share of its time that a sweep works ({pace})"
         )
         parser.add_argument("--seed", type=int, default=0, help="draws other balances and amounts (0)")
         parser.add_argument("--format", choices=FORMATS, default="table")
@@ -60,11 +62,9 @@ class Command(BaseCommand):
             raise CommandError(f"{refusal}.") from refusal
         except KeyboardInterrupt:
             raise CommandError("Interrupted; the scratch database is dropped.", returncode=INTERRUPTED) from None
-        REPORT.write(
-            options["format"],
-            ({"figure": name, "value": value} for name, value in outcome.figures.items()),
-            self.stdout,
-        )
+        rows = ({"figure": name, "value": value} for name, value in outcome.figures.items())
+        with opened(None, self.stdout) as out:
+            REPORT.write(options["format"], rows, out)
         if outcome.violations:
             raise CommandError(" ".join(outcome.violations))
         self.stderr.write(
