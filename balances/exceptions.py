@@ -212,3 +212,16 @@ class ApiKeyNotFound(LedgerError):
     """API key not found."""
 
     code = "APIKEY_NOT_FOUND"
+
+
+class UnreadableTotals(LedgerError):
+    """A total or a transaction's amount is no number."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, balance_id: str) -> None:
+        """Say why nothing can be done here."""
+        super().__init__(
+            f"Balance {balance_id} has a total or a transaction that is no number (NaN or infinite): no difference "
+            "can be computed. Nothing was changed; mend that value in the database first."
+        )

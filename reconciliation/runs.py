@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from balances.exceptions import BalanceNotFound, EmptySource, LedgerError
+from balances.exceptions import BalanceNotFound, EmptySource, LedgerError, UnreadableTotals
 from balances.locks import atomic_with_lock_limit
 from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
@@ -72,7 +72,7 @@ class Finding:
 
     @property
     def refused(self) -> bool:
-        """Tell whether drift was left as it was: totals without rows, and nobody allowed to set them to zero."""
+        """Tell whether drift was left: totals without rows that nobody allowed to be zero, or totals no number."""
         return self.measurement.has_drift and self.record is None
 
     @property
@@ -86,14 +86,17 @@ class Finding:
 def reconstruct(balance_id: str, request: Request) -> Reconstruction:
     """Rebuild one balance from its transactions, or only preview that, and return the record.
 
-    Raises ``BalanceNotFound``, ``BalanceLocked``, or ``EmptySource`` where totals without rows would become
-    zero, with nothing written. Without drift nothing but the record is written, and the result if it was asked for.
+    Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, or ``EmptySource`` where totals without rows
+    would become zero, with nothing written. Without drift nothing but the record is written, and the result if it
+    was asked for.
     """
     with atomic_with_lock_limit(durable=True):
         measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
         if not measurements:
             raise BalanceNotFound(balance_id)
         measurement = measurements[0]
+        if not measurement.is_readable:
+            raise UnreadableTotals(balance_id)
         if measurement.is_empty and not (request.dry_run or request.allow_empty):
             raise EmptySource(balance_id)
         return _settle(measurements, request)[0]
@@ -123,7 +126,9 @@ def _settle_concerned(measurements: list[Measurement], request: Request) -> dict
         wanted = [
             each
             for each in measurements
-            if (each.has_drift or request.record_each) and (request.dry_run or request.allow_empty or not each.is_empty)
+            if (each.has_drift or request.record_each)
+            and each.is_readable
+            and (request.dry_run or request.allow_empty or not each.is_empty)
         ]
         records = {record.balance_id: record for record in _settle(wanted, request)}
     return {each.balance_id: Finding(each, records.get(each.balance_id)) for each in measurements}

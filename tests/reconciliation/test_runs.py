@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from django.db import IntegrityError, transaction
 
-from balances.exceptions import BalanceNotFound, EmptySource
+from balances.exceptions import BalanceNotFound, EmptySource, UnreadableTotals
 from balances.models import Balance
 from reconciliation.models import Reconstruction
 from reconciliation.runs import reconstruct, reconstruct_many
@@ -131,3 +133,13 @@ def test_a_record_can_be_neither_changed_nor_deleted(change: str) -> None:
         else:
             Reconstruction.objects.all().delete()
     assert Reconstruction.objects.get().reason == ""
+
+
+def test_totals_that_are_no_number_are_refused_and_left_alone() -> None:
+    alice, bob = world.balance(), world.balance()
+    world.post(alice, bob, 100)
+    Balance.objects.filter(pk=alice.pk).update(credit_balance=Decimal("NaN"), balance=Decimal("NaN"))
+    with pytest.raises(UnreadableTotals, match="no number"):
+        reconstruct(alice.pk, world.request())
+    assert [found.outcome for found in reconstruct_many([alice.pk], world.request())] == ["refused"]
+    assert str(world.totals(alice)["credit_balance"]) == "NaN"

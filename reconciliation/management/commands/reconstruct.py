@@ -53,8 +53,8 @@ class Command(LedgerCommand):
         self.stderr.write(count.sentence(time.monotonic() - started, dry_run=request.dry_run))
         if count.refused:
             self.stderr.write(
-                f"{count.refused:,} of them have totals but no transactions and were left as they are: "
-                "reconstruction would set them to zero. Say --allow-empty if that is right."
+                f"{count.refused:,} of them have totals but no transactions, or a total that is no number, and were "
+                "left as they are. Say --allow-empty if totals without transactions are to be set to zero."
             )
         if count.refused or (options["check"] and count.drifted):
             sys.exit(DRIFT_LEFT)
