@@ -237,6 +237,9 @@ class Transaction(models.Model):
             # queued.sql: amounts waiting on a balance (GET /balances/{id}?with_queued=true).
             models.Index(fields=("source",), condition=Q(status="QUEUED"), name="queued_debits"),
             models.Index(fields=("destination",), condition=Q(status="QUEUED"), name="queued_credits"),
+            # fitting_rows.sql: rejected rows that were applied all the same.
+            models.Index(fields=("source",), condition=Q(status="REJECTED"), name="rejected_debits"),
+            models.Index(fields=("destination",), condition=Q(status="REJECTED"), name="rejected_credits"),
             # measure.sql: the commits of a hold; queued.sql: what became of a row; metadata of children.
             models.Index(
                 fields=("parent_transaction", "status"), condition=Q(parent_transaction__gt=""), name="children"

@@ -1,0 +1,166 @@
+"""The right row with the wrong number: its sign, a factor of the precision, rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status
+
+CAUSES = (
+    Cause(
+        "wrong_sign",
+        "Wrong sign or side",
+        "A transaction was added where it should have been taken off, or stands on the other side of the balance.",
+    ),
+    Cause(
+        "precision_factor",
+        "Factor of the precision",
+        "An amount was scaled to minor units once too often or not at all.",
+    ),
+    Cause(
+        "rounding",
+        "Rounding",
+        "Amounts were rounded on their way into the totals; the difference is what the roundings add up to.",
+    ),
+)
+FACTORS = (10, 100, 1_000, 1_000_000, 100_000_000, 10**18)
+"""Precisions that ledgers use."""
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose whole totals first, then single rows, then rounding."""
+    yield from _whole_totals(case)
+    yield from _legacy_rows(case)
+    for row in case.rows:
+        if row.status == Status.APPLIED and not row.is_commit:
+            yield from _wrong_sign(case, row)
+            yield from _factor(case, row)
+    yield from rounding(case)
+
+
+def amounts(units: int) -> set[int]:
+    """Return the amounts of rows that would account for so much on one side: half of it, or by a factor."""
+    half = {abs(units) // 2} if units % 2 == 0 else set()
+    once_more = {abs(units) // (factor - 1) for factor in FACTORS if units % (factor - 1) == 0}
+    not_at_all = {abs(units) * factor // (factor - 1) for factor in FACTORS if units % (factor - 1) == 0}
+    return half | once_more | not_at_all
+
+
+def _in_step(case: Case) -> bool:
+    """Every update was counted, or nothing is known of that: a wrong number leaves the version as it is."""
+    return case.lag in (None, 0)
+
+
+def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
+    other = OTHER_SIDE[row.side]
+    moved = Drift(**{row.side: -row.units, other: row.units})
+    if moved.fits(case.rest):
+        yield _sign(case, row, moved, f"stands in the stored {other} instead of the {row.side}", "strong", 275)
+    taken_off = Drift(**{row.side: -2 * row.units})
+    if taken_off.fits(case.rest) and not case.rest.sides.get(other):
+        yield _sign(case, row, taken_off, f"was taken off the stored {row.side} instead of added", "likely", 166)
+
+
+def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: str, score: int) -> Explanation:
+    sure = _in_step(case)
+    return Explanation(
+        "wrong_sign",
+        f"{row.name} {what}: {row.units} with the wrong sign.",
+        drift,
+        certainty if sure else "possible",
+        rows=(row.transaction_id,),
+        evidence={"version_lag": case.lag},
+        score=score if sure else 15,
+        since=row.created_at,
+    )
+
+
+def _factor(case: Case, row: Row) -> Iterator[Explanation]:
+    for factor in FACTORS:
+        once_more = Drift(**{row.side: row.units * (factor - 1)})
+        not_at_all = Drift(**{row.side: row.units // factor - row.units}) if row.units % factor == 0 else Drift()
+        for drift, what in ((once_more, f"{factor} times too large"), (not_at_all, f"divided by {factor}")):
+            if drift.fits(case.rest):
+                known = row.precision == factor and _in_step(case)
+                yield Explanation(
+                    "precision_factor",
+                    f"{row.name} stands in the stored {row.side} {what}; its precision is {row.precision}.",
+                    drift,
+                    "strong" if known else "possible",
+                    rows=(row.transaction_id,),
+                    evidence={"factor": factor, "precision": row.precision, "version_lag": case.lag},
+                    score=170 if known else 15,
+                    since=row.created_at,
+                )
+
+
+def _legacy_rows(case: Case) -> Iterator[Explanation]:
+    """Rows from before precise amounts existed that the totals count without their precision."""
+    for side, legacy in case.legacy.items():
+        drift = Drift(**{side: legacy["unscaled"] - legacy["units"]})
+        if drift.fits(case.rest):
+            yield Explanation(
+                "precision_factor",
+                f"The precision of {legacy['row_count']} legacy rows without a precise amount is missing in the "
+                f"stored {side}.",
+                drift,
+                "strong",
+                rows=tuple(legacy["rows"]),
+                evidence={"rows": legacy["row_count"], "scaled": legacy["units"], "counted": legacy["unscaled"]},
+                score=185,
+            )
+
+
+def _whole_totals(case: Case) -> Iterator[Explanation]:
+    """Both totals are a power of ten too large or too small."""
+    stored, recalculated = case.measurement.stored, case.measurement.recalculated
+    have, ought = (
+        (stored.credit_balance, stored.debit_balance),
+        (recalculated.credit_balance, recalculated.debit_balance),
+    )
+    whole = Drift(credit=case.rest.credit, debit=case.rest.debit)
+    if case.rest != case.drift or case.rows_seen < 3 or not any(ought):
+        return
+    for factor in FACTORS:
+        if have == tuple(units * factor for units in ought):
+            sentence = f"The stored totals are exactly {factor} times the sums of the transactions."
+        elif ought == tuple(units * factor for units in have):
+            sentence = f"The stored totals are exactly the sums of the transactions divided by {factor}."
+        else:
+            continue
+        yield Explanation("precision_factor", sentence, whole, "strong", evidence={"factor": factor}, score=900)
+
+
+def rounding_bound(case: Case) -> tuple[int, int]:
+    """Return the unit of rounding and the most that all roundings of this balance can add up to.
+
+    Half a unit for each row that was rounded: rows whose amount has a fraction of a minor unit; or, where all amounts
+    are tens of minor units though the currency has finer ones, rows that are no whole multiple of a hundred.
+    """
+    grain = case.grain
+    if not grain:
+        return 1, 0
+    if grain["fractional"]:
+        return 1, (grain["fractional"] + 1) // 2 if grain["fractional"] == 1 else grain["fractional"]
+    if grain["row_count"] and not grain["not_tens"] and grain["precision"] >= 100:
+        return 10, grain["not_hundreds"] * 10 // 2
+    return 1, 0
+
+
+def rounding(case: Case) -> Iterator[Explanation]:
+    """Propose rounding where the applied sides are off by no more than the roundings can be."""
+    off = {side: units for side, units in case.rest.sides.items() if side in OTHER_SIDE}
+    unit, bound = rounding_bound(case)
+    total = sum(abs(units) for units in off.values())
+    if not off or total > bound or any(units % unit for units in off.values()):
+        return
+    count = case.grain["fractional"] or case.grain["not_hundreds"]
+    yield Explanation(
+        "rounding",
+        f"{total} is what rounding {count} transactions to {unit} minor units adds up to (at most {bound}).",
+        Drift(**off),
+        "likely",
+        rows=tuple(case.grain_rows),
+        evidence={"rounded_rows": count, "unit": unit, "at_most": bound},
+        score=180,
+    )

@@ -1,0 +1,129 @@
+"""A row is there and its effect is not in the stored totals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status
+
+CAUSES = (
+    Cause(
+        "lost_update",
+        "Lost update",
+        "Two postings read the same totals and the second wrote over the first: one transaction is missing in them.",
+    ),
+    Cause(
+        "half_applied",
+        "Half-applied transaction",
+        "A transaction reached one of its two balances and not the other.",
+    ),
+    Cause(
+        "row_without_effect",
+        "Transaction without effect",
+        "A transaction is recorded, and neither of its balances has it in its totals.",
+    ),
+    Cause(
+        "duplicate_payment",
+        "One payment recorded twice",
+        "A retry left a second row for the same payment; the totals have it once.",
+    ),
+)
+RETRIED_WITHIN = timedelta(days=1)
+RETRY = re.compile(r"[-_.:/ ]?(q|r|retry|dup|again|copy|attempt|v)?[-_.:/ ]?\d{0,3}")
+"""What a retry adds to a reference."""
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose each row whose whole effect is what the totals lack."""
+    for row in case.rows:
+        if row.status not in (Status.APPLIED, Status.INFLIGHT) or not row.effect.times(-1).fits(case.rest):
+            continue
+        twin = _twin(case, row)
+        if twin is not None:
+            if _retry_of(row, twin):
+                yield _duplicate(case, row, twin)
+        else:
+            yield _missing(case, row)
+
+
+def _twin(case: Case, row: Row) -> Row | None:
+    """Return the row that looks like the same payment sent before or after."""
+    for other in case.rows:
+        if (
+            other.transaction_id != row.transaction_id
+            and (other.side, other.other, other.units, other.status) == (row.side, row.other, row.units, row.status)
+            and abs(other.created_at - row.created_at) <= RETRIED_WITHIN
+            and (_retry_of(row, other) or _retry_of(other, row))
+        ):
+            return other
+    return None
+
+
+def _retry_of(row: Row, first: Row) -> bool:
+    """Tell whether one reference is the other one with a mark of a retry behind it."""
+    added = row.reference.removeprefix(first.reference)
+    return bool(first.reference) and added not in ("", row.reference) and RETRY.fullmatch(added.lower()) is not None
+
+
+def _duplicate(case: Case, row: Row, first: Row) -> Explanation:
+    return Explanation(
+        "duplicate_payment",
+        f"{row.name} and {first.transaction_id} ({first.reference}) look like one payment sent twice: "
+        "both are recorded, the totals have it once.",
+        row.effect.times(-1),
+        "strong",
+        rows=(row.transaction_id, first.transaction_id),
+        evidence={"apart_seconds": f"{abs((row.created_at - first.created_at).total_seconds()):.3f}"},
+        score=_score(row, 92),
+        since=row.created_at,
+    )
+
+
+def _missing(case: Case, row: Row) -> Explanation:
+    drift = row.effect.times(-1)
+    side = next(iter(drift.sides))
+    peer = case.peers.get(row.other or "", Drift())
+    mirrored = _mirrored(row.effect)
+    neighbour = case.neighbours.get(row.transaction_id)
+    evidence = {"version_lag": case.lag, "counterparty": row.other, "counterparty_drift": peer.sides}
+    contradicted = case.lag is not None and case.lag <= 0
+    if mirrored.times(-1).fits(peer):
+        cause, certainty, score = "row_without_effect", "strong", 88
+        sentence = f"{row.name} is recorded, and neither of its two balances has its {row.units} in the totals."
+    elif neighbour is not None:
+        other, apart = neighbour
+        cause, certainty, score = "lost_update", "likely" if contradicted else "strong", 86
+        contradicted = False  # a writer of absolute totals may have counted both
+        milliseconds = round(apart.total_seconds() * 1000)
+        sentence = (
+            f"{row.name} and {other} were posted {milliseconds} ms apart; "
+            f"the stored {side.replace('_', ' ')} lacks exactly the first."
+        )
+        evidence |= {"neighbour": other, "apart_ms": milliseconds}
+    else:
+        cause, certainty, score = "half_applied", "likely" if case.lag is None else "strong", 82
+        here = side.replace("_", " ")
+        sentence = f"{row.name} reached balance {row.other}; the stored {here} here never got its {row.units}."
+    if contradicted or (side in OTHER_SIDE and case.elsewhere(row, side)):
+        certainty, score = "possible", 20
+    return Explanation(
+        cause,
+        sentence,
+        drift,
+        certainty,
+        rows=(row.transaction_id,),
+        evidence=evidence,
+        score=_score(row, score),
+        since=row.created_at,
+    )
+
+
+def _mirrored(effect: Drift) -> Drift:
+    """Return what a row adds to the balance on its other side."""
+    return Drift(effect.debit, effect.credit, effect.inflight_debit, effect.inflight_credit)
+
+
+def _score(row: Row, base: int) -> int:
+    return 100 * len(row.effect.sides) + base

@@ -1,0 +1,322 @@
+"""What causes work with: drift of four sides, rows as one balance sees them, all evidence of one balance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from balances.models import Transaction
+from reconciliation.models import BalanceEdit, Reconstruction, TransactionEdit
+from reconciliation.reconstruction import Measurement, Totals
+
+Status = Transaction.Status
+SECOND = timedelta(seconds=1)
+OTHER_SIDE = {"credit": "debit", "debit": "credit"}
+COUNTING = ("certain", "strong", "likely")
+"""How sure an explanation must be to count as explained; ``possible`` ones are hints."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Stored less recalculated on the four sides, in minor units; the nets follow from them."""
+
+    credit: int = 0
+    debit: int = 0
+    inflight_credit: int = 0
+    inflight_debit: int = 0
+
+    @classmethod
+    def of(cls, recalculated: Totals, stored: Totals) -> Drift:
+        """Compare totals."""
+        return cls(
+            **{side: getattr(stored, f"{side}_balance") - getattr(recalculated, f"{side}_balance") for side in SIDES}
+        )
+
+    def __add__(self, other: Drift) -> Drift:
+        return Drift(**{side: getattr(self, side) + getattr(other, side) for side in SIDES})
+
+    def __sub__(self, other: Drift) -> Drift:
+        return self + other.times(-1)
+
+    def __bool__(self) -> bool:
+        """Tell whether any side is off."""
+        return any(self.sides.values())
+
+    def times(self, factor: int) -> Drift:
+        """Return a multiple."""
+        return Drift(**{side: getattr(self, side) * factor for side in SIDES})
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """Return the sides that are off."""
+        return {side: getattr(self, side) for side in SIDES if getattr(self, side)}
+
+    @property
+    def gross(self) -> int:
+        """Return the sum of what is off, each side by its absolute value."""
+        return sum(abs(units) for units in self.sides.values())
+
+    def fits(self, rest: Drift) -> bool:
+        """Tell whether this is exactly what is off in ``rest`` on the sides that it speaks of."""
+        return bool(self) and all(getattr(rest, side) == units for side, units in self.sides.items())
+
+
+SIDES = tuple(item.name for item in fields(Drift))
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A known cause of drift, in words for people. ``blocks``: the source is incomplete, rebuilding would destroy."""
+
+    slug: str
+    title: str
+    description: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One reason for a drift, or a part of it: which rows, how much, how sure, on what evidence.
+
+    ``alternatives`` is the number of others that fit equally well. ``score`` ranks proposals among themselves.
+    """
+
+    cause: str
+    sentence: str
+    drift: Drift
+    certainty: str
+    rows: tuple[str, ...] = ()
+    alternatives: int = 0
+    evidence: dict[str, Any] = field(default_factory=dict)
+    score: int = 0
+    since: datetime | None = None
+    """The instant at which it went wrong, where the evidence knows it."""
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether it is sure enough to count as explained."""
+        return self.certainty in COUNTING
+
+    def as_hint(self, alternatives: int | None = None) -> Explanation:
+        """Return it as something to look at, no more."""
+        return replace(
+            self, certainty="possible", alternatives=self.alternatives if alternatives is None else alternatives
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as findings and REST give it."""
+        return {
+            "cause": self.cause,
+            "sentence": self.sentence,
+            "rows": list(self.rows),
+            **asdict(self.drift),
+            "explains": self.drift.gross,
+            "certainty": self.certainty,
+            "alternatives": self.alternatives,
+            "evidence": self.evidence,
+        }
+
+
+@dataclass(frozen=True)
+class Row:
+    """A transaction as one of its two balances sees it: ``side`` is its side there, ``other`` the other balance."""
+
+    balance_id: str
+    side: str
+    transaction_id: str
+    status: str
+    units: int
+    legacy: bool
+    precision: int
+    amount: Any
+    reference: str
+    description: str
+    other: str | None
+    created_at: datetime
+    effective_date: datetime | None
+    parent_id: str | None
+    parent_status: str | None
+    parent_reference: str | None
+    has_children: bool = False
+    twins: int = 1
+    """Rows of this balance, side and status with the same amount, itself included."""
+
+    @property
+    def is_commit(self) -> bool:
+        """Tell whether it settles a hold (transactions 12.1)."""
+        if self.status != Status.APPLIED:
+            return False
+        if self.parent_status == Status.QUEUED:
+            return self.has_hold and self.reference != f"{self.parent_reference}_q"
+        return self.parent_status == Status.INFLIGHT
+
+    has_hold: bool = False
+    """Its queued parent became a hold."""
+
+    @property
+    def effect(self) -> Drift:
+        """Return what it adds to the totals of this balance."""
+        match self.status:
+            case Status.APPLIED:
+                taken = {f"inflight_{self.side}": -self.units} if self.is_commit else {}
+                return Drift(**{self.side: self.units} | taken)
+            case Status.INFLIGHT:
+                return Drift(**{f"inflight_{self.side}": self.units})
+            case Status.VOID:
+                return Drift(**{f"inflight_{self.side}": -self.units})
+            case _:
+                return Drift()
+
+    @property
+    def name(self) -> str:
+        """Return how sentences call it."""
+        return f"{self.transaction_id} ({self.reference}, {self.created_at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold with what settled it; ``commits`` and ``voids`` are pairs of transaction id and units."""
+
+    balance_id: str
+    side: str
+    transaction_id: str
+    units: int
+    created_at: datetime
+    commits: tuple[tuple[str, int], ...]
+    voids: tuple[tuple[str, int], ...]
+
+    @property
+    def open_units(self) -> int:
+        """Return what is still held; negative where more was settled than held."""
+        return self.units - sum(units for _, units in self.commits + self.voids)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows of one side of a balance, one right after the other, and their sum."""
+
+    side: str
+    units: int
+    first_id: str
+    second_id: str
+    first_reference: str | None
+    second_reference: str | None
+    first_at: datetime
+    second_at: datetime
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment at which the drift of a balance is known, and from where."""
+
+    at: datetime
+    drift: Drift
+    source: str
+    stored: Drift | None = None
+    """The totals as they were then stored, where the source kept them."""
+    rows: int = 0
+    """Rows that existed by then."""
+    last_row: str | None = None
+
+
+@dataclass
+class Case:
+    """All evidence about one balance. ``rest`` is the drift that is not explained yet."""
+
+    measurement: Measurement
+    drift: Drift
+    rest: Drift
+    edits: list[BalanceEdit] = field(default_factory=list)
+    row_edits: list[TransactionEdit] = field(default_factory=list)
+    records: list[Reconstruction] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    family: dict[str, Transaction] = field(default_factory=dict)
+    """Parents and children of rows that were edited, by id."""
+    rows: list[Row] = field(default_factory=list)
+    """Rows whose amount fits a hypothesis."""
+    holds: list[Hold] = field(default_factory=list)
+    recent: list[Row] = field(default_factory=list)
+    """Rows of the last day."""
+    pairs: list[Pair] = field(default_factory=list)
+    """Two rows of one side, one after the other, whose sum fits."""
+    legacy: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By side: rows without precise amount, with and without their precision."""
+    grain: dict[str, int] = field(default_factory=dict)
+    """How finely amounts are written: counts of rows."""
+    grain_rows: list[str] = field(default_factory=list)
+    """Rows whose amount has a fraction of a minor unit."""
+    foreign: dict[str, Any] = field(default_factory=dict)
+    """Credits out of balances in other currencies."""
+    neighbours: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
+    """For a row: another row of this balance written within a second of it."""
+    after: dict[str, str] = field(default_factory=dict)
+    """For a record: the first row after it."""
+    peers: dict[str, Drift] = field(default_factory=dict)
+    """Drift of the other balances of candidate rows."""
+    mirrors: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    """Balances whose drift on the opposite side is the same, by side and units here."""
+
+    @property
+    def balance_id(self) -> str:
+        """Return the balance that this is about."""
+        return self.measurement.balance_id
+
+    @property
+    def last_right(self) -> Point | None:
+        """Return the last moment at which stored and recalculated totals are known to have agreed."""
+        return next((point for point in reversed(self.points) if not point.drift), None)
+
+    @property
+    def corrected(self) -> list[Reconstruction]:
+        """Return the corrections that stand, newest first."""
+        undone = {record.undoes for record in self.records}
+        return [
+            record
+            for record in self.records
+            if record.outcome == Reconstruction.Outcome.CORRECTED and record.reconstruction_id not in undone
+        ]
+
+    @property
+    def rows_seen(self) -> int:
+        """Return how many rows move this balance."""
+        return self.measurement.credit_rows + self.measurement.debit_rows + self.measurement.hold_rows
+
+    @property
+    def birth(self) -> Point | None:
+        """Return how the balance was brought along, if it was: with rows, and totals beside them."""
+        return next((point for point in self.points if point.source == "birth" and point.rows), None)
+
+    @property
+    def lag(self) -> int | None:
+        """Return by how much ``version`` is behind the rows, or ``None`` where it tells nothing.
+
+        Every posting raises it by one, every correction by what its record says. It is counted from the birth of an
+        imported balance. A writer that does not count is far off; only a small lag, or a small lead, is evidence.
+        """
+        rows = self.rows_seen - (self.birth.rows if self.birth else 0)
+        if self.imported or (self.birth is None and self.measurement.version == 1):
+            return None
+        raised = sum(record.version_after - record.version_before for record in self.records)
+        lag = 1 + rows + raised - self.measurement.version
+        return lag if abs(lag) <= KEPT_IN_STEP else None
+
+    @property
+    def imported(self) -> bool:
+        """Tell whether the totals, with this drift, were brought along rather than kept by postings."""
+        if self.birth is not None:
+            return self.birth.drift == self.drift
+        return self.measurement.version == 1 and self.rows_seen > 1
+
+    def elsewhere(self, row: Row, side: str) -> bool:
+        """Tell whether a balance that has no part in ``row`` drifts by the same amount on the opposite side.
+
+        Then a movement between these two balances, whose row is gone or was changed, fits as well.
+        """
+        return bool(self.mirrors.get((side, getattr(self.rest, side)), set()) - {row.other})
+
+
+KEPT_IN_STEP = 3
+"""How far ``version`` may be off and still be taken as counting postings."""
+Proposer = Callable[[Case], Iterable[Explanation]]

@@ -1,0 +1,1 @@
+"""The drill: a clean ledger, every known fault planted in it, and how well a sweep finds and explains them."""

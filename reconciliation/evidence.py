@@ -1,0 +1,329 @@
+"""Gathers the evidence about many balances at once: a fixed number of statements, however many balances."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from balances.exact_json import loads
+from balances.models import Transaction
+from balances.statements import Statement
+from reconciliation.causes import arithmetic, days, journal
+from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Drift, Hold, Pair, Point, Row
+from reconciliation.models import BalanceEdit, Finding, Reconstruction, Sweep, TransactionEdit
+from reconciliation.reconstruction import SQL, Measurement, measure
+
+FITTING_ROWS = Statement(SQL / "fitting_rows.sql")
+FITTING_HOLDS = Statement(SQL / "fitting_holds.sql")
+NEIGHBOURS = Statement(SQL / "neighbours.sql")
+FIRST_AFTER = Statement(SQL / "first_after.sql")
+HISTORY = Statement(SQL / "history.sql")
+LAST_DAY = Statement(SQL / "last_day.sql")
+GRAIN = Statement(SQL / "grain.sql")
+LEGACY = Statement(SQL / "legacy.sql")
+PAIRS = Statement(SQL / "pairs.sql")
+MIRRORS = Statement(SQL / "mirrors.sql")
+MOST_EDITS = 20_000
+"""Journal entries read for a batch, the newest first: a foreign writer whose every posting is journaled has many."""
+SMALL = 1_000
+"""Drift in minor units below which rounding may account for it."""
+READ_WHOLE = 200_000
+"""Rows of a balance up to which all of them are read for a hypothesis that needs each one."""
+SWEEPS_BACK = 50
+"""Finished sweeps of everything that are asked whether a balance was right then."""
+Peers = Callable[[set[str]], dict[str, Drift]]
+
+
+def drift_now(balance_ids: set[str]) -> dict[str, Drift]:
+    """Measure the drift of other balances."""
+    return {each.balance_id: Drift.of(each.recalculated, each.stored) for each in measure(sorted(balance_ids))}
+
+
+def open_cases(measurements: list[Measurement]) -> list[Case]:
+    """Return a case for each balance with what happened to it: edits, records, and points of known drift."""
+    cases = {}
+    for each in measurements:
+        drift = Drift.of(each.recalculated, each.stored)
+        cases[each.balance_id] = Case(each, drift, drift)
+    ids = list(cases)
+    for edit in reversed(BalanceEdit.objects.filter(balance_id__in=ids).order_by("-edited_at", "-pk")[:MOST_EDITS]):
+        _keep(cases, edit.balance_id, "edits", edit, edit.edited_at)
+    touching = TransactionEdit.objects.filter(Q(source__in=ids) | Q(destination__in=ids)).order_by("-edited_at", "-pk")
+    for row_edit in reversed(touching[:MOST_EDITS]):
+        ends = {row.get(end) for row in (row_edit.old, row_edit.new) if row for end in ("source", "destination")}
+        for balance_id in ends & cases.keys():
+            _keep(cases, balance_id, "row_edits", row_edit, row_edit.edited_at)
+    for record in Reconstruction.objects.filter(balance_id__in=ids).order_by("-executed_at", "-pk"):
+        _keep(cases, record.balance_id, "records", record, record.executed_at)
+    _remember(cases)
+    _know_families(cases)
+    return list(cases.values())
+
+
+def _keep(cases: dict[str, Case], balance_id: str, name: str, item: Any, at: datetime) -> None:
+    """Take an item in, unless it is newer than the measurement."""
+    case = cases[balance_id]
+    if at <= case.measurement.executed_at:
+        getattr(case, name).append(item)
+
+
+def _remember(cases: dict[str, Case]) -> None:
+    """Enter the points at which the drift of each balance is known, in order of time."""
+    births = [
+        (edit.balance_id, edit.edited_at, journal.stored_change(edit))
+        for case in cases.values()
+        for edit in case.edits
+        if edit.operation == BalanceEdit.Operation.INSERT
+    ]
+    born = {(balance_id, at): stored for balance_id, at, stored in births}
+    rows = HISTORY.rows(
+        balance_ids=list(cases),
+        given_ids=[balance_id for balance_id, _, _ in births],
+        given_at=[at for _, at, _ in births],
+    )
+    for row in rows:
+        if row["is_snapshot"]:
+            stored = Drift(**{side: units(row[f"{side}_balance"]) for side in SIDES})
+        else:
+            stored = born[row["balance_id"], row["at"]]
+        ought = Drift(**{side: units(row[side]) for side in SIDES})
+        point = Point(
+            row["at"],
+            stored - ought,
+            "snapshot" if row["is_snapshot"] else "birth",
+            stored,
+            int(row["row_count"]),
+            row["last_tx_id"],
+        )
+        cases[row["balance_id"]].points.append(point)
+    for case in cases.values():
+        undone = {record.undoes for record in case.records}
+        for record in case.records:
+            if record.reconstruction_id not in undone:
+                case.points += _points_of(record)
+    _remember_sweeps(cases)
+    for case in cases.values():
+        case.points = sorted(
+            (point for point in case.points if point.at <= case.measurement.executed_at), key=lambda point: point.at
+        )
+
+
+def units(value: Decimal | int) -> int:
+    """Return minor units as an ``int``; a fraction out of a foreign database stays."""
+    return int(value) if value == int(value) else value  # type: ignore[return-value]  # as measurements do
+
+
+def _points_of(record: Reconstruction) -> list[Point]:
+    """Return what a record knows: the drift it found, and that what it corrected was right from then on."""
+    found = Drift.of(record.recalculated, record.previous)
+    if record.outcome == Reconstruction.Outcome.UNDONE:
+        return []
+    points = [Point(record.executed_at, found, "record")]
+    if record.outcome == Reconstruction.Outcome.CORRECTED:
+        points.append(Point(record.executed_at, Drift(), "correction"))
+    return points
+
+
+def _remember_sweeps(cases: dict[str, Case]) -> None:
+    """Enter what findings knew, and that a finished sweep of everything without a finding proved a balance right."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for finding in Finding.objects.filter(balance_id__in=list(cases)).select_related(None):
+        found[finding.sweep_id].add(finding.balance_id)
+        drift = Drift.of(finding.recalculated, finding.previous)
+        cases[finding.balance_id].points.append(Point(finding.found_at, drift, "finding"))
+    proofs = Sweep.objects.filter(state=Sweep.State.FINISHED, measured_all=True, scope__everything=True)
+    for sweep in proofs.order_by("-requested_at")[:SWEEPS_BACK]:
+        for balance_id in cases.keys() - found[sweep.sweep_id]:
+            if sweep.started_at and balance_id <= sweep.cursor:
+                cases[balance_id].points.append(Point(sweep.started_at, Drift(), "sweep"))
+
+
+def _know_families(cases: dict[str, Case]) -> None:
+    """Look up the parents, and the children, of rows that were edited."""
+    edits = [edit for case in cases.values() for edit in case.row_edits]
+    if not edits:
+        return
+    parents, with_children = journal.related_ids(edits)
+    related = Transaction.objects.filter(
+        Q(transaction_id__in=parents) | Q(parent_transaction__in=with_children, parent_transaction__gt="")
+    )
+    family = {row.transaction_id: row for row in related}
+    for case in cases.values():
+        if case.row_edits:
+            case.family = family
+
+
+def find_rows(cases: list[Case]) -> None:
+    """Look for rows and holds whose amounts would account for the drift, and for those of edits by foreign writers."""
+    wanted: list[tuple[str, int, datetime]] = []
+    holds: list[tuple[str, str, int]] = []
+    for case in cases:
+        until, key = case.measurement.executed_at, case.balance_id
+        fitting = {abs(value) for value in case.rest.sides.values()}
+        for side in OTHER_SIDE:
+            fitting |= arithmetic.amounts(getattr(case.rest, side)) if getattr(case.rest, side) else set()
+            if held := getattr(case.rest, f"inflight_{side}"):
+                holds.append((key, side, abs(held)))
+        changes = [journal.stored_change(edit) for edit in case.edits[-MOST_CHANGES:]]
+        fitting |= {abs(value) for change in changes for value in change.sides.values()}
+        wanted += [(key, value, until) for value in fitting if value > 0]
+    known = {case.balance_id: case for case in cases}
+    ids, amounts, until_each = zip(*wanted, strict=True) if wanted else ((), (), ())
+    for row in FITTING_ROWS.rows(balance_ids=list(ids), units=list(amounts), until=list(until_each)):
+        known[row["balance_id"]].rows.append(_row(row))
+    hold_ids, sides, held_units = zip(*holds, strict=True) if holds else ((), (), ())
+    for row in FITTING_HOLDS.rows(balance_ids=list(hold_ids), sides=list(sides), units=list(held_units)):
+        known[row["balance_id"]].holds.append(_hold(row))
+
+
+MOST_CHANGES = 50
+"""Edits of one balance for which a row is sought that would make them postings."""
+
+
+def _row(row: dict[str, Any]) -> Row:
+    return Row(
+        **row
+        | {
+            "units": units(row["units"]),
+            "precision": row["precision"] or 1,
+            "reference": row["reference"] or "",
+            "description": row["description"] or "",
+            "has_hold": bool(row["has_hold"]),
+        }
+    )
+
+
+def _hold(row: dict[str, Any]) -> Hold:
+    children = {
+        name: tuple((child, units(amount)) for child, amount in loads(row[name])) for name in ("commits", "voids")
+    }
+    return Hold(**row | children | {"units": units(row["units"])})
+
+
+def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> None:
+    """Look around the rows that fit: neighbours in time, the other balances, the last day, rounding, pairs."""
+    suspects = {
+        (case.balance_id, row.transaction_id): row for case in cases for row in case.rows if _is_suspect(case, row)
+    }
+    known = {case.balance_id: case for case in cases}
+    found = NEIGHBOURS.rows(
+        balance_ids=[balance_id for balance_id, _ in suspects], transaction_ids=[row_id for _, row_id in suspects]
+    )
+    for row in found:
+        known[row["balance_id"]].neighbours[row["transaction_id"]] = (row["neighbour"], row["apart"])
+    drifts = peers({row.other for row in suspects.values() if row.other})
+    for case in cases:
+        case.peers = drifts
+    _find_first_after(known)
+    _find_mirrors(cases, sweep_id)
+    _find_last_day(known)
+    _find_grain(known)
+    _find_pairs(known)
+    for row in LEGACY.rows(balance_ids=list(known)):
+        sums = {"units": units(row["units"]), "unscaled": units(row["unscaled"])}
+        known[row["balance_id"]].legacy[row["side"]] = row | sums
+
+
+def _is_suspect(case: Case, row: Row) -> bool:
+    return row.effect.fits(case.rest) or row.effect.times(-1).fits(case.rest)
+
+
+def _find_first_after(known: dict[str, Case]) -> None:
+    records = [
+        record
+        for case in known.values()
+        for record in case.corrected
+        if Drift.of(record.recalculated, record.previous) == case.rest
+    ]
+    ids = {(record.balance_id, record.executed_at): record.reconstruction_id for record in records}
+    for row in FIRST_AFTER.rows(
+        balance_ids=[record.balance_id for record in records], instants=[record.executed_at for record in records]
+    ):
+        known[row["balance_id"]].after[ids[row["balance_id"], row["instant"]]] = row["transaction_id"]
+
+
+def _find_mirrors(cases: list[Case], sweep_id: str | None) -> None:
+    """In a sweep its findings are asked; elsewhere only the balances that are explained together."""
+    applied = ((side, value) for case in cases for side, value in case.rest.sides.items() if side in OTHER_SIDE)
+    wanted = {(OTHER_SIDE[side], value) for side, value in applied}
+    found: dict[tuple[str, int], set[str]] = defaultdict(set)
+    if sweep_id is None:
+        for case in cases:
+            for side, value in case.drift.sides.items():
+                found[side, value].add(case.balance_id)
+    else:
+        ordered = sorted(wanted)
+        rows = MIRRORS.rows(
+            sweep_id=sweep_id, sides=[side for side, _ in ordered], units=[value for _, value in ordered]
+        )
+        for row in rows:
+            found[row["side"], units(row["units"])].add(row["balance_id"])
+    for case in cases:
+        case.mirrors = {
+            (side, value): found.get((OTHER_SIDE[side], value), set()) - {case.balance_id}
+            for side, value in case.rest.sides.items()
+            if side in OTHER_SIDE
+        }
+
+
+def _find_last_day(known: dict[str, Case]) -> None:
+    imported = [case.balance_id for case in known.values() if case.imported]
+    for row in LAST_DAY.rows(balance_ids=imported):
+        known[row["balance_id"]].recent.append(_row(row))
+
+
+def _find_grain(known: dict[str, Case]) -> None:
+    """Amounts are read where they matter: drift is small, or in credits alone, or may be that of a last day."""
+    wanted, other_currencies = [], []
+    for case in known.values():
+        alone = set(case.rest.sides) == {"credit"}
+        if case.rows_seen <= READ_WHOLE and case.rest and (case.rest.gross <= SMALL or alone or _may_be_cut(case)):
+            wanted.append(case.balance_id)
+            other_currencies += [case.balance_id] if alone else []
+    for row in GRAIN.rows(balance_ids=wanted, other_currencies=other_currencies):
+        case = known[row.pop("balance_id")]
+        case.foreign = _exact(row.pop("other_currency"))
+        case.grain_rows = row.pop("rows") or []
+        case.grain = row | {"precision": row["precision"] or 1}
+
+
+def _may_be_cut(case: Case) -> bool:
+    return 0 < len(case.recent) <= days.MOST_ROWS
+
+
+def _exact(text: str | None) -> dict[str, Any]:
+    return loads(text) or {} if text else {}
+
+
+def _find_pairs(known: dict[str, Case]) -> None:
+    wanted = [
+        (case.balance_id, side, -value)
+        for case in known.values()
+        if case.rows_seen <= READ_WHOLE
+        for side, value in case.rest.sides.items()
+        if side in OTHER_SIDE and value < 0
+    ]
+    ids, sides, amounts = zip(*wanted, strict=True) if wanted else ((), (), ())
+    for row in PAIRS.rows(balance_ids=list(ids), sides=list(sides), units=list(amounts)):
+        case = known[row.pop("balance_id")]
+        case.pairs.append(Pair(units=-getattr(case.rest, row["side"]), **row))
+
+
+def drift_in(sweep: Sweep) -> Peers:
+    """Return who knows the drift of other balances as a sweep found it, and measures only what it did not see."""
+
+    def known(balance_ids: set[str]) -> dict[str, Drift]:
+        found = {
+            finding.balance_id: Drift.of(finding.recalculated, finding.previous)
+            for finding in Finding.objects.filter(sweep=sweep, balance_id__in=balance_ids)
+        }
+        if sweep.scope.get("everything") and sweep.measured_all:
+            return {balance_id: found.get(balance_id, Drift()) for balance_id in balance_ids}
+        return found | drift_now(balance_ids - found.keys())
+
+    return known

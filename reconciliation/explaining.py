@@ -1,0 +1,214 @@
+"""Why is it wrong: ranked explanations with their evidence, and what stays unexplained.
+
+Facts first: what the journal saw is taken off the drift. What remains is matched exactly, one row before two, with the
+number of alternatives; a cause that many rows fit is a hint and counts for nothing. A wrong cause is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from balances.exceptions import BalanceNotFound
+from balances.models import now
+from balances.statements import Statement
+from reconciliation import evidence
+from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED
+from reconciliation.causes.journal import facts
+from reconciliation.causes.model import SIDES, Case, Drift, Explanation
+from reconciliation.evidence import Peers, units
+from reconciliation.models import Finding, Sweep
+from reconciliation.models.totals import COPIED
+from reconciliation.reconstruction import SQL, Measurement, measure
+
+WINDOW_ROWS = Statement(SQL / "window_rows.sql")
+EXPLAINED_AT_ONCE = 500
+"""Balances explained by one set of statements."""
+FEW = 3
+"""Alternatives that fit equally well up to which an explanation still counts."""
+HINTS = 5
+"""Hints kept beside what counts."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why one balance is wrong: what counts and hints, best first; how much that explains; since when it is wrong."""
+
+    measurement: Measurement
+    drift: Drift
+    explanations: list[Explanation]
+    unexplained: int
+    last_right_at: datetime | None
+    first_wrong_at: datetime | None
+
+    @property
+    def explained(self) -> int:
+        """Return the gross drift that is accounted for; with ``unexplained`` it makes up the whole."""
+        return self.drift.gross - self.unexplained
+
+    @property
+    def cause(self) -> str:
+        """Return the cause of the best explanation that counts, ``unexplained``, or nothing without drift."""
+        if not self.drift:
+            return ""
+        return next((each.cause for each in self.explanations if each.counts), UNEXPLAINED.slug)
+
+    @property
+    def blocks(self) -> bool:
+        """Tell whether a cause says that the source is incomplete, so that rebuilding would destroy."""
+        causes = [CAUSES[each.cause] for each in self.explanations if each.counts]
+        return self.measurement.is_empty or any(cause.blocks for cause in causes)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the explanations as findings keep them."""
+        return [each.as_json() for each in self.explanations]
+
+
+def explain(
+    measurements: Iterable[Measurement], *, peers: Peers = evidence.drift_now, sweep_id: str | None = None
+) -> dict[str, Explained]:
+    """Explain the drift of up to 500 balances by a fixed number of statements, and return it by balance id.
+
+    ``peers`` knows the drift of other balances; by default it is measured. With ``sweep_id`` the findings of that
+    sweep are asked who drifts by the same amount.
+    """
+    measured = list(measurements)
+    cases = evidence.open_cases([each for each in measured if each.has_drift])
+    known: dict[str, list[Explanation]] = {}
+    evidence.find_rows(cases)
+    for case in cases:
+        known[case.balance_id] = facts(case)
+        case.rest = case.drift - sum((fact.drift for fact in known[case.balance_id]), Drift())
+    after_facts = [case for case in cases if case.rest]
+    if any(known.values()):
+        for case in after_facts:
+            case.rows, case.holds = [], []
+        evidence.find_rows(after_facts)
+    evidence.find_surroundings(after_facts, peers, sweep_id)
+    explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
+    return {
+        each.balance_id: explained.get(each.balance_id) or Explained(each, Drift(), [], 0, None, None)
+        for each in measured
+    }
+
+
+def _explained(case: Case, found: list[Explanation]) -> Explained:
+    chosen, hints, rest = choose(case.rest, _proposals(case)) if case.rest else ([], [], Drift())
+    explanations = [*found, *chosen]
+    unexplained = sum(min(abs(getattr(rest, side)), abs(getattr(case.drift, side))) for side in SIDES)
+    ranked = sorted(explanations, key=lambda each: -each.drift.gross)
+    return Explained(
+        case.measurement, case.drift, ranked + hints[:HINTS], unexplained, *_since(case, explanations, unexplained)
+    )
+
+
+def _proposals(case: Case) -> list[Explanation]:
+    return [each for family in FAMILIES for each in family(case)]
+
+
+def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation], list[Explanation], Drift]:
+    """Choose what explains the most, best first, until nothing more fits exactly; return that, hints and the rest."""
+    pool = sorted(proposals, key=lambda each: -each.score)
+    chosen: list[Explanation] = []
+    hints = [each for each in pool if not each.counts]
+    pool = [each for each in pool if each.counts]
+    while rest and (best := next((each for each in pool if each.drift.fits(rest)), None)):
+        sides = best.drift.sides.keys()
+        equals = [each for each in pool if each.score == best.score and each.drift.sides.keys() & sides]
+        others = len({each.rows or each.cause for each in equals}) - 1
+        if others > FEW:
+            hints += [each.as_hint(others) for each in equals]
+            pool = [each for each in pool if each not in equals]
+            continue
+        chosen.append(replace(best, alternatives=others))
+        rest -= best.drift
+        pool = [each for each in pool if each.drift.fits(rest)]
+    return chosen, sorted(hints, key=lambda each: -each.score), rest
+
+
+def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:
+    """Return when the balance was last right and first wrong; exact where all of it is explained by dated evidence."""
+    right = case.last_right
+    wrong = [point.at for point in case.points if point.drift and (right is None or point.at > right.at)]
+    first_wrong = min(wrong, default=case.measurement.executed_at)
+    instants = [each.since for each in explanations if each.since is not None]
+    if not unexplained and instants and len(instants) == len(explanations):
+        began = min(instants)
+        if (right is None or began > right.at) and began <= first_wrong:
+            first_wrong = began
+    return (right.at if right else None), first_wrong
+
+
+@dataclass(frozen=True)
+class SinceWhen:
+    """One balance explained, with the points of its history and the rows in the window where the drift began."""
+
+    explained: Explained
+    window: list[dict[str, Any]]
+
+
+def explain_balance(balance_id: str) -> SinceWhen:
+    """Measure one balance now, explain it, and show the window in which it went wrong. Raises ``BalanceNotFound``."""
+    measurements = measure([balance_id])
+    if not measurements:
+        raise BalanceNotFound(balance_id)
+    explained = explain(measurements)[balance_id]
+    if not explained.drift:
+        return SinceWhen(explained, [])
+    rows = WINDOW_ROWS.rows(
+        balance_id=balance_id,
+        after=explained.last_right_at,
+        until=explained.first_wrong_at,
+    )
+    return SinceWhen(explained, [row | {"units": units(row["units"])} for row in rows])
+
+
+def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
+    """Explain the next findings of a sweep that drifted and are not explained yet, and return how many these were."""
+    with transaction.atomic():
+        sweep = Sweep.objects.get(pk=sweep_id)
+        waiting = Finding.objects.filter(sweep=sweep, explained_at=None, drifted=True).order_by("balance_id")
+        findings = list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
+        explained = explain(
+            [_measured(finding) for finding in findings], peers=evidence.drift_in(sweep), sweep_id=sweep_id
+        )
+        for finding in findings:
+            reason = explained[finding.balance_id]
+            finding.explained_at = now()
+            finding.explanations = reason.as_json()
+            finding.cause = reason.cause
+            finding.explained, finding.unexplained = reason.explained, reason.unexplained
+            finding.last_right_at, finding.first_wrong_at = reason.last_right_at, reason.first_wrong_at
+        Finding.objects.bulk_update(findings, WRITTEN)
+    return len(findings)
+
+
+WRITTEN = (
+    "explained_at",
+    "explanations",
+    "cause",
+    "explained",
+    "unexplained",
+    "last_right_at",
+    "first_wrong_at",
+)
+"""The columns of a finding that explaining fills."""
+
+
+def _measured(finding: Finding) -> Measurement:
+    """Return what the sweep measured, so that a finding is explained as it was found."""
+    return Measurement(
+        **{name: getattr(finding, name) for name in COPIED},
+        version=finding.version,
+        stored=finding.previous,
+        recalculated=finding.recalculated,
+        credit_rows=finding.credit_rows,
+        debit_rows=finding.debit_rows,
+        hold_rows=finding.hold_rows,
+        executed_at=finding.found_at,
+        executed_at_text=finding.found_at.isoformat(),
+    )

@@ -1,0 +1,122 @@
+-- Purpose: rows of balances whose amount is one of those that would account for their drift.
+-- Parameters: balance_ids text[]; units numeric[] and until timestamptz[], one for each of them.
+-- Columns: those of a row as one of its balances sees it (causes/model.py), twenty of each amount, newest first;
+-- twins: how many there are. Applied rows are sought in the covering indexes alone, once a balance, and only what
+-- fits is then looked up; rows without an effective date, which only old databases have, and the other statuses
+-- stand in branches of their own, each by a partial index.
+WITH wanted AS MATERIALIZED (
+    SELECT balance_id, array_agg(DISTINCT units) AS units, max(until) AS until
+    FROM unnest(%(balance_ids)s::text[], %(units)s::numeric[], %(until)s::timestamptz[]) AS given (balance_id, units, until)
+    GROUP BY balance_id
+),
+dated AS MATERIALIZED (
+    SELECT w.balance_id, w.until, 'debit' AS side, f.effective_date, f.precise_amount
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT t.effective_date, t.precise_amount
+        FROM transactions AS t
+        WHERE t.status = 'APPLIED' AND t.source = w.balance_id AND t.effective_date IS NOT NULL
+          AND t.precise_amount = ANY (w.units)
+    ) AS f
+    UNION ALL
+    SELECT w.balance_id, w.until, 'credit', f.effective_date, f.precise_amount
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT t.effective_date, t.precise_amount
+        FROM transactions AS t
+        WHERE t.status = 'APPLIED' AND t.destination = w.balance_id AND t.effective_date IS NOT NULL
+          AND t.precise_amount = ANY (w.units)
+    ) AS f
+),
+fitting AS (
+    SELECT d.balance_id, d.until, d.side, t.*
+    FROM dated AS d
+    JOIN transactions AS t
+        ON t.status = 'APPLIED' AND t.source = d.balance_id AND t.effective_date = d.effective_date
+        AND t.precise_amount = d.precise_amount
+    WHERE d.side = 'debit'
+    UNION ALL
+    SELECT d.balance_id, d.until, d.side, t.*
+    FROM dated AS d
+    JOIN transactions AS t
+        ON t.status = 'APPLIED' AND t.destination = d.balance_id AND t.effective_date = d.effective_date
+        AND t.precise_amount = d.precise_amount
+    WHERE d.side = 'credit'
+    UNION ALL
+    SELECT w.balance_id, w.until, 'debit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
+    WHERE t.status = 'APPLIED' AND t.effective_date IS NULL AND t.precise_amount = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'credit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
+    WHERE t.status = 'APPLIED' AND t.effective_date IS NULL AND t.precise_amount = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'debit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
+    WHERE t.status = 'APPLIED' AND t.precise_amount IS NULL
+      AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'credit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
+    WHERE t.status = 'APPLIED' AND t.precise_amount IS NULL
+      AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'debit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
+    WHERE t.status IN ('INFLIGHT', 'VOID')
+      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'credit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
+    WHERE t.status IN ('INFLIGHT', 'VOID')
+      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'debit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
+    WHERE t.status = 'QUEUED'
+      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'credit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
+    WHERE t.status = 'QUEUED'
+      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'debit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
+    WHERE t.status = 'REJECTED'
+      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+    UNION ALL
+    SELECT w.balance_id, w.until, 'credit', t.*
+    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
+    WHERE t.status = 'REJECTED'
+      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+),
+counted AS (
+    SELECT f.*, coalesce(f.precise_amount, round(f.amount * coalesce(nullif(f.precision, 0), 1))) AS units_moved,
+           count(*) OVER same AS twins,
+           row_number() OVER (same ORDER BY f.created_at DESC, f.transaction_id DESC) AS place
+    FROM fitting AS f
+    WHERE f.created_at <= f.until
+    WINDOW same AS (
+        PARTITION BY f.balance_id, f.side, f.status,
+                     coalesce(f.precise_amount, round(f.amount * coalesce(nullif(f.precision, 0), 1)))
+    )
+)
+SELECT c.balance_id, c.side, c.transaction_id, c.status, c.units_moved AS units, c.precise_amount IS NULL AS legacy,
+       c.precision, c.amount, c.reference, c.description,
+       CASE c.side WHEN 'debit' THEN c.destination ELSE c.source END AS other,
+       c.created_at, c.effective_date,
+       p.transaction_id AS parent_id, p.status AS parent_status, p.reference AS parent_reference,
+       EXISTS (
+           SELECT FROM transactions AS child
+           WHERE child.parent_transaction = c.transaction_id AND child.parent_transaction > ''
+       ) AS has_children,
+       p.status = 'QUEUED' AND EXISTS (
+           SELECT FROM transactions AS held
+           WHERE held.parent_transaction = p.transaction_id AND held.parent_transaction > '' AND held.status = 'INFLIGHT'
+       ) AS has_hold,
+       c.twins
+FROM counted AS c
+LEFT JOIN transactions AS p ON p.transaction_id = nullif(c.parent_transaction, '')
+WHERE c.place <= 20
+ORDER BY c.balance_id, c.created_at DESC, c.transaction_id DESC

@@ -1,0 +1,25 @@
+-- Purpose: the applied rows of the last day (UTC) of each balance, thirteen of each side at most.
+-- Parameters: balance_ids text[]. Columns: those of a row as one of its balances sees it.
+SELECT g.balance_id, r.side, r.transaction_id, r.status,
+       coalesce(r.precise_amount, round(r.amount * coalesce(nullif(r.precision, 0), 1))) AS units,
+       r.precise_amount IS NULL AS legacy, r.precision, r.amount, r.reference, r.description,
+       CASE r.side WHEN 'debit' THEN r.destination ELSE r.source END AS other, r.created_at, r.effective_date,
+       NULL AS parent_id, NULL AS parent_status, NULL AS parent_reference, false AS has_children, false AS has_hold,
+       1 AS twins
+FROM unnest(%(balance_ids)s::text[]) AS g (balance_id)
+CROSS JOIN LATERAL (
+    SELECT date_trunc('day', greatest(
+        (SELECT max(t.effective_date) FROM transactions AS t WHERE t.status = 'APPLIED' AND t.source = g.balance_id),
+        (SELECT max(t.effective_date) FROM transactions AS t WHERE t.status = 'APPLIED' AND t.destination = g.balance_id)
+    ), 'UTC') AS began
+) AS day
+CROSS JOIN LATERAL (
+    (SELECT 'debit' AS side, t.* FROM transactions AS t
+     WHERE t.status = 'APPLIED' AND t.source = g.balance_id AND t.effective_date >= day.began
+     ORDER BY t.effective_date DESC LIMIT 13)
+    UNION ALL
+    (SELECT 'credit', t.* FROM transactions AS t
+     WHERE t.status = 'APPLIED' AND t.destination = g.balance_id AND t.effective_date >= day.began
+     ORDER BY t.effective_date DESC LIMIT 13)
+) AS r
+ORDER BY g.balance_id, r.effective_date DESC, r.transaction_id
