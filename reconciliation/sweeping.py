@@ -21,6 +21,8 @@ from balances.exceptions import LedgerError
 from balances.models import Balance, now
 from balances.statements import Statement
 from reconciliation.checks import CHECKS, Check, Fault
+from reconciliation.explaining import explain_findings
+from reconciliation.incidents import group_incidents
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.reconstruction import SQL, measure
 from reconciliation.scope import Scope
@@ -185,6 +187,9 @@ def _step(sweep: Sweep, size: int) -> bool:
     if not sweep.trial_balance and sweep.total:
         drifting = list(sweep.findings.filter(drifted=True).values_list("balance_id", flat=True))
         return _advance(sweep, trial_balance=trial_balance(drifting if "everything" in sweep.scope else None))
+    if explain_findings(sweep.sweep_id):
+        return _advance(sweep)
+    group_incidents(sweep.sweep_id)
     _end(sweep.sweep_id, Sweep.State.FINISHED)
     return False
 
