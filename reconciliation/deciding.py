@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db.models import QuerySet
+
 from balances.exceptions import BalanceLocked, LedgerError
 from balances.locks import atomic_with_lock_limit
 from balances.models import now
@@ -99,7 +101,12 @@ def deciding(plan_id: str, actor: str, origin: Origin) -> Iterator[Plan]:
 
 def locked(plan_id: str) -> Plan:
     """Return a plan whose row is locked until the transaction's end. Raises ``PlanNotFound``."""
-    plan = Plan.objects.select_for_update(no_key=True).filter(pk=plan_id).first()
+    return find_plan(plan_id, Plan.objects.select_for_update(no_key=True))
+
+
+def find_plan(plan_id: str, among: QuerySet[Plan] | None = None) -> Plan:
+    """Return a plan. Raises ``PlanNotFound``."""
+    plan = (Plan.objects.all() if among is None else among).filter(pk=plan_id).first()
     if plan is None:
         raise PlanNotFound(plan_id)
     return plan

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -23,7 +24,7 @@ from reconciliation.policy import Facts, Policy, second_person_needed
 from reconciliation.reconstruction import SQL, Measurement, Totals, measure
 from reconciliation.runs import MAX_REASON, MEASURED_AT_ONCE, PATIENCE, ReasonTooLong, chunks
 from reconciliation.scope import Scope
-from reconciliation.trial_balance import corrected, stored_sums
+from reconciliation.trial_balance import corrected, judged, stored_sums
 
 WRONG_SNAPSHOTS = Statement(SQL / "wrong_snapshots.sql")
 INCOMPLETE = {
@@ -32,6 +33,7 @@ INCOMPLETE = {
 }
 """Causes that say the source is incomplete: what they would correct to is not the truth."""
 NO_ROWS = "the balance has totals but no transactions"
+NO_NUMBER = "one of its totals is no number, and nothing that is added makes it one"
 MAX_TICKET = 200
 """Longest reference to a ticket, in characters."""
 
@@ -166,8 +168,10 @@ def _corrections(balance_ids: list[str], proposal: Proposal) -> list[Planned]:
     for measured in drifted:
         finding = latest.get(measured.balance_id)
         item = PlanItem(**PlanItem.copied(measured))
-        gap = incomplete(measured, finding.cause if finding else "")
-        if gap and not proposal.allow_incomplete:
+        gap = NO_NUMBER if not Decimal(item.difference.gross).is_finite() else ""
+        if not proposal.allow_incomplete:
+            gap = gap or incomplete(measured, finding.cause if finding else "")
+        if gap:
             item.outcome, item.note = PlanItem.Outcome.REFUSED, f"Not corrected: {gap}."
         planned.append(Planned(item, finding.last_right_at if finding else None))
     return planned
@@ -241,7 +245,8 @@ def _wrong_snapshots(planned: list[Planned]) -> int:
 def _trial_balance(differences: dict[str, Totals]) -> dict[str, Any]:
     """Return the stored sums by currency as they are, and as they are once the plan is applied."""
     before = stored_sums()
-    return {"before": before, "after": corrected(before, differences.items())}
+    sides = {"before": before, "after": corrected(before, differences.items())}
+    return {when: {currency: judged(sums[currency]) for currency in sums} for when, sums in sides.items()}
 
 
 def _refused_all(refused: int) -> str:

@@ -38,8 +38,8 @@ def trial_balance(drifting: Sequence[str] | None) -> list[dict[str, Any]]:
     return [
         {
             "currency": currency,
-            "stored": _judged(stored[currency]),
-            "recalculated": None if drifting is None else _judged(recalculated[currency]),
+            "stored": judged(stored[currency]),
+            "recalculated": None if drifting is None else judged(recalculated[currency]),
         }
         for currency in stored
     ]
@@ -66,7 +66,7 @@ def _differences(drifting: Sequence[str]) -> Iterator[tuple[str, Totals]]:
             yield measured.currency, measured.difference
 
 
-def _judged(sums: dict[str, int]) -> dict[str, Any]:
+def judged(sums: dict[str, int]) -> dict[str, Any]:
     """Add whether the sides are equal: what left one balance entered another. NaN becomes text, as JSON knows none."""
     agrees = sums["credit"] == sums["debit"] and sums["inflight_credit"] == sums["inflight_debit"]
     written = {side: units if Decimal(units).is_finite() else str(units) for side, units in sums.items()}

@@ -21,6 +21,22 @@ class CannotBeUndone(LedgerError):
     code = "GEN_CONFLICT"
 
 
+class RecordNotFound(NotFound):
+    """There is no such reconstruction."""
+
+    def __init__(self, record_id: str) -> None:
+        """Name the record that is missing."""
+        super().__init__(f"Reconstruction with ID '{record_id}' not found")
+
+
+def find_record(record_id: str) -> Reconstruction:
+    """Return a record. Raises ``RecordNotFound``."""
+    record = Reconstruction.objects.filter(pk=record_id).first()
+    if record is None:
+        raise RecordNotFound(record_id)
+    return record
+
+
 def propose_undo(record_ids: Sequence[str], proposal: Proposal) -> Plan:
     """Write down a plan that takes corrections back: each by the negative of what it added, whatever came since.
 
@@ -53,7 +69,7 @@ def _records(record_ids: Sequence[str]) -> list[Reconstruction]:
     found = Reconstruction.objects.in_bulk(list(record_ids))
     for record_id in record_ids:
         if record_id not in found:
-            raise NotFound(f"There is no reconstruction with ID '{record_id}'.")
+            raise RecordNotFound(record_id)
     for record in found.values():
         if record.dry_run or not record.difference:
             raise CannotBeUndone(f"{record.pk} changed nothing ({record.get_outcome_display().lower()}).")

@@ -52,4 +52,6 @@ class ReconstructionAnswer(Answer):
     origin = serializers.ChoiceField(choices=Origin.choices)
     version_before = serializers.IntegerField()
     version_after = serializers.IntegerField()
+    plan_id = serializers.CharField(allow_null=True, help_text="The plan that it came from")
+    undoes = serializers.CharField(allow_null=True, help_text="The record whose correction it took back")
     executed_at = Instant()

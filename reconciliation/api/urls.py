@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reconciliation.api import sweep_views, views
+from reconciliation.api import plan_views, sweep_views, views
 
 urlpatterns = [
     path("balances/<str:balance_id>", views.BalanceView.as_view()),
@@ -15,4 +15,13 @@ urlpatterns = [
     path("sweeps/<str:sweep_id>/cancel", sweep_views.CancelView.as_view()),
     path("incidents", sweep_views.IncidentsView.as_view()),
     path("incidents/<str:incident_id>", sweep_views.IncidentView.as_view()),
+    path("plans", plan_views.PlansView.as_view()),
+    path("plans/<str:plan_id>", plan_views.PlanView.as_view()),
+    path("plans/<str:plan_id>/items", plan_views.PlanItemsView.as_view()),
+    path("plans/<str:plan_id>/approve", plan_views.ApproveView.as_view()),
+    path("plans/<str:plan_id>/reject", plan_views.RejectView.as_view()),
+    path("plans/<str:plan_id>/cancel", plan_views.CancelView.as_view()),
+    path("plans/<str:plan_id>/apply", plan_views.ApplyView.as_view()),
+    path("reconstructions/<str:reconstruction_id>", plan_views.ReconstructionView.as_view()),
+    path("reconstructions/<str:reconstruction_id>/undo", plan_views.UndoView.as_view()),
 ]

@@ -57,7 +57,7 @@ class Plan(models.Model):
     decided_by = models.TextField(blank=True)
     decided_at = UTCDateTimeField(null=True)
     trial_balance = ExactJSONField(default=dict)
-    """``before`` and ``after``: the stored sums of each side by currency, as ``stored_sums`` gives them."""
+    """``before`` and ``after``: the stored sums of each side by currency, and whether they agree."""
     started_at = UTCDateTimeField(null=True)
     heartbeat_at = UTCDateTimeField(null=True)
     """When its last chunk was committed; a plan being applied without a recent one has lost its worker."""

@@ -340,7 +340,9 @@ def test_a_plan_says_before_and_after_of_every_total_and_of_the_trial_balance() 
         "debit": 1000,
         "inflight_credit": 0,
         "inflight_debit": 0,
+        "agrees": True,
     }
+    assert plan.trial_balance["before"]["EUR"]["agrees"] is False
     assert (plan.balances, plan.snapshots, plan.monitors, plan.ticket) == (2, 1, 0, "OPS-7")
     assert plan.policy == (
         "A second person must approve: 5 minor units of EUR are more than 0 (LEDGER_FOUR_EYES_AMOUNTS); "
