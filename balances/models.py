@@ -244,6 +244,9 @@ class Transaction(models.Model):
             models.Index(
                 fields=("parent_transaction", "status"), condition=Q(parent_transaction__gt=""), name="children"
             ),
+            # take_snapshots.sql: the newest row of a balance, of any status.
+            models.Index(fields=("source", "created_at"), name="debits_by_creation"),
+            models.Index(fields=("destination", "created_at"), name="credits_by_creation"),
             # GET /transactions and the admin's list, newest first.
             models.Index(fields=("-created_at", "-transaction_id"), name="transactions_newest"),
         )

@@ -9,6 +9,7 @@ from typing import Any
 from rest_framework.request import Request
 
 from balances.exceptions import LedgerError, NotYetSupported
+from balances.snapshots import BATCH_SIZE
 
 OPERATORS = {"eq", "ne", "neq", "gt", "gte", "gteq", "lt", "lte", "lteq"} | {
     "in",
@@ -40,13 +41,14 @@ class Paging:
     def page(self, rows: Any, request: Request) -> Any:
         """Return the rows of the page that the query asks for. Raises ``InvalidParameter`` or ``NotYetSupported``."""
         _refuse_filters(request)
-        limit = self._number(request, "limit", self.default, least=1)
-        offset = self._number(request, "offset", 0, least=0)
+        limit = self.number(request, "limit", self.default, least=1)
+        offset = self.number(request, "offset", 0, least=0)
         if self.cap is not None and limit > self.cap:
             limit = self.beyond_cap
         return rows[offset : min(offset + limit, LARGEST)]
 
-    def _number(self, request: Request, name: str, default: int, *, least: int) -> int:
+    def number(self, request: Request, name: str, default: int, *, least: int) -> int:
+        """Return a number out of the query. Raises ``InvalidParameter``."""
         given = request.query_params.getlist(name)
         if not given:
             return default
@@ -62,6 +64,7 @@ class Paging:
 LEDGERS = Paging(default=10, refusal="Invalid", cap=100, beyond_cap=20)
 BALANCES = Paging(default=10, refusal="invalid")
 TRANSACTIONS = Paging(default=20, refusal=None)
+SNAPSHOTS = Paging(default=BATCH_SIZE, refusal="invalid")
 
 
 def _refuse_filters(request: Request) -> None:

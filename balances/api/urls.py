@@ -12,6 +12,7 @@ urlpatterns = [
     path("balances", views.BalancesView.as_view()),
     path("balances/<str:balance_id>", views.BalanceView.as_view()),
     path("balances/indicator/<str:indicator>/currency/<str:currency>", views.IndicatorView.as_view()),
+    path("balances-snapshots", views.SnapshotsView.as_view()),
     path("transactions", views.TransactionsView.as_view()),
     path("transactions/<str:transaction_id>", views.TransactionView.as_view()),
     path("transactions/reference/<str:reference>", views.ReferenceView.as_view()),

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from balances import exceptions, posting
+from balances import exceptions, posting, tasks
 from balances.amounts import short
 from balances.api import listing, serializers, validation
 from balances.api.body import MalformedBody, decode
@@ -153,6 +153,19 @@ class IndicatorView(ApiView):
         if balance is None:
             raise exceptions.IndicatorNotFound(indicator)
         return Response(serializers.BalanceAnswer.body(balance))
+
+
+class SnapshotsView(ApiView):
+    @extend_schema(
+        parameters=[OpenApiParameter("batch_size", int, description="Balances in one commit (1000)")],
+        request=None,
+        responses={200: dict, 400: serializers.ErrorAnswer},
+    )
+    def post(self, request: Request) -> Response:
+        """Have the snapshots of the day taken, in the background."""
+        paging = listing.SNAPSHOTS
+        tasks.request_snapshots(paging.number(request, "batch_size", paging.default, least=1))
+        return Response({"message": "Snapshotting in progress. should be completed shortly"})
 
 
 class TransactionsView(ApiView):

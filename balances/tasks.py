@@ -1,0 +1,24 @@
+"""Background jobs of the ledger."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+from balances.snapshots import take_snapshots
+
+
+@app.task(name="snapshot_balances", queueing_lock="snapshot_balances", lock="snapshot_balances")
+def snapshot_balances(batch_size: int) -> None:
+    """Take the snapshots of the day, one run at a time."""
+    take_snapshots(batch_size)
+
+
+def request_snapshots(batch_size: int) -> None:
+    """Have the background worker take the snapshots of the day; a request that waits already serves for both."""
+    try:
+        with transaction.atomic():
+            snapshot_balances.defer(batch_size=batch_size)
+    except AlreadyEnqueued:
+        return  # a worker will take it
