@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("balances", "0006_edit_journal"),
+        ("balances", "0007_rejected_rows"),
     ]
 
     operations = [
