@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
@@ -69,6 +71,66 @@ def database(url: str) -> dict[str, Any]:
     named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     settings: dict[str, Any] = {key: str(parts.pop(part, "") or "") for key, part in named.items()}
     return settings | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": dict(parts)}
+
+
+def webhook(name: str) -> str:
+    """Return the URL given in a variable; raise ``Misconfigured`` unless it is https, or http on this machine."""
+    value = text(name)
+    url = _url(name, value)
+    if value and not (url.hostname and (url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname)))):
+        raise Misconfigured(f"{name} must be an https URL: only on this machine may it be http.")
+    return value
+
+
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+"""How mail leaves, and the usual port: in the clear, with STARTTLS, over TLS."""
+
+
+class Mail(NamedTuple):
+    """Where mail leaves; without a host nothing can be sent."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    starttls: bool
+    tls: bool
+
+
+def email(name: str) -> Mail:
+    """Return where mail leaves, from a URL such as ``smtp+tls://user:password@mail.example.com:587``.
+
+    Raises ``Misconfigured``.
+    """
+    value = text(name)
+    url = _url(name, value)
+    if value and not (url.scheme in MAIL_PORTS and url.hostname):
+        raise Misconfigured(f"{name} must look like smtp+tls://user:password@host:587; also smtp:// and smtps://.")
+    return Mail(
+        host=url.hostname or "",
+        port=url.port or MAIL_PORTS.get(url.scheme, 25),
+        user=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+        starttls=url.scheme == "smtp+tls",
+        tls=url.scheme == "smtps",
+    )
+
+
+def _url(name: str, value: str) -> SplitResult:
+    try:
+        url = urlsplit(value)
+        _ = url.port  # a port that is no number is noticed only when it is asked for
+    except ValueError as error:
+        raise Misconfigured(f"{name} is not a URL: {error}.") from error
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def secret(name: str, kept: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,31 @@ SPECTACULAR_SETTINGS = {
     "SECURITY": [{"MasterKey": []}],
 }
 
+# --- background jobs
+PROCRASTINATE_IMPORT_PATHS = ["reconciliation.watching.tasks"]
+
+# --- watching: when sweeps and snapshots start at first (then the admin says), and who is told what is wrong
+LEDGER_SWEEP_CRON = environment.text("LEDGER_SWEEP_CRON", "0 2 * * *")
+LEDGER_SNAPSHOT_CRON = environment.text("LEDGER_SNAPSHOT_CRON", "5 0 * * *")
+LEDGER_SWEEP_GRACE = timedelta(minutes=environment.number("LEDGER_SWEEP_GRACE_MINUTES", 180))
+LEDGER_ALERT_AFTER_SWEEPS = environment.number("LEDGER_ALERT_AFTER_SWEEPS", 2, least=1)
+LEDGER_ALERT_WEBHOOK_URL = environment.webhook("LEDGER_ALERT_WEBHOOK_URL")
+LEDGER_ALERT_WEBHOOK_SECRET = environment.secret("LEDGER_ALERT_WEBHOOK_SECRET", None) or BLNK_SERVER_SECRET_KEY
+LEDGER_ALERT_GROUP = environment.text("LEDGER_ALERT_GROUP")
+LEDGER_PUBLIC_URL = environment.text("LEDGER_PUBLIC_URL", f"http://localhost:{BLNK_SERVER_PORT}").rstrip("/")
+BLNK_ENABLE_OBSERVABILITY = environment.flag("BLNK_ENABLE_OBSERVABILITY", default=True)
+BLNK_METRICS_BEARER_TOKEN = environment.secret("BLNK_METRICS_BEARER_TOKEN", None)
+MAIL = environment.email("EMAIL_URL")
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = environment.text("EMAIL_FROM", "ledger@localhost")
+if LEDGER_ALERT_GROUP and not EMAIL_HOST:
+    raise environment.Misconfigured("EMAIL_URL must say where mail is sent when LEDGER_ALERT_GROUP names who gets it.")
+if LEDGER_ALERT_WEBHOOK_URL and not LEDGER_ALERT_WEBHOOK_SECRET:
+    raise environment.Misconfigured(
+        "LEDGER_ALERT_WEBHOOK_SECRET must be set: it signs what LEDGER_ALERT_WEBHOOK_URL gets."
+    )
+
 # --- admin
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Ledger back-office",
@@ -179,6 +205,18 @@ UNFOLD: dict[str, Any] = {
                         ("Transactions", "receipt_long", "balances_transaction"),
                         ("Ledgers", "menu_book", "balances_ledger"),
                         ("Reconstructions", "history", "reconciliation_reconstruction"),
+                    )
+                ],
+            },
+            {
+                "title": "Watching",
+                "collapsible": True,
+                "items": [
+                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
+                    for title, icon, model in (
+                        ("Alerts", "notifications", "reconciliation_alert"),
+                        ("Schedules", "event_repeat", "reconciliation_schedule"),
+                        ("Alert deliveries", "outgoing_mail", "reconciliation_alertdelivery"),
                     )
                 ],
             },

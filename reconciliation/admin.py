@@ -21,6 +21,9 @@ from balances.templatetags.money import difference, instant, money
 from reconciliation.actions import preview_reconstruction, reconstruct_balances
 from reconciliation.comparison import Comparison, last_result
 from reconciliation.models import Reconstruction
+from reconciliation.watching import admin as watching_admin
+
+__all__ = ["ReconstructableBalanceAdmin", "ReconstructionAdmin", "watching_admin"]
 
 SHOWN_RECORDS = 10
 """Reconstructions on the page of a balance."""

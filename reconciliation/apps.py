@@ -1,7 +1,7 @@
 """The app that rebuilds balances from their transactions."""
 
 from django.apps import AppConfig
-from django.db.models.signals import post_save
+from django.db.models.signals import post_migrate, post_save
 
 
 class ReconciliationConfig(AppConfig):
@@ -11,7 +11,9 @@ class ReconciliationConfig(AppConfig):
     verbose_name = "Reconstruction"
 
     def ready(self) -> None:
-        """Connect the metadata flag to the service."""
+        """Connect the metadata flag to the service, and what must hold after every migrate."""
         from reconciliation.receivers import rebuild_on_request
+        from reconciliation.watching.schedules import ensure_schedules
 
         post_save.connect(rebuild_on_request, sender="balances.Balance", dispatch_uid="rebuild_on_request")
+        post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="ensure_schedules")

@@ -12,7 +12,7 @@ from django.test import TransactionTestCase
 from tests.client import Client
 from tests.world import MASTER_KEY
 
-RECORDS = ("reconstruction", "step", "refusal", "seal", "balanceedit", "transactionedit")
+RECORDS = ("reconstruction", "step", "refusal", "seal", "balanceedit", "transactionedit", "alertdelivery")
 GUARDED = ("balances", "transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
 
 
@@ -42,6 +42,7 @@ def _flush_past_the_guards() -> Iterator[None]:
                     cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
                 for table, trigger in journals:
                     cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
+            cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_periodic_defers, procrastinate_events CASCADE")
 
     TransactionTestCase._fixture_teardown = without_guards  # type: ignore[method-assign]
     yield

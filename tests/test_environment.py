@@ -89,6 +89,8 @@ def manage(*words: str, **given: str) -> subprocess.CompletedProcess[str]:
         ({"LEDGER_DATA_DIR": "/etc/passwd"}, "The secret /etc/passwd/django_secret_key can be neither read nor made"),
         ({"LEDGER_DATA_DIR": "/proc/none"}, "The secret /proc/none/django_secret_key can be neither read nor made"),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not a PostgreSQL URL"),
+        ({"LEDGER_ALERT_WEBHOOK_URL": "http://example.com/"}, "LEDGER_ALERT_WEBHOOK_URL must be an https URL"),
+        ({"LEDGER_ALERT_GROUP": "On call"}, "EMAIL_URL must say where mail is sent"),
     ],
 )
 def test_a_wrong_setting_ends_a_command_with_one_sentence(given: dict[str, str], sentence: str) -> None:
@@ -107,3 +109,41 @@ def test_a_data_directory_of_another_user_s_is_refused_in_one_sentence(tmp_path:
             kept_secret(tmp_path / "key")
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com/", "ftp://example.com/", "example.com", "https://", "https://a:b/", "http://[::1/"]
+)
+def test_a_webhook_is_refused_unless_it_is_https_or_on_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("A_HOOK", url)
+    with pytest.raises(Misconfigured, match="A_HOOK"):
+        environment.webhook("A_HOOK")
+
+
+@pytest.mark.parametrize("url", ["", "https://example.com/hook?key=1", "http://127.0.0.1:99/", "http://localhost/"])
+def test_a_webhook_that_nobody_can_listen_to_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("A_HOOK", url)
+    assert environment.webhook("A_HOOK") == url
+
+
+@pytest.mark.parametrize("url", ["mail.example.com", "imap://mail.example.com", "smtp://", "smtp://host:many"])
+def test_a_mail_server_that_cannot_be_one_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("A_SERVER", url)
+    with pytest.raises(Misconfigured, match="A_SERVER"):
+        environment.email("A_SERVER")
+
+
+@pytest.mark.parametrize(
+    ("url", "mail"),
+    [
+        ("", ("", 25, "", "", False, False)),
+        ("smtp://localhost", ("localhost", 25, "", "", False, False)),
+        ("smtp+tls://me:p%40ss@mail.example.com", ("mail.example.com", 587, "me", "p@ss", True, False)),
+        ("smtps://mail.example.com:2465", ("mail.example.com", 2465, "", "", False, True)),
+    ],
+)
+def test_a_mail_server_is_read_from_one_url(
+    monkeypatch: pytest.MonkeyPatch, url: str, mail: tuple[object, ...]
+) -> None:
+    monkeypatch.setenv("A_SERVER", url)
+    assert environment.email("A_SERVER") == mail

@@ -15,7 +15,7 @@ SEGMENTS = {
     "mocked-account": "accounts",
     "multi-search": "search",
     "refund-transaction": "transactions",
-    **dict.fromkeys(("sweeps", "plans", "incidents", "explanations", "alerts"), "reconstructions"),
+    **dict.fromkeys(("sweeps", "plans", "incidents", "explanations", "alerts", "schedules"), "reconstructions"),
 }
 """First path segment to resource; a key with scopes reaches no other path, whatever its scopes."""
 RESOURCES = frozenset(SEGMENTS.values())

@@ -5,8 +5,11 @@ from reconciliation.models.plans import Plan, PlanItem
 from reconciliation.models.records import Origin, Reconstruction, Refusal, Seal, Step
 from reconciliation.models.sweeps import Finding, Incident, Sweep
 from reconciliation.models.totals import TwoTotals
+from reconciliation.models.watching import Alert, AlertDelivery, Schedule, SweepFigures, Watchdog
 
 __all__ = [
+    "Alert",
+    "AlertDelivery",
     "BalanceEdit",
     "Finding",
     "Incident",
@@ -15,9 +18,12 @@ __all__ = [
     "PlanItem",
     "Reconstruction",
     "Refusal",
+    "Schedule",
     "Seal",
     "Step",
     "Sweep",
+    "SweepFigures",
     "TransactionEdit",
     "TwoTotals",
+    "Watchdog",
 ]

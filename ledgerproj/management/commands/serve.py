@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from typing import Any
 
@@ -13,7 +12,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from ledgerproj import processes
-from ledgerproj.environment import text
+from ledgerproj.environment import is_loopback, text
 
 DEFAULT_SECRETS = {"secret", "changeme", "change-me", "change_me", "password", "blnk", "some-secret", "your-secret-key"}
 SHORTEST_SECRET = 16
@@ -58,14 +57,6 @@ class Command(BaseCommand):
             log_level=LogLevels.error,
             respawn_failed_workers=True,
         ).serve()
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def refuse_weak_secrets() -> None:

@@ -1,0 +1,1 @@
+"""Watching: schedules start sweeps, conditions become alerts, alerts reach people. Nothing here repairs anything."""

@@ -1,0 +1,75 @@
+"""Starting what is due: once, however many workers there are, and a missed time is caught up once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from balances.exceptions import LedgerError
+from balances.snapshots import BATCH_SIZE
+from balances.tasks import request_snapshots
+from reconciliation.models import Origin, Schedule, Sweep
+from reconciliation.scope import Scope
+from reconciliation.tasks import request_sweep
+from reconciliation.watching.cron import last_due
+
+ACTOR = "schedule"
+"""Whom records name where nobody asked but the clock."""
+
+
+def start_due(at: datetime) -> list[Schedule]:
+    """Start what is due, each schedule in one commit with what it starts, and return the schedules that were answered.
+
+    The row is locked first, so two workers answer one after the other and the second finds nothing due. Of several
+    times that were missed only the last one counts. While a scheduled sweep, or any of the same scope, is still open
+    the next one waits.
+    """
+    return [schedule for name in STARTS if (schedule := _start_if_due(name, at))]
+
+
+def _start_if_due(name: str, at: datetime) -> Schedule | None:
+    with transaction.atomic():
+        schedule = Schedule.objects.select_for_update().get(name=name)
+        due = last_due(schedule.cron, at)
+        if not schedule.enabled or due <= schedule.last_due_at or _is_busy(schedule):
+            return None
+        schedule.last_due_at = due
+        schedule.refusal = _refusal(schedule)
+        schedule.save(update_fields=("last_due_at", "refusal"))
+        return schedule
+
+
+def _is_busy(schedule: Schedule) -> bool:
+    """Tell whether what it started before still goes on, or somebody else's sweep of the same scope."""
+    if schedule.name != Schedule.Name.SWEEP:
+        return False
+    concerned = Q(origin=Origin.SCHEDULE) | Q(scope=schedule.scope)
+    return Sweep.objects.filter(concerned, state__in=Sweep.OPEN).exists()
+
+
+def _refusal(schedule: Schedule) -> str:
+    """Start it, and return why that was refused, if it was: the ledger of its scope may be gone by now."""
+    try:
+        with transaction.atomic():
+            STARTS[schedule.name](schedule)
+    except LedgerError as error:
+        return error.message
+    return ""
+
+
+def _start_sweep(schedule: Schedule) -> None:
+    request_sweep(Scope.from_json(schedule.scope), actor=ACTOR, origin=Origin.SCHEDULE, deep=schedule.deep)
+
+
+def _start_snapshots(_: Schedule) -> None:
+    request_snapshots(BATCH_SIZE)
+
+
+STARTS: dict[str, Callable[[Schedule], None]] = {
+    Schedule.Name.SWEEP: _start_sweep,
+    Schedule.Name.SNAPSHOTS: _start_snapshots,
+}
+"""What each schedule starts."""

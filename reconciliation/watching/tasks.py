@@ -1,0 +1,29 @@
+"""The watchdog's minute: start what is due, then look at what is wrong."""
+
+from __future__ import annotations
+
+from procrastinate import JobContext, builtin_tasks
+from procrastinate.contrib.django import app
+
+from balances.models import now
+from reconciliation.watching.alerts import look
+from reconciliation.watching.starting import start_due
+
+QUEUE = "watching"
+KEEP_FINISHED_HOURS = 24
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queue=QUEUE, queueing_lock="watch")
+def watch(timestamp: int) -> None:
+    """Watch, every minute; a minute that no worker was there for is not made up for, what was due in it is."""
+    at = now()
+    start_due(at)
+    look(at)
+
+
+@app.periodic(cron="27 * * * *")
+@app.task(queueing_lock="forget_watching", pass_context=True)
+async def forget_watching(context: JobContext, timestamp: int) -> None:
+    """Delete finished jobs of the watchdog after a day, every hour: there are 1,440 a day."""
+    await builtin_tasks.remove_old_jobs(context, max_hours=KEEP_FINISHED_HOURS, queue=QUEUE)
