@@ -15,6 +15,7 @@ from reconciliation import applying
 from reconciliation.models import Origin, Sweep
 from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, resume_sweep, run_sweep
+from reconciliation.watching.alerts import look
 
 LOST_AFTER = timedelta(minutes=2)
 """A running sweep that has not moved for so long has lost its worker."""
@@ -38,11 +39,12 @@ def request_resume(sweep_id: str) -> Sweep:
 
 @app.task(name="sweep")
 def sweep(sweep_id: str) -> None:
-    """Run a sweep beside other work, at the pace of the settings."""
+    """Run a sweep beside other work, at the pace of the settings, and look at what it means for people."""
     try:
         waiting = Sweep.objects.filter(pk=sweep_id, state__in=(Sweep.State.QUEUED, Sweep.State.RUNNING))
         if waiting.exists():  # it may have been paused or cancelled before a worker was free
             run_sweep(sweep_id, pace=settings.LEDGER_SWEEP_PACE)
+            look(now())
     finally:
         close_old_connections()
 

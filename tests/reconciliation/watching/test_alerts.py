@@ -107,7 +107,9 @@ def scopes(balance: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("words", ["its ledger", "its ledger by name", "its currency", "its id", "its indicator"])
+@pytest.mark.parametrize(
+    "words", ["its ledger", "its ledger by name", "its currency", "its id", "its indicator", "its prefix"]
+)
 @pytest.mark.parametrize("clean", [True, False])
 def test_a_sweep_over_the_balance_counts_whatever_words_its_scope_uses(words: str, clean: bool) -> None:
     alice = world.balance(indicator="@alice")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from balances.api.permissions import sufficient_permissions
 from balances.models import now
 from reconciliation.models import Alert, AlertDelivery, Schedule
 from tests import world
@@ -129,6 +130,11 @@ def test_schedules_are_read_and_not_written_over_rest(api: Client) -> None:
     assert snapshots["next_due_at"] == "0001-01-01T00:00:00Z"
     for method in ("POST", "PUT"):
         assert api.send(method, "/schedules", {"cron": "* * * * *"}).status == 404
+
+
+def test_a_key_that_reads_reconstructions_reads_alerts_and_schedules_and_no_other_does() -> None:
+    for path in ("/alerts", "/schedules"):
+        assert sufficient_permissions("GET", path) == (("reconstructions", "read"),)
 
 
 def test_the_description_of_the_api_names_the_routes() -> None:

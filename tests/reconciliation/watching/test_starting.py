@@ -13,7 +13,9 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from balances.models import BalanceSnapshot, now
-from reconciliation.models import Alert, Origin, Schedule, Sweep, Watchdog
+from reconciliation.models import Alert, Origin, Schedule, Sweep, SweepFigures, Watchdog
+from reconciliation.scope import Scope
+from reconciliation.tasks import request_sweep
 from reconciliation.watching.schedules import ensure_schedules
 from reconciliation.watching.starting import start_due
 from reconciliation.watching.tasks import watch
@@ -131,6 +133,19 @@ def test_eight_workers_that_find_the_same_time_due_start_one_sweep() -> None:
         assert problems == []
         assert answered.count("sweep") == 1
         assert Sweep.objects.filter(state=Sweep.State.QUEUED).count() == 1
+
+
+@pytest.mark.usefixtures("no_clock")
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_that_has_finished_is_looked_at_without_waiting_for_the_minute() -> None:
+    yesterday = now() - timedelta(days=1)
+    all_is_quiet(yesterday)
+    swept = request_sweep(Scope(everything=True), actor="alice", origin=Origin.ADMIN)
+    call_command("work", "--once", verbosity=0)
+    swept.refresh_from_db()
+    assert swept.state == Sweep.State.FINISHED
+    assert SweepFigures.objects.get().sweep == swept
+    assert Watchdog.objects.get().looked_at > yesterday
 
 
 @pytest.mark.usefixtures("no_clock")
