@@ -55,6 +55,7 @@ SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED  # the embedded server is for http on this machine
 SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "balances.refusing.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SILENCED_SYSTEM_CHECKS = [

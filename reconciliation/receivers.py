@@ -9,6 +9,7 @@ from django.db import transaction
 
 from balances.models import Balance
 from reconciliation.models import Origin
+from reconciliation.refusals import record_refusal
 from reconciliation.runs import Request, reconstruct
 
 
@@ -29,3 +30,8 @@ def rebuild_on_request(instance: Balance, **_: Any) -> None:
         leave_result=True,
     )
     transaction.on_commit(partial(reconstruct, instance.balance_id, request))
+
+
+def record_refused(actor: str, door: str, what: str, why: str, address: str, **_: Any) -> None:
+    """Write down that somebody known was refused."""
+    record_refusal(actor=actor, door=door, what=what, why=why, address=address)

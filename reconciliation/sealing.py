@@ -21,7 +21,7 @@ from reconciliation.models import Reconstruction, Refusal, Seal, Step
 from reconciliation.reconstruction import SQL
 
 HOLD_CHAIN = Statement(SQL / "hold_chain.sql")
-VERSION = 1
+VERSION = 2
 """The lists of fields that new seals go by; older seals name theirs, and it stays in ``FIELDS``."""
 FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {
@@ -35,6 +35,7 @@ FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
         "refusal": ("refusal_id", "refused_at", "actor", "door", "what", "why", "address"),
     }
 }
+FIELDS[2] = FIELDS[1] | {"refusal": (*FIELDS[1]["refusal"], "attempts")}
 """What a seal covers: every column of each kind of record, by version."""
 Sealed = Reconstruction | Step | Refusal
 MODELS: dict[str, type[Sealed]] = {"reconstruction": Reconstruction, "step": Step, "refusal": Refusal}

@@ -11,7 +11,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from balances.models import now
-from reconciliation import applying
+from reconciliation import applying, refusals
 from reconciliation.models import Origin, Sweep
 from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, resume_sweep, run_sweep
@@ -60,6 +60,13 @@ def resume_lost_sweeps(timestamp: int) -> None:
                 _defer_sweep(sweep_id)
     finally:
         close_old_connections()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="report_refused_changes", queueing_lock="report_refused_changes")
+def report_refused_changes(timestamp: int) -> None:
+    """Write down, every five minutes, that changes of transactions were refused."""
+    refusals.report_refused_changes()
 
 
 def _defer_sweep(sweep_id: str) -> None:

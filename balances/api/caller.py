@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
+from balances.exceptions import LedgerError
 from balances.principals import Principal
+from balances.signals import refused
 
 
 def admit(request: HttpRequest, caller: Principal) -> None:
@@ -26,3 +28,15 @@ def principal(request: HttpRequest) -> Principal:
 def actor(request: HttpRequest) -> str:
     """Return whom the records are to name for a request that passed the gate."""
     return principal(request).actor
+
+
+def tell_refusal(request: HttpRequest, caller: Principal, error: LedgerError) -> None:
+    """Let listeners know that somebody known was refused; the refusal stands whatever becomes of them."""
+    refused.send_robust(
+        sender=Principal,
+        actor=caller.actor,
+        door="api",
+        what=f"{request.method} {request.path}",
+        why=f"{error.code}: {error.message}",
+        address=request.META.get("REMOTE_ADDR", ""),
+    )

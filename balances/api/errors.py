@@ -11,10 +11,12 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from balances.api.body import InvalidBody, MalformedBody
+from balances.api.caller import principal, tell_refusal
 from balances.exceptions import LedgerError
 
 logger = logging.getLogger(__name__)
 
+FORBIDDEN = 403
 STATUSES = {
     "GEN_MALFORMED_REQUEST": 400,
     "GEN_VALIDATION_ERROR": 400,
@@ -72,6 +74,9 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
         case InvalidBody():
             return _response(error.code, error.message, key="errors")
         case LedgerError():
+            if STATUSES[error.code] == FORBIDDEN:
+                request = context["request"]._request
+                tell_refusal(request, principal(request), error)
             return _response(error.code, error.message, details=error.details)
         case _:
             logger.error("A request failed unexpectedly", exc_info=error)

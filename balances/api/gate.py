@@ -20,13 +20,12 @@ from psycopg_pool import PoolTimeout
 
 from balances import exceptions, keyring
 from balances.api import permissions
-from balances.api.caller import admit
+from balances.api.caller import admit, tell_refusal
 from balances.api.errors import STATUSES, error_body, not_found
 from balances.exact_json import dumps
 from balances.exceptions import LedgerError
 from balances.keys import ApiKey
 from balances.principals import ANYBODY, MASTER, Principal
-from balances.signals import refused
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +134,7 @@ def _caller(request: HttpRequest) -> Principal:
             raise exceptions.ExpiredApiKey
         permissions.check(caller.scopes, request.method or "", request.path)
     except LedgerError as error:
-        _tell(request, caller, error)
+        tell_refusal(request, caller, error)
         raise
     keyring.note_use(key)
     return caller
@@ -151,18 +150,6 @@ def _stored_key(given: str) -> ApiKey:
     if key is None:
         raise exceptions.InvalidApiKey
     return key
-
-
-def _tell(request: HttpRequest, caller: Principal, error: LedgerError) -> None:
-    """Let listeners know that somebody known was refused; the refusal stands whatever becomes of them."""
-    refused.send_robust(
-        sender=ApiGate,
-        actor=caller.actor,
-        door="api",
-        what=f"{request.method} {request.path}",
-        why=f"{error.code}: {error.message}",
-        address=request.META.get("REMOTE_ADDR", ""),
-    )
 
 
 def _take_in_chunks(request: HttpRequest) -> None:

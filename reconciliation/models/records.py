@@ -140,10 +140,16 @@ class Refusal(models.Model):
     what = models.TextField()
     why = models.TextField()
     address = models.TextField(blank=True)
+    attempts = models.BigIntegerField(default=1)
+    """How many attempts it stands for: this one, and those before it that came too fast to be written one by one."""
 
     class Meta:
         ordering = ("-refused_at", "-refusal_id")
-        indexes = (models.Index(fields=("-refused_at", "-refusal_id"), name="refusals_newest"),)
+        indexes = (
+            models.Index(fields=("-refused_at", "-refusal_id"), name="refusals_newest"),
+            # What is already reported of the changes that the database refused.
+            models.Index(fields=("refused_at",), condition=Q(door="database"), name="refusals_of_database"),
+        )
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.what} ({self.why})"
