@@ -33,6 +33,10 @@ class MinorUnitsField(Field[Set, Get]):
         """Return the column type, without a scale or a limit."""
         return "numeric"
 
+    def get_internal_type(self) -> str:
+        """Return a type that Django knows how to insert in bulk as arrays, one parameter a column and not a value."""
+        return "DecimalField"
+
     def from_db_value(self, value: Decimal | int | None, expression: Any, connection: Any) -> int | Decimal | None:
         """Return an ``int``; a foreign database's fraction stays a ``Decimal``, so that it can be seen and mended."""
         if value is None or isinstance(value, int):

@@ -22,7 +22,7 @@ from balances.posting import restate_balances
 from balances.statements import Statement
 from reconciliation.deciding import NotPossibleNow, deciding, locked, require, take_step
 from reconciliation.models import Origin, Plan, PlanItem, Reconstruction, Step
-from reconciliation.planning import NO_ROWS, fingerprint
+from reconciliation.planning import NO_NUMBER, NO_ROWS, fingerprint
 from reconciliation.reconstruction import SQL, Measurement, measure
 from reconciliation.runs import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
 from reconciliation.sealing import hold_chain, seal
@@ -140,6 +140,8 @@ def _judge(items: Sequence[PlanItem], plan: Plan) -> list[Verdict]:
 def _verdict(item: PlanItem, measured: Measurement | None, plan: Plan, taken: dict[str, str]) -> Verdict:
     if measured is None:
         return Verdict(item, Outcome.STALE, "The balance is gone.")
+    if not measured.is_readable:
+        return Verdict(item, Outcome.REFUSED, f"Not corrected: {NO_NUMBER}.")
     if item.undoes:
         if item.undoes in taken:
             return Verdict(item, Outcome.STALE, f"Taken back already, by {taken[item.undoes]}.")

@@ -7,9 +7,8 @@ unless somebody says explicitly that it may correct them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +17,10 @@ from balances.exceptions import LedgerError
 from balances.locks import atomic_with_lock_limit
 from balances.models import TOTALS, now
 from balances.statements import Statement
+from reconciliation.causes import CAUSES
+from reconciliation.causes.model import COUNTING
 from reconciliation.deciding import ReasonRequired, take_step
+from reconciliation.explaining import EXPLAINED_AT_ONCE, explain
 from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Step, Sweep
 from reconciliation.policy import Facts, Policy, second_person_needed
 from reconciliation.reconstruction import SQL, Measurement, Totals, measure
@@ -27,11 +29,6 @@ from reconciliation.scope import Scope
 from reconciliation.trial_balance import corrected, judged, stored_sums
 
 WRONG_SNAPSHOTS = Statement(SQL / "wrong_snapshots.sql")
-INCOMPLETE = {
-    "archived_rows": "rows of this balance were archived away",
-    "forgotten_rate": "the exchange rate of some of its rows is gone",
-}
-"""Causes that say the source is incomplete: what they would correct to is not the truth."""
 NO_ROWS = "the balance has totals but no transactions"
 NO_NUMBER = "one of its totals is no number, and nothing that is added makes it one"
 MAX_TICKET = 200
@@ -157,29 +154,46 @@ def plan_for(proposal: Proposal, **about: Any) -> Plan:
 def _corrections(balance_ids: list[str], proposal: Proposal) -> list[Planned]:
     """Measure balances in one snapshot and return what would be done with those that drift."""
     drifted = [each for each in measure(balance_ids) if each.has_drift]
-    findings = Finding.objects.filter(balance_id__in=[each.balance_id for each in drifted], drifted=True)
-    latest = {
-        finding.balance_id: finding
-        for finding in findings.order_by("balance_id", "-found_at")
-        .distinct("balance_id")
-        .only("balance_id", "cause", "last_right_at")
-    }
+    sources = _sources(drifted)
     planned = []
     for measured in drifted:
-        finding = latest.get(measured.balance_id)
+        source = sources[measured.balance_id]
         item = PlanItem(**PlanItem.copied(measured))
-        gap = NO_NUMBER if not Decimal(item.difference.gross).is_finite() else ""
-        if not proposal.allow_incomplete:
-            gap = gap or incomplete(measured, finding.cause if finding else "")
-        if gap:
-            item.outcome, item.note = PlanItem.Outcome.REFUSED, f"Not corrected: {gap}."
-        planned.append(Planned(item, finding.last_right_at if finding else None))
+        if source.gap and not (proposal.allow_incomplete and measured.is_readable):
+            item.outcome, item.note = PlanItem.Outcome.REFUSED, f"Not corrected: {source.gap}."
+        planned.append(Planned(item, source.last_right_at))
     return planned
 
 
-def incomplete(measured: Measurement, cause: str) -> str:
-    """Return what is missing in the source of a balance, or nothing."""
-    return NO_ROWS if measured.is_empty else INCOMPLETE.get(cause, "")
+@dataclass(frozen=True)
+class Source:
+    """What is known of the rows behind a balance: what is missing there, if anything, and when it was last right."""
+
+    gap: str
+    last_right_at: datetime | None
+
+
+def _sources(drifted: list[Measurement]) -> dict[str, Source]:
+    """Ask the latest finding of each balance, and where none was explained yet, explain its drift now."""
+    sources: dict[str, Source] = {}
+    findings = Finding.objects.filter(
+        balance_id__in=[each.balance_id for each in drifted], drifted=True, explained_at__isnull=False
+    ).only("balance_id", "last_right_at", "explanations")
+    for finding in findings.order_by("balance_id", "-found_at").distinct("balance_id"):
+        counting = [each["cause"] for each in finding.explanations if each["certainty"] in COUNTING]
+        sources[finding.balance_id] = Source(_gap(counting), finding.last_right_at)
+    sources |= {each.balance_id: Source(NO_NUMBER, None) for each in drifted if not each.is_readable}
+    for portion in chunks((each for each in drifted if each.balance_id not in sources), EXPLAINED_AT_ONCE):
+        for balance_id, why in explain(portion).items():
+            counting = [each.cause for each in why.explanations if each.counts]
+            sources[balance_id] = Source(_gap(counting), why.last_right_at)
+    empty = {each.balance_id: replace(sources[each.balance_id], gap=NO_ROWS) for each in drifted if each.is_empty}
+    return sources | empty
+
+
+def _gap(causes: Iterable[str]) -> str:
+    """Return what is missing in a source whose drift has these causes, or nothing."""
+    return next((CAUSES[cause].title.lower() for cause in causes if CAUSES[cause].blocks), "")
 
 
 def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from balances.exceptions import BalanceNotFound, LedgerError
 from balances.locks import atomic_with_lock_limit
 from reconciliation.models import Plan, PlanItem, Reconstruction
-from reconciliation.planning import NotFound, Planned, Proposal, plan_for, write_down
+from reconciliation.planning import NO_NUMBER, NotFound, Planned, Proposal, plan_for, write_down
 from reconciliation.reconstruction import Measurement, Totals, measure
 from reconciliation.runs import PATIENCE, SERIALISE
 
@@ -92,5 +92,7 @@ def _refuse_twice(records: list[Reconstruction], balance_ids: list[str]) -> None
 def _taking_back(record: Reconstruction, measured: dict[str, Measurement]) -> Planned:
     if record.balance_id not in measured:
         raise BalanceNotFound(record.balance_id)
+    if not measured[record.balance_id].is_readable:
+        raise CannotBeUndone(f"{record.pk} cannot be taken back: of balance {record.balance_id} {NO_NUMBER}.")
     back = changed_by(measured[record.balance_id], record.previous - record.recalculated)
     return Planned(PlanItem(undoes=record.pk, **PlanItem.copied(back)), record.executed_at)

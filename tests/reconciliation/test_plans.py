@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from balances.exceptions import BalanceNotFound, LedgerError
-from balances.models import Balance, BalanceSnapshot
+from balances.models import Balance, BalanceSnapshot, now
 from balances.principals import ANYBODY, MASTER
 from reconciliation import applying
 from reconciliation.applying import apply, apply_in_background, carry_on_with_lost_ones, outcomes
@@ -221,14 +222,15 @@ def test_without_drift_there_is_nothing_to_plan() -> None:
 def test_an_incomplete_source_is_refused_unless_somebody_says_so() -> None:
     (wrong, archived), empty = drifted(2), world.balance()
     world.drift(empty, credit=500)
-    finding(archived, cause="archived_rows")
+    why = {"cause": "archived_rows", "certainty": "strong"}
+    finding(archived, explained_at=now(), explanations=[why | {"certainty": "possible"}, why])
     with pytest.raises(NothingToCorrect, match="2 of these balances drift, and the source of each is known"):
         plan_for([archived, empty])
 
     plan = applied([wrong, archived, empty])
     assert plan.balances == 1
     notes = dict(plan.items.values_list("balance_id", "note"))
-    assert notes[archived.pk] == "Not corrected: rows of this balance were archived away."
+    assert notes[archived.pk] == "Not corrected: rows archived away."
     assert notes[empty.pk] == "Not corrected: the balance has totals but no transactions."
     assert outcomes(plan) == {"waiting": 0, "applied": 1, "unchanged": 0, "stale": 0, "refused": 2}
     assert world.totals(empty)["credit_balance"] == 500
@@ -314,6 +316,18 @@ def test_what_changed_nothing_cannot_be_taken_back() -> None:
         propose_undo([], proposal())
 
 
+@pytest.mark.django_db
+def test_a_total_that_became_no_number_is_neither_corrected_nor_taken_back() -> None:
+    alice, bob = drifted(2)
+    applied([bob])
+    plan = approved([alice])
+    nan = Decimal("NaN")
+    Balance.objects.filter(pk__in=[alice.pk, bob.pk]).update(credit_balance=nan, balance=nan)
+    assert outcomes(apply(plan.pk, "alice", API))["refused"] == 1
+    with pytest.raises(CannotBeUndone, match="no number"):
+        propose_undo([Reconstruction.objects.get().pk], proposal())
+
+
 # --- what they do
 
 
@@ -359,7 +373,8 @@ def take_snapshot(balance: Balance) -> None:
         cursor.execute(
             "INSERT INTO balance_snapshots (balance_id, ledger_id, balance, credit_balance, debit_balance, "
             "inflight_balance, inflight_credit_balance, inflight_debit_balance, currency, snapshot_time, created_at, "
-            "meta_data) SELECT balance_id, ledger_id, 0, 0, 0, 0, 0, 0, currency, now(), now(), '{}' FROM balances "
+            "meta_data) SELECT balance_id, ledger_id, balance, credit_balance, debit_balance, inflight_balance, "
+            "inflight_credit_balance, inflight_debit_balance, currency, clock_timestamp(), now(), '{}' FROM balances "
             "WHERE balance_id = %s",
             [balance.pk],
         )

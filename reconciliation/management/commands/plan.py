@@ -1,0 +1,42 @@
+"""``manage.py plan``: write down what is to be corrected, for approval; change no balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from reconciliation.management.plan_command import PlanCommand
+from reconciliation.planning import Choice, propose
+
+
+class Command(PlanCommand):
+    """Adapter: proposes a plan and reports its balances."""
+
+    help = "Plan corrections of balances, findings, a sweep or an incident, measured anew. Changes no balance."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare what is to be corrected, and why."""
+        parser.add_argument("--balance", action="append", default=[], metavar="BALANCE_ID", help="may be repeated")
+        parser.add_argument("--finding", action="append", default=[], metavar="FINDING_ID", help="may be repeated")
+        parser.add_argument("--sweep", default="", metavar="SWEEP_ID", help="all that drifts among its findings")
+        parser.add_argument("--incident", default="", metavar="INCIDENT_ID", help="all that drifts among its findings")
+        parser.add_argument("--cause", default="", help="only findings with this cause")
+        parser.add_argument(
+            "--allow-incomplete", action="store_true", help="correct also where the source is known to be incomplete"
+        )
+        self.add_proposal_arguments(parser)
+
+    def handle(self, **options: Any) -> None:
+        """Propose, report, and say what has to happen next."""
+        with self.refusals_for_people(options):
+            choice = Choice(
+                balance_ids=tuple(options["balance"]),
+                finding_ids=tuple(options["finding"]),
+                sweep_id=options["sweep"],
+                incident_id=options["incident"],
+                cause=options["cause"],
+            )
+            plan = propose(choice, self.proposal(options, allow_incomplete=options["allow_incomplete"]))
+            self.report_plan(options, plan)
+        self.say_what_next(plan)
