@@ -124,7 +124,8 @@ def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation]
             hints += [each.as_hint(others) for each in equals]
             pool = [each for each in pool if each not in equals]
             continue
-        chosen.append(replace(best, alternatives=others))
+        certainty = "likely" if others and best.certainty == "strong" else best.certainty
+        chosen.append(replace(best, alternatives=others, certainty=certainty))
         rest -= best.drift
         pool = [each for each in pool if each.drift.fits(rest)]
     return chosen, sorted(hints, key=lambda each: -each.score), rest

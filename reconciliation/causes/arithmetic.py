@@ -58,11 +58,13 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
         yield _sign(case, row, moved, f"stands in the stored {other} instead of the {row.side}", "strong", 275)
     taken_off = Drift(**{row.side: -2 * row.units})
     if taken_off.fits(case.rest) and not case.rest.sides.get(other):
-        yield _sign(case, row, taken_off, f"was taken off the stored {row.side} instead of added", "likely", 166)
+        is_whole = any(each.side == row.side and each.units == 2 * row.units for each in case.rows)
+        certainty = "possible" if is_whole else "likely"  # that one row would be missing fits as well
+        yield _sign(case, row, taken_off, f"was taken off the stored {row.side} instead of added", certainty, 166)
 
 
 def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: str, score: int) -> Explanation:
-    sure = _in_step(case)
+    sure = _in_step(case) and not case.imported
     return Explanation(
         "wrong_sign",
         f"{row.name} {what}: {row.units} with the wrong sign.",
@@ -134,14 +136,14 @@ def _whole_totals(case: Case) -> Iterator[Explanation]:
 def rounding_bound(case: Case) -> tuple[int, int]:
     """Return the unit of rounding and the most that all roundings of this balance can add up to.
 
-    Half a unit for each row that was rounded: rows whose amount has a fraction of a minor unit; or, where all amounts
-    are tens of minor units though the currency has finer ones, rows that are no whole multiple of a hundred.
+    One minor unit for each row whose amount has a fraction of it, for that may have been cut. Or, where all amounts are
+    tens of minor units though the currency has finer ones, half of ten for each row that is no multiple of a hundred.
     """
     grain = case.grain
     if not grain:
         return 1, 0
     if grain["fractional"]:
-        return 1, (grain["fractional"] + 1) // 2 if grain["fractional"] == 1 else grain["fractional"]
+        return 1, grain["fractional"]
     if grain["row_count"] and not grain["not_tens"] and grain["precision"] >= 100:
         return 10, grain["not_hundreds"] * 10 // 2
     return 1, 0

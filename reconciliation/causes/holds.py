@@ -71,6 +71,7 @@ def _settled_twice_in_rows(hold: Hold, drift: Drift) -> Explanation:
 
 def _released_twice(case: Case, hold: Hold, child: str, drift: Drift, how: str) -> Explanation:
     contradicted = case.lag is not None and case.lag > 0  # then an update is missing, not one too many
+    one_more = how == "commit" and case.lag is not None and case.lag < 0  # rather the rest was released without a row
     return Explanation(
         "hold_released_twice",
         f"The {how} {child} of hold {hold.transaction_id} was taken off the inflight totals twice.",
@@ -78,7 +79,7 @@ def _released_twice(case: Case, hold: Hold, child: str, drift: Drift, how: str) 
         "possible" if contradicted else "strong",
         rows=(hold.transaction_id, child),
         evidence=_evidence(case, hold),
-        score=120 if contradicted else 190,
+        score=120 if contradicted else 175 if one_more else 190,
         since=hold.created_at,
     )
 

@@ -41,7 +41,7 @@ def _twice(case: Case, row: Row) -> Explanation:
     certainty, score = ("strong", 84) if both else ("likely", 78)
     if case.lag is not None and case.lag >= 0:
         certainty, score = "possible", 20  # counting twice would have raised the version twice
-    elif side in OTHER_SIDE and case.elsewhere(row, side):
+    elif case.imported or (side in OTHER_SIDE and case.elsewhere(row, side)):
         certainty, score = "possible", 20
     return Explanation(
         "counted_twice",
@@ -60,11 +60,12 @@ def _applied_all_the_same(case: Case, row: Row, cause: str, state: str, score: i
     for side in (row.side, f"inflight_{row.side}"):
         drift = Drift(**{side: row.units})
         if drift.fits(case.rest):
+            doubtful = case.imported or (side in OTHER_SIDE and case.elsewhere(row, side))
             yield Explanation(
                 cause,
                 f"{row.name} {state}, and its {row.units} are in the stored {side.replace('_', ' ')} all the same.",
                 drift,
-                "strong" if case.lag is None or case.lag < 0 else "likely",
+                "possible" if doubtful else "strong" if case.lag is None or case.lag < 0 else "likely",
                 rows=(row.transaction_id,),
                 evidence={"status": row.status, "version_lag": case.lag},
                 score=100 + score,

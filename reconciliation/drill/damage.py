@@ -1,14 +1,48 @@
-"""Damage as a buggy writer does it: totals move, or do not, without the journal taking it for an SQL edit."""
+"""Damage: totals that a buggy writer moved, unseen by the journal, and rows that somebody forced past the guards."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from balances.models import Transaction
 from balances.statements import Statement
 from reconciliation.reconstruction import SQL
 
 DAMAGE = Statement(SQL / "damage.sql")
-NOTHING = {"credit": 0, "debit": 0, "inflight_credit": 0, "inflight_debit": 0, "version": 0}
+FORCE = Statement(SQL / "force.sql")
+MOVED = ("credit", "debit", "inflight_credit", "inflight_debit", "version")
 
 
 def shift(balance_id: str, **by: int) -> None:
     """Move totals of a balance by minor units a side, and its ``version``; the nets follow from the sides."""
-    DAMAGE.rows(balance_id=balance_id, **NOTHING | by)
+    shift_many({balance_id: by})
+
+
+def shift_many(moves: dict[str, dict[str, int]]) -> None:
+    """Move totals of many balances, set-wise."""
+    columns = {f"{name}s": [by.get(name, 0) for by in moves.values()] for name in MOVED}
+    DAMAGE.rows(balance_ids=list(moves), **columns)
+
+
+@contextmanager
+def forced() -> Iterator[None]:
+    """Open an atomic block in which the guards of the core tables do not fire. The journal does."""
+    with transaction.atomic():
+        FORCE.rows()
+        yield
+
+
+def delete_rows(ids: list[str]) -> None:
+    """Delete transactions past the guard."""
+    with forced():
+        rows = Transaction.objects.filter(pk__in=ids)
+        rows._raw_delete(rows.db)
+
+
+def change_row(transaction_id: str, **columns: object) -> None:
+    """Change a transaction past the guard."""
+    with forced():
+        Transaction.objects.filter(pk=transaction_id).update(**columns)

@@ -1,0 +1,69 @@
+"""Faults without drift, which the checks of a sweep must find."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from balances.models import new_transaction_id
+from reconciliation.drill.faults import Fault, Places, end
+from reconciliation.drill.ledger import Status
+from reconciliation.drill.source_faults import snapshot
+
+
+def _fault(check: str, balances: tuple[str, ...]) -> Fault:
+    return Fault(f"check {check}", "no drift", balances, check=check)
+
+
+def settled_beyond(places: Places) -> Fault | None:
+    """Settle a hold for more than it held, in rows and totals alike."""
+    first, second = places.two_wallets()
+    when, units = places.ledger.instant(), places.ledger.amount()
+    hold = places.ledger.hold(first, second, units, when)
+    places.ledger.settle(hold, Status.APPLIED, units, when + timedelta(hours=1))
+    places.ledger.settle(hold, Status.APPLIED, units // 2, when + timedelta(hours=2))
+    return _fault("hold_settled_beyond", places.use(first, second))
+
+
+def void_without_hold(places: Places) -> Fault | None:
+    """Void a hold that never was, in rows and totals alike."""
+    first, second = places.two_wallets()
+    units = places.ledger.amount()
+    places.ledger.row(
+        Status.VOID, first, second, units, places.ledger.instant(), parent_transaction=new_transaction_id()
+    )
+    places.ledger.move(first, inflight_debit=-units, version=1)
+    places.ledger.move(second, inflight_credit=-units, version=1)
+    return _fault("void_without_hold", places.use(first, second))
+
+
+def child_without_parent(places: Places) -> Fault | None:
+    """Post a row that names a parent which never was."""
+    first, second = places.two_wallets()
+    parent = new_transaction_id()
+    places.ledger.post(first, second, places.ledger.amount(), places.ledger.instant(), parent_transaction=parent)
+    return _fault("child_without_parent", places.use(first, second))
+
+
+def wrong_hash(places: Places) -> Fault | None:
+    """Post a row that does not match its hash."""
+    first, second = places.two_wallets()
+    other = f"{places.chance.getrandbits(255) + 1:064x}"
+    places.ledger.post(first, second, places.ledger.amount(), places.ledger.instant(), hash=other)
+    return _fault("hash_disagrees", places.use(first, second))
+
+
+def row_without_amount(places: Places) -> Fault | None:
+    """Write a row that has no amount at all."""
+    first, second = places.two_wallets()
+    row = places.ledger.row(Status.APPLIED, first, second, 1, places.ledger.instant())
+    row.amount, row.precise_amount = None, None
+    return _fault("row_without_amount", places.use(end(row, "debit"), end(row, "credit")))
+
+
+def wrong_snapshot(places: Places) -> Fault | None:
+    """Keep a snapshot of totals that never were, beside a balance that is right."""
+    wallet = places.wallet()
+    if wallet is None:
+        return None
+    snapshot(places, wallet, None, credit=places.ledger.amount())
+    return _fault("snapshot_disagrees", places.use(wallet))

@@ -1,0 +1,79 @@
+"""Faults that leave nothing to go by. Whoever names a cause for one of them is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from balances.models import Transaction
+from reconciliation.drill.damage import shift
+from reconciliation.drill.faults import Fault, Places, end, riddle, units
+
+
+def odd_amount(places: Places) -> Fault | None:
+    """Move a total by an amount of no row."""
+    wallet = places.wallet()
+    if wallet is None:
+        return None
+    side = places.chance.choice(("credit", "debit", "inflight_credit", "inflight_debit"))
+    shift(wallet, **{side: places.chance.randint(1, 10**7) * places.chance.choice((1, -1))})
+    return riddle(f"odd amount in {side.replace('_', ' ')}", *places.use(wallet))
+
+
+def round_amount(places: Places) -> Fault | None:
+    """Move a total by an amount that rows have by chance.
+
+    It is added where one of these rows has a neighbour: taken off, it would be a lost update, the same to the byte.
+    """
+    wallet = places.wallet()
+    if wallet is None:
+        return None
+    side = places.chance.choice(("credit", "debit"))
+    amount = units(places.chance.choice(places.by_balance[wallet]))
+    alike = [row for row in places.by_balance[wallet] if units(row) == amount]
+    crowded = any(places.neighbours(row, wallet) for row in alike)
+    shift(wallet, **{side: amount * (1 if crowded else places.chance.choice((1, -1)))})
+    return riddle("amount of a row by chance", *places.use(wallet))
+
+
+def deleted_in_silence(places: Places) -> Fault | None:
+    """Delete a row with the journal silenced."""
+    row = places.applied("debit", lambda row: places.is_free(end(row, "credit")) and _stands_alone(places, row))
+    if row is None:
+        return None
+    with _silenced():
+        rows = Transaction.objects.filter(pk=row.pk)
+        rows._raw_delete(rows.db)
+    return riddle("deleted without a trace", *places.use(end(row, "debit"), end(row, "credit")))
+
+
+def edited_in_silence(places: Places) -> Fault | None:
+    """Change the amount of a row with the journal silenced."""
+    row = places.applied("debit", lambda row: places.is_free(end(row, "credit")))
+    if row is None:
+        return None
+    with _silenced():
+        Transaction.objects.filter(pk=row.pk).update(precise_amount=units(row) + places.ledger.amount())
+    return riddle("changed without a trace", *places.use(end(row, "debit"), end(row, "credit")))
+
+
+def _stands_alone(places: Places, row: Transaction) -> bool:
+    """Tell whether no other row would give it away."""
+    return not row.parent_transaction and not places.children[row.pk]
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Switch the triggers of transactions off, as their owner can."""
+    _triggers("DISABLE")
+    try:
+        yield
+    finally:
+        _triggers("ENABLE")
+
+
+def _triggers(word: str) -> None:
+    with connection.schema_editor() as editor:
+        editor.execute(f"ALTER TABLE transactions {word} TRIGGER USER")
