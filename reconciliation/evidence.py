@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from balances.statements import Statement
 from reconciliation.causes import arithmetic, days, journal
 from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Drift, Hold, Pair, Point, Row
 from reconciliation.models import BalanceEdit, Finding, Reconstruction, Sweep, TransactionEdit
-from reconciliation.reconstruction import SQL, Measurement, measure
+from reconciliation.reconstruction import SQL, Measurement, measure, units
 
 FITTING_ROWS = Statement(SQL / "fitting_rows.sql")
 FITTING_HOLDS = Statement(SQL / "fitting_holds.sql")
@@ -30,6 +30,8 @@ PAIRS = Statement(SQL / "pairs.sql")
 MIRRORS = Statement(SQL / "mirrors.sql")
 MOST_EDITS = 20_000
 """Journal entries read for a batch, the newest first: a foreign writer whose every posting is journaled has many."""
+CLOCKS = timedelta(minutes=1)
+"""How far the clocks of writers, which date rows, may be ahead of the database, which dates measurements."""
 SMALL = 1_000
 """Drift in minor units below which rounding may account for it."""
 READ_WHOLE = 200_000
@@ -113,11 +115,6 @@ def _remember(cases: dict[str, Case]) -> None:
         )
 
 
-def units(value: Decimal | int) -> int:
-    """Return minor units as an ``int``; a fraction out of a foreign database stays."""
-    return int(value) if value == int(value) else value  # type: ignore[return-value]  # as measurements do
-
-
 def _points_of(record: Reconstruction) -> list[Point]:
     """Return what a record knows: the drift it found, and that what it corrected was right from then on."""
     found = Drift.of(record.recalculated, record.previous)
@@ -163,7 +160,7 @@ def find_rows(cases: list[Case]) -> None:
     wanted: list[tuple[str, int, datetime]] = []
     holds: list[tuple[str, str, int]] = []
     for case in cases:
-        until, key = case.measurement.executed_at, case.balance_id
+        until, key = case.measurement.executed_at + CLOCKS, case.balance_id
         fitting = {abs(value) for value in case.rest.sides.values()}
         for side in OTHER_SIDE:
             fitting |= arithmetic.amounts(getattr(case.rest, side)) if getattr(case.rest, side) else set()
@@ -200,7 +197,8 @@ def _row(row: dict[str, Any]) -> Row:
 
 def _hold(row: dict[str, Any]) -> Hold:
     children = {
-        name: tuple((child, units(amount)) for child, amount in loads(row[name])) for name in ("commits", "voids")
+        name: tuple((child, units(Decimal(amount))) for child, amount in loads(row[name]))
+        for name in ("commits", "voids")
     }
     return Hold(**row | children | {"units": units(row["units"])})
 

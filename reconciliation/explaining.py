@@ -6,24 +6,25 @@ number of alternatives; a cause that many rows fit is a hint and counts for noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
 
-from balances.exceptions import BalanceNotFound
+from balances.exceptions import BalanceNotFound, UnreadableTotals
 from balances.models import now
 from balances.statements import Statement
 from reconciliation import evidence
 from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED
 from reconciliation.causes.journal import facts
-from reconciliation.causes.model import SIDES, Case, Drift, Explanation
-from reconciliation.evidence import Peers, units
+from reconciliation.causes.model import SIDES, Case, Drift, Explanation, Point
+from reconciliation.evidence import Peers
 from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
-from reconciliation.reconstruction import SQL, Measurement, measure
+from reconciliation.reconstruction import SQL, Measurement, measure, units
 
 WINDOW_ROWS = Statement(SQL / "window_rows.sql")
 EXPLAINED_AT_ONCE = 500
@@ -42,8 +43,10 @@ class Explained:
     drift: Drift
     explanations: list[Explanation]
     unexplained: int
-    last_right_at: datetime | None
-    first_wrong_at: datetime | None
+    last_right_at: datetime | None = None
+    first_wrong_at: datetime | None = None
+    history: tuple[Point, ...] = ()
+    """The moments at which the drift of the balance is known, in order."""
 
     @property
     def explained(self) -> int:
@@ -77,7 +80,7 @@ def explain(
     sweep are asked who drifts by the same amount.
     """
     measured = list(measurements)
-    cases = evidence.open_cases([each for each in measured if each.has_drift])
+    cases = evidence.open_cases([each for each in measured if each.is_readable and each.has_drift])
     known: dict[str, list[Explanation]] = {}
     evidence.find_rows(cases)
     for case in cases:
@@ -90,10 +93,7 @@ def explain(
         evidence.find_rows(after_facts)
     evidence.find_surroundings(after_facts, peers, sweep_id)
     explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
-    return {
-        each.balance_id: explained.get(each.balance_id) or Explained(each, Drift(), [], 0, None, None)
-        for each in measured
-    }
+    return {each.balance_id: explained.get(each.balance_id) or Explained(each, Drift(), [], 0) for each in measured}
 
 
 def _explained(case: Case, found: list[Explanation]) -> Explained:
@@ -102,7 +102,12 @@ def _explained(case: Case, found: list[Explanation]) -> Explained:
     unexplained = sum(min(abs(getattr(rest, side)), abs(getattr(case.drift, side))) for side in SIDES)
     ranked = sorted(explanations, key=lambda each: -each.drift.gross)
     return Explained(
-        case.measurement, case.drift, ranked + hints[:HINTS], unexplained, *_since(case, explanations, unexplained)
+        case.measurement,
+        case.drift,
+        ranked + hints[:HINTS],
+        unexplained,
+        *_since(case, explanations, unexplained),
+        tuple(case.points),
     )
 
 
@@ -146,26 +151,34 @@ def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tup
 
 @dataclass(frozen=True)
 class SinceWhen:
-    """One balance explained, with the points of its history and the rows in the window where the drift began."""
+    """One balance explained, with the moments at which its drift is known, and the rows of the window it began in."""
 
     explained: Explained
     window: list[dict[str, Any]]
 
 
 def explain_balance(balance_id: str) -> SinceWhen:
-    """Measure one balance now, explain it, and show the window in which it went wrong. Raises ``BalanceNotFound``."""
+    """Measure one balance now, explain it, and show the window in which it went wrong.
+
+    Raises ``BalanceNotFound``, or ``UnreadableTotals`` where a total is no number.
+    """
     measurements = measure([balance_id])
     if not measurements:
         raise BalanceNotFound(balance_id)
+    if not measurements[0].is_readable:
+        raise UnreadableTotals(balance_id)
     explained = explain(measurements)[balance_id]
     if not explained.drift:
         return SinceWhen(explained, [])
-    rows = WINDOW_ROWS.rows(
-        balance_id=balance_id,
-        after=explained.last_right_at,
-        until=explained.first_wrong_at,
-    )
+    rows = WINDOW_ROWS.rows(balance_id=balance_id, after=explained.last_right_at, until=explained.first_wrong_at)
     return SinceWhen(explained, [row | {"units": units(row["units"])} for row in rows])
+
+
+def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:
+    """Measure balances now, some at a time, and yield those that drift, explained. Unknown ids are left out."""
+    remaining = iter(balance_ids)
+    while chunk := list(islice(remaining, EXPLAINED_AT_ONCE)):
+        yield from (each for each in explain(measure(chunk)).values() if each.drift)
 
 
 def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from reconciliation.api import plan_views, sweep_views, views, watching
+from reconciliation.api import explanation, plan_views, sweep_views, views, watching
 
 urlpatterns = [
     path("alerts", watching.AlertsView.as_view()),
     path("metrics", watching.MetricsView.as_view()),
     path("schedules", watching.SchedulesView.as_view()),
     path("balances/<str:balance_id>", views.BalanceView.as_view()),
+    path("balances/<str:balance_id>/explanation", explanation.ExplanationView.as_view()),
     path("balances/<str:balance_id>/reconstructions", views.ReconstructionsView.as_view()),
     path("sweeps", sweep_views.SweepsView.as_view()),
     path("sweeps/<str:sweep_id>", sweep_views.SweepView.as_view()),

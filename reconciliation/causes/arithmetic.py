@@ -64,7 +64,8 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
 
 
 def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: str, score: int) -> Explanation:
-    sure = _in_step(case) and not case.imported
+    doubtful = case.imported or (len(drift.sides) == 1 and case.elsewhere(row, row.side))
+    sure = _in_step(case) and not doubtful
     return Explanation(
         "wrong_sign",
         f"{row.name} {what}: {row.units} with the wrong sign.",
@@ -83,7 +84,7 @@ def _factor(case: Case, row: Row) -> Iterator[Explanation]:
         not_at_all = Drift(**{row.side: row.units // factor - row.units}) if row.units % factor == 0 else Drift()
         for drift, what in ((once_more, f"{factor} times too large"), (not_at_all, f"divided by {factor}")):
             if drift.fits(case.rest):
-                known = row.precision == factor and _in_step(case)
+                known = row.precision == factor and _in_step(case) and not case.elsewhere(row, row.side)
                 yield Explanation(
                     "precision_factor",
                     f"{row.name} stands in the stored {row.side} {what}; its precision is {row.precision}.",

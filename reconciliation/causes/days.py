@@ -71,6 +71,7 @@ def _lost_together(case: Case, pair: Pair) -> Iterator[Explanation]:
         return
     apart = abs(pair.second_at - pair.first_at)
     sure = case.lag == 2 or (apart <= SECOND and case.lag is None)
+    sure = sure and not case.mirrors.get((pair.side, -pair.units))
     yield Explanation(
         "lost_update",
         f"{pair.first_id} ({pair.first_reference}) and {pair.second_id} ({pair.second_reference}), one after the "

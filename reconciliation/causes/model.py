@@ -15,7 +15,9 @@ Status = Transaction.Status
 SECOND = timedelta(seconds=1)
 OTHER_SIDE = {"credit": "debit", "debit": "credit"}
 COUNTING = ("certain", "strong", "likely")
-"""How sure an explanation must be to count as explained; ``possible`` ones are hints."""
+"""How sure an explanation must be to count as explained."""
+CERTAINTIES = (*COUNTING, "possible")
+"""How sure an explanation can be; ``possible`` ones are hints."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Explanation:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as findings and REST give it."""
+        """Return it as findings, REST and commands give it."""
         return {
             "cause": self.cause,
             "sentence": self.sentence,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.db import connection
 
 from balances.models import Transaction
-from reconciliation.drill.damage import shift
+from reconciliation.drill.damage import forced, shift
 from reconciliation.drill.faults import Fault, Places, end, riddle, units
 
 
@@ -66,14 +66,16 @@ def _stands_alone(places: Places, row: Transaction) -> bool:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Switch the triggers of transactions off, as their owner can."""
-    _triggers("DISABLE")
+    """Force changes with the journal of transactions switched off, as the owner of the table can."""
+    _journal("DISABLE")
     try:
-        yield
+        with forced():
+            yield
     finally:
-        _triggers("ENABLE")
+        _journal("ENABLE ALWAYS")
 
 
-def _triggers(word: str) -> None:
+def _journal(word: str) -> None:
     with connection.schema_editor() as editor:
-        editor.execute(f"ALTER TABLE transactions {word} TRIGGER USER")
+        for trigger in ("forced_updates_are_journaled", "forced_deletes_are_journaled"):
+            editor.execute(f"ALTER TABLE transactions {word} TRIGGER {trigger}")
