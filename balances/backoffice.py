@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.utils import quote
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -119,6 +121,14 @@ class LedgerModelAdmin(ModelAdmin):
         if object_id is not None and quote("_") not in object_id:
             object_id = quote(object_id)
         return super().changeform_view(request, object_id, *args, **options)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Refuse an action that was not offered; Django alone would show the list as if nothing had been asked."""
+        if set(request.POST.getlist("action")) - {""} - set(self.get_actions(request)):
+            raise PermissionDenied
+        if "\x00" in "".join(request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("No row has such an id.")
+        return super().changelist_view(request, extra_context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: rows come from posting."""

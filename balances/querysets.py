@@ -24,6 +24,10 @@ class BalanceQuerySet(models.QuerySet["Balance"]):
         """Return the one balance with this indicator in this currency, or none."""
         return self.filter(indicator=indicator, currency=currency)
 
+    def called(self, name: str) -> BalanceQuerySet:
+        """Return the balances with this indicator, one a currency; its ``@`` may be left out."""
+        return self.filter(Q(indicator=name) | Q(indicator=f"@{name}"))
+
     def locked(self, balance_ids: Iterable[str]) -> BalanceQuerySet:
         """Lock rows against other writers, always in key order, so that no two writers wait for each other."""
         return self.filter(balance_id__in=list(balance_ids)).order_by("balance_id").select_for_update(no_key=True)

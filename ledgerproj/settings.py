@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 
 from ledgerproj import environment
+from ledgerproj.sidebar import NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LEDGER_DATA_DIR = Path(environment.text("LEDGER_DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -196,45 +196,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [lambda request: static("balances/money.css")],
     "SIDEBAR": {
         "show_search": False,
-        "navigation": [
-            {
-                "title": "Ledger",
-                "items": [
-                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
-                    for title, icon, model in (
-                        ("Balances", "account_balance_wallet", "balances_balance"),
-                        ("Transactions", "receipt_long", "balances_transaction"),
-                        ("Ledgers", "menu_book", "balances_ledger"),
-                        ("Reconstructions", "history", "reconciliation_reconstruction"),
-                    )
-                ],
-            },
-            {
-                "title": "Watching",
-                "collapsible": True,
-                "items": [
-                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
-                    for title, icon, model in (
-                        ("Alerts", "notifications", "reconciliation_alert"),
-                        ("Schedules", "event_repeat", "reconciliation_schedule"),
-                        ("Alert deliveries", "outgoing_mail", "reconciliation_alertdelivery"),
-                    )
-                ],
-            },
-            {
-                "title": "Administration",
-                "collapsible": True,
-                "items": [
-                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
-                    for title, icon, model in (
-                        ("API keys", "key", "balances_apikey"),
-                        ("Users", "person", "auth_user"),
-                        ("Groups", "group", "auth_group"),
-                        ("Background jobs", "schedule", "procrastinate_procrastinatejob"),
-                    )
-                ],
-            },
-        ],
+        "navigation": NAVIGATION,
     },
 }
 

@@ -95,7 +95,7 @@ def _asked(request: HttpRequest, **how: Any) -> Request:
 def _run(ids: list[str], asked: Request) -> list[Comparison]:
     """Run on one balance, which always leaves a record, or on many, which leaves one for each that drifted."""
     if len(ids) == 1:
-        return [Comparison.of_record(reconstruct(ids[0], asked))]
+        return [Comparison.of_row(reconstruct(ids[0], asked))]
     return [Comparison.of(found.measurement, refused=found.refused) for found in reconstruct_many(ids, asked)]
 
 

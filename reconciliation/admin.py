@@ -5,28 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.admin import BalanceAdmin, known_precision, last_transactions
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display
-from balances.models import Balance
-from balances.templatetags.money import difference, instant, money
+from balances.models import Balance, BalanceSnapshot
+from balances.templatetags.money import instant, money
+from reconciliation import evidence_admin, finding_admin, plan_admin, sweep_admin
 from reconciliation.actions import preview_reconstruction, reconstruct_balances
+from reconciliation.columns import balance_link, net_difference, row_link, short
 from reconciliation.comparison import Comparison, last_result
-from reconciliation.models import Reconstruction
+from reconciliation.evidence_admin import changes
+from reconciliation.models import BalanceEdit, Finding, Reconstruction
+from reconciliation.plan_actions import take_back
+from reconciliation.undoing import undone
 from reconciliation.watching import admin as watching_admin
 
-__all__ = ["ReconstructableBalanceAdmin", "ReconstructionAdmin", "watching_admin"]
+# Django looks for admin pages in this module: these are the pages of the others.
+__all__ = [
+    "ReconstructableBalanceAdmin",
+    "ReconstructionAdmin",
+    "evidence_admin",
+    "finding_admin",
+    "plan_admin",
+    "sweep_admin",
+    "watching_admin",
+]
 
 SHOWN_RECORDS = 10
-"""Reconstructions on the page of a balance."""
+"""Reconstructions, and edits past the posting path, on the page of a balance."""
+SHOWN_SNAPSHOTS = 5
+"""Snapshots on the page of a balance."""
 
 admin.site.unregister(Balance)
 
@@ -46,23 +58,13 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
         """Tell who may reconstruct."""
         return request.user.has_perm("balances.reconstruct_balance")
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Refuse an action that was not offered; Django alone would show the list as if nothing had been asked."""
-        if set(request.POST.getlist("action")) - {""} - set(self.get_actions(request)):
-            raise PermissionDenied
-        if "\x00" in "".join(request.POST.getlist(ACTION_CHECKBOX_NAME)):
-            raise BadRequest("No balance has such an id.")
-        return super().changelist_view(request, extra_context)
-
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add the last result, the history and the actions that this person may take."""
         balance = context["original"]
-        context |= {
+        history = list(Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS])
+        context |= _evidence(request, balance, history) | {
             "result": last_result(balance),
-            "history": [
-                (record, Comparison.of_record(record))
-                for record in Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS]
-            ],
+            "history": [(record, Comparison.of_row(record)) for record in history],
             "balance_actions": [
                 {"name": name, "title": offered[2]} for name, offered in self.get_actions(request).items() if offered
             ],
@@ -70,18 +72,41 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
         return super().render_change_form(request, context, *args, **options)
 
 
-BESIDES = '<span class="ledger-besides">{} {}</span>'
+def _evidence(request: HttpRequest, balance: Balance, history: list[Reconstruction]) -> dict[str, Any]:
+    """Return the newest finding and why, the last snapshots and edits, each where this person may look at it."""
+    may = {name: request.user.has_perm(f"{name.replace('.', '.view_')}") for name in (FINDING, SNAPSHOT, EDIT)}
+    finding = Finding.objects.filter(balance_id=balance.pk).order_by("-found_at").first() if may[FINDING] else None
+    corrected = finding is not None and any(
+        record.version_after != record.version_before and record.executed_at > finding.found_at for record in history
+    )
+    snapshots = BalanceSnapshot.objects.filter(balance=balance.pk)
+    edits = BalanceEdit.objects.filter(balance_id=balance.pk).order_by("-edited_at")
+    return {
+        "may_see_findings": may[FINDING],
+        "finding": finding,
+        "explanations": finding_admin.explained(finding)[:1] if finding else [],
+        "corrected_since": corrected,
+        "may_see_snapshots": may[SNAPSHOT],
+        "snapshots": snapshots[:SHOWN_SNAPSHOTS] if may[SNAPSHOT] else [],
+        "may_see_edits": may[EDIT],
+        "edits": [(edit, changes(edit)) for edit in edits[:SHOWN_RECORDS]] if may[EDIT] else [],
+    }
+
+
+FINDING, SNAPSHOT, EDIT = "reconciliation.finding", "balances.balancesnapshot", "reconciliation.balanceedit"
 OUTCOME_COLOURS = {
     Reconstruction.Outcome.PREVIEWED: "info",
     Reconstruction.Outcome.CORRECTED: "warning",
     Reconstruction.Outcome.NO_DRIFT: "success",
+    Reconstruction.Outcome.UNDONE: "danger",
 }
 
 
 @admin.register(Reconstruction)
 class ReconstructionAdmin(LedgerModelAdmin):
-    """The record: append-only, so only to be looked at."""
+    """The record: append-only, so only to be looked at; a correction can be taken back by a plan."""
 
+    actions = (take_back,)
     change_form_template = "admin/reconciliation/reconstruction_change_form.html"
     list_display = ("executed", "name", "currency", "state", "net_difference", "after", "who", "why")
     list_filter = (
@@ -103,7 +128,8 @@ class ReconstructionAdmin(LedgerModelAdmin):
                     ("ledger_name", "outcome"),
                     ("executed", "origin"),
                     ("who", "versions"),
-                    "rows",
+                    ("rows", "from_plan"),
+                    ("undoes_record", "undone_by"),
                     "reconstruction_id",
                     "reason",
                 )
@@ -121,18 +147,37 @@ class ReconstructionAdmin(LedgerModelAdmin):
         elif term.startswith("bln_"):
             queryset = queryset.filter(balance_id=term)
         elif term:
-            named = Balance.objects.filter(Q(indicator=term) | Q(indicator=f"@{term}"))
-            queryset = queryset.filter(balance_id__in=named.values("balance_id"))
+            queryset = queryset.filter(balance_id__in=Balance.objects.called(term).values("balance_id"))
         return queryset, False
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add the six totals before and after."""
+        """Add the six totals before and after, and whether this person may take the correction back."""
         record = context["original"]
         context |= {
-            "each": Comparison.of_record(record),
+            "may_take_back": self.has_undo_reconstruction_permission(request) and _can_be_taken_back(record),
+            "each": Comparison.of_row(record),
             "precision": known_precision(last_transactions(record.balance_id)),
         }
         return super().render_change_form(request, context, *args, **options)
+
+    def has_undo_reconstruction_permission(self, request: HttpRequest) -> bool:
+        """Tell who may take corrections back."""
+        return request.user.has_perm("reconciliation.undo_reconstruction")
+
+    @display(description="Plan")
+    def from_plan(self, record: Reconstruction) -> SafeString | str:
+        """Link to the plan that it belongs to."""
+        return row_link("plan", record.plan_id)
+
+    @display(description="Takes back")
+    def undoes_record(self, record: Reconstruction) -> SafeString | str:
+        """Link to the correction that it took back."""
+        return row_link("reconstruction", record.undoes)
+
+    @display(description="Taken back by")
+    def undone_by(self, record: Reconstruction) -> SafeString | str:
+        """Link to the record that took it back."""
+        return row_link("reconstruction", undone([record.pk]).get(record.pk))
 
     @display(description="Executed (UTC)", ordering="executed_at")
     def executed(self, record: Reconstruction) -> str:
@@ -146,9 +191,8 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Balance")
     def balance_page(self, record: Reconstruction) -> SafeString:
-        """Link to the balance; its name is the record's own copy."""
-        url = reverse("admin:balances_balance_change", args=[record.balance_id])
-        return format_html('<a class="text-link" href="{}">{}</a>', url, self.name(record))
+        """Link to the balance."""
+        return balance_link(record)
 
     @display(description="Outcome", label=OUTCOME_COLOURS)
     def state(self, record: Reconstruction) -> tuple[str, str]:
@@ -158,12 +202,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
     @display(description="Difference")
     def net_difference(self, record: Reconstruction) -> SafeString:
         """Show what the balance changed by, or would have, in minor units, and what else did."""
-        besides = Comparison.of_record(record).besides
-        return format_html(
-            "{}{}",
-            difference(record.recalculated_balance - record.previous_balance),
-            format_html_join("", BESIDES, ((line.label.lower(), f"{line.difference:+}") for line in besides)),
-        )
+        return net_difference(Comparison.of_row(record))
 
     @display(description="Recalculated")
     def after(self, record: Reconstruction) -> SafeString:
@@ -178,7 +217,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
     @display(description="Reason")
     def why(self, record: Reconstruction) -> str:
         """Show the beginning of the reason."""
-        return record.reason if len(record.reason) <= 60 else f"{record.reason[:60]}…"
+        return short(record.reason)
 
     @display(description="Transactions read")
     def rows(self, record: Reconstruction) -> str:
@@ -191,3 +230,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
         if record.version_before == record.version_after:
             return f"{record.version_before}, unchanged"
         return f"{record.version_before}, then {record.version_after}"
+
+
+def _can_be_taken_back(record: Reconstruction) -> bool:
+    return not record.dry_run and bool(record.difference) and not undone([record.pk])

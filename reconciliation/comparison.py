@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from balances.models import TOTALS, Balance
-from reconciliation.models import Reconstruction
+from reconciliation.models import Finding, PlanItem, Reconstruction
 from reconciliation.reconstruction import Measurement, Totals
 
 RESULT_KEY = "BLNK_RECONCILIATION_RESULT"
@@ -60,13 +60,13 @@ class ResultField:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One balance before and after: what a measurement found, or what a record says was found."""
+    """One balance before and after: what a measurement found, or what a row says was found; ``rows`` may be unknown."""
 
     balance_id: str
     name: str
     currency: str
     ledger_name: str
-    rows: int
+    rows: int | None
     before: Totals
     after: Totals
     refused: bool = False
@@ -77,9 +77,9 @@ class Comparison:
         return cls(**_identity(found), before=found.stored, after=found.recalculated, refused=refused)
 
     @classmethod
-    def of_record(cls, record: Reconstruction) -> Comparison:
-        """Compare what a record keeps."""
-        return cls(**_identity(record), before=record.previous, after=record.recalculated)
+    def of_row(cls, row: Reconstruction | Finding | PlanItem) -> Comparison:
+        """Compare what a record, a finding or an item of a plan keeps."""
+        return cls(**_identity(row), before=row.previous, after=row.recalculated)
 
     @property
     def lines(self) -> list[Line]:
@@ -103,16 +103,16 @@ class Comparison:
     @property
     def is_empty(self) -> bool:
         """Tell whether there are totals and not one row behind them."""
-        return bool(self.before) and not self.rows
+        return bool(self.before) and self.rows == 0
 
 
-def _identity(found: Measurement | Reconstruction) -> dict[str, Any]:
+def _identity(found: Measurement | Reconstruction | Finding | PlanItem) -> dict[str, Any]:
     return {
         "balance_id": found.balance_id,
         "name": found.indicator or found.balance_id,
         "currency": found.currency,
         "ledger_name": found.ledger_name,
-        "rows": found.credit_rows + found.debit_rows + found.hold_rows,
+        "rows": None if isinstance(found, PlanItem) else found.credit_rows + found.debit_rows + found.hold_rows,
     }
 
 

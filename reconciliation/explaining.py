@@ -170,8 +170,13 @@ def explain_balance(balance_id: str) -> SinceWhen:
     explained = explain(measurements)[balance_id]
     if not explained.drift:
         return SinceWhen(explained, [])
-    rows = WINDOW_ROWS.rows(balance_id=balance_id, after=explained.last_right_at, until=explained.first_wrong_at)
-    return SinceWhen(explained, [row | {"units": units(row["units"])} for row in rows])
+    return SinceWhen(explained, window(balance_id, explained.last_right_at, explained.first_wrong_at))
+
+
+def window(balance_id: str, after: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+    """Return the newest 50 rows of a balance written after one moment and not after another: where it went wrong."""
+    rows = WINDOW_ROWS.rows(balance_id=balance_id, after=after, until=until)
+    return [row | {"units": units(row["units"])} for row in rows]
 
 
 def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:

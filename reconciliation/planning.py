@@ -140,7 +140,11 @@ def propose(choice: Choice, proposal: Proposal) -> Plan:
         incident = Incident.objects.filter(pk=choice.incident_id).first()
         sweep_id = choice.sweep_id or (incident and incident.sweep_id)
         plan = plan_for(proposal, incident=incident, sweep_id=sweep_id or None)
-        return write_down(plan, (_corrections(ids, proposal) for ids in chunks(choice.ids(), MEASURED_AT_ONCE)))
+        portions = (
+            corrections(ids, allow_incomplete=proposal.allow_incomplete)
+            for ids in chunks(choice.ids(), MEASURED_AT_ONCE)
+        )
+        return write_down(plan, portions)
 
 
 def plan_for(proposal: Proposal, **about: Any) -> Plan:
@@ -151,15 +155,15 @@ def plan_for(proposal: Proposal, **about: Any) -> Plan:
     )
 
 
-def _corrections(balance_ids: list[str], proposal: Proposal) -> list[Planned]:
-    """Measure balances in one snapshot and return what would be done with those that drift."""
+def corrections(balance_ids: list[str], *, allow_incomplete: bool) -> list[Planned]:
+    """Measure balances in one snapshot and return, unsaved, what would be done with those that drift."""
     drifted = [each for each in measure(balance_ids) if each.has_drift]
     sources = _sources(drifted)
     planned = []
     for measured in drifted:
         source = sources[measured.balance_id]
         item = PlanItem(**PlanItem.copied(measured))
-        if source.gap and not (proposal.allow_incomplete and measured.is_readable):
+        if source.gap and not (allow_incomplete and measured.is_readable):
             item.outcome, item.note = PlanItem.Outcome.REFUSED, f"Not corrected: {source.gap}."
         planned.append(Planned(item, source.last_right_at))
     return planned
@@ -220,7 +224,7 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
         PlanItem.objects.bulk_create((planned.item for planned in portion), batch_size=1_000)
     if not facts.balances:
         raise NothingToCorrect(_refused_all(refused) if refused else None)
-    plan.balances = facts.balances
+    plan.balances, plan.drift = facts.balances, facts.drift
     plan.trial_balance = _trial_balance(differences)
     plan.fingerprint = fingerprint(plan)
     plan.needs_approval, plan.policy = second_person_needed(facts, Policy.of_settings())

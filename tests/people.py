@@ -8,6 +8,19 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 _numbers = itertools.count(1)
+CASES = (
+    "view_sweep",
+    "view_finding",
+    "view_incident",
+    "view_plan",
+    "view_step",
+    "view_refusal",
+    "view_seal",
+    "view_balanceedit",
+    "view_transactionedit",
+    "view_balancesnapshot",
+)
+"""What lets somebody look at sweeps, plans and the evidence."""
 VIEW = ("view_ledger", "view_balance", "view_transaction", "view_reconstruction")
 
 

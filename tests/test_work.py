@@ -28,12 +28,6 @@ def test_the_worker_runs_what_is_waiting_and_ends() -> None:
     assert ours().latest("id").status == "succeeded"
 
 
-def test_a_worker_of_one_queue_leaves_the_others_alone() -> None:
-    forget_finished_jobs.defer(timestamp=0)
-    call_command("work", "--once", "--queue", "watching")
-    assert ours().latest("id").status == "todo"
-
-
 def ours() -> Any:
     """Return the jobs of this file: other tests leave some, and schedules add theirs every minute."""
     return ProcrastinateJob.objects.filter(task_name=forget_finished_jobs.name)

@@ -12,7 +12,8 @@ from django.db.models import F
 
 from balances.models import TOTALS, Balance, Ledger, Transaction
 from balances.posting import Posting, open_balance, open_ledger, post_transaction
-from reconciliation.models import Origin
+from reconciliation.models import Finding, Origin, Sweep
+from reconciliation.reconstruction import measure
 from reconciliation.runs import Request
 
 MASTER_KEY = "test-master-key"
@@ -84,6 +85,20 @@ def drift(target: Balance, *, credit: int = 0, debit: int = 0, hold_credit: int 
         inflight_debit_balance=F("inflight_debit_balance") + hold_debit,
         inflight_balance=F("inflight_balance") + hold_credit - hold_debit,
     )
+
+
+def sweep(**fields: Any) -> Sweep:
+    """Write down a finished sweep without running it."""
+    given: dict[str, Any] = {"actor": "alice", "origin": Origin.COMMAND, "state": Sweep.State.FINISHED}
+    return Sweep.objects.create(**(given | {"scope": {"everything": True}, "measured_all": True} | fields))
+
+
+def finding(target: Balance, swept: Sweep | None = None, **fields: Any) -> Finding:
+    """Write down what a sweep would have found on a balance."""
+    measured = measure([target.pk])[0]
+    counted = {name: getattr(measured, name) for name in ("version", "credit_rows", "debit_rows", "hold_rows")}
+    given = {"drifted": measured.has_drift, "found_at": measured.executed_at, "sweep": swept or sweep()}
+    return Finding.objects.create(**Finding.copied(measured), **counted, **(given | fields))
 
 
 def totals(target: Balance) -> dict[str, int]:

@@ -47,6 +47,8 @@ class Plan(models.Model):
     fingerprint = models.TextField()
     """SHA-256 over the drift that was measured for each balance."""
     balances = models.BigIntegerField()
+    drift = ExactJSONField(default=dict)
+    """Gross drift that it corrects, in minor units by currency."""
     snapshots = models.BigIntegerField(default=0)
     """Snapshots of these balances that keep the wrong totals."""
     monitors = models.BigIntegerField(default=0)

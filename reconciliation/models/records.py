@@ -124,7 +124,11 @@ class Step(models.Model):
 
     class Meta:
         ordering = ("taken_at", "step_id")
-        indexes = (models.Index(fields=("plan_id", "taken_at"), name="steps_of_plan"),)
+        indexes = (
+            models.Index(fields=("plan_id", "taken_at"), name="steps_of_plan"),
+            # The admin's list, newest first.
+            models.Index(fields=("-taken_at", "-step_id"), name="steps_newest"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} by {self.actor} at {self.taken_at:%Y-%m-%d %H:%M}"

@@ -25,10 +25,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare how many jobs run at once."""
         parser.add_argument("--concurrency", type=int, default=4, help="jobs at once (4)")
-        parser.add_argument("--queue", action="append", help="jobs of this queue only; may be given again (all queues)")
         parser.add_argument("--once", action="store_true", help="end when no job is waiting")
 
-    def handle(self, *, concurrency: int, queue: list[str] | None, once: bool, verbosity: int, **_: Any) -> None:
+    def handle(self, *, concurrency: int, once: bool, verbosity: int, **_: Any) -> None:
         """Work until a signal stops it; running jobs are finished first."""
         processes.end_on_sigterm()
         processes.hold_database()
@@ -38,7 +37,7 @@ class Command(BaseCommand):
             self.stdout.flush()
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: told.set())  # an exception would fall anywhere in the event loop
-        asyncio.run(_work(told, concurrency=concurrency, queues=queue, wait=not once))
+        asyncio.run(_work(told, concurrency=concurrency, wait=not once))
 
 
 async def _work(told: threading.Event, **options: Any) -> None:

@@ -1,0 +1,67 @@
+"""The sidebar of the back-office: sections, each entry for those who may look at what it lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+SECTIONS = {
+    "Ledger": (
+        ("Balances", "account_balance_wallet", "balances", "balance"),
+        ("Transactions", "receipt_long", "balances", "transaction"),
+        ("Ledgers", "menu_book", "balances", "ledger"),
+    ),
+    "Reconstruction": (
+        ("Sweeps", "radar", "reconciliation", "sweep"),
+        ("Findings", "search_insights", "reconciliation", "finding"),
+        ("Incidents", "crisis_alert", "reconciliation", "incident"),
+        ("Plans", "fact_check", "reconciliation", "plan"),
+        ("Reconstructions", "history", "reconciliation", "reconstruction"),
+    ),
+    "Evidence": (
+        ("Snapshots", "photo_camera", "balances", "balancesnapshot"),
+        ("Edits of totals", "edit_note", "reconciliation", "balanceedit"),
+        ("Edits of transactions", "edit_document", "reconciliation", "transactionedit"),
+        ("Refusals", "block", "reconciliation", "refusal"),
+        ("Steps of plans", "footprint", "reconciliation", "step"),
+        ("Chain of records", "link", "reconciliation", "seal"),
+    ),
+    "Watching": (
+        ("Alerts", "notifications", "reconciliation", "alert"),
+        ("Schedules", "event_repeat", "reconciliation", "schedule"),
+        ("Alert deliveries", "outgoing_mail", "reconciliation", "alertdelivery"),
+    ),
+    "Administration": (
+        ("API keys", "key", "balances", "apikey"),
+        ("Users", "person", "auth", "user"),
+        ("Groups", "group", "auth", "group"),
+        ("Background jobs", "schedule", "procrastinate", "procrastinatejob"),
+    ),
+}
+"""Title, icon, app and model of each list, by section."""
+
+
+def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(f"{app}.view_{model}")
+
+
+NAVIGATION: list[dict[str, Any]] = [
+    {
+        "title": section,
+        "collapsible": section in ("Evidence", "Watching", "Administration"),
+        "items": [
+            {
+                "title": title,
+                "icon": icon,
+                "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+                "permission": _may_view(app, model),
+            }
+            for title, icon, app, model in entries
+        ],
+    }
+    for section, entries in SECTIONS.items()
+]
+"""The sections as unfold takes them."""

@@ -1,0 +1,342 @@
+"""What sweeps found, and why: findings with their explanations, and incidents, the findings that share a cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter, TextFilter
+
+from balances.admin import known_precision, last_transactions
+from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display
+from balances.exact_json import ExactEncoder
+from balances.models import Balance
+from balances.templatetags.money import instant
+from reconciliation.causes import CAUSES
+from reconciliation.columns import balance_link, by_currency, list_link, net_difference, row_link
+from reconciliation.comparison import Comparison
+from reconciliation.explaining import window
+from reconciliation.models import Finding, Incident, Sweep
+from reconciliation.plan_actions import propose_plan, propose_plan_for_incident
+from reconciliation.scope import Scope
+
+LAST_SWEEPS = 20
+"""Sweeps that a filter offers; any other can be reached from its page."""
+SHOWN_FINDINGS = 50
+"""Findings on the page of an incident; its list has all."""
+SHOWN_CHARACTERS = 4_000
+"""Characters of a piece of evidence on a page."""
+CERTAINTY = {
+    "certain": "Certain",
+    "strong": "Strong",
+    "likely": "Likely",
+    "possible": "Possible (a hint; counts for nothing)",
+}
+
+
+def title_of(cause: str) -> str:
+    """Return the title of a cause, or what is stored where the code knows it no more."""
+    return CAUSES[cause].title if cause in CAUSES else cause or "–"
+
+
+class CauseFilter(DropdownFilter):  # type: ignore[misc]  # unfold has no type hints
+    """Narrows a list to one cause."""
+
+    title = "cause"
+    parameter_name = "cause"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer every cause there is."""
+        return [(slug, cause.title) for slug, cause in CAUSES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Compare slugs."""
+        return queryset.filter(cause=self.value()) if self.value() else queryset
+
+
+class SweepFilter(DropdownFilter):  # type: ignore[misc]
+    """Rows of one sweep."""
+
+    title = "sweep"
+    parameter_name = "sweep"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer the last ones, and the chosen one."""
+        sweeps = Sweep.objects.all()[:LAST_SWEEPS]
+        offered = {each.pk: f"{instant(each.requested_at)} {Scope.from_json(each.scope)}" for each in sweeps}
+        chosen = request.GET.get(self.parameter_name, "")
+        return list((offered if not chosen else offered | {chosen: offered.get(chosen, chosen)}).items())
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Compare ids."""
+        return queryset.filter(sweep=self.value()) if self.value() else queryset
+
+
+class NewestSweepFilter(SweepFilter):
+    """Rows of the newest sweep, unless another one, an incident or a balance is asked for."""
+
+    all_option = ["", "The newest"]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Compare ids."""
+        if self.value() or request.GET.get("incident") or request.GET.get("q"):
+            return super().queryset(request, queryset)
+        return queryset.filter(sweep=Sweep.objects.values_list("pk", flat=True).first())
+
+
+class IncidentFilter(TextFilter):  # type: ignore[misc]
+    """Findings of one incident."""
+
+    title = "incident"
+    parameter_name = "incident"
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Compare whole ids."""
+        wanted = (self.value() or "").strip()
+        return queryset.filter(incident=wanted) if wanted else queryset
+
+
+class LedgerFilter(TextFilter):  # type: ignore[misc]
+    """Findings of one ledger."""
+
+    title = "ledger"
+    parameter_name = "ledger"
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Compare whole names and ids."""
+        wanted = (self.value() or "").strip()
+        return queryset.filter(Q(ledger_id=wanted) | Q(ledger_name=wanted)) if wanted else queryset
+
+
+class ExplainedFilter(DropdownFilter):  # type: ignore[misc]
+    """Findings whose drift is wholly explained, or not."""
+
+    title = "what is explained"
+    parameter_name = "explained"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer both."""
+        return [("yes", "All of the drift"), ("no", "Not all of it")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Look at what is left."""
+        if self.value() == "yes":
+            return queryset.filter(drifted=True, unexplained=0)
+        return queryset.filter(unexplained__gt=0) if self.value() == "no" else queryset
+
+
+class CaseAdmin(LedgerModelAdmin):
+    """A page from which plans are proposed."""
+
+    def has_propose_plan_permission(self, request: HttpRequest) -> bool:
+        """Tell who may propose plans."""
+        return request.user.has_perm("reconciliation.propose_plan")
+
+
+@admin.register(Finding)
+class FindingAdmin(CaseAdmin):
+    """One balance of a sweep: both totals, what is wrong, why, and since when."""
+
+    change_form_template = "admin/reconciliation/finding_change_form.html"
+    actions = (propose_plan,)
+    list_display = (
+        "name",
+        "ledger_name",
+        "currency",
+        "net_difference",
+        "why",
+        "explained",
+        "unexplained",
+        "besides",
+        "since",
+    )
+    list_filter = (
+        NewestSweepFilter,
+        CauseFilter,
+        ExplainedFilter,
+        ("drifted", BooleanRadioFilter),
+        CurrencyFilter,
+        LedgerFilter,
+        IncidentFilter,
+    )
+    search_fields = ("finding_id",)
+    search_help_text = "Balance id, indicator or finding id, of all sweeps"
+    sortable_by = ()
+    ordering = ("sweep", "balance_id")
+    fieldsets = (
+        (
+            "Finding",
+            {
+                "fields": (
+                    ("balance_page", "currency"),
+                    ("ledger_name", "from_sweep"),
+                    ("found", "version"),
+                    ("from_incident", "finding_id"),
+                    "rows",
+                )
+            },
+        ),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by balance, indicator or the finding's own id."""
+        term = term.strip()
+        if term.startswith("fnd_"):
+            queryset = queryset.filter(finding_id=term)
+        elif term.startswith("bln_"):
+            queryset = queryset.filter(balance_id=term)
+        elif term:
+            queryset = queryset.filter(balance_id__in=Balance.objects.called(term).values("balance_id"))
+        return queryset, False
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add both totals, what else is wrong, the explanations, and the rows among which it went wrong."""
+        finding = context["original"]
+        context |= {
+            "each": Comparison.of_row(finding),
+            "precision": known_precision(last_transactions(finding.balance_id)),
+            "explanations": explained(finding),
+            "window": finding.first_wrong_at
+            and window(finding.balance_id, finding.last_right_at, finding.first_wrong_at),
+            "may_propose": finding.drifted and self.has_propose_plan_permission(request),
+        }
+        return super().render_change_form(request, context, *args, **options)
+
+    @display(description="Balance")
+    def name(self, finding: Finding) -> str:
+        """Show the indicator, or the id."""
+        return finding.indicator or finding.balance_id
+
+    @display(description="Difference")
+    def net_difference(self, finding: Finding) -> SafeString:
+        """Show what a correction would add, in minor units."""
+        return net_difference(Comparison.of_row(finding))
+
+    @display(description="Cause")
+    def why(self, finding: Finding) -> str:
+        """Show the title of the cause."""
+        return title_of(finding.cause)
+
+    @display(description="Also")
+    def besides(self, finding: Finding) -> str:
+        """Show how much else is wrong, or could not be proved."""
+        counted = ((len(finding.faults), "fault", "faults"), (len(finding.not_proved), "not proved", "not proved"))
+        return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counted if count) or "–"
+
+    @display(description="Wrong since (UTC)")
+    def since(self, finding: Finding) -> str:
+        """Show when it was first seen wrong."""
+        return instant(finding.first_wrong_at)
+
+    @display(description="Balance")
+    def balance_page(self, finding: Finding) -> SafeString:
+        """Link to the balance."""
+        return balance_link(finding)
+
+    @display(description="Sweep")
+    def from_sweep(self, finding: Finding) -> SafeString | str:
+        """Link to the sweep."""
+        return row_link("sweep", finding.sweep_id)
+
+    @display(description="Incident")
+    def from_incident(self, finding: Finding) -> SafeString | str:
+        """Link to the incident."""
+        return row_link("incident", finding.incident_id)
+
+    @display(description="Found (UTC)")
+    def found(self, finding: Finding) -> str:
+        """Show when it was measured."""
+        return instant(finding.found_at)
+
+    @display(description="Transactions read")
+    def rows(self, finding: Finding) -> str:
+        """Show how many rows the totals were compared with."""
+        return f"{finding.credit_rows} credits, {finding.debit_rows} debits, {finding.hold_rows} holds and releases"
+
+
+@admin.register(Incident)
+class IncidentAdmin(CaseAdmin):
+    """Findings that share a cause, to be explained, planned and corrected as one case."""
+
+    change_form_template = "admin/reconciliation/incident_change_form.html"
+    actions = (propose_plan_for_incident,)
+    list_display = ("title", "why", "balances", "amounts", "opened")
+    list_filter = (CauseFilter, SweepFilter, ("opened_at", DaysFilter))
+    search_fields = ("incident_id",)
+    search_help_text = "Whole id of an incident"
+    sortable_by = ()
+    ordering = ("-opened_at", "-balances", "incident_id")
+    fieldsets = (
+        (
+            "Incident",
+            {"fields": ("title", ("why", "opened"), ("balances", "amounts"), ("from_sweep", "incident_id"))},
+        ),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the whole id."""
+        term = term.strip()
+        return (queryset.filter(incident_id=term) if term else queryset), False
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add what the findings have in common, and the first of them."""
+        incident = context["original"]
+        findings = incident.findings.order_by("balance_id")[:SHOWN_FINDINGS]
+        cause = CAUSES.get(incident.cause)
+        context |= {
+            "description": cause.description if cause else "",
+            "shared_kind": incident.shared.get("kind", ""),
+            "shared_what": [_in_words(part) for part in incident.shared.get("what", ())],
+            "findings": [(finding, Comparison.of_row(finding)) for finding in findings],
+            "all_findings": list_link("finding", "show all", incident=incident.pk),
+            "may_propose": self.has_propose_plan_permission(request),
+        }
+        return super().render_change_form(request, context, *args, **options)
+
+    @display(description="Cause")
+    def why(self, incident: Incident) -> str:
+        """Show the title of the cause."""
+        return title_of(incident.cause)
+
+    @display(description="Drift, minor units")
+    def amounts(self, incident: Incident) -> SafeString:
+        """Show the gross drift by currency."""
+        return by_currency(incident.drift)
+
+    @display(description="Opened (UTC)")
+    def opened(self, incident: Incident) -> str:
+        """Show when it was grouped."""
+        return instant(incident.opened_at)
+
+    @display(description="Sweep")
+    def from_sweep(self, incident: Incident) -> SafeString | str:
+        """Link to the sweep."""
+        return row_link("sweep", incident.sweep_id)
+
+
+def explained(finding: Finding) -> list[dict[str, Any]]:
+    """Return the explanations of a finding in words for people; evidence as text, not longer than a page bears."""
+    return [
+        each
+        | {
+            "title": title_of(each["cause"]),
+            "description": CAUSES[each["cause"]].description if each["cause"] in CAUSES else "",
+            "certainty_words": CERTAINTY.get(each["certainty"], each["certainty"]),
+            "evidence_text": _indented(each["evidence"]) if each.get("evidence") else "",
+        }
+        for each in finding.explanations
+    ]
+
+
+def _indented(evidence: Any) -> str:
+    text = ExactEncoder(indent=2).encode(evidence)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _in_words(part: Any) -> str:
+    if isinstance(part, list):
+        return " ".join(str(each).replace("_", " ") for each in part)
+    return "–" if part is None else str(part)

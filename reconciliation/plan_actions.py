@@ -1,0 +1,162 @@
+"""Asking for a plan: show before and after, ask why, and write it down. Nothing is corrected here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from balances.backoffice import COUNTED, action
+from balances.exceptions import LedgerError
+from reconciliation.comparison import Comparison
+from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Reconstruction, Sweep
+from reconciliation.planning import MAX_TICKET, Choice, Proposal, corrections, propose
+from reconciliation.reconstruction import measure
+from reconciliation.runs import MAX_REASON
+from reconciliation.undoing import changed_by, propose_undo
+
+AT_ONCE = 500
+"""Rows ticked one by one: what fits into one form."""
+SHOWN = 50
+"""Balances shown with before and after; the rest is counted."""
+
+
+class ProposalForm(forms.Form):
+    """Asks why, for which ticket, and for an explicit yes where the source is known to be incomplete."""
+
+    reason = forms.CharField(
+        label="Reason",
+        max_length=MAX_REASON,
+        widget=UnfoldAdminTextareaWidget({"rows": 2}),
+        help_text="Kept for ever with the plan and with the record of each corrected balance.",
+        error_messages={"required": "Say why: the reason is kept with the plan."},
+    )
+    ticket = forms.CharField(
+        label="Ticket", required=False, max_length=MAX_TICKET, widget=UnfoldAdminTextInputWidget, help_text="Optional"
+    )
+    allow_incomplete = forms.BooleanField(
+        label="Yes, correct balances whose source is known to be incomplete as well",
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
+
+
+@action(description="Propose plan", permissions=["propose_plan"])
+def propose_plan(model_admin: Any, request: HttpRequest, queryset: QuerySet[Finding]) -> HttpResponse | None:
+    """Plan the correction of the chosen findings."""
+    ids = tuple(queryset.order_by().values_list("finding_id", flat=True)[: AT_ONCE + 1])
+    if len(ids) > AT_ONCE:
+        text = f"At most {AT_ONCE} findings at a time here, and nothing was done. Plan a whole sweep or an incident."
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
+    return _propose(model_admin, request, Choice(finding_ids=ids), list(ids))
+
+
+@action(description="Propose plan", permissions=["propose_plan"])
+def propose_plan_for_sweep(model_admin: Any, request: HttpRequest, queryset: QuerySet[Sweep]) -> HttpResponse | None:
+    """Plan the correction of all that a sweep found."""
+    sweep_id = _only_one(model_admin, request, queryset)
+    return sweep_id and _propose(model_admin, request, Choice(sweep_id=sweep_id), [sweep_id])
+
+
+@action(description="Propose plan", permissions=["propose_plan"])
+def propose_plan_for_incident(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Incident]
+) -> HttpResponse | None:
+    """Plan the correction of an incident as one case."""
+    incident_id = _only_one(model_admin, request, queryset)
+    return incident_id and _propose(model_admin, request, Choice(incident_id=incident_id), [incident_id])
+
+
+@action(description="Take these corrections back", permissions=["undo_reconstruction"])
+def take_back(model_admin: Any, request: HttpRequest, queryset: QuerySet[Reconstruction]) -> HttpResponse | None:
+    """Plan to take the chosen corrections back."""
+    records = list(queryset.order_by("balance_id", "reconstruction_id")[: AT_ONCE + 1])
+    if len(records) > AT_ONCE:
+        text = f"At most {AT_ONCE} corrections at a time, and nothing was done. Narrow the selection."
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
+    ids = [record.pk for record in records]
+    page = {"ids": ids, "count": len(records), "undoing": True, "shown": _taken_back(records[:SHOWN])}
+    return _ask(model_admin, request, page, lambda proposal: propose_undo(ids, proposal))
+
+
+def _only_one(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    chosen = list(queryset.order_by().values_list("pk", flat=True)[:2])
+    if len(chosen) == 1:
+        return chosen[0]
+    model_admin.message_user(request, "A plan is about one of these at a time; nothing was done.", messages.ERROR)
+    return None
+
+
+def _propose(model_admin: Any, request: HttpRequest, choice: Choice, ids: list[str]) -> HttpResponse:
+    """Show what would be corrected as it is now; the plan itself measures everything anew."""
+    balance_ids = list(islice(choice.ids(), COUNTED + 1))
+    planned = corrections(balance_ids[:SHOWN], allow_incomplete=False)
+    page = {
+        "ids": ids,
+        "count": f"more than {COUNTED:,}" if len(balance_ids) > COUNTED else len(balance_ids),
+        "undoing": False,
+        "shown": [(Comparison.of_row(each.item), each.item.note) for each in planned],
+        "agreeing": len(balance_ids[:SHOWN]) - len(planned),
+        "incomplete": any(each.item.outcome == PlanItem.Outcome.REFUSED for each in planned),
+    }
+    return _ask(model_admin, request, page, lambda proposal: propose(choice, proposal))
+
+
+def _taken_back(records: list[Reconstruction]) -> list[tuple[Comparison, str]]:
+    measured = {each.balance_id: each for each in measure(sorted({record.balance_id for record in records}))}
+    return [
+        (
+            Comparison.of(changed_by(measured[record.balance_id], record.previous - record.recalculated)),
+            f"{record.get_outcome_display()} by {record.actor} at {record.executed_at:%Y-%m-%d %H:%M:%S} UTC",
+        )
+        for record in records
+        if record.balance_id in measured
+    ]
+
+
+def _ask(
+    model_admin: Any, request: HttpRequest, page: dict[str, Any], write_down: Callable[[Proposal], Plan]
+) -> HttpResponse:
+    """Ask why; on the answer write the plan down and show it."""
+    form = ProposalForm(request.POST if "post" in request.POST else None)
+    if form.is_valid():
+        proposal = Proposal(actor=request.user.get_username(), origin=Origin.ADMIN, **form.cleaned_data)
+        try:
+            plan = write_down(proposal)
+        except LedgerError as refusal:
+            form.add_error(None, refusal.message)
+        else:
+            model_admin.message_user(request, f"The plan is written down. {plan.policy}", messages.SUCCESS)
+            return HttpResponseRedirect(_page_after(request, plan))
+    meta = model_admin.model._meta
+    request.current_app = model_admin.admin_site.name
+    context = model_admin.admin_site.each_context(request) | page
+    context |= {
+        "opts": meta,
+        "media": model_admin.media,
+        "form": form,
+        "precision": None,
+        "action": request.POST["action"],
+        "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        "way_back": reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"),
+        "not_shown": page["count"] - SHOWN if isinstance(page["count"], int) and page["count"] > SHOWN else 0,
+    }
+    return TemplateResponse(request, "admin/reconciliation/proposal.html", context)
+
+
+def _page_after(request: HttpRequest, plan: Plan) -> str:
+    """Go to the plan, if this person may look at it."""
+    if request.user.has_perm("reconciliation.view_plan"):
+        return reverse("admin:reconciliation_plan_change", args=[plan.pk])
+    return reverse("admin:index")
