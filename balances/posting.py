@@ -229,21 +229,23 @@ def _row(posting: Posting, source_id: str, destination_id: str) -> Transaction:
     )
 
 
-def restate_balances(corrections: list[Correction]) -> dict[str, int]:
-    """Add each correction to the totals as they are now and return the new versions by balance id.
+def restate_balances(corrections: list[Correction]) -> None:
+    """Add each correction to the totals as they are now.
 
     Must run in an atomic block; the row locks last until its end. Differences, not absolute values:
     what was posted since the drift was measured stays. The result is written even where nothing moves.
+    Raises ``BalanceNotFound`` where one is gone.
     """
     ordered = sorted(corrections, key=lambda correction: correction.balance_id)
     ids = [correction.balance_id for correction in ordered]
     list(Balance.objects.locked(ids).values_list("balance_id"))
-    rows = RESTATE.rows(
+    restated = RESTATE.rows(
         balance_ids=ids,
         results=[dumps(correction.result) for correction in ordered],
         **{PARAMETERS[total]: [getattr(correction, total) for correction in ordered] for total in TOTALS},
     )
-    return {row["balance_id"]: row["version"] for row in rows}
+    if gone := set(ids) - {row["balance_id"] for row in restated}:
+        raise exceptions.BalanceNotFound(min(gone))
 
 
 PARAMETERS = {

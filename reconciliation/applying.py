@@ -1,7 +1,7 @@
 """Applying plans: chunk by chunk, each complete in one commit, so that it can be killed and started again at any point.
 
 Any number may apply one plan at once: each takes items that nobody else has taken. Locks are always taken in one
-order: items, balances under reconstruction, the plan, the chain of records, rows of balances.
+order: items, balances under reconstruction, the plan, the chain of records, and last, for one update, rows of balances.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reconciliation.models import Origin, Plan, PlanItem, Reconstruction, Step
 from reconciliation.planning import NO_NUMBER, NO_ROWS, fingerprint
 from reconciliation.reconstruction import SQL, Measurement, measure
 from reconciliation.runs import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
-from reconciliation.sealing import hold_chain, seal
+from reconciliation.sealing import seal
 from reconciliation.trial_balance import SIDES
 from reconciliation.undoing import changed_by, undone
 
@@ -120,13 +120,19 @@ def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:
         plan = Plan.objects.get(pk=plan_id)
         verdicts = _judge(items, plan)
         Plan.objects.filter(pk=plan_id).update(heartbeat_at=now())
-        records = _correct(verdicts, plan, actor, origin)
+        records = {
+            each.item.pk: _record(each.item, each.measured, plan, actor, origin) for each in verdicts if each.measured
+        }
         SETTLE_ITEMS.rows(
             ids=[each.item.pk for each in verdicts],
             outcomes=[str(each.outcome) for each in verdicts],
             notes=[each.note for each in verdicts],
-            record_ids=[records.get(each.item.balance_id) for each in verdicts],
+            record_ids=[records[each.item.pk].pk if each.measured else None for each in verdicts],
         )
+        if records:
+            seal(Reconstruction.objects.bulk_create(list(records.values())))
+            # Last, so that rows of balances are locked for one update and the commit.
+            restate_balances([correction(each.measured) for each in verdicts if each.measured])
     return len(items)
 
 
@@ -163,30 +169,18 @@ def _drift(measured: Measurement) -> str:
     return ", ".join(f"{name} {units:+,}" for name, units in (named if drift.gross else nets).items() if units)
 
 
-def _correct(verdicts: list[Verdict], plan: Plan, actor: str, origin: Origin) -> dict[str, str]:
-    """Restate by difference, record and seal what is to be applied; return the record of each balance."""
-    corrected = [(each.item, each.measured) for each in verdicts if each.measured]
-    if not corrected:
-        return {}
-    last = hold_chain()  # before any row of a balance is locked
-    versions = restate_balances([correction(measured) for _, measured in corrected])
-    records = Reconstruction.objects.bulk_create(
-        Reconstruction.of(
-            measured,
-            outcome=Reconstruction.Outcome.UNDONE if item.undoes else Reconstruction.Outcome.CORRECTED,
-            dry_run=False,
-            actor=actor,
-            reason=plan.reason,
-            origin=origin,
-            version_before=measured.version,
-            version_after=versions[item.balance_id],
-            plan_id=plan.plan_id,
-            undoes=item.undoes,
-        )
-        for item, measured in corrected
+def _record(item: PlanItem, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:
+    """Return the unsaved record of a correction."""
+    return Reconstruction.of(
+        measured,
+        outcome=Reconstruction.Outcome.UNDONE if item.undoes else Reconstruction.Outcome.CORRECTED,
+        dry_run=False,
+        actor=actor,
+        reason=plan.reason,
+        origin=origin,
+        plan_id=plan.plan_id,
+        undoes=item.undoes,
     )
-    seal(records, last)
-    return {record.balance_id: record.reconstruction_id for record in records}
 
 
 def _finish(plan_id: str, actor: str, origin: Origin) -> Plan:

@@ -18,7 +18,7 @@ from balances.posting import Correction, restate_balances
 from balances.statements import Statement
 from reconciliation.models import Origin, Reconstruction
 from reconciliation.reconstruction import SQL, Measurement, measure
-from reconciliation.sealing import hold_chain, seal
+from reconciliation.sealing import seal
 
 SERIALISE = Statement(SQL / "serialise.sql")
 Item = TypeVar("Item")
@@ -148,12 +148,10 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _settle(measurements: list[Measurement], request: Request) -> list[Reconstruction]:
-    """Correct what drifted, unless this is a dry run, and record each measurement, sealed."""
-    restated = [each for each in measurements if each.has_drift or request.leave_result]
-    versions: dict[str, int] = {}
-    last = hold_chain() if measurements else None  # before any row is locked
-    if restated and not request.dry_run:
-        versions = restate_balances([correction(each) for each in restated])
+    """Record each measurement, sealed, and correct what drifted, unless this is a dry run.
+
+    The correction comes last, so that rows of balances are locked for one update and the commit.
+    """
     records = Reconstruction.objects.bulk_create(
         Reconstruction.of(
             each,
@@ -162,12 +160,13 @@ def _settle(measurements: list[Measurement], request: Request) -> list[Reconstru
             actor=request.actor,
             reason=request.reason,
             origin=request.origin,
-            version_before=each.version,
-            version_after=versions.get(each.balance_id, each.version),
         )
         for each in measurements
     )
-    seal(records, last)
+    seal(records)
+    restated = [each for each in measurements if each.has_drift or request.leave_result]
+    if restated and not request.dry_run:
+        restate_balances([correction(each) for each in restated])
     return records
 
 

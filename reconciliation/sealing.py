@@ -46,7 +46,7 @@ BEGINNING = "0" * 64
 def hold_chain() -> Seal:
     """Keep others from the chain until the transaction's end and return its last seal, or what stands before the first.
 
-    Waits for others with no row lock of a balance in hand: ``restate_balances`` comes after it, never before.
+    Nobody waits for it with the row of a balance locked: records are sealed first, balances are restated last.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("Records are sealed in the transaction that writes them.")

@@ -63,6 +63,7 @@ class Reconstruction(TwoTotals):
     hold_rows = models.BigIntegerField()
     version_before = models.IntegerField()
     version_after = models.IntegerField()
+    """One more where the run moved a total. Like all numbers here of the snapshot: postings since then count apart."""
     plan_id = models.TextField(null=True, db_collation="C")
     """The plan that it belongs to, if it came from one."""
     undoes = models.TextField(null=True, db_collation="C")
@@ -89,11 +90,13 @@ class Reconstruction(TwoTotals):
 
     @classmethod
     def of(cls, measurement: Measurement, **what: Any) -> Reconstruction:
-        """Build an unsaved record from a measurement and what was done with it."""
+        """Build an unsaved record from a measurement and what is done with it."""
         counted = {
             name: getattr(measurement, name) for name in ("executed_at", "credit_rows", "debit_rows", "hold_rows")
         }
-        return cls(**cls.copied(measurement), **counted, **what)
+        moved = measurement.has_drift and not what["dry_run"]
+        versions = {"version_before": measurement.version, "version_after": measurement.version + moved}
+        return cls(**cls.copied(measurement), **counted, **versions, **what)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: a record stays. The database refuses as well."""

@@ -488,10 +488,13 @@ def test_applying_takes_the_same_statements_a_chunk_however_many_items(
 ) -> None:
     plan = approved(drifted(20))
     applying._start(plan.pk, "alice", API)
-    # savepoint, limit, claim, serialise, plan, measure, heartbeat, the chain and its last seal, lock, restate, records,
-    # seals, items, release
-    with django_assert_num_queries(15):
+    # savepoint, limit, claim, serialise, plan, measure, heartbeat, items, records, the chain and its last seal, seals;
+    # then the rows of the balances are locked, for one update and the commit
+    with django_assert_num_queries(15) as ran:
         assert applying._apply_chunk(plan.pk, "alice", API) == 20
+    statements = [query["sql"] for query in ran.captured_queries]
+    assert ["FOR NO KEY UPDATE" in statements[-3], "UPDATE balances" in statements[-2]] == [True, True]
+    assert statements[-1].startswith("RELEASE SAVEPOINT")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from balances.exceptions import BalanceNotFound, EmptySource, UnreadableTotals
 from balances.models import Balance
@@ -117,8 +118,8 @@ def test_the_number_of_statements_does_not_grow_with_the_number_of_balances(
     for each in balances:
         world.post("@world", each, 100)
         world.drift(each, credit=1)
-    # measure; then in one commit: savepoint, lock limit, serialise, measure, the chain and its last seal, lock,
-    # restate, records, seals, release
+    # measure; then in one commit: savepoint, lock limit, serialise, measure, records, the chain and its last seal,
+    # seals, lock, restate, release
     with django_assert_num_queries(12):  # type: ignore[operator]
         list(reconstruct_many([each.pk for each in balances], world.request()))
 
@@ -143,3 +144,15 @@ def test_totals_that_are_no_number_are_refused_and_left_alone() -> None:
         reconstruct(alice.pk, world.request())
     assert [found.outcome for found in reconstruct_many([alice.pk], world.request())] == ["refused"]
     assert str(world.totals(alice)["credit_balance"]) == "NaN"
+
+
+def test_rows_are_locked_last_for_one_update_and_the_commit() -> None:
+    alice = world.balance()
+    world.post("@world", alice, 100)
+    world.drift(alice, credit=1)
+    with CaptureQueriesContext(connection) as ran:
+        reconstruct(alice.pk, world.request())
+    statements = [query["sql"] for query in ran.captured_queries]
+    assert "FOR NO KEY UPDATE" in statements[-3]
+    assert "UPDATE balances" in statements[-2]
+    assert statements[-1].startswith("RELEASE SAVEPOINT")
