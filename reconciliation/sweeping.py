@@ -31,6 +31,7 @@ from reconciliation.trial_balance import trial_balance
 
 logger = logging.getLogger(__name__)
 SCREEN = Statement(SQL / "screen.sql")
+SHARE_OF_CORES = Statement(SQL / "share_of_cores.sql")
 CHUNK_END = Statement(SQL / "chunk_end.sql")
 FIRST_CHUNK = 1_000
 """Balances in the first chunk; later ones grow or shrink towards ``CHUNK_SECONDS`` of work."""
@@ -103,7 +104,7 @@ def run_sweep(sweep_id: str, *, pace: int = 100, progress: Progress = lambda swe
         size = FIRST_CHUNK
         while sweep.state == Sweep.State.RUNNING:
             began = time.monotonic()
-            done = _step(sweep, size)
+            done = _step(sweep, size, pace)
             took = time.monotonic() - began
             size = _next_size(size, took, pace)
             progress(find_sweep(sweep_id))
@@ -177,10 +178,10 @@ def _next_size(size: int, took: float, pace: int) -> int:
     return min(max(int(size * factor), SMALLEST_CHUNK), LARGEST_CHUNK)
 
 
-def _step(sweep: Sweep, size: int) -> bool:
+def _step(sweep: Sweep, size: int, pace: int) -> bool:
     """Do the next piece of work and tell whether there may be more of it to pause for."""
     if not sweep.measured_all:
-        return _measure_chunk(sweep, size)
+        return _measure_chunk(sweep, size, pace)
     waiting = next((entry["check"] for entry in sweep.checks if not entry["done"]), None)
     if waiting is not None:
         return _run_once(sweep, CHECKS[waiting])
@@ -194,7 +195,7 @@ def _step(sweep: Sweep, size: int) -> bool:
     return False
 
 
-def _measure_chunk(sweep: Sweep, size: int) -> bool:
+def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
     """Measure the next balances and keep what is wrong with them, in one commit with the sweep's progress."""
     began = time.monotonic()
     scope = Scope.from_json(sweep.scope)
@@ -203,7 +204,7 @@ def _measure_chunk(sweep: Sweep, size: int) -> bool:
         checks = [entry | {"done": entry["done"] or CHECKS[entry["check"]].runs == "chunk"} for entry in sweep.checks]
         return _advance(sweep, measured_all=True, checks=checks)
     if chunk.balance_ids is None:
-        drifted = [row["balance_id"] for row in SCREEN.rows(after=chunk.after, through=chunk.through)]
+        drifted = _screened(chunk, pace)
         measurements = measure(drifted) if drifted else []
     else:
         measurements = measure(chunk.balance_ids)
@@ -222,6 +223,13 @@ def _measure_chunk(sweep: Sweep, size: int) -> bool:
             return False
         Finding.objects.bulk_create(found, batch_size=500)
     return True
+
+
+def _screened(chunk: Chunk, pace: int) -> list[str]:
+    """Return the balances between two keys that drift; at full pace by several processes of the server."""
+    with transaction.atomic():
+        SHARE_OF_CORES.rows(gentle=pace < 100)
+        return [row["balance_id"] for row in SCREEN.rows(after=chunk.after, through=chunk.through)]
 
 
 def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:

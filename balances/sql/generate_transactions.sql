@@ -4,7 +4,7 @@
 -- All follows from the number and the seed by a hash, not from random(), so that batches may be of any size.
 -- One row in twenty goes from or to the first balance: every ledger has an account that is in everything.
 -- Ids, references and instants rise, and balances come and go, a twentieth of them being busy at a time: as in life,
--- and so that each index grows in few places. Rows spread evenly over all balances took three times as long.
+-- and so that each index grows in few places: rows spread evenly over all balances wrote three times as much WAL.
 WITH made AS (
     INSERT INTO transactions (
         transaction_id, parent_transaction, source, destination, reference, amount, precise_amount, precision,
