@@ -157,6 +157,10 @@ SAVED_FIELDS = frozenset(
 """What ``Balance.save()`` may write on a stored row."""
 
 
+HOLD = ("transaction_id", "parent_transaction", "status", "precise_amount", "amount", "precision")
+"""What must be known of a hold to sum it, besides its two balances."""
+
+
 class Transaction(models.Model):
     """One movement, or one state of a movement. Append-only: a trigger refuses all but new ``meta_data``."""
 
@@ -231,9 +235,19 @@ class Transaction(models.Model):
             models.Index(
                 fields=("destination",), condition=Q(status="APPLIED", precise_amount=None), name="legacy_credits"
             ),
-            # measure.sql: the holds of a balance and their releases.
-            models.Index(fields=("source",), condition=Q(status__in=("INFLIGHT", "VOID")), name="hold_debits"),
-            models.Index(fields=("destination",), condition=Q(status__in=("INFLIGHT", "VOID")), name="hold_credits"),
+            # measure.sql and screen.sql: the holds of a balance and their releases, read from the index alone.
+            models.Index(
+                fields=("source",),
+                include=("destination", *HOLD),
+                condition=Q(status__in=("INFLIGHT", "VOID")),
+                name="hold_debits",
+            ),
+            models.Index(
+                fields=("destination",),
+                include=("source", *HOLD),
+                condition=Q(status__in=("INFLIGHT", "VOID")),
+                name="hold_credits",
+            ),
             # queued.sql: amounts waiting on a balance (GET /balances/{id}?with_queued=true).
             models.Index(fields=("source",), condition=Q(status="QUEUED"), name="queued_debits"),
             models.Index(fields=("destination",), condition=Q(status="QUEUED"), name="queued_credits"),

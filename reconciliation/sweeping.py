@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -20,7 +21,7 @@ from django.db.models import F
 from balances.exceptions import LedgerError
 from balances.models import Balance, now
 from balances.statements import Statement
-from reconciliation.checks import CHECKS, Check, Fault
+from reconciliation.checks import CHECKS, Check
 from reconciliation.explaining import explain_findings
 from reconciliation.incidents import group_incidents
 from reconciliation.models import Finding, Origin, Sweep
@@ -33,8 +34,8 @@ logger = logging.getLogger(__name__)
 SCREEN = Statement(SQL / "screen.sql")
 SHARE_OF_CORES = Statement(SQL / "share_of_cores.sql")
 CHUNK_END = Statement(SQL / "chunk_end.sql")
-FIRST_CHUNK = 1_000
-"""Balances in the first chunk; later ones grow or shrink towards ``CHUNK_SECONDS`` of work."""
+FIRST_CHUNK, FIRST_GENTLE_CHUNK = 10_000, 500
+"""Balances in the first chunk; later ones grow or shrink towards a steady length of work."""
 LARGEST_CHUNK, SMALLEST_CHUNK = 50_000, 50
 LARGEST_LIST = 1_000
 """Balances in a chunk that are named one by one, because their keys are no range."""
@@ -101,7 +102,7 @@ def run_sweep(sweep_id: str, *, pace: int = 100, progress: Progress = lambda swe
     """
     sweep = _start(sweep_id)
     try:
-        size = FIRST_CHUNK
+        size = FIRST_CHUNK if pace == 100 else FIRST_GENTLE_CHUNK
         while sweep.state == Sweep.State.RUNNING:
             began = time.monotonic()
             done = _step(sweep, size, pace)
@@ -201,14 +202,14 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
     scope = Scope.from_json(sweep.scope)
     chunk = _next_chunk(sweep, scope, size)
     if chunk is None:
-        checks = [entry | {"done": entry["done"] or CHECKS[entry["check"]].runs == "chunk"} for entry in sweep.checks]
-        return _advance(sweep, measured_all=True, checks=checks)
+        return _advance(sweep, measured_all=True, checks=_done_with(sweep, _checks_of_chunks(sweep, scope)))
     if chunk.balance_ids is None:
         drifted = _screened(chunk, pace)
         measurements = measure(drifted) if drifted else []
     else:
         measurements = measure(chunk.balance_ids)
-    faults = [fault for check in _checks_of(sweep, "chunk") for fault in _faults(check, chunk)]
+    checks = _checks_of_chunks(sweep, scope)
+    faults = [fault for check in checks for fault in check.faults(balance_ids=chunk.balance_ids)]
     found = findings_of(sweep, measurements, faults)
     with transaction.atomic(durable=True):
         if not _advance(
@@ -241,24 +242,26 @@ def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:
     return Chunk(sweep.cursor, ids[-1], len(ids), ids) if ids else None
 
 
-def _checks_of(sweep: Sweep, runs: str) -> list[Check]:
-    return [CHECKS[entry["check"]] for entry in sweep.checks if CHECKS[entry["check"]].runs == runs]
+def _checks_of_chunks(sweep: Sweep, scope: Scope) -> list[Check]:
+    """Return the checks that run with each chunk: none where all balances are meant, for one statement does it then."""
+    wanted = [] if scope.everything else [CHECKS[entry["check"]] for entry in sweep.checks]
+    return [check for check in wanted if check.runs == "chunk"]
 
 
-def _faults(check: Check, chunk: Chunk) -> list[Fault]:
-    return check.faults(after=chunk.after, through=chunk.through, balance_ids=chunk.balance_ids)
+def _done_with(sweep: Sweep, checks: list[Check]) -> list[dict[str, Any]]:
+    done = {check.name for check in checks}
+    return [entry | {"done": entry["done"] or entry["check"] in done} for entry in sweep.checks]
 
 
 def _run_once(sweep: Sweep, check: Check) -> bool:
     """Run a check that is one statement over all rows, and add what it found to the findings."""
-    faults = check.faults(sweep_id=sweep.sweep_id)
+    faults = check.faults(sweep_id=sweep.sweep_id, balance_ids=None)
     if "everything" not in sweep.scope:
         in_scope = Scope.from_json(sweep.scope).balances().filter(pk__in={fault.balance_id for fault in faults})
         known = set(in_scope.values_list("balance_id", flat=True))
         faults = [fault for fault in faults if fault.balance_id in known]
-    checks = [entry | {"done": entry["done"] or entry["check"] == check.name} for entry in sweep.checks]
     with transaction.atomic(durable=True):
-        if not _advance(sweep, checks=checks):
+        if not _advance(sweep, checks=_done_with(sweep, [check])):
             return False
         add_faults(sweep, faults)
         counts = sweep.findings.all()

@@ -18,6 +18,8 @@ CONFIGURATION = f"""
 {MARK}
 unix_socket_permissions = 0700   # the server trusts its socket, so only its owner may open it
 max_connections = 200
+shared_buffers = 256MB
+max_wal_size = 2GB               # fewer checkpoints while a ledger is filled
 jit = off                        # compiling costs more than the short sums it would speed up
 random_page_cost = 1.1           # data sits on solid state or in memory: sums should read indexes
 """

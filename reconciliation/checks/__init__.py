@@ -1,10 +1,10 @@
 """What a sweep looks for besides drift: one ``.sql`` file a check, found by being here.
 
 The header of a file gives its ``Purpose`` (the title), its ``Description`` (a plain sentence or two for people),
-its ``Verdict`` (``fault``: something is wrong; ``not proved``: the balance cannot be judged) and when it ``Runs``
-(``chunk``: with every chunk of balances; ``once``: a statement of its own that reads many rows; ``deep``: the same,
-but only where it is asked for). The statement returns ``balance_id``, ``detail`` (a sentence) and ``rows``
-(transaction ids). Checks of a chunk take ``after``, ``through`` (keys) and ``balance_ids`` (or NULL for all between).
+its ``Verdict`` (``fault``: something is wrong; ``not proved``: the balance cannot be judged) and when it ``Runs``:
+``chunk``, with every chunk of named balances (``balance_ids``), or over all of them at once (NULL); ``once``, over all
+when they have been measured (``sweep_id``); ``deep``, over every transaction, only where that is asked for. The
+statement returns ``balance_id``, ``detail`` (a sentence) and ``rows`` (transaction ids).
 """
 
 from __future__ import annotations

@@ -7,14 +7,9 @@ WITH holds AS (
     SELECT transaction_id, parent_transaction, source, destination,
            coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS held
     FROM transactions
-    WHERE status = 'INFLIGHT' AND source > %(after)s AND source <= %(through)s
-      AND (%(balance_ids)s::text[] IS NULL OR source = ANY(%(balance_ids)s::text[]))
-    UNION
-    SELECT transaction_id, parent_transaction, source, destination,
-           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1)))
-    FROM transactions
-    WHERE status = 'INFLIGHT' AND destination > %(after)s AND destination <= %(through)s
-      AND (%(balance_ids)s::text[] IS NULL OR destination = ANY(%(balance_ids)s::text[]))
+    WHERE status = 'INFLIGHT'
+      AND (%(balance_ids)s::text[] IS NULL
+           OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
 ),
 -- A settlement hangs under its hold or, as a commit, under the queued row that the hold came from.
 settlements AS (
@@ -45,6 +40,5 @@ SELECT side.balance_id,
        array_agg(b.transaction_id ORDER BY b.transaction_id) AS rows
 FROM beyond AS b
 CROSS JOIN LATERAL (VALUES (b.source), (b.destination)) AS side (balance_id)
-WHERE side.balance_id > %(after)s AND side.balance_id <= %(through)s
-  AND (%(balance_ids)s::text[] IS NULL OR side.balance_id = ANY(%(balance_ids)s::text[]))
+WHERE (%(balance_ids)s::text[] IS NULL OR side.balance_id = ANY(%(balance_ids)s::text[]))
 GROUP BY side.balance_id

@@ -11,6 +11,5 @@ SELECT balance_id,
            CASE WHEN inflight_debit_balance < 0 THEN 'inflight debits ' || inflight_debit_balance END)) AS detail,
        NULL::text[] AS rows
 FROM balances
-WHERE balance_id > %(after)s AND balance_id <= %(through)s
-  AND (%(balance_ids)s::text[] IS NULL OR balance_id = ANY(%(balance_ids)s::text[]))
+WHERE (%(balance_ids)s::text[] IS NULL OR balance_id = ANY(%(balance_ids)s::text[]))
   AND least(credit_balance, debit_balance, inflight_credit_balance, inflight_debit_balance) < 0

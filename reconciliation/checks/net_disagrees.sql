@@ -9,7 +9,6 @@ SELECT balance_id,
               inflight_balance, inflight_credit_balance - inflight_debit_balance) AS detail,
        NULL::text[] AS rows
 FROM balances
-WHERE balance_id > %(after)s AND balance_id <= %(through)s
-  AND (%(balance_ids)s::text[] IS NULL OR balance_id = ANY(%(balance_ids)s::text[]))
+WHERE (%(balance_ids)s::text[] IS NULL OR balance_id = ANY(%(balance_ids)s::text[]))
   AND (balance IS DISTINCT FROM credit_balance - debit_balance
        OR inflight_balance IS DISTINCT FROM inflight_credit_balance - inflight_debit_balance)

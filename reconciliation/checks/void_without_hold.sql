@@ -6,13 +6,9 @@
 WITH voids AS (
     SELECT transaction_id, parent_transaction, source, destination
     FROM transactions
-    WHERE status = 'VOID' AND source > %(after)s AND source <= %(through)s
-      AND (%(balance_ids)s::text[] IS NULL OR source = ANY(%(balance_ids)s::text[]))
-    UNION
-    SELECT transaction_id, parent_transaction, source, destination
-    FROM transactions
-    WHERE status = 'VOID' AND destination > %(after)s AND destination <= %(through)s
-      AND (%(balance_ids)s::text[] IS NULL OR destination = ANY(%(balance_ids)s::text[]))
+    WHERE status = 'VOID'
+      AND (%(balance_ids)s::text[] IS NULL
+           OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
 )
 SELECT side.balance_id,
        format('%%s without the hold that they release.', CASE count(*) WHEN 1 THEN 'A void' ELSE count(*) || ' voids' END)
@@ -20,7 +16,6 @@ SELECT side.balance_id,
        array_agg(v.transaction_id ORDER BY v.transaction_id) AS rows
 FROM voids AS v
 CROSS JOIN LATERAL (VALUES (v.source), (v.destination)) AS side (balance_id)
-WHERE side.balance_id > %(after)s AND side.balance_id <= %(through)s
-  AND (%(balance_ids)s::text[] IS NULL OR side.balance_id = ANY(%(balance_ids)s::text[]))
+WHERE (%(balance_ids)s::text[] IS NULL OR side.balance_id = ANY(%(balance_ids)s::text[]))
   AND NOT EXISTS (SELECT FROM transactions AS p WHERE p.transaction_id = v.parent_transaction)
 GROUP BY side.balance_id
