@@ -124,16 +124,22 @@ def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation]
     while rest and (best := next((each for each in pool if each.drift.fits(rest)), None)):
         sides = best.drift.sides.keys()
         equals = [each for each in pool if each.score == best.score and each.drift.sides.keys() & sides]
-        others = len({each.rows or each.cause for each in equals}) - 1
-        if others > FEW:
-            hints += [each.as_hint(others) for each in equals]
+        others = {each.rows or (each.cause,) for each in equals} - {best.rows or (best.cause,)}
+        if len(others) > FEW:
+            hints += [each.as_hint(len(others)) for each in equals]
             pool = [each for each in pool if each not in equals]
             continue
-        certainty = "likely" if others and best.certainty == "strong" else best.certainty
-        chosen.append(replace(best, alternatives=others, certainty=certainty))
+        chosen.append(_with_alternatives(best, others) if others else best)
         rest -= best.drift
         pool = [each for each in pool if each.drift.fits(rest)]
     return chosen, sorted(hints, key=lambda each: -each.score), rest
+
+
+def _with_alternatives(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
+    """Say how many fit equally well, and which: then it is no longer strong."""
+    certainty = "likely" if best.certainty == "strong" else best.certainty
+    named = {"fits_equally": sorted(row for rows in others for row in rows)}
+    return replace(best, alternatives=len(others), certainty=certainty, evidence=best.evidence | named)
 
 
 def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:
@@ -191,7 +197,7 @@ def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
     with transaction.atomic():
         sweep = Sweep.objects.get(pk=sweep_id)
         waiting = Finding.objects.filter(sweep=sweep, explained_at=None, drifted=True).order_by("balance_id")
-        findings = list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
+        findings = list(waiting.select_for_update(of=("self",))[:limit])
         explained = explain(
             [_measured(finding) for finding in findings], peers=evidence.drift_in(sweep), sweep_id=sweep_id
         )
