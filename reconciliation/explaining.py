@@ -14,8 +14,8 @@ from typing import Any
 
 from django.db import transaction
 
+from balances.exact_json import dumps
 from balances.exceptions import BalanceNotFound, UnreadableTotals
-from balances.models import now
 from balances.statements import Statement
 from reconciliation import evidence
 from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED
@@ -26,6 +26,7 @@ from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
 from reconciliation.reconstruction import SQL, Measurement, measure, units
 
+EXPLAIN_FINDINGS = Statement(SQL / "explain_findings.sql")
 WINDOW_ROWS = Statement(SQL / "window_rows.sql")
 EXPLAINED_AT_ONCE = 500
 """Balances explained by one set of statements."""
@@ -201,27 +202,22 @@ def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
         explained = explain(
             [_measured(finding) for finding in findings], peers=evidence.drift_in(sweep), sweep_id=sweep_id
         )
-        for finding in findings:
-            reason = explained[finding.balance_id]
-            finding.explained_at = now()
-            finding.explanations = reason.as_json()
-            finding.cause = reason.cause
-            finding.explained, finding.unexplained = reason.explained, reason.unexplained
-            finding.last_right_at, finding.first_wrong_at = reason.last_right_at, reason.first_wrong_at
-        Finding.objects.bulk_update(findings, WRITTEN)
+        if findings:
+            _write(findings, [explained[finding.balance_id] for finding in findings])
     return len(findings)
 
 
-WRITTEN = (
-    "explained_at",
-    "explanations",
-    "cause",
-    "explained",
-    "unexplained",
-    "last_right_at",
-    "first_wrong_at",
-)
-"""The columns of a finding that explaining fills."""
+def _write(findings: list[Finding], reasons: list[Explained]) -> None:
+    """Keep the reasons with their findings, in one statement."""
+    EXPLAIN_FINDINGS.rows(
+        finding_ids=[finding.finding_id for finding in findings],
+        explanations=[dumps(reason.as_json()) for reason in reasons],
+        causes=[reason.cause for reason in reasons],
+        explained=[reason.explained for reason in reasons],
+        unexplained=[reason.unexplained for reason in reasons],
+        last_right_at=[reason.last_right_at for reason in reasons],
+        first_wrong_at=[reason.first_wrong_at for reason in reasons],
+    )
 
 
 def _measured(finding: Finding) -> Measurement:
