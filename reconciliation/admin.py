@@ -84,6 +84,7 @@ def _evidence(request: HttpRequest, balance: Balance, history: list[Reconstructi
     return {
         "may_see_findings": may[FINDING],
         "finding": finding,
+        "found": Comparison.of_row(finding) if finding else None,
         "explanations": finding_admin.explained(finding)[:1] if finding else [],
         "corrected_since": corrected,
         "may_see_snapshots": may[SNAPSHOT],

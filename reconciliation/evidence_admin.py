@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, display, link
-from balances.models import Balance, BalanceSnapshot
+from balances.models import TOTALS, Balance, BalanceSnapshot
 from balances.templatetags.money import instant, money
 from reconciliation.columns import row_link, short
 from reconciliation.comparison import LABELS
@@ -20,6 +21,7 @@ from reconciliation.models import BalanceEdit, Refusal, Seal, Step, TransactionE
 from reconciliation.plan_admin import ActorFilter
 from reconciliation.sealing import MODELS
 
+FINGERPRINT = re.compile(r"^Fingerprint [0-9a-f]{64}\. ?")
 SHOWN_CHARACTERS = 200
 """Characters of one value of an edited transaction on its page."""
 
@@ -38,9 +40,14 @@ def changes(edit: BalanceEdit | TransactionEdit) -> list[Change]:
     old, new = edit.old or {}, edit.new or {}
     return [
         Change(LABELS.get(name, name), _text(old.get(name)), _text(new.get(name)))
-        for name in {**old, **new}
+        for name in sorted({**old, **new}, key=_place)
         if old.get(name) != new.get(name)
     ]
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Put the six totals in their order and before anything else."""
+    return (TOTALS.index(name) if name in TOTALS else len(TOTALS), name)
 
 
 def _text(value: Any) -> str:
@@ -253,8 +260,8 @@ class StepAdmin(LedgerModelAdmin):
 
     @display(description="Note")
     def words(self, step: Step) -> str:
-        """Show the beginning of what was said."""
-        return short(step.note)
+        """Show the beginning of what was said; the fingerprint before it is on the pages."""
+        return short(FINGERPRINT.sub("", step.note)) or "–"
 
 
 @admin.register(Seal)

@@ -16,12 +16,14 @@ from balances.exact_json import ExactEncoder
 from balances.models import Balance
 from balances.templatetags.money import instant
 from reconciliation.causes import CAUSES
+from reconciliation.checks import CHECKS
 from reconciliation.columns import balance_link, by_currency, list_link, net_difference, row_link
 from reconciliation.comparison import Comparison
 from reconciliation.explaining import window
 from reconciliation.models import Finding, Incident, Sweep
 from reconciliation.plan_actions import propose_plan, propose_plan_for_incident
 from reconciliation.scope import Scope
+from reconciliation.sweep_status import MEASURED
 
 LAST_SWEEPS = 20
 """Sweeps that a filter offers; any other can be reached from its page."""
@@ -148,7 +150,6 @@ class FindingAdmin(CaseAdmin):
         "currency",
         "net_difference",
         "why",
-        "explained",
         "unexplained",
         "besides",
         "since",
@@ -165,7 +166,7 @@ class FindingAdmin(CaseAdmin):
     search_fields = ("finding_id",)
     search_help_text = "Balance id, indicator or finding id, of all sweeps"
     sortable_by = ()
-    ordering = ("sweep", "balance_id")
+    ordering = ("sweep_id", "balance_id")  # "sweep" would join the sweeps and order by theirs
     fieldsets = (
         (
             "Finding",
@@ -199,6 +200,8 @@ class FindingAdmin(CaseAdmin):
             "each": Comparison.of_row(finding),
             "precision": known_precision(last_transactions(finding.balance_id)),
             "explanations": explained(finding),
+            "faults": _with_titles(finding.faults),
+            "not_proved": _with_titles(finding.not_proved),
             "window": finding.first_wrong_at
             and window(finding.balance_id, finding.last_right_at, finding.first_wrong_at),
             "may_propose": finding.drifted and self.has_propose_plan_permission(request),
@@ -263,7 +266,7 @@ class IncidentAdmin(CaseAdmin):
 
     change_form_template = "admin/reconciliation/incident_change_form.html"
     actions = (propose_plan_for_incident,)
-    list_display = ("title", "why", "balances", "amounts", "opened")
+    list_display = ("title", "balances", "amounts", "opened")
     list_filter = (CauseFilter, SweepFilter, ("opened_at", DaysFilter))
     search_fields = ("incident_id",)
     search_help_text = "Whole id of an incident"
@@ -340,3 +343,10 @@ def _in_words(part: Any) -> str:
     if isinstance(part, list):
         return " ".join(str(each).replace("_", " ") for each in part)
     return "–" if part is None else str(part)
+
+
+def _with_titles(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return faults with the title of their check; of one that is gone from the code, its name."""
+    titles = {name: title for name, (title, _) in MEASURED.items()}
+    titles |= {name: check.title for name, check in CHECKS.items()}
+    return [each | {"title": titles.get(each["check"], each["check"])} for each in faults]

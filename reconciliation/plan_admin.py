@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from reconciliation.columns import by_currency, row_link, short
 from reconciliation.comparison import Comparison
 from reconciliation.deciding import approve, cancel, reject
 from reconciliation.models import Origin, Plan, PlanItem, Step
-from reconciliation.policy import why_not_second
+from reconciliation.policy import NEEDED, why_not_second
 from reconciliation.routes import button_route, settle
 from reconciliation.trial_balance import SIDES
 
@@ -28,6 +29,8 @@ SHOWN_STEPS = 200
 """Steps on the page of a plan; refused attempts leave some as well."""
 SHOWN_CURRENCIES = 50
 WAITING = "waiting"
+SETTING = re.compile(r" \(LEDGER_\w+\)")
+"""What a policy names for operators, and a list has no room for."""
 State = Plan.State
 STATE_COLOURS = {
     State.PROPOSED: "warning",
@@ -59,10 +62,9 @@ class PlanAdmin(LedgerModelAdmin):
     list_display = (
         "requested",
         "state_label",
-        "kind",
         "balances",
         "amounts",
-        "actor",
+        "who",
         "second_person",
         "decided",
         "why",
@@ -82,8 +84,8 @@ class PlanAdmin(LedgerModelAdmin):
             "Plan",
             {
                 "fields": (
-                    ("kind", "state_label"),
-                    ("actor", "origin"),
+                    ("kind", "state"),
+                    ("who", "origin"),
                     ("requested", "ticket"),
                     "reason",
                     "policy",
@@ -169,10 +171,15 @@ class PlanAdmin(LedgerModelAdmin):
         """Show the gross drift by currency."""
         return by_currency(plan.drift)
 
+    @display(description="Who")
+    def who(self, plan: Plan) -> str:
+        """Show the person, key or program that asked."""
+        return plan.actor
+
     @display(description="Second person")
     def second_person(self, plan: Plan) -> str:
         """Show whether somebody else must approve, and why."""
-        return short(plan.policy) if plan.needs_approval else "not needed"
+        return short(SETTING.sub("", plan.policy.removeprefix(NEEDED))) if plan.needs_approval else "not needed"
 
     @display(description="Decided by")
     def decided(self, plan: Plan) -> str:
@@ -183,8 +190,9 @@ class PlanAdmin(LedgerModelAdmin):
 
     @display(description="Reason")
     def why(self, plan: Plan) -> str:
-        """Show the ticket and the beginning of the reason."""
-        return short(f"{plan.ticket}: {plan.reason}" if plan.ticket else plan.reason)
+        """Show whether it takes corrections back, the ticket and the beginning of the reason."""
+        words = (self.kind(plan) if plan.undoing else "", plan.ticket, plan.reason)
+        return short(": ".join(word for word in words if word))
 
     @display(description="Decided (UTC)")
     def decided_on(self, plan: Plan) -> str:

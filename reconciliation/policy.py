@@ -10,6 +10,8 @@ from django.conf import settings
 
 from balances.principals import ANYBODY
 
+NEEDED = "A second person must approve: "
+"""How the words begin that say why somebody else is needed."""
 OTHERS = "*"
 """Stands for each currency that has no limit of its own."""
 
@@ -55,7 +57,7 @@ def second_person_needed(facts: Facts, policy: Policy) -> tuple[bool, str]:
     """Tell whether somebody else must approve, and why or why not, in words."""
     reasons = list(_reasons(facts, policy))
     if reasons:
-        return True, f"A second person must approve: {'; '.join(reasons)}."
+        return True, f"{NEEDED}{'; '.join(reasons)}."
     return (
         False,
         "No second person is needed: the amounts, the number of balances and the ledgers are within the policy.",

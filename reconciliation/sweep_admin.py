@@ -9,6 +9,8 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, display, url_of
@@ -73,10 +75,8 @@ class SweepAdmin(LedgerModelAdmin):
         "state_label",
         "verdict",
         "share",
-        "drifted",
-        "faulty",
-        "not_proved",
-        "actor",
+        "found",
+        "who",
         "took",
     )
     list_filter = (
@@ -93,8 +93,8 @@ class SweepAdmin(LedgerModelAdmin):
             "Sweep",
             {
                 "fields": (
-                    ("about", "state_label"),
-                    ("actor", "origin"),
+                    ("scope_in_words", "state"),
+                    ("who", "origin"),
                     ("requested", "started"),
                     ("finished", "worked_for"),
                     ("alive", "sweep_id"),
@@ -193,8 +193,13 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="Scope")
     def about(self, sweep: Sweep) -> str:
+        """Show in words which balances it is about, or the beginning of that."""
+        return short(self.scope_in_words(sweep))
+
+    @display(description="Scope")
+    def scope_in_words(self, sweep: Sweep) -> str:
         """Show in words which balances it is about."""
-        return short(str(Scope.from_json(sweep.scope)))
+        return str(Scope.from_json(sweep.scope))
 
     @display(description="State", label=STATE_COLOURS)
     def state_label(self, sweep: Sweep) -> tuple[str, str]:
@@ -211,6 +216,18 @@ class SweepAdmin(LedgerModelAdmin):
         """Show how far it is."""
         progress = sweep_status.progress(sweep)
         return f"{progress['percent']} % of {sweep.total:,}"
+
+    @display(description="Found")
+    def found(self, sweep: Sweep) -> SafeString | str:
+        """Show how many balances drifted, have other faults, or could not be judged."""
+        counts = ((sweep.drifted, "drifted"), (sweep.faulty, "faulty"), (sweep.not_proved, "not proved"))
+        lines = ((f"{count:,}", word) for count, word in counts if count)
+        return format_html_join("", '<span class="ledger-amount">{} {}</span>', lines) or "–"
+
+    @display(description="Who")
+    def who(self, sweep: Sweep) -> str:
+        """Show the person, key or program that asked."""
+        return sweep.actor
 
     @display(description="Duration")
     def took(self, sweep: Sweep) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
@@ -16,9 +17,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from balances.models import Balance
-from reconciliation.models import Reconstruction
+from reconciliation.models import Plan, Reconstruction, Step
 from tests import world
-from tests.people import VIEW, person
+from tests.people import CASES, VIEW, person
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WAIT_SECONDS = 20
@@ -64,6 +65,9 @@ class Desk:
     def see(self, text: str) -> None:
         self.wait(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
 
+    def follow(self, label: str) -> None:
+        self.wait(lambda b: b.find_element(By.LINK_TEXT, label).click() or True)
+
     def press(self, label: str) -> None:
         path = f"//button[normalize-space(.)='{label}']"
         self.wait(lambda b: b.find_element(By.XPATH, path).click() or True)
@@ -76,6 +80,7 @@ class Desk:
 
     def sign_in(self, *codenames: str) -> None:
         somebody = person(*VIEW, *codenames)
+        self.browser.delete_all_cookies()
         self.open("index")
         self.type("username", somebody.username)
         self.type("password", "a long password")
@@ -142,3 +147,52 @@ def test_the_page_of_a_balance_offers_no_button_to_those_who_may_only_look(desk:
     desk.open("balances_balance_change", alice.pk)
     desk.see("Last transactions")
     assert not desk.browser.find_elements(By.XPATH, "//button[contains(., 'econstruct') or contains(., 'Save')]")
+
+
+def test_drift_is_swept_explained_planned_approved_by_a_second_person_applied_and_taken_back(desk: Desk) -> None:
+    alice = wrong("@alice")
+    desk.sign_in(*CASES, "run_sweep", "propose_plan", "approve_plan")
+    desk.open("reconciliation_sweep_add")
+    desk.type("reason", "month end")
+    desk.press("Start sweep")
+    desk.see("The background worker will run this sweep.")
+    desk.see("Unfinished: nothing is proved yet.")
+    call_command("work", "--once")
+    desk.see("Something is wrong.")  # the page reloads itself
+    desk.follow("Show findings")
+    desk.follow("@alice")
+    desk.see("Stored total edited")
+    desk.press("Propose plan")
+    desk.see("Nothing is changed before the plan is approved")
+    desk.press("Propose plan")
+    desk.see("Say why")
+    desk.type("reason", "Ticket 4711")
+    desk.press("Propose plan")
+    desk.see("You asked for this plan; a second person must approve it.")
+    assert not desk.browser.find_elements(By.XPATH, "//button[normalize-space(.)='Approve']")
+    assert world.totals(alice)["balance"] == 74_200
+
+    _approve_and_apply(desk, Plan.objects.get(), "undo_reconstruction")
+    assert world.totals(alice)["balance"] == 70_000
+
+    desk.open("reconciliation_reconstruction_change", Reconstruction.objects.get().pk)
+    desk.press("Take this correction back")
+    desk.type("reason", "it was the other account")
+    desk.press("Propose plan")
+    desk.see("You asked for this plan")
+    _approve_and_apply(desk, Plan.objects.get(undoing=True))
+    assert world.totals(alice)["balance"] == 74_200
+    assert Step.objects.filter(kind="finished").count() == 2
+
+
+def _approve_and_apply(desk: Desk, plan: Plan, *codenames: str) -> None:
+    """Sign in as somebody else, approve a plan and have it applied by the worker."""
+    desk.sign_in(*CASES, "approve_plan", "apply_plan", *codenames)
+    desk.open("reconciliation_plan_change", plan.pk)
+    desk.type("note", "looked at it")
+    desk.press("Approve")
+    desk.see("The plan is approved.")
+    desk.press("Apply")
+    desk.see("The background worker applies the plan.")
+    call_command("work", "--once")
+    desk.see("Applied: 1")

@@ -30,7 +30,7 @@ def money(units: int | Decimal | None, precision: int | None = None) -> SafeStri
 @register.filter
 def difference(units: int | Decimal, precision: int | None = None) -> SafeString:
     """Show a difference with its sign, green where there is none and red where there is."""
-    sign = "+" if units > 0 else ""
+    sign = "+" if Decimal(units).is_finite() and units > 0 else ""  # NaN cannot be compared
     shown = major(units, precision)
     return format_html(
         '<span class="money {}"><span class="money-minor">{}{}</span>{}</span>',
