@@ -213,13 +213,15 @@ class TransactionEditAdmin(EditAdmin):
 class RefusalAdmin(LedgerModelAdmin):
     """Attempts by somebody known that were refused."""
 
-    list_display = ("refused", "actor", "door", "what", "why", "address")
+    list_display = ("refused", "actor", "door", "what", "why", "address", "attempts")
     list_filter = (ActorFilter, ("refused_at", DaysFilter))
     search_fields = ("refusal_id",)
     search_help_text = "Whole id of a refusal"
     sortable_by = ()
     ordering = ("-refused_at", "-refusal_id")
-    fieldsets = (("Refusal", {"fields": (("refused", "actor"), ("door", "address"), "what", "why", "refusal_id")}),)
+    fieldsets = (
+        ("Refusal", {"fields": (("refused", "actor"), ("door", "address"), "what", "why", ("attempts", "refusal_id"))}),
+    )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         """Find by the whole id."""

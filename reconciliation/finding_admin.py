@@ -287,14 +287,15 @@ class IncidentAdmin(CaseAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add what the findings have in common, and the first of them."""
         incident = context["original"]
-        findings = incident.findings.order_by("balance_id")[:SHOWN_FINDINGS]
+        # The sweep is named as well, so that the findings of a large incident can be read in the order of its index.
+        findings = Finding.objects.filter(incident=incident, sweep=incident.sweep_id).order_by("balance_id")
         cause = CAUSES.get(incident.cause)
         context |= {
             "description": cause.description if cause else "",
             "shared_kind": incident.shared.get("kind", ""),
             "shared_what": [_in_words(part) for part in incident.shared.get("what", ())],
-            "findings": [(finding, Comparison.of_row(finding)) for finding in findings],
-            "all_findings": list_link("finding", "show all", incident=incident.pk),
+            "findings": [(finding, Comparison.of_row(finding)) for finding in findings[:SHOWN_FINDINGS]],
+            "all_findings": list_link("finding", "show all", incident=incident.pk, sweep=incident.sweep_id),
             "may_propose": self.has_propose_plan_permission(request),
         }
         return super().render_change_form(request, context, *args, **options)

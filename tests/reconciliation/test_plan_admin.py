@@ -16,11 +16,12 @@ from balances.models import Balance
 from reconciliation import plan_actions, plan_admin
 from reconciliation.applying import apply
 from reconciliation.deciding import approve
-from reconciliation.models import Incident, Origin, Plan, PlanItem, Reconstruction, Step
+from reconciliation.models import Incident, Origin, Plan, PlanItem, Reconstruction, Refusal, Step
 from reconciliation.planning import Choice, Proposal, propose
 from reconciliation.reconstruction import measure
 from reconciliation.runs import reconstruct
 from reconciliation.undoing import propose_undo
+from reconciliation.verifying import Verification
 from tests import world
 from tests.people import CASES, VIEW, person, signed_in
 
@@ -178,6 +179,19 @@ def test_without_the_permission_nothing_is_proposed(model: str, action: str) -> 
     assert f'value="{action}"' not in page
     assert act(client, model, action, row, post="yes", reason="forged").status_code == 403
     assert Plan.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)  # a refusal is written down after what was refused was rolled back
+def test_forged_presses_and_those_without_permission_are_recorded() -> None:
+    plan, somebody = planned(), person(*CASES)
+    forged, client = Client(enforce_csrf_checks=True), Client()
+    for each in (forged, client):
+        each.force_login(somebody)
+        assert each.post(button("approve", plan.pk)).status_code == 403
+    refusals = list(Refusal.objects.order_by("refused_at").values_list("actor", "door", "what"))
+    assert refusals == [(somebody.username, "admin", f"POST {button('approve', plan.pk)}")] * 2
+    assert "Forged" in str(Refusal.objects.order_by("refused_at").values_list("why", flat=True)[0])
+    assert not list(Verification())
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 1001, "a\0b"])
