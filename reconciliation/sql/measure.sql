@@ -39,15 +39,16 @@ legacy_credits AS (
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination = ANY(%(balance_ids)s::text[])
     GROUP BY destination
 ),
--- The holds of either side and their releases; a union of two index scans, each on a small partial index.
+-- The holds of either side and their releases, each row once, from the small partial indexes of both sides.
 holds AS MATERIALIZED (
     SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
     FROM transactions
     WHERE status IN ('INFLIGHT', 'VOID') AND source = ANY(%(balance_ids)s::text[])
-    UNION
+    UNION ALL
     SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
     FROM transactions
     WHERE status IN ('INFLIGHT', 'VOID') AND destination = ANY(%(balance_ids)s::text[])
+      AND (source = ANY(%(balance_ids)s::text[])) IS NOT TRUE
 ),
 hold_moves AS (
     SELECT source, destination,
@@ -59,11 +60,11 @@ hold_moves AS (
 -- from the holds, which are few, not from the applied rows.
 settled AS (
     SELECT transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
-    UNION
-    SELECT q.transaction_id, true, q.reference
+    UNION ALL
+    SELECT DISTINCT q.transaction_id, true, q.reference
     FROM holds AS h
     JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
-    WHERE h.status = 'INFLIGHT'
+    WHERE h.status = 'INFLIGHT' AND h.parent_transaction > ''
 ),
 commits AS MATERIALIZED (
     SELECT c.source, c.destination,

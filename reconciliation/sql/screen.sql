@@ -26,22 +26,24 @@ legacy_credits AS (
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination > %(after)s AND destination <= %(through)s
     GROUP BY destination
 ),
+-- Rows with a source between the keys, then those of the others whose destination is: no row twice.
 holds AS MATERIALIZED (
     SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
     FROM transactions
     WHERE status IN ('INFLIGHT', 'VOID') AND source > %(after)s AND source <= %(through)s
-    UNION
+    UNION ALL
     SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
     FROM transactions
     WHERE status IN ('INFLIGHT', 'VOID') AND destination > %(after)s AND destination <= %(through)s
+      AND (source > %(after)s AND source <= %(through)s) IS NOT TRUE
 ),
 settled AS (
     SELECT transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
-    UNION
-    SELECT q.transaction_id, true, q.reference
+    UNION ALL
+    SELECT DISTINCT q.transaction_id, true, q.reference
     FROM holds AS h
     JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
-    WHERE h.status = 'INFLIGHT'
+    WHERE h.status = 'INFLIGHT' AND h.parent_transaction > ''
 ),
 commits AS MATERIALIZED (
     SELECT c.source, c.destination,
