@@ -26,6 +26,8 @@ HASH_COST = 10
 """Rounds of bcrypt as a power of two, as in the original: a database can be used by both."""
 SHAPE = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
 """What an issued key looks like; whatever does not is not looked up."""
+NAMED = re.compile(r"\((api_key_[^()]+)\)$")
+"""How the actor of a record names the key that was used (``Principal.actor``)."""
 VERIFIED = "verified_api_keys"
 """The cache, in this process alone, of digests of keys that bcrypt has found right."""
 VERIFIED_SECONDS = 60
@@ -88,6 +90,13 @@ def find(plaintext: str) -> ApiKey | None:
         return None
     alike = ApiKey.objects.filter(key_prefix=plaintext[:PREFIX_LENGTH])
     return next((key for key in alike if _is_right(plaintext, key.key)), None)
+
+
+def person(actor: str) -> str:
+    """Return who stands behind the actor of a record: the owner where it names an API key, else the actor itself."""
+    named = NAMED.search(actor)
+    owner = named and ApiKey.objects.filter(pk=named[1]).values_list("owner_id", flat=True).first()
+    return owner or actor
 
 
 def note_use(key: ApiKey) -> None:

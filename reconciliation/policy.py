@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
+from unicodedata import normalize
 
 from django.conf import settings
 
+from balances.keyring import person
 from balances.principals import ANYBODY
 
 NEEDED = "A second person must approve: "
@@ -79,11 +81,16 @@ def _reasons(facts: Facts, policy: Policy) -> Iterator[str]:
 def why_not_second(actor: str, requester: str) -> str | None:
     """Return why somebody cannot be the second person for what ``requester`` asked, or ``None``.
 
-    Names are compared without case: the database's account, the staff member and the operator at the shell
-    who bear one name are one person. All holders of the master key are one.
+    Names are compared without case, and in one form of Unicode: the owner of a key, the staff member and the operator
+    at the shell who bear one name are one person, whichever of their keys they use. All holders of the master key
+    are one.
     """
     if actor == ANYBODY.actor:
         return "Whoever is not known by a key or a login cannot approve: switch secure mode on (BLNK_SERVER_SECURE)."
-    if actor.casefold() == requester.casefold():
+    if _folded(person(actor)) == _folded(person(requester)):
         return f"{actor} asked for this plan: a second person must approve it."
     return None
+
+
+def _folded(name: str) -> str:
+    return normalize("NFKC", name).casefold().strip()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,8 +75,8 @@ class LedgerCommand(BaseCommand):
 
 
 def operator() -> str:
-    """Return the name of the account that runs the command, for the records."""
+    """Return the name of the account that runs the command, for the records; the environment cannot change it."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account without a name, as in some containers
         return f"uid {os.getuid()}"

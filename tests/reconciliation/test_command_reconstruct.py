@@ -180,9 +180,9 @@ def test_an_argument_that_is_no_text_is_refused() -> None:
 
 
 def test_an_account_without_a_name_is_recorded_by_its_number(wallets: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nameless() -> str:
+    def nameless(uid: int) -> str:
         raise KeyError("getpwuid(): uid not found")
 
-    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("pwd.getpwuid", nameless)
     run("--ledger", "Wallets")
     assert Reconstruction.objects.values_list("actor", flat=True)[0].startswith("uid ")

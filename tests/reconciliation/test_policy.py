@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from balances.keyring import issue
 from balances.principals import ANYBODY, MASTER
 from ledgerproj import environment
 from ledgerproj.environment import Misconfigured
+from reconciliation.management.ledger_command import operator
 from reconciliation.policy import Facts, Policy, second_person_needed, why_not_second
 
 RELAXED = Policy(amounts={"*": None}, balances=1_000_000, ledgers=frozenset())
@@ -58,6 +61,25 @@ def test_the_default_of_the_settings_is_the_strict_one(settings: Any) -> None:
 @pytest.mark.parametrize("actor", [ANYBODY.actor, "alice", "Alice"])
 def test_neither_the_one_who_asked_nor_an_unknown_caller_is_a_second_person(actor: str) -> None:
     assert why_not_second(actor, "alice")
+
+
+@pytest.mark.django_db
+def test_two_keys_of_one_owner_and_a_staff_member_of_that_name_are_one_person() -> None:
+    expires = datetime.now(UTC) + timedelta(days=1)
+    keys = [issue(name="ops", owner_id=owner, scopes=(), expires_at=expires) for owner in ("Bob", "bob", "carol")]
+    bob, again, carol = (f"key ops ({key.api_key_id})" for key in keys)
+    assert why_not_second(again, bob)
+    assert why_not_second("bob", bob)
+    assert why_not_second(bob, "\uff42\uff4f\uff42")
+    assert why_not_second(carol, bob) is None
+    assert why_not_second("key ops (api_key_gone)", bob) is None
+
+
+def test_the_environment_gives_the_operator_no_other_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = operator()
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "somebody-else")
+    assert operator() == before
 
 
 def test_somebody_else_is_a_second_person() -> None:
