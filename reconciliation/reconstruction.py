@@ -119,7 +119,8 @@ def _measurement(row: dict[str, Any]) -> Measurement:
 def units(value: Decimal) -> int:
     """Return a sum as an ``int``; the fraction that a foreign database may hold stays, to be corrected exactly.
 
-    What is no number at all stays as well; ``is_readable`` tells.
+    What is no number at all is NaN, which differs from everything; ``is_readable`` tells.
     """
-    whole = value.is_finite() and value == value.to_integral_value()
-    return int(value) if whole else value  # type: ignore[return-value]
+    if not value.is_finite():
+        return Decimal("NaN")  # type: ignore[return-value]
+    return int(value) if value == value.to_integral_value() else value  # type: ignore[return-value]

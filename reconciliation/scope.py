@@ -87,6 +87,10 @@ class Scope:
         rows = self.balances().filter(balance_id__gt=after).order_by("balance_id")
         return rows.values_list("balance_id", flat=True).iterator(chunk_size=10_000)  # type: ignore[no-any-return]
 
+    def remaining(self) -> Any:
+        """Return the balances as ``balances`` does, but leave out names that are gone since they were asked for."""
+        return Balance.objects.filter(pk__in=self.balance_ids) if self.balance_ids else self.balances()
+
     def _named(self) -> Any:
         named = Balance.objects.filter(pk__in=self.balance_ids)
         known = set(named.values_list("balance_id", flat=True))

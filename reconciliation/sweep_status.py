@@ -35,6 +35,11 @@ def unproved(sweep: Sweep) -> list[str]:
         sentences.append(
             f"The sweep is {sweep.state}: {sweep.measured:,} of {sweep.total:,} balances have been measured."
         )
+    elif sweep.measured < sweep.total:
+        sentences.append(
+            f"{sweep.total - sweep.measured:,} balances were not measured: they came in behind the sweep while it ran, "
+            "or were gone before it reached them."
+        )
     if sweep.not_proved:
         sentences.append(f"{sweep.not_proved:,} balances could not be judged; their findings say why.")
     if sweep.out_of_scope:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -202,7 +201,10 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
     scope = Scope.from_json(sweep.scope)
     chunk = _next_chunk(sweep, scope, size)
     if chunk is None:
-        return _advance(sweep, measured_all=True, checks=_done_with(sweep, _checks_of_chunks(sweep, scope)))
+        total = sweep.total if scope.names_balances else scope.remaining().count()  # now, with what came in meanwhile
+        return _advance(
+            sweep, measured_all=True, total=total, checks=_done_with(sweep, _checks_of_chunks(sweep, scope))
+        )
     if chunk.balance_ids is None:
         drifted = _screened(chunk, pace)
         measurements = measure(drifted) if drifted else []
@@ -238,7 +240,8 @@ def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:
     if scope.everything:
         row = CHUNK_END.rows(after=sweep.cursor, size=size)[0]
         return Chunk(sweep.cursor, row["through"], row["balances"]) if row["balances"] else None
-    ids = list(islice(scope.ids(sweep.cursor), min(size, LARGEST_LIST)))
+    following = scope.remaining().filter(balance_id__gt=sweep.cursor).order_by("balance_id")
+    ids = list(following.values_list("balance_id", flat=True)[: min(size, LARGEST_LIST)])
     return Chunk(sweep.cursor, ids[-1], len(ids), ids) if ids else None
 
 
@@ -257,7 +260,7 @@ def _run_once(sweep: Sweep, check: Check) -> bool:
     """Run a check that is one statement over all rows, and add what it found to the findings."""
     faults = check.faults(sweep_id=sweep.sweep_id, balance_ids=None)
     if "everything" not in sweep.scope:
-        in_scope = Scope.from_json(sweep.scope).balances().filter(pk__in={fault.balance_id for fault in faults})
+        in_scope = Scope.from_json(sweep.scope).remaining().filter(pk__in={fault.balance_id for fault in faults})
         known = set(in_scope.values_list("balance_id", flat=True))
         faults = [fault for fault in faults if fault.balance_id in known]
     with transaction.atomic(durable=True):

@@ -66,7 +66,7 @@ class Sweep(models.Model):
     measured_all = models.BooleanField(default=False)
     """Every chunk is done; what remains is to explain the findings."""
     total = models.BigIntegerField(default=0)
-    """Balances in scope when it started."""
+    """Balances in scope when it was asked for; once every chunk is done, as many as there are then."""
     out_of_scope = models.BigIntegerField(default=0)
     measured = models.BigIntegerField(default=0)
     drifted = models.BigIntegerField(default=0)

@@ -87,7 +87,7 @@ inflight AS (
     ) AS moves
     GROUP BY balance_id
 )
-SELECT b.balance_id, b.indicator, b.currency, b.ledger_id, l.name AS ledger_name, b.version,
+SELECT b.balance_id, b.indicator, b.currency, b.ledger_id, coalesce(l.name, '') AS ledger_name, b.version,
        b.credit_balance, b.debit_balance, b.balance,
        b.inflight_credit_balance, b.inflight_debit_balance, b.inflight_balance,
        coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) AS credit,
@@ -100,7 +100,8 @@ SELECT b.balance_id, b.indicator, b.currency, b.ledger_id, l.name AS ledger_name
        now() AS executed_at,
        now()::text AS executed_at_text
 FROM balances AS b
-JOIN ledgers AS l ON l.ledger_id = b.ledger_id
+-- A foreign database may have lost the ledger; its balances are to be judged all the same.
+LEFT JOIN ledgers AS l ON l.ledger_id = b.ledger_id
 LEFT JOIN debits ON debits.balance_id = b.balance_id
 LEFT JOIN credits ON credits.balance_id = b.balance_id
 LEFT JOIN legacy_debits ON legacy_debits.balance_id = b.balance_id

@@ -88,6 +88,6 @@ FROM expected
 WHERE credit_balance <> credit OR debit_balance <> debit OR balance <> credit - debit
    OR inflight_credit_balance <> inflight_credit OR inflight_debit_balance <> inflight_debit
    OR inflight_balance <> inflight_credit - inflight_debit
-   -- NaN equals itself in PostgreSQL: totals that are no number must not pass as right.
-   OR 'NaN' IN (credit_balance, debit_balance, inflight_credit_balance, inflight_debit_balance)
+   -- NaN and infinity equal themselves in PostgreSQL: totals that are no number must not pass as right.
+   OR credit_balance + debit_balance + inflight_credit_balance + inflight_debit_balance IN ('NaN', 'Infinity', '-Infinity')
 ORDER BY balance_id

@@ -125,6 +125,31 @@ class TestWhatItFinds:
         assert (finding.drifted, finding.not_proved[0]["check"]) == (False, "unreadable_totals")
         assert (sweep.not_proved, verdict(sweep)) == (1, "not proved")
 
+    def test_infinite_rows_under_infinite_totals_are_not_proved_and_never_healthy(self) -> None:
+        alice, bob = world.balance(), world.balance()
+        world.post(bob, alice, 500)
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute("UPDATE transactions SET precise_amount = 'Infinity'")
+            cursor.execute(
+                "UPDATE balances SET credit_balance = 'Infinity', balance = 'Infinity' WHERE indicator IS NULL"
+            )
+            cursor.execute("RESET session_replication_role")
+        sweep = swept(deep=True)
+        assert {each.not_proved[0]["check"] for each in Finding.objects.all()} == {"unreadable_totals"}
+        assert (sweep.not_proved, sweep.drifted, verdict(sweep)) == (2, 0, "not proved")
+
+    def test_a_balance_whose_ledger_is_gone_is_judged_all_the_same(self) -> None:
+        alice = world.balance()
+        world.post("@world", alice, 500)
+        world.drift(alice, credit=30)
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute("DELETE FROM ledgers WHERE ledger_id = %s", [alice.ledger_id])
+            cursor.execute("RESET session_replication_role")
+        sweep = swept(deep=True)
+        assert (sweep.drifted, verdict(sweep), Finding.objects.get().balance_id) == (1, "findings", alice.pk)
+
     def test_totals_without_rows_are_found_and_not_proved(self) -> None:
         alice = world.balance()
         world.drift(alice, credit=30)
@@ -217,6 +242,26 @@ class TestLifeCycle:
         sweeping.resume_sweep(sweep.sweep_id)
         done = run_sweep(sweep.sweep_id)
         assert (done.state, done.measured, done.drifted, Finding.objects.count()) == ("finished", 10, 9, 9)
+
+    def test_balances_that_came_in_behind_a_sweep_were_not_looked_at_and_it_says_so(self) -> None:
+        first = min((world.balance() for _ in range(6)), key=lambda each: each.pk)
+        sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND, deep=True)
+        run_sweep(sweep.sweep_id, progress=lambda now: sweeping.pause_sweep(now.pk))
+        Balance.objects.create(balance_id="bln_0", ledger=first.ledger, currency="USD")
+        world.drift(Balance(pk="bln_0"), credit=999)
+        sweeping.resume_sweep(sweep.sweep_id)
+        done = run_sweep(sweep.sweep_id)
+        assert verdict(done) == "not proved"
+        assert unproved(done)[0].startswith("1 balances were not measured: they came in behind the sweep")
+
+    def test_a_named_balance_that_is_gone_meanwhile_does_not_stop_a_sweep_for_ever(self) -> None:
+        cast = [world.balance() for _ in range(3)]
+        named = Scope(balance_ids=tuple(each.pk for each in cast))
+        sweep = create_sweep(named, actor="alice", origin=Origin.COMMAND)
+        cast[1].delete()
+        done = run_sweep(sweep.sweep_id)
+        assert (done.state, done.measured, verdict(done)) == ("finished", 2, "not proved")
+        assert unproved(done)[0].startswith("1 balances were not measured")
 
     def test_a_cancelled_sweep_ends_and_keeps_what_it_found(self, drifted: list[Balance]) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
