@@ -75,7 +75,8 @@ class Plan(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"Plan of {self.requested_at:%Y-%m-%d %H:%M} for {self.balances} balances"
+        noun = "balance" if self.balances == 1 else "balances"
+        return f"Plan of {self.requested_at:%Y-%m-%d %H:%M} for {self.balances:,} {noun}"
 
 
 class PlanItem(TwoTotals):
