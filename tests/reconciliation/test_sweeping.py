@@ -172,7 +172,7 @@ class TestWhatItFinds:
             sweep = swept(scope, deep=True)
             assert [finding.balance_id for finding in sweep.findings.all()] == [inside.pk]
             assert (sweep.total, sweep.measured, sweep.out_of_scope) == (1, 1, 1)
-            assert "1 balances were out of scope." in unproved(sweep)
+            assert "1 balance not in scope." in unproved(sweep)
             assert sweep.trial_balance[0]["recalculated"] is None
 
     def test_the_trial_balance_shows_both_truths_of_one_snapshot(self) -> None:
