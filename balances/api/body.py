@@ -106,12 +106,19 @@ def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: s
         _drain(request._request)
         raise MalformedBody("http: request body too large", key=key) from error
     value = _first_value(text, key)
-    package, _, name = getattr(shape, "Meta").go_type.rpartition(".")  # noqa: B009 - the stubs know no Meta
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise MalformedBody(f"json: cannot unmarshal {_kind_of(value)} into Go value of type {package}.{name}", key=key)
+        go_type = getattr(shape, "Meta").go_type  # noqa: B009 - the stubs know no Meta
+        raise MalformedBody(f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}", key=key)
     _name_the_key(value, request._request)
+    return read_fields(value, shape, key=key)
+
+
+def read_fields(
+    value: dict[str, Any], shape: type[serializers.Serializer[Any]], *, key: str = "error", path: str = ""
+) -> dict[str, Any]:
+    """Return the fields of a JSON object by name. ``path`` leads to it in messages. Raises ``MalformedBody``."""
     fields = _fields_of(shape)
     decoded: dict[str, Any] = {}
     for given, item in value.items():
@@ -119,9 +126,14 @@ def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: s
             continue
         field, kind = fields[given.lower()]
         if not kind.fits(item):
-            raise MalformedBody(_mismatch(item, name, field, kind), key=key)
+            raise MalformedBody(_mismatch(item, f"{_struct(shape)}.{path}{field}", kind), key=key)
         decoded[field] = kind.read(item)
     return decoded
+
+
+def _struct(shape: type[serializers.Serializer[Any]]) -> str:
+    """Return the Go name of a shape, without its package."""
+    return str(getattr(shape, "Meta").go_type).rpartition(".")[2]  # noqa: B009 - the stubs know no Meta
 
 
 def _name_the_key(body: dict[str, Any], request: HttpRequest) -> None:
@@ -146,23 +158,26 @@ def _fields_of(shape: type[serializers.Serializer[Any]]) -> dict[str, tuple[str,
 
 
 def _kind_for(declared: serializers.Field[Any, Any, Any, Any]) -> Kind:
-    return next(KINDS[base] for base in type(declared).__mro__ if base in KINDS)
+    own: Kind | None = getattr(declared, "kind", None)
+    return own or next(KINDS[base] for base in type(declared).__mro__ if base in KINDS)
 
 
-def _kind_of(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return the word for a JSON value in the decoder's messages."""
     for kind, types in (("bool", bool), ("string", str), ("array", list), ("object", dict)):
         if isinstance(value, types):
             return kind
     return "number"
 
 
-def _mismatch(item: Any, struct: str, field: str, kind: Kind) -> str:
+def _mismatch(item: Any, where: str, kind: Kind) -> str:
     if kind.go_type == "*big.Int":
         return f"math/big: cannot unmarshal {simplejson.dumps(str(item))} into a *big.Int"
     go_type = kind.go_type
     if go_type == "[]string" and isinstance(item, list):
         item, go_type = next(each for each in item if not isinstance(each, str | None)), "string"
-    return f"json: cannot unmarshal {_kind_of(item)} into Go struct field {struct}.{field} of type {go_type}"
+    what = f"number {str(item).lower().replace('+', '')}" if go_type == "int" and _is_number(item) else kind_of(item)
+    return f"json: cannot unmarshal {what} into Go struct field {where} of type {go_type}"
 
 
 def _first_value(text: str, key: str) -> Any:

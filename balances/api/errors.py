@@ -12,6 +12,7 @@ from rest_framework.views import set_rollback
 
 from balances.api.body import InvalidBody, MalformedBody
 from balances.api.caller import principal, tell_refusal
+from balances.api.filtering.grammar import InvalidFilterParameters
 from balances.exceptions import LedgerError
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,9 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
             return _response("GEN_MALFORMED_REQUEST", error.message, key=error.key)
         case InvalidBody():
             return _response(error.code, error.message, key="errors")
+        case InvalidFilterParameters():
+            body = error_body(error.code, error.message, details=error.details, key="errors")
+            return Response(body | {"errors": error.details}, status=STATUSES[error.code])
         case LedgerError():
             if STATUSES[error.code] == FORBIDDEN:
                 request = context["request"]._request

@@ -8,19 +8,11 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from balances.exceptions import LedgerError, NotYetSupported
+from balances.api.filtering.grammar import LARGEST, from_query
+from balances.api.filtering.requests import Page
+from balances.api.filtering.resources import Filters
+from balances.exceptions import LedgerError
 from balances.snapshots import BATCH_SIZE
-
-OPERATORS = {"eq", "ne", "neq", "gt", "gte", "gteq", "lt", "lte", "lteq"} | {
-    "in",
-    "between",
-    "like",
-    "ilike",
-    "isnull",
-    "isnotnull",
-}
-"""Suffixes that make a query parameter a filter (conventions 9.2)."""
-LARGEST = 2**63 - 1
 
 
 class InvalidParameter(LedgerError):
@@ -37,15 +29,32 @@ class Paging:
     refusal: str | None
     cap: int | None = None
     beyond_cap: int = 0
+    cap_of_filtered: int | None = None
+
+    def rows(self, filters: type[Filters], request: Request) -> list[Any]:
+        """Return the rows that the query filters, one page of them, newest first.
+
+        Raises ``InvalidParameter``, and what the filters raise.
+        """
+        limit, offset = self._numbers(request)
+        asked = from_query(request.query_params)
+        if self.cap_of_filtered is not None and asked.conditions:
+            limit = min(limit, self.cap_of_filtered)
+        return filters.rows(Page(asked, limit, offset))
 
     def page(self, rows: Any, request: Request) -> Any:
-        """Return the rows of the page that the query asks for. Raises ``InvalidParameter`` or ``NotYetSupported``."""
-        _refuse_filters(request)
+        """Return one page of the rows of a list without operators. Raises ``InvalidParameter``."""
+        limit, offset = self._numbers(request)
+        for condition in from_query(request.query_params).conditions:
+            # A list that ignored a filter would answer with rows that were not asked for.
+            raise InvalidParameter(f"this list has no filter {condition.field}_{condition.operator}")
+        return rows[offset : min(offset + limit, LARGEST)]
+
+    def _numbers(self, request: Request) -> tuple[int, int]:
+        """Return limit and offset."""
         limit = self.number(request, "limit", self.default, least=1)
         offset = self.number(request, "offset", 0, least=0)
-        if self.cap is not None and limit > self.cap:
-            limit = self.beyond_cap
-        return rows[offset : min(offset + limit, LARGEST)]
+        return self.beyond_cap if self.cap is not None and limit > self.cap else limit, offset
 
     def number(self, request: Request, name: str, default: int, *, least: int) -> int:
         """Return a number out of the query. Raises ``InvalidParameter``."""
@@ -62,14 +71,6 @@ class Paging:
 
 
 LEDGERS = Paging(default=10, refusal="Invalid", cap=100, beyond_cap=20)
-BALANCES = Paging(default=10, refusal="invalid")
-TRANSACTIONS = Paging(default=20, refusal=None)
+BALANCES = Paging(default=10, refusal="invalid", cap_of_filtered=1000)
+TRANSACTIONS = Paging(default=20, refusal=None, cap_of_filtered=1000)
 SNAPSHOTS = Paging(default=BATCH_SIZE, refusal="invalid")
-
-
-def _refuse_filters(request: Request) -> None:
-    """Refuse a filter aloud: a list that ignored it would answer with rows that were not asked for."""
-    for name in request.query_params:
-        field, _, operator = name.rpartition("_")
-        if field and operator.lower() in OPERATORS:
-            raise NotYetSupported(f"Filters are not served yet: leave {name} out.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,8 @@ from balances.amounts import short
 from balances.api import listing, serializers, validation
 from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor, is_admitted
+from balances.api.filtering import resources
+from balances.api.filtering.describing import query_of, rows_of
 from balances.models import Balance, Ledger, Transaction
 from balances.statements import SQL, Statement
 
@@ -63,10 +65,12 @@ class HealthView(ApiView):
 
 
 class LedgersView(ApiView):
-    @extend_schema(parameters=[LIMIT, OFFSET], responses=serializers.LedgerAnswer(many=True))
+    @extend_schema(
+        parameters=query_of(resources.LedgerFilters), responses={200: serializers.LedgerAnswer(many=True)} | REFUSED
+    )
     def get(self, request: Request) -> Response:
         """List ledgers, newest first."""
-        page = listing.LEDGERS.page(Ledger.objects.all(), request)
+        page = listing.LEDGERS.rows(resources.LedgerFilters, request)
         return Response([serializers.LedgerAnswer.body(ledger) for ledger in page])
 
     @extend_schema(request=serializers.CreateLedger, responses={201: serializers.LedgerAnswer} | REFUSED)
@@ -97,10 +101,14 @@ class LedgerView(ApiView):
 
 
 class BalancesView(ApiView):
-    @extend_schema(parameters=[LIMIT, OFFSET], responses=serializers.BalanceAnswer(many=True))
+    @extend_schema(
+        operation_id="balances_list",
+        parameters=query_of(resources.BalanceFilters),
+        responses={200: OpenApiResponse(rows_of(serializers.BalanceAnswer, or_null=True))} | REFUSED,
+    )
     def get(self, request: Request) -> Response:
         """List balances, newest first; an empty list is ``null``, as in the original."""
-        page = listing.BALANCES.page(Balance.objects.newest_first(), request)
+        page = listing.BALANCES.rows(resources.BalanceFilters, request)
         return Response([serializers.BalanceAnswer.body(balance) for balance in page] or None)
 
     @extend_schema(request=serializers.CreateBalance, responses={201: serializers.BalanceAnswer} | REFUSED)
@@ -169,10 +177,13 @@ class SnapshotsView(ApiView):
 
 
 class TransactionsView(ApiView):
-    @extend_schema(parameters=[LIMIT, OFFSET], responses=serializers.TransactionAnswer(many=True))
+    @extend_schema(
+        parameters=query_of(resources.TransactionFilters),
+        responses={200: serializers.TransactionAnswer(many=True)} | REFUSED,
+    )
     def get(self, request: Request) -> Response:
         """List transactions, newest first."""
-        page = listing.TRANSACTIONS.page(Transaction.objects.newest_first(), request)
+        page = listing.TRANSACTIONS.rows(resources.TransactionFilters, request)
         return Response([serializers.TransactionAnswer.body(row) for row in page])
 
     @extend_schema(request=serializers.RecordTransaction, responses={201: serializers.TransactionAnswer} | REFUSED)

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
+from balances.api.filter_views import FilterBalancesView
 from reconciliation.api import explanation, plan_views, sweep_views, views, watching
 
 urlpatterns = [
     path("alerts", watching.AlertsView.as_view()),
     path("metrics", watching.MetricsView.as_view()),
     path("schedules", watching.SchedulesView.as_view()),
+    path("balances/filter", FilterBalancesView.as_view()),  # before the pattern that takes it for an id
     path("balances/<str:balance_id>", views.BalanceView.as_view()),
     path("balances/<str:balance_id>/explanation", explanation.ExplanationView.as_view()),
     path("balances/<str:balance_id>/reconstructions", views.ReconstructionsView.as_view()),

@@ -116,9 +116,9 @@ def test_a_page_of_more_than_a_hundred_ledgers_is_one_of_twenty(api: Client) -> 
     assert len(api.get("/ledgers?limit=100").body) == 31
 
 
-def test_a_filter_is_refused_rather_than_ignored(api: Client) -> None:
-    answer = api.get("/balances?currency_eq=USD")
-    assert (answer.status, answer.body["error_detail"]["code"]) == (501, "GEN_NOT_IMPLEMENTED")
+def test_a_filter_is_refused_where_a_list_has_none_rather_than_ignored(api: Client) -> None:
+    answer = api.get("/sweeps?actor_eq=alice")
+    assert (answer.status, answer.body["error"]) == (400, "this list has no filter actor_eq")
     assert api.get("/balances?sort_by=currency&instance_id=7").status == 200
 
 

@@ -1,0 +1,71 @@
+"""``POST /{ledgers,balances,transactions}/filter`` (filtering.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from balances.api import serializers, views
+from balances.api.filtering import resources
+from balances.api.filtering.describing import fields_of, rows_or_counted
+from balances.api.filtering.requests import FilterRequest, page_from
+
+
+class FilterView(views.ApiView):
+    """The rows of one table that a body asks for. A subclass names the table's filters and how a row is shown."""
+
+    filters: type[resources.Filters]
+    answer: type[serializers.Answer]
+    empty: list[Any] | None = None
+    """What an answer without rows holds; the original says ``null`` for some tables, ``[]`` for others."""
+    one: type[APIView]
+    """The view of a single row: to every other method, ``filter`` is the id of one."""
+
+    def post(self, request: Request) -> Response:
+        """Return the rows, in data and with their total_count if that is asked for."""
+        page = page_from(request)
+        rows = self.filters.rows(page)
+        body = [self.answer.body(row) for row in rows] or self.empty
+        if not page.counted:
+            return Response(body)
+        count = {"total_count": rows[0].total_count} if rows else {}
+        return Response({"data": body} | count)
+
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+        """Answer as for a row of this id."""
+        answered: HttpResponseBase = self.one.as_view()(request._request, "filter")
+        return answered
+
+
+def described(view: type[FilterView]) -> type[FilterView]:
+    """Describe a filter route in the OpenAPI document."""
+    return extend_schema(
+        request=FilterRequest,
+        description=f"Fields: {fields_of(view.filters)} and `meta_data.key`.",
+        responses={
+            200: OpenApiResponse(rows_or_counted(view.answer, or_null=view.empty is None)),
+            400: serializers.ErrorAnswer,
+            500: OpenApiResponse(serializers.ErrorAnswer, "The database cannot compare a field with such a value"),
+        },
+    )(view)
+
+
+@described
+class FilterLedgersView(FilterView):
+    filters, answer, empty, one = resources.LedgerFilters, serializers.LedgerAnswer, [], views.LedgerView
+
+
+@described
+class FilterBalancesView(FilterView):
+    filters, answer, one = resources.BalanceFilters, serializers.BalanceAnswer, views.BalanceView
+
+
+@described
+class FilterTransactionsView(FilterView):
+    filters, answer, one = resources.TransactionFilters, serializers.TransactionAnswer, views.TransactionView
+    empty = []

@@ -1,0 +1,214 @@
+"""How each type of column is compared. Names and operators come from closed lists, values are bound, never spliced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+import django_filters
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BooleanField, Case, F, Func, Q, TextField, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Replace
+from django.db.models.lookups import Exact, IsNull
+
+from balances.api.filtering.grammar import OPERATORS, Condition
+from balances.api.filtering.values import Given
+from balances.exact_json import dumps
+from balances.exceptions import LedgerError
+from balances.models import Balance
+
+SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "LIKE", "ilike": "ILIKE"}
+KEY = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*", re.ASCII)
+NUMBER = r"^ *[+-]?([0-9]{1,250}(\.[0-9]{0,250})?|\.[0-9]{1,250})([eE][+-]?[0-9]{1,3})? *$"
+"""A text in metadata that counts as a number; anything longer is none, so that no cast can fail."""
+
+DAY_OF_YEAR = (
+    r"(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31",
+    r"([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29",
+)
+DATE = (
+    rf"^(?!0000)([0-9]{{4}}-({DAY_OF_YEAR[0]})|{DAY_OF_YEAR[1]})"
+    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?$"
+)
+"""A text in metadata that counts as a date: one that the calendar has, again so that no cast can fail."""
+
+
+class InvalidFilter(LedgerError):
+    """A condition names what the list does not have, or has not the values that its operator needs."""
+
+    code, details = "GEN_BAD_REQUEST", {}
+
+    def __init__(self, words: str) -> None:
+        """Say what is wrong, after the contract's first words."""
+        super().__init__(f"Invalid filter: {words}")
+
+
+class Incomparable(Exception):
+    """The database could not compare what is asked; answered as a failure of the list (filtering.md 7)."""
+
+    def __init__(self, message: str = "", sqlstate: str = "") -> None:
+        """Keep what PostgreSQL says of it, or would."""
+        self.message, self.sqlstate = message, sqlstate
+        super().__init__(message)
+
+
+def compare(left: Any, operator: str, values: Sequence[Given], sql_type: str = "text") -> Any:
+    """Return an operator on an expression of a type as a condition. Raises ``Incomparable``."""
+    if any(value.is_composite for value in values):
+        raise Incomparable
+    texts = [value.written if sql_type == "text" else value.text for value in values]
+    match operator:
+        case "isnull" | "isnotnull":
+            return IsNull(left, operator == "isnull")
+        case "in":
+            return _infix(left, " = ANY(", Value(texts), f"::{sql_type}[])")
+        case "between":
+            low, high = texts
+            return Q(_sign(left, "gte", low, sql_type)) & Q(_sign(left, "lte", high, sql_type))
+        case "like" | "ilike" if sql_type != "text":
+            raise Incomparable(f"operator does not exist: {sql_type} {operator.upper()} text", "42883")
+        case "eq" if values[0].span and sql_type != "text":
+            since, until = values[0].span
+            return Q(_sign(left, "gte", since, sql_type)) & Q(_sign(left, "lt", until, sql_type))
+    return _sign(left, operator, texts[0], sql_type)
+
+
+def _sign(left: Any, operator: str, text: str | None, sql_type: str) -> Func:
+    return _infix(left, f" {SIGNS[operator]} ", Value(text), f"::{sql_type}")
+
+
+def _infix(left: Any, sign: str, right: Combinable, cast: str = "") -> Func:
+    """Return ``left sign right::cast``; sign and cast are ours, never a client's."""
+    return Func(left, right, template=f"(%(expressions)s{cast})", arg_joiner=sign, output_field=BooleanField())
+
+
+def _as(text: Combinable, sql_type: str) -> Func:
+    """Return a text cast to a type."""
+    return Func(text, template=f"(%(expressions)s)::{sql_type}", output_field=TextField())
+
+
+class Column(django_filters.Filter):  # type: ignore[misc]  # the library has no type hints
+    """A column that is compared as text: any value is one."""
+
+    sql_type = "text"
+    operators: tuple[str, ...] = OPERATORS
+    sortable = True
+
+    def condition(self, asked: Condition) -> Any:
+        """Return the condition in SQL. Raises ``Incomparable``."""
+        return compare(F(self.field_name), asked.operator, asked.values, self.sql_type)
+
+
+class Sparse(Column):
+    """A text column whose index leaves out the empty text."""
+
+    def condition(self, asked: Condition) -> Any:
+        """Return the condition, and what follows from a long list but is not seen by the planner."""
+        found = super().condition(asked)
+        if asked.operator == "in" and all(value.written != "" for value in asked.values):
+            return Q(found) & Q(_sign(F(self.field_name), "gt", "", self.sql_type))
+        return found
+
+
+class Numeric(Column):
+    """An amount of any size, exact."""
+
+    sql_type = "numeric"
+
+
+class Integer(Column):
+    """A whole number of 64 bits."""
+
+    sql_type = "bigint"
+
+
+class Instant(Column):
+    """An instant; text without a zone is UTC."""
+
+    sql_type = "timestamptz"
+
+
+class Day(Column):
+    """A calendar day."""
+
+    sql_type = "date"
+
+
+class Metadata(Column):
+    """A ``jsonb`` column, compared as a whole or by one of its keys (filtering.md 3.1)."""
+
+    sql_type = "jsonb"
+
+    def condition(self, asked: Condition) -> Any:
+        """Return the condition in SQL, on a key where the field names one. Raises ``Incomparable``."""
+        _, dot, key = asked.field.partition(".")
+        return self.at(key, asked.operator, asked.values) if dot else super().condition(asked)
+
+    def at(self, key: str, operator: str, values: Sequence[Given]) -> Any:
+        """Return the condition on the value at a key."""
+        text = KeyTextTransform(key, F(self.field_name))
+        match operator:
+            case "eq":
+                return self._within(key, values[0]) if values[0].span else self._contains(key, values[0])
+            case "ne":
+                return reduce(and_, (~Q(same) for same in self._numbers(key, values)), Q(compare(text, "ne", values)))
+            case "in":
+                return reduce(or_, (Q(same) for same in self._numbers(key, values)), Q(compare(text, "in", values)))
+            case "gt" | "gte" | "lt" | "lte" | "between":
+                return compare(self._number(key), operator, values, "numeric")
+        return compare(text, operator, values)
+
+    def _contains(self, key: str, given: Given) -> Func:
+        """Return containment, which tells the number 5 from the text "5" and knows that 1.50 is 1.5."""
+        return _infix(F(self.field_name), " @> ", Value(dumps({key: given.value})), "::jsonb")
+
+    def _numbers(self, key: str, values: Sequence[Given]) -> list[Func]:
+        """Return the equalities of numbers, whose texts can differ: 1.50 and 1.5."""
+        return [self._contains(key, value) for value in values if value.is_number]
+
+    def _number(self, key: str) -> Case:
+        """Return the number at a key; a row that has none there is not compared, and fails nobody's query."""
+        text = KeyTextTransform(key, F(self.field_name))
+        kind = Func(KeyTransform(key, F(self.field_name)), function="jsonb_typeof", output_field=TextField())
+        is_number = Q(Exact(kind, "number")) | Q(_infix(text, " ~ ", Value(NUMBER)))
+        return Case(When(is_number, then=_as(text, "numeric")))
+
+    def _within(self, key: str, given: Given) -> Any:
+        """Return that the date or instant at a key lies in a span; a row that has none there does not."""
+        text = Replace(KeyTextTransform(key, F(self.field_name)), Value("/"), Value("-"))
+        is_date = Q(_infix(text, " ~ ", Value(DATE)))
+        return compare(Case(When(is_date, then=_as(text, "timestamptz"))), "eq", (given,), "timestamptz")
+
+
+class EitherSide(Column):
+    """The virtual ``balance_id`` of a transaction: its source or its destination (filtering.md 3.2)."""
+
+    operators = ("eq", "ne", "in", "isnull", "isnotnull")
+    sortable = False
+
+    def condition(self, asked: Condition) -> Any:
+        """Return that either side is, or neither."""
+        source, destination = (Q(compare(F(side), asked.operator, asked.values)) for side in ("source", "destination"))
+        return source & destination if asked.operator in ("ne", "isnull") else source | destination
+
+
+class EitherIndicator(Column):
+    """The virtual ``indicator`` of a transaction: that of the balance on either side (filtering.md 3.2)."""
+
+    sortable = False
+
+    def condition(self, asked: Condition) -> Any:
+        """Return that a side is among the balances whose indicator satisfies the operator."""
+        matching = Balance.objects.filter(compare(F("indicator"), asked.operator, asked.values)).values("balance_id")
+        if asked.operator == "isnull":  # nearly every balance: too many for a list
+            return Q(source__in=matching) | Q(destination__in=matching)
+        # As an array, read once, the few balances with an indicator are looked up by the indexes of both sides.
+        source, destination = (
+            Q(_infix(F(side), " = ANY(", ArraySubquery(matching), ")")) for side in ("source", "destination")
+        )
+        return source | destination

@@ -1,0 +1,108 @@
+"""The body of ``POST …/filter`` (filtering.md 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from balances.api.body import Kind, MalformedBody, decode, kind_of, read_fields
+from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, InvalidFilterRequest, from_fields
+
+MOST, OTHERWISE = 100, 20
+"""A limit that is not from 1 to 100 turns into 20."""
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -LARGEST - 1 <= value <= LARGEST
+
+
+class Whole(serializers.IntegerField):
+    """A Go ``int``."""
+
+    kind = Kind("int", _is_int)
+
+
+class Operator(serializers.ChoiceField):
+    """One of the twelve words; which of them, the filters check."""
+
+    kind = Kind("filter.Operator", lambda value: isinstance(value, str))
+
+
+class AnyValue(serializers.JSONField):
+    """Any JSON."""
+
+    kind = Kind("interface {}", lambda value: True)
+
+
+class QueryFilter(serializers.Serializer[Any]):
+    """One condition."""
+
+    field = serializers.CharField(help_text="A field of the list, or meta_data.key")
+    operator = Operator(choices=OPERATORS)
+    value = AnyValue(required=False, help_text="For all operators but in, between, isnull and isnotnull")
+    values = serializers.ListField(child=AnyValue(), required=False, help_text="For in; two for between")
+
+    class Meta:
+        go_type = "filter.QueryFilter"
+
+
+def _read_filters(items: list[Any]) -> list[dict[str, Any]]:
+    for item in items:
+        if not isinstance(item, dict | None):
+            raise MalformedBody(
+                f"json: cannot unmarshal {kind_of(item)} into Go struct field FilterRequest.filters "
+                "of type filter.QueryFilter"
+            )
+    return [read_fields(item or {}, QueryFilter, path="filters.") for item in items]
+
+
+class QueryFilters(serializers.ListField):
+    """A list of conditions."""
+
+    child = QueryFilter()
+    kind = Kind("[]filter.QueryFilter", lambda value: isinstance(value, list), _read_filters)
+
+
+class FilterRequest(serializers.Serializer[Any]):
+    filters = QueryFilters(required=False, help_text="None means all rows")
+    logical_operator = serializers.CharField(required=False, help_text="and (as it is without), or or")
+    limit = Whole(required=False, help_text="From 1 to 100; anything else is 20")
+    offset = Whole(required=False)
+    sort_by = serializers.CharField(required=False, help_text="A field of the list; anything else is created_at")
+    sort_order = serializers.CharField(required=False, help_text="asc; anything else is desc")
+    include_count = serializers.BooleanField(required=False, help_text="Answer with data and total_count")
+
+    class Meta:
+        go_type = "api.FilterRequest"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which rows are wanted, in which order, and whether all are counted."""
+
+    asked: Asked
+    limit: int
+    offset: int
+    sort_by: str = ""
+    ascending: bool = False
+    counted: bool = False
+
+
+def page_from(request: Request) -> Page:
+    """Return the page that a body asks for. Raises ``InvalidFilterRequest``."""
+    try:
+        fields = decode(request, FilterRequest)
+    except MalformedBody as error:
+        raise InvalidFilterRequest(error.message) from error
+    limit = fields.get("limit", 0)
+    return Page(
+        asked=from_fields(fields),
+        limit=limit if 1 <= limit <= MOST else OTHERWISE,
+        offset=max(fields.get("offset", 0), 0),
+        sort_by=fields.get("sort_by", "").strip().lower(),
+        ascending=fields.get("sort_order", "").strip().lower() == "asc",
+        counted=fields.get("include_count", False),
+    )

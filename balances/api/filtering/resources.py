@@ -1,0 +1,199 @@
+"""The filterable fields of each table, and the rows of one page (filtering.md 4 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+import django_filters
+from django.db import DatabaseError, models
+from django.db.models import Count, F, OrderBy, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from balances.api.filtering import columns, lookups
+from balances.api.filtering.columns import KEY, InvalidFilter
+from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, Condition
+from balances.api.filtering.requests import Page
+from balances.exceptions import LedgerError
+from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
+from balances.models import Balance, Ledger, Transaction
+
+REFUSED_CLASSES = ("22", "42", "54")
+"""SQLSTATE classes of what is asked, not of the database's health: bad values, bad types, too complex."""
+
+
+class Unanswerable(LedgerError):
+    """A value or a type that the database cannot compare; the contract calls that its own failure."""
+
+    code = "GEN_INTERNAL"
+
+    def __init__(self, rows: str, reason: columns.Incomparable) -> None:
+        """Name the rows that were asked for, and tell what the database says, in the contract's keys."""
+        super().__init__(f"Failed to retrieve {rows}")
+        said = {"Severity": "ERROR", "Code": reason.sqlstate, "Message": reason.message}
+        self.details = dict.fromkeys(DATABASE_ERROR_KEYS, "") | said if reason.message else {}
+
+
+DATABASE_ERROR_KEYS = (
+    *("Severity", "Code", "Message", "Detail", "Hint", "Position", "InternalPosition", "InternalQuery", "Where"),
+    *("Schema", "Table", "Column", "DataTypeName", "Constraint", "File", "Line", "Routine"),
+)
+"""The keys of a PostgreSQL error on the wire (api-keys-auth 1.2)."""
+
+
+class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library has no type hints
+    """The fields of one table that can be filtered and sorted by; ``data`` is what is asked of them.
+
+    A subclass lists the fields in ``Meta.fields``; the type of each column says how it is compared. A column with
+    choices is declared, since the library would offer those.
+    """
+
+    FILTER_DEFAULTS = {
+        models.TextField: {"filter_class": columns.Column},
+        models.ForeignKey: {"filter_class": columns.Column},
+        models.BigIntegerField: {"filter_class": columns.Integer},
+        models.DateField: {"filter_class": columns.Day},
+        UTCDateTimeField: {"filter_class": columns.Instant},
+        MinorUnitsField: {"filter_class": columns.Numeric},
+        MajorUnitsField: {"filter_class": columns.Numeric},
+        MetadataField: {"filter_class": columns.Metadata},
+    }
+
+    keys: tuple[str, ...] = ()
+    """Indexed fields, a value of which few rows share: these are fetched and sorted, not looked for in order."""
+
+    @property
+    def errors(self) -> dict[str, Any]:
+        """Return nothing: the grammar has no form, its errors are raised."""
+        return {}
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows for which the conditions hold. Raises ``InvalidFilter`` or ``Incomparable``."""
+        asked: Asked = self.data
+        for condition in asked.conditions:
+            self.check(condition)
+        if not asked.conditions:
+            return queryset
+        held = (Q(self._column(condition).condition(condition)) for condition in asked.conditions)
+        return queryset.filter(reduce(or_ if asked.any_of else and_, held))
+
+    def check(self, condition: Condition) -> None:
+        """Raise ``InvalidFilter`` for a condition that the table does not know, in the contract's order of checks."""
+        field, operator = condition.field, condition.operator
+        if operator not in OPERATORS:
+            raise InvalidFilter(
+                f"invalid operator '{operator}' for field '{field}': must be one of {', '.join(OPERATORS)}"
+            )
+        if operator == "in" and not condition.values:
+            raise InvalidFilter(f"operator 'in' for field '{field}' requires at least one value in 'values'")
+        if operator == "between" and len(condition.values) != 2:
+            raise InvalidFilter(
+                f"operator 'between' for field '{field}' requires exactly two values in 'values', "
+                f"got {len(condition.values)}"
+            )
+        table, column = self._meta.model._meta.db_table, self.filters.get(field)
+        if column is not None and operator not in column.operators:
+            raise InvalidFilter(
+                f"operator '{operator}' is not supported for field '{field}' on {table}: "
+                f"must be one of {', '.join(column.operators)}"
+            )
+        name, dot, key = field.partition(".")
+        if dot and name == "meta_data" and name in self.filters:
+            if not KEY.fullmatch(key):
+                raise InvalidFilter(f"invalid JSON key '{key}' in field '{field}': must match pattern ^{KEY.pattern}$")
+        elif column is None:
+            raise InvalidFilter(f"invalid field '{field}' for table '{table}'")
+
+    def _column(self, condition: Condition) -> columns.Column:
+        column: columns.Column = self.filters[condition.field.partition(".")[0]]
+        return column
+
+    @classmethod
+    def rows(cls, page: Page) -> list[Any]:
+        """Return the rows of a page, each with ``total_count`` if they are to be counted, in one statement.
+
+        Raises ``InvalidFilter``, or ``Unanswerable`` where the database cannot compare what is asked.
+        """
+        model = cls._meta.model
+        try:
+            return list(cls._page(page))
+        except columns.Incomparable as error:
+            raise Unanswerable(str(model._meta.verbose_name_plural), error) from error
+        except DatabaseError as error:
+            sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
+            if not sqlstate.startswith(REFUSED_CLASSES):
+                raise
+            reason = columns.Incomparable(str(error).splitlines()[0], sqlstate)
+            raise Unanswerable(str(model._meta.verbose_name_plural), reason) from error
+
+    @classmethod
+    def _page(cls, page: Page) -> QuerySet[Any]:
+        every = cls(data=page.asked, queryset=cls._meta.model._default_manager.all()).qs.order_by()
+        # The key as tie-breaker, in the same direction: equal instants page stably, by one index.
+        keys: Iterator[F | Coalesce] = (F(name) for name in (cls._sorted_by(page.sort_by), "pk"))
+        if lookups.is_by_key(page.asked, cls.keys):
+            keys = (Coalesce(key, key) for key in tuple(keys))  # the same, but no index could be read in that order
+        ordering = [key.asc() if page.ascending else key.desc() for key in keys]
+        rows = cls.narrowed(every, page, ordering)
+        if page.counted:
+            counted = every.annotate(every=Value(1)).values("every").annotate(total=Count("*")).values("total")
+            rows = rows.annotate(total_count=Subquery(counted))
+        return rows.order_by(*ordering)[page.offset : min(page.offset + page.limit, LARGEST)]
+
+    @classmethod
+    def narrowed(cls, rows: QuerySet[Any], page: Page, ordering: list[OrderBy]) -> QuerySet[Any]:
+        """Return rows among which are those of the page: all that match, unless a table knows a shorter way."""
+        return rows
+
+    @classmethod
+    def _sorted_by(cls, name: str) -> str:
+        column = cls.base_filters.get(name)
+        if column is None:
+            return "created_at"
+        if not column.sortable:
+            raise columns.Incomparable(f'column "{name}" does not exist', "42703")
+        return name
+
+
+class LedgerFilters(Filters):
+    class Meta:
+        model = Ledger
+        fields = ("ledger_id", "name", "created_at", "meta_data")
+
+
+class BalanceFilters(Filters):
+    class Meta:
+        model = Balance
+        fields = (
+            *("balance_id", "ledger_id", "identity_id", "indicator", "currency", "balance", "credit_balance"),
+            *("debit_balance", "inflight_balance", "inflight_credit_balance", "inflight_debit_balance"),
+            *("created_at", "meta_data"),
+        )
+
+
+class TransactionFilters(Filters):
+    parent_transaction = columns.Sparse()
+    status = columns.Column()
+    balance_id = columns.EitherSide()
+    indicator = columns.EitherIndicator()
+
+    keys = ("transaction_id", "reference", "parent_transaction")
+
+    class Meta:
+        model = Transaction
+        fields = (
+            *("transaction_id", "parent_transaction", "amount", "currency", "source", "destination", "reference"),
+            *("status", "created_at", "effective_date", "description", "precision", "meta_data"),
+        )
+
+    @classmethod
+    def narrowed(cls, rows: QuerySet[Any], page: Page, ordering: list[OrderBy]) -> QuerySet[Any]:
+        """Return the first rows of each balance that is asked for, by the index of its movements."""
+        found = lookups.balances_of(page.asked)
+        if found is None or lookups.is_by_key(page.asked, cls.keys) or cls._sorted_by(page.sort_by) != "created_at":
+            return rows
+        others = tuple(condition for condition in page.asked.conditions if condition is not found.condition)
+        matching = cls(data=Asked(others), queryset=Transaction.objects.all()).qs
+        return found.first_of_each(matching, ordering, min(page.offset + page.limit, LARGEST))
