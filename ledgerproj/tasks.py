@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from procrastinate import JobContext, builtin_tasks
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 KEEP_FINISHED_JOBS_HOURS = 24 * 14
+SILENT_SECONDS = 120
+"""A worker whose heartbeat is older has died; it beats every ten seconds."""
+MOST_ATTEMPTS = 10
+"""Attempts after which a job is left failed: it may be what its workers die of."""
 
 
 @app.periodic(cron="17 3 * * *")
@@ -13,3 +19,21 @@ KEEP_FINISHED_JOBS_HOURS = 24 * 14
 async def forget_finished_jobs(context: JobContext, timestamp: int) -> None:
     """Delete finished jobs after two weeks, every night at 03:17 UTC; failed ones stay to be looked at."""
     await builtin_tasks.remove_old_jobs(context, max_hours=KEEP_FINISHED_JOBS_HOURS)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="take_up_lost_jobs", pass_context=True)
+async def take_up_lost_jobs(context: JobContext, timestamp: int) -> None:
+    """Let jobs run again whose worker was killed, every minute: an alert must not be lost with it.
+
+    Every job of ours may run twice. One whose like waits already, or that was tried too often, ends as failed.
+    """
+    jobs = context.app.job_manager
+    for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=SILENT_SECONDS):
+        try:
+            if job.attempts < MOST_ATTEMPTS:
+                await jobs.retry_job(job)
+                continue
+        except UniqueViolation:
+            pass  # another one waits under the same lock
+        await jobs.finish_job(job, Status.FAILED, delete_job=False)

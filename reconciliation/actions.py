@@ -21,6 +21,7 @@ from reconciliation.comparison import Comparison
 from reconciliation.models import Origin
 from reconciliation.reconstruction import measure
 from reconciliation.runs import MAX_REASON, Request, reconstruct, reconstruct_many
+from reconciliation.sweep_status import balances
 
 AT_ONCE = 500
 """Balances in one action: what a person can answer for, and what fits into one form."""
@@ -59,7 +60,7 @@ def preview_reconstruction(model_admin: Any, request: HttpRequest, queryset: Que
 
 
 @action(description="Reconstruct", permissions=["reconstruct_balance"])
-def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
+def reconstructbalances(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
     """Show before and after and ask why; on the answer rebuild the chosen balances and report."""
     ids = _chosen(model_admin, request, queryset)
     if not ids:
@@ -133,18 +134,14 @@ def _report(model_admin: Any, request: HttpRequest, done: list[Comparison]) -> N
     corrected = sum(bool(each.differing) for each in done) - refused
     agreeing = len(done) - corrected - refused
     if corrected:
-        text = f"Corrected {_balances(corrected)} from the transactions."
+        text = f"Corrected {balances(corrected)} from the transactions."
         model_admin.message_user(request, text, messages.SUCCESS)
     if agreeing:
-        text = f"{_balances(agreeing).capitalize()} agreed with the transactions: nothing to correct."
+        text = f"{balances(agreeing).capitalize()} agreed with the transactions: nothing to correct."
         model_admin.message_user(request, text, messages.INFO)
     if refused:
-        text = f"{_balances(refused).capitalize()} without any transactions left unchanged: the box was not ticked."
+        text = f"{balances(refused).capitalize()} without any transactions left unchanged: the box was not ticked."
         model_admin.message_user(request, text, messages.WARNING)
-
-
-def _balances(count: int) -> str:
-    return "1 balance" if count == 1 else f"{count} balances"
 
 
 def _way_back(ids: list[str]) -> str:

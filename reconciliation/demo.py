@@ -1,6 +1,6 @@
 """A small ledger to look at: a few people's wallets, most of them drifted, each by another cause.
 
-Postings go through the service; the damage is done behind its back, by the SQL that would have done it.
+Postings go through the service; the damage is done behind its back, as the buggy writer or the SQL would have done it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import F
 
 from balances.models import Balance, Ledger, Transaction, now
-from balances.posting import Posting, open_balance, open_ledger, post_transaction
+from balances.posting import Posting, open_ledger, post_transaction
+from reconciliation.drill.damage import shift
 
 LEDGER_NAME = "Demo wallets"
 CURRENCY = "DEM"
@@ -28,6 +29,8 @@ class Wallet:
     name: str
     story: str
     damage: Callable[[Balance], object] | None = None
+    opening: int = 0
+    """Minor units that it was created with, as by an import that books nothing."""
 
 
 def fill() -> Ledger:
@@ -38,10 +41,12 @@ def fill() -> Ledger:
     with transaction.atomic():
         ledger = open_ledger(name=LEDGER_NAME, meta_data={"demo": True})
         for number, wallet in enumerate(WALLETS, start=1):
-            balance = open_balance(
-                ledger_id=ledger.ledger_id,
+            balance = Balance.objects.create(
+                ledger=ledger,
                 currency=CURRENCY,
                 indicator=f"@demo-{wallet.name}",
+                credit_balance=wallet.opening,
+                balance=wallet.opening,
                 meta_data={"what_happened": wallet.story},
             )
             _spend_a_week(balance, number)
@@ -78,42 +83,30 @@ def _spend_a_week(balance: Balance, number: int) -> None:
         _post(balance.pk, BANK, units + number * 7, f"{name}-{day}", what)
 
 
-def _shift(balance: Balance, **by: int) -> None:
-    """Move stored totals without a transaction; ``balance`` and ``inflight_balance`` follow their sides."""
-    moves = dict.fromkeys(("credit", "debit", "inflight_credit", "inflight_debit"), 0) | by
-    updates: dict[str, Any] = {f"{side}_balance": F(f"{side}_balance") + units for side, units in moves.items()}
-    updates["balance"] = F("balance") + moves["credit"] - moves["debit"]
-    updates["inflight_balance"] = F("inflight_balance") + moves["inflight_credit"] - moves["inflight_debit"]
-    Balance.objects.filter(pk=balance.pk).update(**updates)
-
-
 def _lose_an_update(balance: Balance) -> None:
-    _shift(balance, debit=-_units_of(balance, "-2"))
+    shift(balance.pk, debit=-_units_of(balance, "-2"), version=-1)
 
 
 def _apply_half(balance: Balance) -> None:
-    _shift(balance, credit=-_units_of(balance, "-salary"))
+    shift(balance.pk, credit=-_units_of(balance, "-salary"), version=-1)
 
 
 def _count_twice(balance: Balance) -> None:
-    _shift(balance, debit=_units_of(balance, "-0"))
+    shift(balance.pk, debit=_units_of(balance, "-0"), version=1)
 
 
 def _edit_by_hand(balance: Balance) -> None:
-    _shift(balance, credit=100_000)
+    credit, net = F("credit_balance") + 100_000, F("balance") + 100_000
+    Balance.objects.filter(pk=balance.pk).update(credit_balance=credit, balance=net)
 
 
 def _keep_what_was_deleted(balance: Balance) -> None:
-    _shift(balance, debit=12_000)
-
-
-def _open_without_booking(balance: Balance) -> None:
-    _shift(balance, credit=50_000)
+    shift(balance.pk, debit=12_000, version=1)
 
 
 def _forget_the_precision(balance: Balance) -> None:
-    units = _units_of(balance, "-1")
-    _shift(balance, debit=units // 100 - units)
+    _post(balance.pk, BANK, 2_000, f"{balance.indicator}-shoes", "Shoes")
+    shift(balance.pk, debit=20 - 2_000)
 
 
 def _release_a_hold_twice(balance: Balance) -> None:
@@ -131,7 +124,7 @@ def _release_a_hold_twice(balance: Balance) -> None:
         parent_transaction=parent.pk,
         **common,
     )
-    _shift(balance, inflight_debit=-9_000)
+    shift(balance.pk, inflight_debit=-9_000, version=3)
 
 
 def _units_of(balance: Balance, suffix: str) -> int:
@@ -145,7 +138,7 @@ WALLETS = (
     Wallet("cleo", "Retried payment: one transaction, counted twice.", _count_twice),
     Wallet("dora", "Edited by hand: somebody added 1,000.00 in SQL.", _edit_by_hand),
     Wallet("eli", "Deleted transaction: the row is gone, its 120.00 are still in the debits.", _keep_what_was_deleted),
-    Wallet("finn", "Opening balance of 500.00 that was never booked.", _open_without_booking),
+    Wallet("finn", "Opening balance of 500.00 that was never booked.", opening=50_000),
     Wallet("gus", "Precision forgotten: 20.00 counted as 0.20.", _forget_the_precision),
     Wallet("hana", "Hold released twice: the inflight debits are 90.00 below zero.", _release_a_hold_twice),
     Wallet("ivo", "Nothing: this wallet is right."),

@@ -41,14 +41,19 @@ def unproved(sweep: Sweep) -> list[str]:
             "or were gone before it reached them."
         )
     if sweep.not_proved:
-        sentences.append(f"{sweep.not_proved:,} balances could not be judged; their findings say why.")
+        sentences.append(f"{balances(sweep.not_proved)} could not be judged; the findings say why.")
     if sweep.out_of_scope:
-        sentences.append(f"{sweep.out_of_scope:,} balances were out of scope.")
+        sentences.append(f"{balances(sweep.out_of_scope)} not in scope.")
     ran = {entry["check"] for entry in sweep.checks}
     left_out = [check.title for name, check in CHECKS.items() if name not in ran]
     if left_out:
         sentences.append(f"Not looked for: {'; '.join(left_out)}.")
     return sentences
+
+
+def balances(count: int) -> str:
+    """Return a number of balances in words."""
+    return "1 balance" if count == 1 else f"{count:,} balances"
 
 
 def progress(sweep: Sweep) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections, transaction
+from django.db.models import Q
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
@@ -52,10 +53,14 @@ def sweep(sweep_id: str) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="resume_lost_sweeps", queueing_lock="resume_lost_sweeps")
 def resume_lost_sweeps(timestamp: int) -> None:
-    """Go on with sweeps whose worker died, every minute."""
+    """Go on with sweeps whose worker died, every minute, be it before it began."""
+    before = now() - LOST_AFTER
     try:
         with transaction.atomic():
-            lost = Sweep.objects.filter(state=Sweep.State.RUNNING, heartbeat_at__lt=now() - LOST_AFTER)
+            lost = Sweep.objects.filter(
+                Q(state=Sweep.State.RUNNING, heartbeat_at__lt=before)
+                | Q(state=Sweep.State.QUEUED, requested_at__lt=before)
+            )
             for sweep_id in lost.values_list("sweep_id", flat=True):
                 _defer_sweep(sweep_id)
     finally:

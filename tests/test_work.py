@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from ledgerproj.tasks import forget_finished_jobs
+from ledgerproj.tasks import MOST_ATTEMPTS, forget_finished_jobs, take_up_lost_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +26,17 @@ def test_the_worker_runs_what_is_waiting_and_ends() -> None:
     forget_finished_jobs.defer(timestamp=0)
     call_command("work", "--once")
     assert ours().latest("id").status == "succeeded"
+
+
+def test_jobs_whose_worker_was_killed_run_again_unless_another_waits_or_they_were_tried_too_often() -> None:
+    killed = [forget_finished_jobs.configure(queueing_lock=f"lost {n}").defer(timestamp=n) for n in range(3)]
+    ProcrastinateJob.objects.filter(id__in=killed).update(status="doing", worker=None)
+    ProcrastinateJob.objects.filter(id=killed[1]).update(attempts=MOST_ATTEMPTS)
+    waiting = forget_finished_jobs.configure(queueing_lock="lost 2", schedule_in={"hours": 1}).defer(timestamp=2)
+    take_up_lost_jobs.defer(timestamp=0)
+    call_command("work", "--once")
+    ended = dict(ProcrastinateJob.objects.filter(id__in=[*killed, waiting]).values_list("id", "status"))
+    assert [ended[job] for job in (*killed, waiting)] == ["succeeded", "failed", "failed", "todo"]
 
 
 def ours() -> Any:

@@ -172,7 +172,7 @@ class TestWhatItFinds:
             sweep = swept(scope, deep=True)
             assert [finding.balance_id for finding in sweep.findings.all()] == [inside.pk]
             assert (sweep.total, sweep.measured, sweep.out_of_scope) == (1, 1, 1)
-            assert "1 balances were out of scope." in unproved(sweep)
+            assert "1 balance not in scope." in unproved(sweep)
             assert sweep.trial_balance[0]["recalculated"] is None
 
     def test_the_trial_balance_shows_both_truths_of_one_snapshot(self) -> None:
@@ -327,6 +327,15 @@ class TestLifeCycle:
         tasks.resume_lost_sweeps(0)
         tasks.resume_lost_sweeps(0)
         assert waiting_jobs() == [("sweep", {"sweep_id": sweep.sweep_id})]
+
+    def test_a_sweep_whose_worker_died_before_it_began_is_taken_up_as_well(self, drifted: list[Balance]) -> None:
+        fresh = create_sweep(Scope(currency="USD"), actor="alice", origin=Origin.COMMAND)
+        lost = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
+        Sweep.objects.filter(pk=lost.pk).update(requested_at="2020-01-01T00:00:00Z")
+        forget_jobs()
+        tasks.resume_lost_sweeps(0)
+        assert waiting_jobs() == [("sweep", {"sweep_id": lost.sweep_id})]
+        assert sweeping.find_sweep(fresh.pk).state == "queued"
 
     def test_a_request_that_is_refused_leaves_no_job(self) -> None:
         forget_jobs()
