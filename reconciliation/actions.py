@@ -60,7 +60,7 @@ def preview_reconstruction(model_admin: Any, request: HttpRequest, queryset: Que
 
 
 @action(description="Reconstruct", permissions=["reconstruct_balance"])
-def reconstructbalances(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
+def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
     """Show before and after and ask why; on the answer rebuild the chosen balances and report."""
     ids = _chosen(model_admin, request, queryset)
     if not ids:
