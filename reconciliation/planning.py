@@ -215,7 +215,7 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
         for item in (planned.item for planned in wanted):
             facts.add(
                 currency=item.currency,
-                gross=item.difference.gross,
+                gross=_moved(item.difference),
                 ledger_id=item.ledger_id,
                 ledger_name=item.ledger_name,
             )
@@ -251,6 +251,11 @@ def fingerprint(plan: Plan) -> str:
         line = [item.balance_id, item.undoes, *(str(getattr(difference, total)) for total in TOTALS)]
         seen.update(f"{dumps(line)}\n".encode())
     return seen.hexdigest()
+
+
+def _moved(difference: Totals) -> int:
+    """Return how much of its totals a correction moves: a foreign database may have a wrong net beside right sides."""
+    return max(difference.gross, abs(difference.balance) + abs(difference.inflight_balance))
 
 
 def _wrong_snapshots(planned: list[Planned]) -> int:

@@ -32,6 +32,7 @@ from reconciliation.trial_balance import trial_balance
 logger = logging.getLogger(__name__)
 SCREEN = Statement(SQL / "screen.sql")
 SHARE_OF_CORES = Statement(SQL / "share_of_cores.sql")
+HOLD_SWEEPS = Statement(SQL / "hold_sweeps.sql")
 CHUNK_END = Statement(SQL / "chunk_end.sql")
 FIRST_CHUNK, FIRST_GENTLE_CHUNK = 10_000, 500
 """Balances in the first chunk; later ones grow or shrink towards a steady length of work."""
@@ -77,19 +78,22 @@ def create_sweep(scope: Scope, *, actor: str, origin: Origin, reason: str = "", 
     """
     total = scope.balances().count()
     asked = scope.as_json()
-    twin = Sweep.objects.filter(state__in=Sweep.OPEN, scope=asked).first()
-    if twin is not None:
-        raise SweepRefused(f"Sweep {twin.sweep_id} of {scope} is {twin.state} already; resume or cancel that one.")
-    checks = [{"check": name, "done": False} for name, check in CHECKS.items() if deep or check.runs != "deep"]
-    return Sweep.objects.create(
+    sweep = Sweep(
         scope=asked,
-        checks=checks,
+        checks=[{"check": name, "done": False} for name, check in CHECKS.items() if deep or check.runs != "deep"],
         actor=actor,
         origin=origin,
         reason=reason,
         total=total,
         out_of_scope=max(Balance.objects.count() - total, 0),
     )
+    with transaction.atomic():
+        HOLD_SWEEPS.rows()  # of two who ask at once the second one sees the first
+        twin = Sweep.objects.filter(state__in=Sweep.OPEN, scope=asked).first()
+        if twin is not None:
+            raise SweepRefused(f"Sweep {twin.sweep_id} of {scope} is {twin.state} already; resume or cancel that one.")
+        sweep.save(force_insert=True)
+    return sweep
 
 
 def run_sweep(sweep_id: str, *, pace: int = 100, progress: Progress = lambda sweep: None) -> Sweep:

@@ -35,7 +35,7 @@ class ReconstructionAnswer(Answer):
 
     reconstruction_id = serializers.CharField()
     balance_id = serializers.CharField()
-    indicator = serializers.CharField()
+    indicator = serializers.CharField(allow_null=True)
     currency = serializers.CharField()
     ledger_id = serializers.CharField()
     ledger_name = serializers.CharField()

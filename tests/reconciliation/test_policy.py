@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,9 @@ from balances.principals import ANYBODY, MASTER
 from ledgerproj import environment
 from ledgerproj.environment import Misconfigured
 from reconciliation.management.ledger_command import operator
+from reconciliation.planning import _moved
 from reconciliation.policy import Facts, Policy, second_person_needed, why_not_second
+from reconciliation.reconstruction import Totals
 
 RELAXED = Policy(amounts={"*": None}, balances=1_000_000, ledgers=frozenset())
 
@@ -52,6 +55,12 @@ def test_the_policy_says_who_is_needed_and_why(policy: dict[str, Any], needed: b
 def test_by_default_whatever_moves_money_needs_a_second_person(drift: dict[str, int]) -> None:
     strict = Policy(amounts={"*": 0}, balances=1, ledgers=frozenset())
     assert second_person_needed(facts(**drift), strict)[0]
+
+
+def test_a_net_that_is_wrong_beside_right_sides_moves_money_as_well() -> None:
+    nothing = Totals.net(credit=0, debit=0, inflight_credit=0, inflight_debit=0)
+    assert _moved(replace(nothing, balance=-(10**9))) == 10**9
+    assert _moved(Totals.net(credit=5, debit=-7, inflight_credit=0, inflight_debit=1)) == 13
 
 
 def test_the_default_of_the_settings_is_the_strict_one(settings: Any) -> None:

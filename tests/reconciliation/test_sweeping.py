@@ -270,6 +270,26 @@ class TestLifeCycle:
         )
         assert (done.state, done.measured, Finding.objects.count()) == ("cancelled", 4, done.drifted)
 
+    def test_of_many_who_ask_for_the_same_sweep_at_once_one_gets_it(self, drifted: list[Balance]) -> None:
+        together = threading.Barrier(6)
+        answers: list[str] = []
+
+        def ask() -> None:
+            try:
+                together.wait(60)
+                answers.append(tasks.request_sweep(ALL, actor="alice", origin=Origin.API).state)
+            except SweepRefused:
+                answers.append("refused")
+            finally:
+                connection.close()
+
+        askers = [threading.Thread(target=ask) for _ in range(6)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join(60)
+        assert sorted(answers) == ["queued", *["refused"] * 5]
+
     def test_two_workers_on_one_sweep_measure_every_balance_once(self, drifted: list[Balance]) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         sweeping._start(sweep.sweep_id)
