@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import reduce
-from operator import and_, or_
 from typing import Any
 
 import django_filters
@@ -23,6 +21,8 @@ from balances.exceptions import LedgerError
 from balances.models import Balance
 
 SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "LIKE", "ilike": "ILIKE"}
+PATTERN_SIGNS = {"like": "~~", "ilike": "~~*"}
+"""What PostgreSQL calls these two when it refuses them."""
 KEY = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*", re.ASCII)
 NUMBER = r"^ *[+-]?([0-9]{1,250}(\.[0-9]{0,250})?|\.[0-9]{1,250})([eE][+-]?[0-9]{1,3})? *$"
 """A text in metadata that counts as a number; anything longer is none, so that no cast can fail."""
@@ -71,7 +71,7 @@ def compare(left: Any, operator: str, values: Sequence[Given], sql_type: str = "
             low, high = texts
             return Q(_sign(left, "gte", low, sql_type)) & Q(_sign(left, "lte", high, sql_type))
         case "like" | "ilike" if sql_type != "text":
-            raise Incomparable(f"operator does not exist: {sql_type} {operator.upper()} text", "42883")
+            raise Incomparable(f"operator does not exist: {sql_type} {PATTERN_SIGNS[operator]} unknown", "42883")
         case "eq" if values[0].span and sql_type != "text":
             since, until = values[0].span
             return Q(_sign(left, "gte", since, sql_type)) & Q(_sign(left, "lt", until, sql_type))
@@ -130,7 +130,7 @@ class Integer(Column):
 class Instant(Column):
     """An instant; text without a zone is UTC."""
 
-    sql_type = "timestamptz"
+    sql_type = "timestamp with time zone"
 
 
 class Day(Column):
@@ -156,9 +156,9 @@ class Metadata(Column):
             case "eq":
                 return self._within(key, values[0]) if values[0].span else self._contains(key, values[0])
             case "ne":
-                return reduce(and_, (~Q(same) for same in self._numbers(key, values)), Q(compare(text, "ne", values)))
+                return Q(compare(text, "ne", values), *(~Q(same) for same in self._numbers(key, values)))
             case "in":
-                return reduce(or_, (Q(same) for same in self._numbers(key, values)), Q(compare(text, "in", values)))
+                return Q(compare(text, "in", values), *self._numbers(key, values), _connector=Q.OR)
             case "gt" | "gte" | "lt" | "lte" | "between":
                 return compare(self._number(key), operator, values, "numeric")
         return compare(text, operator, values)
@@ -182,7 +182,9 @@ class Metadata(Column):
         """Return that the date or instant at a key lies in a span; a row that has none there does not."""
         text = Replace(KeyTextTransform(key, F(self.field_name)), Value("/"), Value("-"))
         is_date = Q(_infix(text, " ~ ", Value(DATE)))
-        return compare(Case(When(is_date, then=_as(text, "timestamptz"))), "eq", (given,), "timestamptz")
+        return compare(
+            Case(When(is_date, then=_as(text, "timestamp with time zone"))), "eq", (given,), "timestamp with time zone"
+        )
 
 
 class EitherSide(Column):

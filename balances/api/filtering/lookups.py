@@ -14,7 +14,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, Func, OrderBy, OuterRef, QuerySet, TextField
 
 from balances.api.filtering.columns import compare
-from balances.api.filtering.grammar import MAX_VALUES, Asked, Condition
+from balances.api.filtering.grammar import MAX_FILTERS, MAX_VALUES, Asked, Condition
 from balances.models import Balance, Transaction
 
 SIDES = ("source", "destination")
@@ -43,7 +43,7 @@ class Balances:
 
 def balances_of(asked: Asked) -> Balances | None:
     """Return the balances whose transactions alone are asked for; ``None`` where the planner does as well or better."""
-    if asked.any_of and len(asked.conditions) > 1:
+    if len(asked.conditions) > (1 if asked.any_of else MAX_FILTERS):
         return None
     if any(condition.field in SIDES and condition.operator == "eq" for condition in asked.conditions):
         return None  # one balance on one side: its index is read in order anyway

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import reduce
-from operator import and_, or_
 from typing import Any
 
 import django_filters
@@ -76,8 +74,8 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
             self.check(condition)
         if not asked.conditions:
             return queryset
-        held = (Q(self._column(condition).condition(condition)) for condition in asked.conditions)
-        return queryset.filter(reduce(or_ if asked.any_of else and_, held))
+        held = (self._column(condition).condition(condition) for condition in asked.conditions)
+        return queryset.filter(Q(*held, _connector=Q.OR if asked.any_of else Q.AND))
 
     def check(self, condition: Condition) -> None:
         """Raise ``InvalidFilter`` for a condition that the table does not know, in the contract's order of checks."""

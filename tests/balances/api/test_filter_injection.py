@@ -196,6 +196,15 @@ def test_a_list_of_a_hundred_thousand_values_is_one_parameter(api: Client) -> No
     assert [row["name"] for row in answer.body] == ["7"]
 
 
+@pytest.mark.parametrize("logic", ["and", "or"])
+def test_thousands_of_conditions_are_one_statement(api: Client, logic: str, django_assert_num_queries: Any) -> None:
+    world.ledger("7")
+    conditions = [{"field": "name", "operator": "ne", "value": f"x{number}"} for number in range(3_000)]
+    with django_assert_num_queries(1):
+        answer = api.post("/ledgers/filter", {"filters": conditions, "logical_operator": logic})
+    assert len(answer.body) == 2
+
+
 def test_a_json_value_too_deep_for_the_database_is_the_contracts_500(api: Client) -> None:
     deep = "[" * 500_000
     answer = api.post("/ledgers/filter", {"filters": [{"field": "meta_data", "operator": "eq", "value": deep}]})
