@@ -52,9 +52,11 @@ def approve(plan_id: str, actor: str, origin: Origin, note: str = "") -> Plan:
     """
     with deciding(plan_id, actor, origin) as plan:
         require(plan, Plan.State.PROPOSED, "approved")
-        refusal = why_not_second(actor, plan.actor)
-        if refusal:
-            raise SecondPersonNeeded(refusal)
+        # The step is sealed, the plan's own column is not.
+        asked = Step.objects.filter(plan_id=plan_id, kind=Step.Kind.PROPOSED).values_list("actor", flat=True)
+        for requester in {plan.actor, *asked}:
+            if refusal := why_not_second(actor, requester):
+                raise SecondPersonNeeded(refusal)
         _check(note)
         _decide(plan, Plan.State.APPROVED, actor)
         take_step(plan_id, Step.Kind.APPROVED, actor, origin, f"Fingerprint {plan.fingerprint}. {note}".strip())

@@ -36,9 +36,10 @@ def unproved(sweep: Sweep) -> list[str]:
             f"The sweep is {sweep.state}: {sweep.measured:,} of {sweep.total:,} balances have been measured."
         )
     elif sweep.measured < sweep.total:
+        missed = sweep.total - sweep.measured
         sentences.append(
-            f"{sweep.total - sweep.measured:,} balances were not measured: they came in behind the sweep while it ran, "
-            "or were gone before it reached them."
+            f"{balances(missed)} {'was' if missed == 1 else 'were'} not measured: it came in behind the sweep under an "
+            "earlier date, or was gone before the sweep reached it."
         )
     if sweep.not_proved:
         sentences.append(f"{balances(sweep.not_proved)} could not be judged; the findings say why.")

@@ -20,11 +20,12 @@ from django.db.models import F
 from balances.exceptions import LedgerError
 from balances.models import Balance, now
 from balances.statements import Statement
-from reconciliation.checks import CHECKS, Check
+from reconciliation.checks import CHECKS, Check, Fault
 from reconciliation.explaining import explain_findings
 from reconciliation.incidents import group_incidents
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.reconstruction import SQL, measure
+from reconciliation.runs import MEASURED_AT_ONCE, chunks
 from reconciliation.scope import Scope
 from reconciliation.sweep_findings import add_faults, findings_of
 from reconciliation.trial_balance import trial_balance
@@ -205,31 +206,53 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
     scope = Scope.from_json(sweep.scope)
     chunk = _next_chunk(sweep, scope, size)
     if chunk is None:
-        total = sweep.total if scope.names_balances else scope.remaining().count()  # now, with what came in meanwhile
-        return _advance(
-            sweep, measured_all=True, total=total, checks=_done_with(sweep, _checks_of_chunks(sweep, scope))
-        )
+        return _measure_newcomers(sweep, scope)
     if chunk.balance_ids is None:
         drifted = _screened(chunk, pace)
         measurements = measure(drifted) if drifted else []
     else:
         measurements = measure(chunk.balance_ids)
-    checks = _checks_of_chunks(sweep, scope)
-    faults = [fault for check in checks for fault in check.faults(balance_ids=chunk.balance_ids)]
-    found = findings_of(sweep, measurements, faults)
+    found = findings_of(sweep, measurements, _faults(sweep, scope, chunk.balance_ids))
+    worked = F("worked") + timedelta(seconds=time.monotonic() - began)
+    return _keep(sweep, found, cursor=chunk.through, measured=F("measured") + chunk.size, worked=worked)
+
+
+def _measure_newcomers(sweep: Sweep, scope: Scope) -> bool:
+    """Measure the balances that were opened since the sweep began: their keys may lie behind it. Then count anew.
+
+    What was put in at an earlier date, past the service, stays uncounted: the sweep says that it is not measured.
+    """
+    newcomers = scope.remaining().filter(created_at__gte=sweep.started_at).order_by("balance_id")
+    known = set(
+        sweep.findings.filter(balance_id__in=newcomers.values("balance_id")).values_list("balance_id", flat=True)
+    )
+    count, found = 0, list[Finding]()
+    for ids in chunks(newcomers.values_list("balance_id", flat=True).iterator(chunk_size=10_000), MEASURED_AT_ONCE):
+        count += len(ids)
+        fresh = [balance_id for balance_id in ids if balance_id not in known]
+        found += findings_of(sweep, measure(fresh), _faults(sweep, scope, fresh)) if fresh else []
+    total = sweep.total if scope.names_balances else scope.remaining().count()
+    done = _done_with(sweep, _checks_of_chunks(sweep, scope))
+    return _keep(sweep, found, measured_all=True, measured=F("measured") + count, total=total, checks=done)
+
+
+def _keep(sweep: Sweep, found: list[Finding], **progress: object) -> bool:
+    """Write down findings with the sweep's progress, in one commit, or neither."""
     with transaction.atomic(durable=True):
         if not _advance(
             sweep,
-            cursor=chunk.through,
-            measured=F("measured") + chunk.size,
             drifted=F("drifted") + sum(finding.drifted for finding in found),
             faulty=F("faulty") + sum(bool(finding.faults) for finding in found),
             not_proved=F("not_proved") + sum(bool(finding.not_proved) for finding in found),
-            worked=F("worked") + timedelta(seconds=time.monotonic() - began),
+            **progress,
         ):
             return False
         Finding.objects.bulk_create(found, batch_size=500)
     return True
+
+
+def _faults(sweep: Sweep, scope: Scope, balance_ids: list[str] | None) -> list[Fault]:
+    return [fault for check in _checks_of_chunks(sweep, scope) for fault in check.faults(balance_ids=balance_ids)]
 
 
 def _screened(chunk: Chunk, pace: int) -> list[str]:
@@ -242,9 +265,10 @@ def _screened(chunk: Chunk, pace: int) -> list[str]:
 def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:
     """Return the balances that follow the cursor: a range of keys where all are meant, else the ids in scope."""
     if scope.everything:
-        row = CHUNK_END.rows(after=sweep.cursor, size=size)[0]
-        return Chunk(sweep.cursor, row["through"], row["balances"]) if row["balances"] else None
-    following = scope.remaining().filter(balance_id__gt=sweep.cursor).order_by("balance_id")
+        row = CHUNK_END.rows(after=sweep.cursor, size=size, started_at=sweep.started_at)[0]
+        return Chunk(sweep.cursor, row["through"], row["balances"]) if row["through"] else None
+    there = scope.remaining().filter(created_at__lt=sweep.started_at)
+    following = there.filter(balance_id__gt=sweep.cursor).order_by("balance_id")
     ids = list(following.values_list("balance_id", flat=True)[: min(size, LARGEST_LIST)])
     return Chunk(sweep.cursor, ids[-1], len(ids), ids) if ids else None
 

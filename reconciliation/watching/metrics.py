@@ -49,9 +49,9 @@ class LedgerCollector(Collector):
     def _proof(self) -> Iterable[Metric]:
         proof = last_proof()
         figures = figures_of(proof) if proof else NOTHING
-        finished = proof.finished_at if proof else None
-        age = math.inf if finished is None else _seconds(self.at, finished)
-        yield _gauge("ledger_last_proof_age_seconds", "Since the last sweep of all balances finished.", age)
+        began = proof.started_at if proof else None
+        age = math.inf if began is None else _seconds(self.at, began)
+        yield _gauge("ledger_last_proof_age_seconds", "Since the last finished sweep of all balances began.", age)
         yield _gauge("ledger_balances_measured", "Balances in the last full proof.", proof.measured if proof else 0)
         not_proved = proof.not_proved if proof else 0
         yield _gauge("ledger_balances_not_proved", "Balances that the last full proof could not judge.", not_proved)

@@ -104,6 +104,15 @@ def test_the_one_who_asked_cannot_approve_and_the_attempt_is_recorded(actor: str
 
 
 @pytest.mark.django_db
+def test_who_asked_stands_in_the_sealed_step_whatever_the_plan_says() -> None:
+    plan = plan_for(drifted())
+    Plan.objects.update(actor="somebody else")
+    with pytest.raises(SecondPersonNeeded, match="alice asked for this plan"):
+        approve(plan.pk, "alice", Origin.ADMIN)
+    assert Plan.objects.get().state == "proposed"
+
+
+@pytest.mark.django_db
 def test_the_master_key_is_one_actor_and_an_unknown_caller_is_none() -> None:
     plan = plan_for(drifted(), actor=MASTER.actor)
     for actor in (MASTER.actor, ANYBODY.actor):

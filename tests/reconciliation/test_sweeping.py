@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from balances.exceptions import BalanceNotFound
-from balances.models import Balance, Transaction
+from balances.models import Balance, Transaction, now
 from reconciliation import sweeping, tasks
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.reconstruction import measure
@@ -234,7 +235,7 @@ class TestLifeCycle:
     def test_a_paused_sweep_stops_after_its_chunk_and_goes_on_from_there(self, drifted: list[Balance]) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         stopped = run_sweep(
-            sweep.sweep_id, progress=lambda now: sweeping.pause_sweep(now.pk) if now.measured == 4 else None
+            sweep.sweep_id, progress=lambda sweep: sweeping.pause_sweep(sweep.pk) if sweep.measured == 4 else None
         )
         paused = sweeping.find_sweep(sweep.sweep_id)
         assert (stopped.measured, paused.state, paused.measured) == (4, "paused", 4)
@@ -243,16 +244,29 @@ class TestLifeCycle:
         done = run_sweep(sweep.sweep_id)
         assert (done.state, done.measured, done.drifted, Finding.objects.count()) == ("finished", 10, 9, 9)
 
-    def test_balances_that_came_in_behind_a_sweep_were_not_looked_at_and_it_says_so(self) -> None:
-        first = min((world.balance() for _ in range(6)), key=lambda each: each.pk)
-        sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND, deep=True)
-        run_sweep(sweep.sweep_id, progress=lambda now: sweeping.pause_sweep(now.pk))
-        Balance.objects.create(balance_id="bln_0", ledger=first.ledger, currency="USD")
-        world.drift(Balance(pk="bln_0"), credit=999)
-        sweeping.resume_sweep(sweep.sweep_id)
-        done = run_sweep(sweep.sweep_id)
+    @pytest.mark.parametrize("balance_id", ["bln_0", "bln_z"])
+    def test_balances_opened_while_a_sweep_runs_are_measured_wherever_their_keys_lie(self, balance_id: str) -> None:
+        done = self.with_a_newcomer(balance_id)
+        assert [finding.balance_id for finding in done.findings.all()] == [balance_id]
+        assert (done.measured, done.total, done.drifted, verdict(done)) == (7, 7, 1, "findings")
+
+    def test_a_balance_put_in_at_an_earlier_date_behind_a_sweep_is_said_to_be_not_measured(self) -> None:
+        done = self.with_a_newcomer("bln_0", days_ago=9)
         assert verdict(done) == "not proved"
-        assert unproved(done)[0].startswith("1 balances were not measured: they came in behind the sweep")
+        assert unproved(done)[0].startswith("1 balance was not measured: it came in behind the sweep")
+
+    def with_a_newcomer(self, balance_id: str, days_ago: int = 0) -> Sweep:
+        """Sweep six balances, and put in a drifted one after the first chunk."""
+        ledger = world.ledger()
+        for _ in range(6):
+            world.balance(ledger)
+        sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND, deep=True)
+        run_sweep(sweep.sweep_id, progress=lambda sweep: sweeping.pause_sweep(sweep.pk))
+        created_at = now() - timedelta(days=days_ago)
+        Balance.objects.create(balance_id=balance_id, ledger=ledger, currency="USD", created_at=created_at)
+        world.drift(Balance(pk=balance_id), credit=999)
+        sweeping.resume_sweep(sweep.sweep_id)
+        return run_sweep(sweep.sweep_id)
 
     def test_a_named_balance_that_is_gone_meanwhile_does_not_stop_a_sweep_for_ever(self) -> None:
         cast = [world.balance() for _ in range(3)]
@@ -261,12 +275,12 @@ class TestLifeCycle:
         cast[1].delete()
         done = run_sweep(sweep.sweep_id)
         assert (done.state, done.measured, verdict(done)) == ("finished", 2, "not proved")
-        assert unproved(done)[0].startswith("1 balances were not measured")
+        assert unproved(done)[0].startswith("1 balance was not measured")
 
     def test_a_cancelled_sweep_ends_and_keeps_what_it_found(self, drifted: list[Balance]) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         done = run_sweep(
-            sweep.sweep_id, progress=lambda now: sweeping.cancel_sweep(now.pk) if now.measured == 4 else None
+            sweep.sweep_id, progress=lambda sweep: sweeping.cancel_sweep(sweep.pk) if sweep.measured == 4 else None
         )
         assert (done.state, done.measured, Finding.objects.count()) == ("cancelled", 4, done.drifted)
 

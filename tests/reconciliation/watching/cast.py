@@ -19,6 +19,7 @@ def sweep(finished: datetime | None = NOON, *, scope: dict[str, Any] | None = No
         "actor": "schedule",
         "origin": Origin.SCHEDULE,
         "requested_at": (finished or NOON) - timedelta(minutes=5),
+        "started_at": finished,
         "finished_at": finished,
     }
     return Sweep.objects.create(**(given | fields))
