@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from balances import key_admin  # noqa: F401 - Django looks for admin pages here
+from balances import identity_admin, key_admin  # noqa: F401 - Django looks for admin pages here
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display, link
 from balances.metadata_form import ExactJSONFormField, MetadataForm
 from balances.models import Balance, Ledger, Transaction
@@ -98,18 +98,25 @@ class BalanceAdmin(LedgerModelAdmin):
     search_help_text = "Id or indicator, or its beginning"
     sortable_by = ("created",)
     ordering = ("-created_at", "-balance_id")
-    readonly_fields = ("balance_id", "ledger_link", "indicator", "currency", "version", "created")
+    readonly_fields = ("balance_id", "ledger_link", "identity_link", "indicator", "currency", "version", "created")
     fieldsets = (
         (
             "Balance",
-            {"fields": ("balance_id", ("ledger_link", "indicator"), ("currency", "version"), "created")},
+            {
+                "fields": (
+                    "balance_id",
+                    ("ledger_link", "indicator"),
+                    ("currency", "version"),
+                    ("identity_link", "created"),
+                )
+            },
         ),
         ("Metadata", {"fields": ("meta_data", "seen")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Bring the ledger along."""
-        return super().get_queryset(request).select_related("ledger")
+        """Bring the ledger and the holder along."""
+        return super().get_queryset(request).select_related("ledger", "identity")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], term: str
@@ -166,6 +173,11 @@ class BalanceAdmin(LedgerModelAdmin):
     def ledger_link(self, balance: Balance) -> SafeString:
         """Link to the ledger."""
         return link(balance.ledger)
+
+    @display(description="Identity")
+    def identity_link(self, balance: Balance) -> SafeString | str:
+        """Link to whose balance it is."""
+        return "–" if balance.identity is None else identity_admin.name_of(balance.identity)
 
     @display(description="Credit")
     def credit(self, balance: Balance) -> SafeString:

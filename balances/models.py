@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 
 from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
+from balances.holders import Account, Identity  # noqa: F401 - Django looks for models here
 from balances.keys import ApiKey  # noqa: F401 - Django looks for models here
 from balances.querysets import BalanceQuerySet, TransactionQuerySet
 
@@ -73,7 +74,9 @@ class Balance(models.Model):
 
     balance_id = models.TextField(primary_key=True, default=new_balance_id, editable=False, db_collation="C")
     ledger = models.ForeignKey(Ledger, on_delete=models.PROTECT, related_name="balances")
-    identity_id = models.TextField(null=True, blank=True)
+    identity = models.ForeignKey(
+        Identity, on_delete=models.PROTECT, related_name="balances", null=True, blank=True, db_index=False
+    )
     indicator = models.TextField(null=True, blank=True)
     currency = models.TextField()
     credit_balance = MinorUnitsField(default=0, editable=False)
@@ -128,6 +131,8 @@ class Balance(models.Model):
         indexes = (
             # GET /balances and the admin's list, newest first.
             models.Index(fields=("-created_at", "-balance_id"), name="balances_newest"),
+            # The balances of an identity; its deletion looks there too.
+            models.Index(fields=("identity",), condition=Q(identity__isnull=False), name="balances_of_identity"),
         )
 
     def __str__(self) -> str:
@@ -151,9 +156,7 @@ class Balance(models.Model):
         super().save(*args, update_fields=update_fields, **kwargs)
 
 
-SAVED_FIELDS = frozenset(
-    {"meta_data", "identity_id", "indicator", "ledger", "track_fund_lineage", "allocation_strategy"}
-)
+SAVED_FIELDS = frozenset({"meta_data", "identity", "indicator", "ledger", "track_fund_lineage", "allocation_strategy"})
 """What ``Balance.save()`` may write on a stored row."""
 
 

@@ -17,8 +17,9 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from psycopg import errors as pg
 
-from balances import amounts, exceptions
+from balances import amounts, exceptions, identity_exceptions
 from balances.exact_json import dumps
+from balances.holders import Identity
 from balances.locks import LOCK_WAIT, atomic_with_lock_limit, refused_when_locked
 from balances.models import GENERAL_LEDGER_ID, TOTALS, Balance, Ledger, Transaction, now
 from balances.statements import SQL, Statement
@@ -100,21 +101,25 @@ def open_balance(
     ledger_id: str,
     currency: str,
     indicator: str | None = None,
+    identity_id: str | None = None,
     allocation_strategy: str = "FIFO",
     meta_data: dict[str, Any] | None = None,
 ) -> Balance:
-    """Create a balance with zero totals. Raises ``UnknownLedger`` or ``IndicatorTaken``."""
+    """Create a balance with zero totals. Raises ``UnknownLedger``, ``UnknownIdentity`` or ``IndicatorTaken``."""
     if not Ledger.objects.filter(ledger_id=ledger_id).exists():
         raise exceptions.UnknownLedger
     balance = Balance(
         ledger_id=ledger_id,
         currency=currency,
         indicator=indicator,
+        identity_id=identity_id,
         allocation_strategy=allocation_strategy,
         meta_data=meta_data,
     )
     try:
         with transaction.atomic():
+            if identity_id and Identity.objects.locked(identity_id).first() is None:
+                raise identity_exceptions.UnknownIdentity
             balance.save(force_insert=True)
     except IntegrityError as error:
         if _constraint(error) == "unique_indicator_currency":
@@ -275,7 +280,7 @@ def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str
     elif entity_id.startswith("bln_"):
         rows = Balance.objects.filter(balance_id=entity_id)
     elif entity_id.startswith("idt_"):
-        raise exceptions.EntityNotFound  # there are no identities yet
+        rows = Identity.objects.filter(identity_id=entity_id)
     else:
         raise exceptions.InvalidEntityId(f"invalid entity ID format: {entity_id}")
     with atomic_with_lock_limit():
@@ -284,7 +289,8 @@ def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str
             raise exceptions.EntityNotFound
         merged = (entity.meta_data if isinstance(entity.meta_data, dict) else {}) | meta_data
         entity.meta_data = merged
-        entity.changed_by, entity.changed_through = changed_by, "metadata"
+        if isinstance(entity, Balance):
+            entity.changed_by, entity.changed_through = changed_by, "metadata"
         entity.save(update_fields=["meta_data"])
     return merged
 

@@ -10,6 +10,7 @@ from django.db.models import Q
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from balances.holders import Identity  # noqa: F401  # as below
     from balances.models import Balance, Transaction  # noqa: F401  # the bases below name them as text
 
 
@@ -31,6 +32,14 @@ class BalanceQuerySet(models.QuerySet["Balance"]):
     def locked(self, balance_ids: Iterable[str]) -> BalanceQuerySet:
         """Lock rows against other writers, always in key order, so that no two writers wait for each other."""
         return self.filter(balance_id__in=list(balance_ids)).order_by("balance_id").select_for_update(no_key=True)
+
+
+class IdentityQuerySet(models.QuerySet["Identity"]):
+    """Reads of identities."""
+
+    def locked(self, identity_id: str) -> IdentityQuerySet:
+        """Return one identity, if it exists, and keep others from changing or deleting it in the meantime."""
+        return self.filter(identity_id=identity_id).select_for_update(no_key=True)
 
 
 class TransactionQuerySet(models.QuerySet["Transaction"]):

@@ -144,6 +144,17 @@ def secret(name: str, kept: Path | None) -> str:
     return value
 
 
+def cipher_key(name: str, kept: Path | None) -> bytes:
+    """Return the key of 32 bytes given in a variable, else the one kept in a file, if there is such a file to be.
+
+    Without either it is empty. Raises ``Misconfigured`` for any other length: the original takes that for none.
+    """
+    key = os.fsencode(text(name) or (kept_secret(kept, size=16) if kept else ""))
+    if len(key) not in {0, 32}:
+        raise Misconfigured(f"{name} must be exactly 32 bytes long, not {len(key)}.")
+    return key
+
+
 def kept_secret(path: Path, size: int = 32) -> str:
     """Return the secret kept in a file that only its owner may read, at first making one of ``size`` random bytes.
 

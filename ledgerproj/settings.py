@@ -38,11 +38,27 @@ BLNK_SERVER_SECURE = environment.flag("BLNK_SERVER_SECURE", default=True)
 BLNK_SERVER_SECRET_KEY = environment.secret(
     "BLNK_SERVER_SECRET_KEY", LEDGER_DATA_DIR / "master_key" if EMBEDDED else None
 )
+BLNK_TOKENIZATION_SECRET = environment.cipher_key(
+    "BLNK_TOKENIZATION_SECRET", LEDGER_DATA_DIR / "tokenization_secret" if EMBEDDED else None
+)
 BLNK_SERVER_PORT = environment.number("BLNK_SERVER_PORT", 5001)
 MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_MB", 5) * 1024 * 1024
 
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
+
+# --- accounts: the service that gives numbers, by the names that the original reads
+ACCOUNT_NUMBERS_URL = environment.webhook("BLNK_ACCOUNTNUMBERGENERATION_HTTPSERVICE_URL")
+ACCOUNT_NUMBERS_AUTHORIZATION = environment.secret(
+    "BLNK_ACCOUNTNUMBERGENERATION_HTTPSERVICE_HEADERS_AUTHORIZATION", None
+)
+if not environment.flag("BLNK_ACCOUNTNUMBERGENERATION_ENABLEAUTOGENERATION", default=False):
+    ACCOUNT_NUMBERS_URL = ""
+elif not ACCOUNT_NUMBERS_URL:
+    raise environment.Misconfigured(
+        "BLNK_ACCOUNTNUMBERGENERATION_HTTPSERVICE_URL must say where account numbers come from when "
+        "BLNK_ACCOUNTNUMBERGENERATION_ENABLEAUTOGENERATION is true."
+    )
 
 # --- HTTP
 ROOT_URLCONF = "ledgerproj.urls"

@@ -13,6 +13,8 @@ SECTIONS = {
         ("Balances", "account_balance_wallet", "balances", "balance"),
         ("Transactions", "receipt_long", "balances", "transaction"),
         ("Ledgers", "menu_book", "balances", "ledger"),
+        ("Identities", "badge", "balances", "identity"),
+        ("Accounts", "account_balance", "balances", "account"),
     ),
     "Reconstruction": (
         ("Sweeps", "radar", "reconciliation", "sweep"),
@@ -26,6 +28,7 @@ SECTIONS = {
         ("Edits of totals", "edit_note", "reconciliation", "balanceedit"),
         ("Edits of transactions", "edit_document", "reconciliation", "transactionedit"),
         ("Refusals", "block", "reconciliation", "refusal"),
+        ("Disclosures", "visibility", "reconciliation", "disclosure"),
         ("Steps of plans", "footprint", "reconciliation", "step"),
         ("Chain of records", "link", "reconciliation", "seal"),
     ),

@@ -14,7 +14,7 @@ from balances.admin import BalanceAdmin, known_precision, last_transactions
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display
 from balances.models import Balance, BalanceSnapshot
 from balances.templatetags.money import instant, money
-from reconciliation import evidence_admin, finding_admin, plan_admin, sweep_admin
+from reconciliation import disclosure_admin, evidence_admin, finding_admin, plan_admin, sweep_admin
 from reconciliation.actions import preview_reconstruction, reconstruct_balances
 from reconciliation.columns import balance_link, net_difference, row_link, short
 from reconciliation.comparison import Comparison, last_result
@@ -28,6 +28,7 @@ from reconciliation.watching import admin as watching_admin
 __all__ = [
     "ReconstructableBalanceAdmin",
     "ReconstructionAdmin",
+    "disclosure_admin",
     "evidence_admin",
     "finding_admin",
     "plan_admin",

@@ -11,11 +11,12 @@ class ReconciliationConfig(AppConfig):
     verbose_name = "Reconstruction"
 
     def ready(self) -> None:
-        """Connect the metadata flag and refusals to their services, and what must hold after every migrate."""
-        from balances.signals import refused
-        from reconciliation.receivers import rebuild_on_request, record_refused
+        """Connect flag, refusals and disclosures to their services, and what must hold after every migrate."""
+        from balances.signals import disclosed, refused
+        from reconciliation.receivers import rebuild_on_request, record_disclosed, record_refused
         from reconciliation.watching.schedules import ensure_schedules
 
         post_save.connect(rebuild_on_request, sender="balances.Balance", dispatch_uid="rebuild_on_request")
         refused.connect(record_refused, dispatch_uid="record_refused")
+        disclosed.connect(record_disclosed, dispatch_uid="record_disclosed")
         post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="ensure_schedules")

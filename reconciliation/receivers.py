@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from balances.models import Balance
+from reconciliation.disclosures import record_disclosure
 from reconciliation.models import Origin
 from reconciliation.refusals import record_refusal
 from reconciliation.runs import Request, reconstruct
@@ -35,3 +36,8 @@ def rebuild_on_request(instance: Balance, **_: Any) -> None:
 def record_refused(actor: str, door: str, what: str, why: str, address: str, **_: Any) -> None:
     """Write down that somebody known was refused."""
     record_refusal(actor=actor, door=door, what=what, why=why, address=address)
+
+
+def record_disclosed(identity_id: str, fields: list[str], actor: str, door: str, address: str, **_: Any) -> None:
+    """Write down who is about to see what; without that nobody sees it."""
+    record_disclosure(identity_id=identity_id, fields=fields, actor=actor, door=door, address=address)

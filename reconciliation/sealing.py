@@ -17,11 +17,11 @@ from django.db import connection
 from balances.exact_json import dumps
 from balances.models import TOTALS
 from balances.statements import Statement
-from reconciliation.models import Reconstruction, Refusal, Seal, Step
+from reconciliation.models import Disclosure, Reconstruction, Refusal, Seal, Step
 from reconciliation.reconstruction import SQL
 
 HOLD_CHAIN = Statement(SQL / "hold_chain.sql")
-VERSION = 2
+VERSION = 3
 """The lists of fields that new seals go by; older seals name theirs, and it stays in ``FIELDS``."""
 FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {
@@ -36,9 +36,17 @@ FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
     }
 }
 FIELDS[2] = FIELDS[1] | {"refusal": (*FIELDS[1]["refusal"], "attempts")}
+FIELDS[3] = FIELDS[2] | {
+    "disclosure": ("disclosure_id", "disclosed_at", "identity_id", "field_names", "actor", "door", "address")
+}
 """What a seal covers: every column of each kind of record, by version."""
-Sealed = Reconstruction | Step | Refusal
-MODELS: dict[str, type[Sealed]] = {"reconstruction": Reconstruction, "step": Step, "refusal": Refusal}
+Sealed = Reconstruction | Step | Refusal | Disclosure
+MODELS: dict[str, type[Sealed]] = {
+    "reconstruction": Reconstruction,
+    "step": Step,
+    "refusal": Refusal,
+    "disclosure": Disclosure,
+}
 BEGINNING = "0" * 64
 """What stands for the hash before the first seal."""
 

@@ -12,7 +12,7 @@ from django.test import TransactionTestCase
 from tests.client import Client
 from tests.world import MASTER_KEY
 
-RECORDS = ("reconstruction", "step", "refusal", "seal", "balanceedit", "transactionedit", "alertdelivery")
+RECORDS = ("reconstruction", "step", "refusal", "disclosure", "seal", "balanceedit", "transactionedit", "alertdelivery")
 GUARDED = ("balances", "transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
 
 

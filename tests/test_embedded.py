@@ -155,8 +155,13 @@ def test_what_keeps_the_server_from_starting_is_told_in_one_sentence(tmp_path: P
         (tmp_path / "broken", f"did not start; see {tmp_path}/broken/postgres/log."),
         (plain, f"{plain} cannot hold the embedded PostgreSQL"),
     ]:
-        # Both secrets are given, so that the server is the first to touch the directory.
-        given = {"LEDGER_DATA_DIR": str(data_dir), "DJANGO_SECRET_KEY": "x" * 50, "BLNK_SERVER_SECRET_KEY": "k" * 50}
+        # All secrets are given, so that the server is the first to touch the directory.
+        secrets = {
+            "DJANGO_SECRET_KEY": "x" * 50,
+            "BLNK_SERVER_SECRET_KEY": "k" * 50,
+            "BLNK_TOKENIZATION_SECRET": "t" * 32,
+        }
+        given = secrets | {"LEDGER_DATA_DIR": str(data_dir)}
         refused = subprocess.run(
             [sys.executable, "manage.py", "migrate"],
             cwd=ROOT,

@@ -62,6 +62,24 @@ def test_a_secret_that_no_header_carries_is_refused(monkeypatch: pytest.MonkeyPa
         environment.secret("A_SECRET", None)
 
 
+@pytest.mark.parametrize("value", ["x", "x" * 31, "x" * 33, "é" * 32])
+def test_a_key_of_another_length_than_32_bytes_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("A_KEY", value)
+    with pytest.raises(Misconfigured, match=r"^A_KEY must be exactly 32 bytes long, not \d+\.$"):
+        environment.cipher_key("A_KEY", None)
+
+
+def test_a_key_is_read_as_bytes_or_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("A_KEY", "é" * 16)
+    assert environment.cipher_key("A_KEY", tmp_path / "key") == ("é" * 16).encode()
+    monkeypatch.delenv("A_KEY")
+    assert environment.cipher_key("A_KEY", None) == b""
+    made = environment.cipher_key("A_KEY", tmp_path / "key")
+    assert (len(made), environment.cipher_key("A_KEY", tmp_path / "key")) == (32, made)
+
+
 def test_entries_of_a_list_are_stripped_and_empty_ones_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_LIST", "a.com, localhost ,, ")
     assert environment.names("A_LIST", "") == ["a.com", "localhost"]
@@ -90,6 +108,11 @@ def manage(*words: str, **given: str) -> subprocess.CompletedProcess[str]:
         ({"LEDGER_DATA_DIR": "/proc/none"}, "The secret /proc/none/django_secret_key can be neither read nor made"),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not a PostgreSQL URL"),
         ({"LEDGER_ALERT_WEBHOOK_URL": "http://example.com/"}, "LEDGER_ALERT_WEBHOOK_URL must be an https URL"),
+        ({"BLNK_TOKENIZATION_SECRET": "x" * 31}, "BLNK_TOKENIZATION_SECRET must be exactly 32 bytes long, not 31."),
+        (
+            {"BLNK_ACCOUNTNUMBERGENERATION_ENABLEAUTOGENERATION": "true"},
+            "BLNK_ACCOUNTNUMBERGENERATION_HTTPSERVICE_URL must say where account numbers come from",
+        ),
         ({"LEDGER_ALERT_GROUP": "On call"}, "EMAIL_URL must say where mail is sent"),
     ],
 )

@@ -19,6 +19,7 @@ from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from balances.api import times
 from balances.api.caller import principal
 from balances.exact_json import ExactDecoder, NumberOutOfRange, TooDeep
 
@@ -173,6 +174,8 @@ def kind_of(value: Any) -> str:
 def _mismatch(item: Any, where: str, kind: Kind) -> str:
     if kind.go_type == "*big.Int":
         return f"math/big: cannot unmarshal {simplejson.dumps(str(item))} into a *big.Int"
+    if kind.go_type == "time.Time":
+        return times.why_not(item)
     go_type = kind.go_type
     if go_type == "[]string" and isinstance(item, list):
         item, go_type = next(each for each in item if not isinstance(each, str | None)), "string"

@@ -1,4 +1,4 @@
-"""``POST /{ledgers,balances,transactions}/filter`` (filtering.md)."""
+"""``POST /{ledgers,balances,transactions,identities,accounts}/filter`` (filtering.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from balances.api import serializers, views
+from balances.api import account_views, identity_shapes, identity_views, serializers, views
 from balances.api.filtering import resources
 from balances.api.filtering.describing import fields_of, rows_or_counted
 from balances.api.filtering.requests import FilterRequest, page_from
@@ -69,3 +69,13 @@ class FilterBalancesView(FilterView):
 class FilterTransactionsView(FilterView):
     filters, answer, one = resources.TransactionFilters, serializers.TransactionAnswer, views.TransactionView
     empty = []
+
+
+@described
+class FilterIdentitiesView(FilterView):
+    filters, answer, one = resources.IdentityFilters, serializers.IdentityAnswer, identity_views.IdentityView
+
+
+@described
+class FilterAccountsView(FilterView):
+    filters, answer, one = resources.AccountFilters, identity_shapes.AccountAnswer, account_views.AccountView

@@ -30,6 +30,8 @@ class Paging:
     cap: int | None = None
     beyond_cap: int = 0
     cap_of_filtered: int | None = None
+    all_unless_filtered: bool = False
+    """Whether limit and offset count only where something is filtered; else all rows are answered."""
 
     def rows(self, filters: type[Filters], request: Request) -> list[Any]:
         """Return the rows that the query filters, one page of them, newest first.
@@ -38,6 +40,8 @@ class Paging:
         """
         limit, offset = self._numbers(request)
         asked = from_query(request.query_params)
+        if self.all_unless_filtered and not asked.conditions:
+            limit, offset = LARGEST, 0
         if self.cap_of_filtered is not None and asked.conditions:
             limit = min(limit, self.cap_of_filtered)
         return filters.rows(Page(asked, limit, offset))
@@ -73,4 +77,5 @@ class Paging:
 LEDGERS = Paging(default=10, refusal="Invalid", cap=100, beyond_cap=20)
 BALANCES = Paging(default=10, refusal="invalid", cap_of_filtered=1000)
 TRANSACTIONS = Paging(default=20, refusal=None, cap_of_filtered=1000)
+IDENTITIES = ACCOUNTS = Paging(default=20, refusal=None, cap=100, beyond_cap=20, all_unless_filtered=True)
 SNAPSHOTS = Paging(default=BATCH_SIZE, refusal="invalid")

@@ -5,7 +5,7 @@ Serializers describe; none of them saves. Rows are written by ``balances.posting
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -18,6 +18,7 @@ from balances.amounts import short
 from balances.api.body import Strings
 from balances.api.rendering import ZERO_TIME, go_time
 from balances.exact_json import MAX_DIGITS
+from balances.holders import Identity
 from balances.keys import ApiKey
 from balances.models import Balance, Transaction
 
@@ -51,6 +52,15 @@ class Instant(serializers.Field[Any, Any, Any, Any]):
     def get_attribute(self, instance: Any) -> Any:
         """Return the instant; a row that does not keep it has none."""
         return getattr(instance, str(self.source), None)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class Day(serializers.Field[Any, Any, Any, Any]):
+    """A day as the instant at which it begins in UTC; an instant as it is."""
+
+    def to_representation(self, value: date) -> str:
+        """Return the text."""
+        return go_time(value) if isinstance(value, datetime) else f"{value.isoformat()}T00:00:00Z"
 
 
 @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": True})
@@ -188,6 +198,36 @@ class LedgerAnswer(Answer):
     meta_data = Metadata()
 
 
+class IdentityAnswer(Answer):
+    """The identity of identities-accounts 1; a tokenized field shows its token."""
+
+    identity_id = serializers.CharField()
+    identity_type = serializers.CharField()
+    organization_name = serializers.CharField()
+    category = serializers.CharField()
+    first_name = serializers.CharField()
+    last_name = serializers.CharField()
+    other_names = serializers.CharField()
+    gender = serializers.CharField()
+    email_address = serializers.CharField()
+    phone_number = serializers.CharField()
+    nationality = serializers.CharField()
+    street = serializers.CharField()
+    country = serializers.CharField()
+    state = serializers.CharField()
+    post_code = serializers.CharField()
+    city = serializers.CharField()
+    dob = Day()
+    created_at = Instant()
+    meta_data = Metadata()
+
+    def to_representation(self, instance: Identity) -> dict[str, Any]:
+        """Return the body; what is not known is an empty text, or the zero time."""
+        body = super().to_representation(instance)
+        absent = {"dob": ZERO_TIME, "meta_data": None}
+        return {name: absent.get(name, "") if value is None else value for name, value in body.items()}
+
+
 class BalanceAnswer(Answer):
     """The flat balance of ledgers-balances 3; amounts in minor units."""
 
@@ -205,14 +245,15 @@ class BalanceAnswer(Answer):
     balance_id = serializers.CharField()
     indicator = serializers.CharField()
     currency = serializers.CharField()
-    ledger = LedgerAnswer(source="included_ledger", default=None)
+    identity = IdentityAnswer(source="included_identity", default=None, help_text="With include=identity")
+    ledger = LedgerAnswer(source="included_ledger", default=None, help_text="With include=ledger")
     created_at = Instant()
     inflight_expires_at = Instant()
     meta_data = Metadata()
     track_fund_lineage = serializers.BooleanField()
     allocation_strategy = serializers.CharField()
 
-    omitted_when_empty = ("queued_debit_balance", "queued_credit_balance", "indicator", "ledger")
+    omitted_when_empty = ("queued_debit_balance", "queued_credit_balance", "indicator", "identity", "ledger")
 
     def to_representation(self, instance: Balance) -> dict[str, Any]:
         """Return the body; no identity is an empty string."""

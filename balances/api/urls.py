@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from balances.api import filter_views, key_views, views
+from balances.api import account_views, filter_views, identity_views, key_views, views
 
 urlpatterns = [
     path("", views.RootView.as_view()),
@@ -19,6 +19,19 @@ urlpatterns = [
     path("transactions/filter", filter_views.FilterTransactionsView.as_view()),
     path("transactions/<str:transaction_id>", views.TransactionView.as_view()),
     path("transactions/reference/<str:reference>", views.ReferenceView.as_view()),
+    path("balances/<str:balance_id>/identity", identity_views.BalanceIdentityView.as_view()),
+    path("identities", identity_views.IdentitiesView.as_view()),
+    path("identities/filter", filter_views.FilterIdentitiesView.as_view()),
+    path("identities/<str:identity_id>", identity_views.IdentityView.as_view()),
+    path("identities/<str:identity_id>/tokenized-fields", identity_views.TokenizedFieldsView.as_view()),
+    path("identities/<str:identity_id>/tokenize", identity_views.TokenizeView.as_view()),
+    path("identities/<str:identity_id>/tokenize/<str:field>", identity_views.TokenizeFieldView.as_view()),
+    path("identities/<str:identity_id>/detokenize", identity_views.DetokenizeView.as_view()),
+    path("identities/<str:identity_id>/detokenize/<str:field>", identity_views.DetokenizeFieldView.as_view()),
+    path("accounts", account_views.AccountsView.as_view()),
+    path("accounts/filter", filter_views.FilterAccountsView.as_view()),
+    path("accounts/<str:account_id>", account_views.AccountView.as_view()),
+    path("mocked-account", account_views.MockedAccountView.as_view()),
     path("api-keys", key_views.ApiKeysView.as_view()),
     path("api-keys/<str:api_key_id>", key_views.ApiKeyView.as_view()),
     path("<str:entity_id>/metadata", views.MetadataView.as_view()),

@@ -46,8 +46,8 @@ def check_balance(fields: dict[str, Any]) -> None:
         reasons["indicator"] = "indicator must start with '@' and contain no whitespace (e.g. '@cash')"
     if reasons:
         raise InvalidBody(reasons)
-    if fields.get("identity_id"):
-        raise NotYetSupported("Identities are not served yet: leave identity_id out.")
+    if fields.get("track_fund_lineage"):
+        raise NotYetSupported("Fund lineage is not served yet: leave track_fund_lineage out.")
 
 
 def check_api_key(fields: dict[str, Any]) -> None:

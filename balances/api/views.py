@@ -120,6 +120,7 @@ class BalancesView(ApiView):
             ledger_id=fields["ledger_id"],
             currency=fields["currency"],
             indicator=fields["indicator"],
+            identity_id=fields.get("identity_id") or None,
             allocation_strategy=fields["allocation_strategy"],
             meta_data=fields.get("meta_data"),
         )
@@ -130,7 +131,7 @@ class BalancesView(ApiView):
 class BalanceView(ApiView):
     parameters = [
         OpenApiParameter("with_queued", bool, description="Add the amounts that wait in the queue"),
-        OpenApiParameter("include", str, many=True, description="ledger"),
+        OpenApiParameter("include", str, many=True, description="identity, ledger"),
         OpenApiParameter("from_source", bool, description="Answer with totals summed from the transactions"),
     ]
 
@@ -141,8 +142,8 @@ class BalanceView(ApiView):
         if request.query_params.get("with_queued") == "true":
             queued = QUEUED.rows(balance_id=balance_id)[0]
             balance.queued_debit_balance, balance.queued_credit_balance = int(queued["debit"]), int(queued["credit"])
-        if "ledger" in request.query_params.getlist("include"):
-            balance.included_ledger = balance.ledger
+        for name in {"identity", "ledger"}.intersection(request.query_params.getlist("include")):
+            setattr(balance, f"included_{name}", getattr(balance, name))
         return Response(serializers.BalanceAnswer.body(balance))
 
     def find(self, request: Request, balance_id: str) -> Any:

@@ -2,7 +2,7 @@
 
 from reconciliation.models.evidence import BalanceEdit, TransactionEdit
 from reconciliation.models.plans import Plan, PlanItem
-from reconciliation.models.records import Origin, Reconstruction, Refusal, Seal, Step
+from reconciliation.models.records import Disclosure, Origin, Reconstruction, Refusal, Seal, Step
 from reconciliation.models.sweeps import Finding, Incident, Sweep
 from reconciliation.models.totals import TwoTotals
 from reconciliation.models.watching import Alert, AlertDelivery, Schedule, SweepFigures, Watchdog
@@ -11,6 +11,7 @@ __all__ = [
     "Alert",
     "AlertDelivery",
     "BalanceEdit",
+    "Disclosure",
     "Finding",
     "Incident",
     "Origin",

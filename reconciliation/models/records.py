@@ -1,4 +1,4 @@
-"""The records, append-only: what runs found and did, the steps of plans, what was refused, and the chain over all."""
+"""The records, append-only: what runs did, steps of plans, what was refused or disclosed, and the chain over all."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def new_reconstruction_id() -> str:
 def new_step_id() -> str:
     """Return a fresh id of a step."""
     return f"stp_{uuid.uuid4()}"
+
+
+def new_disclosure_id() -> str:
+    """Return a fresh id of a disclosure."""
+    return f"dsc_{uuid.uuid4()}"
 
 
 def new_refusal_id() -> str:
@@ -160,6 +165,29 @@ class Refusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.what} ({self.why})"
+
+
+class Disclosure(models.Model):
+    """Somebody was shown original values of tokenized fields of an identity; the values stand nowhere."""
+
+    disclosure_id = models.TextField(primary_key=True, default=new_disclosure_id, editable=False)
+    disclosed_at = UTCDateTimeField(default=now)
+    identity_id = models.TextField(db_collation="C")
+    field_names = models.TextField("fields")
+    actor = models.TextField()
+    door = models.TextField()
+    address = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-disclosed_at", "-disclosure_id")
+        indexes = (
+            models.Index(fields=("-disclosed_at", "-disclosure_id"), name="disclosures_newest"),
+            # Who has seen an identity's data.
+            models.Index(fields=("identity_id", "-disclosed_at"), name="disclosures_of_identity"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.actor} saw {self.field_names} of {self.identity_id}"
 
 
 class Seal(models.Model):

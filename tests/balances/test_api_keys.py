@@ -306,7 +306,7 @@ def test_a_missing_field_is_named_as_the_original_names_it(
         ),
         (
             b'{"expires_at":"tomorrow"}',
-            "json: cannot unmarshal string into Go struct field CreateAPIKeyRequest.expires_at of type time.Time",
+            'parsing time "tomorrow" as "2006-01-02T15:04:05Z07:00": cannot parse "tomorrow" as "2006"',
         ),
         (b'{"name":"\\u0000"}', "a string contains the character \\u0000, which cannot be stored"),
     ],

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from reconciliation.models import Reconstruction, Refusal, Seal, Step
+from reconciliation.models import Disclosure, Reconstruction, Refusal, Seal, Step
 from reconciliation.runs import reconstruct, reconstruct_many
 from reconciliation.sealing import FIELDS, MODELS, VERSION, seal
 from tests import world
@@ -57,16 +57,21 @@ def refusal(**fields: Any) -> Refusal:
     return Refusal(**(given | fields))
 
 
+def disclosure(**fields: Any) -> Disclosure:
+    given = {"identity_id": "idt_1", "field_names": "FirstName", "actor": "alice", "door": "admin", "address": "::1"}
+    return Disclosure(**(given | fields))
+
+
 @pytest.fixture
 def records() -> dict[str, Any]:
-    """Return one record of each kind in the middle of a chain of nine."""
+    """Return one record of each kind in the middle of a chain of twelve."""
     middle: dict[str, Any] = {}
     for turn in range(3):
         alice = world.balance()
         world.post("@world", alice, 1000)
         world.drift(alice, credit=7, hold_debit=2)
         made: dict[str, Any] = {"reconstruction": reconstruct(alice.pk, world.request(reason="r", dry_run=turn == 1))}
-        for kind, record in (("step", step()), ("refusal", refusal())):
+        for kind, record in (("step", step()), ("disclosure", disclosure()), ("refusal", refusal())):
             with transaction.atomic():
                 record.save(force_insert=True)
                 seal([record])
@@ -98,7 +103,7 @@ def test_a_seal_covers_every_column_of_its_record() -> None:
 def test_an_untouched_chain_holds_and_says_its_head(records: dict[str, Any]) -> None:
     breaches, said, status = verify()
     assert (breaches, status) == ([], 0)
-    assert "9 records are as they were sealed" in said
+    assert "12 records are as they were sealed" in said
     last = Seal.objects.latest("sequence")
     assert said.splitlines()[-1] == last.hash
     assert verify("--head", Seal.objects.get(sequence=4).hash.upper())[2] == 0
@@ -239,7 +244,7 @@ def test_the_walk_takes_as_many_statements_a_portion_however_many_records_there_
     balances = [world.balance() for _ in range(30)]
     list(reconstruct_many([each.pk for each in balances], world.request(record_each=True)))
     # one portion of seals, its records, the empty portion after it, and one look for unsealed records a kind
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(3 + len(MODELS)):
         assert verify()[2] == 0
 
 

@@ -16,6 +16,7 @@ from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, Condition
 from balances.api.filtering.requests import Page
 from balances.exceptions import LedgerError
 from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
+from balances.holders import Account, Identity
 from balances.models import Balance, Ledger, Transaction
 
 REFUSED_CLASSES = ("22", "42", "54")
@@ -195,3 +196,31 @@ class TransactionFilters(Filters):
         others = tuple(condition for condition in page.asked.conditions if condition is not found.condition)
         matching = cls(data=Asked(others), queryset=Transaction.objects.all()).qs
         return found.first_of_each(matching, ordering, min(page.offset + page.limit, LARGEST))
+
+
+class IdentityFilters(Filters):
+    class Meta:
+        model = Identity
+        fields = (
+            *(
+                "identity_id",
+                "first_name",
+                "last_name",
+                "other_names",
+                "gender",
+                "dob",
+                "email_address",
+                "phone_number",
+            ),
+            *("nationality", "street", "country", "state", "organization_name", "category", "identity_type"),
+            *("post_code", "city", "created_at", "meta_data"),
+        )
+
+
+class AccountFilters(Filters):
+    class Meta:
+        model = Account
+        fields = (
+            *("account_id", "name", "number", "bank_name", "currency", "ledger_id", "identity_id", "balance_id"),
+            *("created_at", "meta_data"),
+        )

@@ -14,7 +14,7 @@ from tests.client import Client
 
 pytestmark = pytest.mark.django_db
 
-TABLES = ("ledgers", "balances", "transactions")
+TABLES = ("ledgers", "balances", "transactions", "identities", "accounts")
 OPERATORS = "eq, ne, gt, gte, lt, lte, in, between, like, ilike, isnull, isnotnull"
 STRUCT = "json: cannot unmarshal {} into Go struct field FilterRequest.{} of type {}"
 ELEMENT = "json: cannot unmarshal {} into Go struct field QueryFilter.filters.{} of type {}"

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from balances.holders import Identity
 from balances.models import Balance, Ledger, Transaction
 from tests import world
 from tests.client import Client
@@ -325,6 +326,7 @@ def balances() -> dict[str, Balance]:
     cast = {name: world.balance(owner, currency) for name, currency in (("a", "USD"), ("b", "ETH"), ("c", "EUR"))}
     world.post("@world", cast["a"], 150)
     world.post("@mint", cast["b"], HUGE, currency="ETH", precision=10**18)
+    Identity.objects.create(pk="idt_1")
     Balance.objects.filter(pk=cast["c"].pk).update(identity_id="idt_1")
     return cast
 

@@ -9,7 +9,7 @@ import pytest
 from tests.client import Client
 
 pytestmark = pytest.mark.django_db
-BODILESS = {"/balances-snapshots"}
+BODILESS = {"/balances-snapshots", "/identities/{identity_id}/tokenize/{field}"}
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def paths() -> Any:
 
 
 def test_every_core_route_that_creates_or_filters_describes_its_body(paths: Any) -> None:
-    core = ("/ledgers", "/balances", "/transactions", "/api-keys", "/{entity_id}/metadata")
+    core = ("/ledgers", "/balances", "/transactions", "/identities", "/accounts", "/api-keys", "/{entity_id}/metadata")
     posted = [path for path in paths if path.startswith(core) and "post" in paths[path] and path not in BODILESS]
     described = [
         path for path in posted if "application/json" in paths[path]["post"].get("requestBody", {}).get("content", {})
@@ -27,13 +27,13 @@ def test_every_core_route_that_creates_or_filters_describes_its_body(paths: Any)
     assert [path for path in posted if path not in described and "{balance_id}" not in path] == []
 
 
-@pytest.mark.parametrize("table", ["ledgers", "balances", "transactions"])
+@pytest.mark.parametrize("table", ["ledgers", "balances", "transactions", "identities", "accounts"])
 def test_a_filter_route_names_its_fields_and_both_shapes_of_its_answer(paths: Any, table: str) -> None:
     route = paths[f"/{table}/filter"]
     assert list(route) == ["post"]
     assert "`meta_data.key`" in route["post"]["description"]
     rows, counted = route["post"]["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
-    assert (rows["type"], rows.get("nullable", False)) == ("array", table == "balances")
+    assert (rows["type"], rows.get("nullable", False)) == ("array", table in {"balances", "identities", "accounts"})
     assert list(counted["properties"]) == ["data", "total_count"]
     parameters = {parameter["name"]: parameter for parameter in paths[f"/{table}"]["get"]["parameters"]}
     assert set(parameters) == {"limit", "offset", "logical_operator", "filters"}
