@@ -171,6 +171,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "SweepState": "reconciliation.models.Sweep.State",
+        "PlanState": "reconciliation.models.Plan.State",
+    },
     "APPEND_COMPONENTS": {"securitySchemes": {"MasterKey": {"type": "apiKey", "in": "header", "name": "X-Blnk-Key"}}},
     "SECURITY": [{"MasterKey": []}],
 }

@@ -35,12 +35,13 @@ SCREEN = Statement(SQL / "screen.sql")
 SHARE_OF_CORES = Statement(SQL / "share_of_cores.sql")
 HOLD_SWEEPS = Statement(SQL / "hold_sweeps.sql")
 CHUNK_END = Statement(SQL / "chunk_end.sql")
-FIRST_CHUNK, FIRST_GENTLE_CHUNK = 10_000, 500
+FIRST_CHUNK, FIRST_GENTLE_CHUNK = 25_000, 500
 """Balances in the first chunk; later ones grow or shrink towards a steady length of work."""
-LARGEST_CHUNK, SMALLEST_CHUNK = 50_000, 50
+LARGEST_CHUNK, SMALLEST_CHUNK = 100_000, 50
 LARGEST_LIST = 1_000
 """Balances in a chunk that are named one by one, because their keys are no range."""
-CHUNK_SECONDS = 1.5
+CHUNK_SECONDS = 5.0
+"""Work between two commits at full pace: each chunk starts processes of the server anew, which takes its time."""
 GENTLE_CHUNK_SECONDS = 0.1
 """Work between two pauses of a sweep that leaves most of the machine to others."""
 Progress = Callable[[Sweep], None]
