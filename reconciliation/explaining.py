@@ -14,8 +14,8 @@ from typing import Any
 
 from django.db import transaction
 
+from balances.exact_json import dumps
 from balances.exceptions import BalanceNotFound, UnreadableTotals
-from balances.models import now
 from balances.statements import Statement
 from reconciliation import evidence
 from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED
@@ -26,6 +26,7 @@ from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
 from reconciliation.reconstruction import SQL, Measurement, measure, units
 
+EXPLAIN_FINDINGS = Statement(SQL / "explain_findings.sql")
 WINDOW_ROWS = Statement(SQL / "window_rows.sql")
 EXPLAINED_AT_ONCE = 500
 """Balances explained by one set of statements."""
@@ -124,16 +125,22 @@ def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation]
     while rest and (best := next((each for each in pool if each.drift.fits(rest)), None)):
         sides = best.drift.sides.keys()
         equals = [each for each in pool if each.score == best.score and each.drift.sides.keys() & sides]
-        others = len({each.rows or each.cause for each in equals}) - 1
-        if others > FEW:
-            hints += [each.as_hint(others) for each in equals]
+        others = {each.rows or (each.cause,) for each in equals} - {best.rows or (best.cause,)}
+        if len(others) > FEW:
+            hints += [each.as_hint(len(others)) for each in equals]
             pool = [each for each in pool if each not in equals]
             continue
-        certainty = "likely" if others and best.certainty == "strong" else best.certainty
-        chosen.append(replace(best, alternatives=others, certainty=certainty))
+        chosen.append(_with_alternatives(best, others) if others else best)
         rest -= best.drift
         pool = [each for each in pool if each.drift.fits(rest)]
     return chosen, sorted(hints, key=lambda each: -each.score), rest
+
+
+def _with_alternatives(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
+    """Say how many fit equally well, and which: then it is no longer strong."""
+    certainty = "likely" if best.certainty == "strong" else best.certainty
+    named = {"fits_equally": sorted(row for rows in others for row in rows)}
+    return replace(best, alternatives=len(others), certainty=certainty, evidence=best.evidence | named)
 
 
 def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:
@@ -191,31 +198,26 @@ def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
     with transaction.atomic():
         sweep = Sweep.objects.get(pk=sweep_id)
         waiting = Finding.objects.filter(sweep=sweep, explained_at=None, drifted=True).order_by("balance_id")
-        findings = list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
+        findings = list(waiting.select_for_update(of=("self",))[:limit])
         explained = explain(
             [_measured(finding) for finding in findings], peers=evidence.drift_in(sweep), sweep_id=sweep_id
         )
-        for finding in findings:
-            reason = explained[finding.balance_id]
-            finding.explained_at = now()
-            finding.explanations = reason.as_json()
-            finding.cause = reason.cause
-            finding.explained, finding.unexplained = reason.explained, reason.unexplained
-            finding.last_right_at, finding.first_wrong_at = reason.last_right_at, reason.first_wrong_at
-        Finding.objects.bulk_update(findings, WRITTEN)
+        if findings:
+            _write(findings, [explained[finding.balance_id] for finding in findings])
     return len(findings)
 
 
-WRITTEN = (
-    "explained_at",
-    "explanations",
-    "cause",
-    "explained",
-    "unexplained",
-    "last_right_at",
-    "first_wrong_at",
-)
-"""The columns of a finding that explaining fills."""
+def _write(findings: list[Finding], reasons: list[Explained]) -> None:
+    """Keep the reasons with their findings, in one statement."""
+    EXPLAIN_FINDINGS.rows(
+        finding_ids=[finding.finding_id for finding in findings],
+        explanations=[dumps(reason.as_json()) for reason in reasons],
+        causes=[reason.cause for reason in reasons],
+        explained=[reason.explained for reason in reasons],
+        unexplained=[reason.unexplained for reason in reasons],
+        last_right_at=[reason.last_right_at for reason in reasons],
+        first_wrong_at=[reason.first_wrong_at for reason in reasons],
+    )
 
 
 def _measured(finding: Finding) -> Measurement:

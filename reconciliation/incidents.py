@@ -11,10 +11,13 @@ from typing import Any
 from django.db import transaction
 
 from balances.models import Balance
+from balances.statements import Statement
 from reconciliation.causes import CAUSES, UNEXPLAINED
 from reconciliation.causes.model import Drift
 from reconciliation.models import Finding, Incident, Sweep
+from reconciliation.reconstruction import SQL
 
+LINK_INCIDENTS = Statement(SQL / "link_incidents.sql")
 READ_AT_ONCE = 2_000
 LINKED_AT_ONCE = 5_000
 Key = tuple[str, str, tuple[Any, ...]]
@@ -48,10 +51,10 @@ def group_incidents(sweep_id: str) -> int:
         groups = _groups(sweep)
         incidents = {key: _incident(sweep, key, group) for key, group in groups.items()}
         Incident.objects.bulk_create(incidents.values(), batch_size=1_000)
-        for key, incident in incidents.items():
-            ids = groups[key].finding_ids
-            for start in range(0, len(ids), LINKED_AT_ONCE):
-                Finding.objects.filter(pk__in=ids[start : start + LINKED_AT_ONCE]).update(incident=incident)
+        links = [(finding_id, incidents[key].pk) for key, group in groups.items() for finding_id in group.finding_ids]
+        for start in range(0, len(links), LINKED_AT_ONCE):
+            finding_ids, incident_ids = zip(*links[start : start + LINKED_AT_ONCE], strict=True)
+            LINK_INCIDENTS.rows(finding_ids=list(finding_ids), incident_ids=list(incident_ids))
     return len(incidents)
 
 

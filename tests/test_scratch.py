@@ -45,9 +45,11 @@ def home() -> dict[str, Any]:
 
 
 def databases(label: str) -> set[str]:
+    """Return the scratch databases of this test process; others run beside it on the same server."""
+    ours = os.environ.get("PYTEST_XDIST_WORKER", "")
     with psycopg.connect(**home()) as server:
         found = server.execute("SELECT datname FROM pg_database WHERE strpos(datname, %s) > 0", [f"_{label}_"])
-        return {name for (name,) in found.fetchall()}
+        return {name for (name,) in found.fetchall() if ours in name}
 
 
 def stay(label: str) -> tuple[subprocess.Popen[str], str]:

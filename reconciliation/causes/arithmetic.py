@@ -59,7 +59,8 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
     taken_off = Drift(**{row.side: -2 * row.units})
     if taken_off.fits(case.rest) and not case.rest.sides.get(other):
         is_whole = any(each.side == row.side and each.units == 2 * row.units for each in case.rows)
-        certainty = "possible" if is_whole else "likely"  # that one row would be missing fits as well
+        # That the one row is missing fits as well; and round amounts are those that people edit by hand.
+        certainty = "possible" if is_whole or row.units % row.precision == 0 else "likely"
         yield _sign(case, row, taken_off, f"was taken off the stored {row.side} instead of added", certainty, 166)
 
 

@@ -106,7 +106,9 @@ def _missing(case: Case, row: Row) -> Explanation:
         cause, certainty, score = "half_applied", "likely" if case.lag is None else "strong", 82
         here = side.replace("_", " ")
         sentence = f"{row.name} reached balance {row.other}; the stored {here} here never got its {row.units}."
-    if contradicted or case.imported or (side in OTHER_SIDE and case.elsewhere(row, side)):
+    not_counted = case.lag is not None and case.lag > 0  # a row that was changed leaves the version in step
+    doubtful = side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)
+    if contradicted or case.imported or doubtful:
         certainty, score = "possible", 20
     return Explanation(
         cause,

@@ -312,11 +312,13 @@ class Case:
         return self.measurement.version == 1 and self.rows_seen > 1
 
     def elsewhere(self, row: Row, side: str) -> bool:
-        """Tell whether a balance that has no part in ``row`` drifts by the same amount on the opposite side.
+        """Tell whether balances that have no part in ``row`` drift by the same amount on the opposite side.
 
-        Then a movement between these two balances, whose row is gone or was changed, fits as well.
+        Then a movement between them and this one, whose row is gone or was changed, fits as well; unless the other
+        balance of ``row`` is among them, for that speaks for the row.
         """
-        return bool(self.mirrors.get((side, getattr(self.rest, side)), set()) - {row.other})
+        mirrors = self.mirrors.get((side, getattr(self.rest, side)), set())
+        return bool(mirrors) and row.other not in mirrors
 
 
 KEPT_IN_STEP = 3

@@ -9,30 +9,42 @@ WITH wanted AS MATERIALIZED (
     GROUP BY balance_id, side
 ),
 holds AS MATERIALIZED (
-    SELECT w.balance_id, w.side, w.units AS wanted, t.transaction_id, t.created_at, t.parent_transaction,
-           coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units
-    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
-    WHERE w.side = 'debit' AND t.status = 'INFLIGHT'
-    UNION ALL
-    SELECT w.balance_id, w.side, w.units, t.transaction_id, t.created_at, t.parent_transaction,
-           coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1)))
-    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
-    WHERE w.side = 'credit' AND t.status = 'INFLIGHT'
+    SELECT w.balance_id, w.side, w.units AS wanted, h.*
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT t.transaction_id, t.created_at, t.parent_transaction,
+               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units
+        FROM transactions AS t
+        WHERE w.side = 'debit' AND t.source = w.balance_id AND t.status = 'INFLIGHT'
+        UNION ALL
+        SELECT t.transaction_id, t.created_at, t.parent_transaction,
+               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1)))
+        FROM transactions AS t
+        WHERE w.side = 'credit' AND t.destination = w.balance_id AND t.status = 'INFLIGHT'
+    ) AS h
 ),
 parents AS (
-    SELECT h.balance_id, h.side, h.transaction_id AS hold_id, h.transaction_id AS parent_id, NULL AS queued_reference
-    FROM holds AS h
+    SELECT balance_id, side, transaction_id AS hold_id, transaction_id AS parent_id, NULL AS queued_reference
+    FROM holds
     UNION ALL
     SELECT h.balance_id, h.side, h.transaction_id, q.transaction_id, q.reference
     FROM holds AS h
-    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    CROSS JOIN LATERAL (
+        SELECT t.transaction_id, t.reference FROM transactions AS t
+        WHERE t.transaction_id = h.parent_transaction AND t.status = 'QUEUED'
+        OFFSET 0
+    ) AS q
 ),
 children AS (
-    SELECT p.balance_id, p.side, p.hold_id, c.transaction_id, c.status, c.created_at,
-           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+    SELECT p.balance_id, p.side, p.hold_id, c.transaction_id, c.status, c.created_at, c.units
     FROM parents AS p
-    JOIN transactions AS c
-        ON c.parent_transaction = p.parent_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')
+    CROSS JOIN LATERAL (
+        SELECT t.transaction_id, t.status, t.created_at, t.reference,
+               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units
+        FROM transactions AS t
+        WHERE t.parent_transaction = p.parent_id AND t.parent_transaction > '' AND t.status IN ('APPLIED', 'VOID')
+        OFFSET 0
+    ) AS c
     WHERE p.queued_reference IS NULL OR c.status = 'VOID' OR c.reference IS DISTINCT FROM p.queued_reference || '_q'
 ),
 settled AS (

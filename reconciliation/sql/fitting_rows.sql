@@ -3,93 +3,85 @@
 -- Columns: those of a row as one of its balances sees it (causes/model.py), twenty of each amount, newest first;
 -- twins: how many there are. Applied rows are sought in the covering indexes alone, once a balance, and only what
 -- fits is then looked up; rows without an effective date, which only old databases have, and the other statuses
--- stand in branches of their own, each by a partial index.
+-- stand in branches of their own, each by a partial index. LATERAL and OFFSET 0 keep the planner to one balance after
+-- the other: it knows nothing of the few that are asked for and would read the whole table.
 WITH wanted AS MATERIALIZED (
     SELECT balance_id, array_agg(DISTINCT units) AS units, max(until) AS until
     FROM unnest(%(balance_ids)s::text[], %(units)s::numeric[], %(until)s::timestamptz[]) AS given (balance_id, units, until)
     GROUP BY balance_id
 ),
-dated AS MATERIALIZED (
-    SELECT w.balance_id, w.until, 'debit' AS side, f.effective_date, f.precise_amount
-    FROM wanted AS w
-    CROSS JOIN LATERAL (
-        SELECT DISTINCT t.effective_date, t.precise_amount
-        FROM transactions AS t
-        WHERE t.status = 'APPLIED' AND t.source = w.balance_id AND t.effective_date IS NOT NULL
-          AND t.precise_amount = ANY (w.units)
-    ) AS f
-    UNION ALL
-    SELECT w.balance_id, w.until, 'credit', f.effective_date, f.precise_amount
-    FROM wanted AS w
-    CROSS JOIN LATERAL (
-        SELECT DISTINCT t.effective_date, t.precise_amount
-        FROM transactions AS t
-        WHERE t.status = 'APPLIED' AND t.destination = w.balance_id AND t.effective_date IS NOT NULL
-          AND t.precise_amount = ANY (w.units)
-    ) AS f
-),
 fitting AS (
-    SELECT d.balance_id, d.until, d.side, t.*
-    FROM dated AS d
-    JOIN transactions AS t
-        ON t.status = 'APPLIED' AND t.source = d.balance_id AND t.effective_date = d.effective_date
-        AND t.precise_amount = d.precise_amount
-    WHERE d.side = 'debit'
-    UNION ALL
-    SELECT d.balance_id, d.until, d.side, t.*
-    FROM dated AS d
-    JOIN transactions AS t
-        ON t.status = 'APPLIED' AND t.destination = d.balance_id AND t.effective_date = d.effective_date
-        AND t.precise_amount = d.precise_amount
-    WHERE d.side = 'credit'
-    UNION ALL
-    SELECT w.balance_id, w.until, 'debit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
-    WHERE t.status = 'APPLIED' AND t.effective_date IS NULL AND t.precise_amount = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'credit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
-    WHERE t.status = 'APPLIED' AND t.effective_date IS NULL AND t.precise_amount = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'debit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
-    WHERE t.status = 'APPLIED' AND t.precise_amount IS NULL
-      AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'credit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
-    WHERE t.status = 'APPLIED' AND t.precise_amount IS NULL
-      AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'debit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
-    WHERE t.status IN ('INFLIGHT', 'VOID')
-      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'credit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
-    WHERE t.status IN ('INFLIGHT', 'VOID')
-      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'debit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
-    WHERE t.status = 'QUEUED'
-      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'credit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
-    WHERE t.status = 'QUEUED'
-      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'debit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.source = w.balance_id
-    WHERE t.status = 'REJECTED'
-      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
-    UNION ALL
-    SELECT w.balance_id, w.until, 'credit', t.*
-    FROM wanted AS w JOIN transactions AS t ON t.destination = w.balance_id
-    WHERE t.status = 'REJECTED'
-      AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+    SELECT w.balance_id, w.until, t.*
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT 'debit' AS side, r.*
+        FROM (
+            SELECT DISTINCT t.effective_date, t.precise_amount
+            FROM transactions AS t
+            WHERE t.status = 'APPLIED' AND t.source = w.balance_id AND t.effective_date IS NOT NULL
+              AND t.precise_amount = ANY (w.units)
+        ) AS f
+        CROSS JOIN LATERAL (
+            SELECT * FROM transactions AS t
+            WHERE t.status = 'APPLIED' AND t.source = w.balance_id AND t.effective_date = f.effective_date
+              AND t.precise_amount = f.precise_amount
+            OFFSET 0
+        ) AS r
+        UNION ALL
+        SELECT 'credit' AS side, r.*
+        FROM (
+            SELECT DISTINCT t.effective_date, t.precise_amount
+            FROM transactions AS t
+            WHERE t.status = 'APPLIED' AND t.destination = w.balance_id AND t.effective_date IS NOT NULL
+              AND t.precise_amount = ANY (w.units)
+        ) AS f
+        CROSS JOIN LATERAL (
+            SELECT * FROM transactions AS t
+            WHERE t.status = 'APPLIED' AND t.destination = w.balance_id AND t.effective_date = f.effective_date
+              AND t.precise_amount = f.precise_amount
+            OFFSET 0
+        ) AS r
+        UNION ALL
+        SELECT 'debit' AS side, t.* FROM transactions AS t
+        WHERE t.source = w.balance_id AND t.status = 'APPLIED' AND t.effective_date IS NULL
+          AND t.precise_amount = ANY (w.units)
+        UNION ALL
+        SELECT 'credit' AS side, t.* FROM transactions AS t
+        WHERE t.destination = w.balance_id AND t.status = 'APPLIED' AND t.effective_date IS NULL
+          AND t.precise_amount = ANY (w.units)
+        UNION ALL
+        SELECT 'debit' AS side, t.* FROM transactions AS t
+        WHERE t.source = w.balance_id AND t.status = 'APPLIED' AND t.precise_amount IS NULL
+          AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
+        UNION ALL
+        SELECT 'credit' AS side, t.* FROM transactions AS t
+        WHERE t.destination = w.balance_id AND t.status = 'APPLIED' AND t.precise_amount IS NULL
+          AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
+        UNION ALL
+        SELECT 'debit' AS side, t.* FROM transactions AS t
+        WHERE t.source = w.balance_id AND t.status IN ('INFLIGHT', 'VOID')
+          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+        UNION ALL
+        SELECT 'credit' AS side, t.* FROM transactions AS t
+        WHERE t.destination = w.balance_id AND t.status IN ('INFLIGHT', 'VOID')
+          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+        UNION ALL
+        SELECT 'debit' AS side, t.* FROM transactions AS t
+        WHERE t.source = w.balance_id AND t.status = 'QUEUED'
+          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+        UNION ALL
+        SELECT 'credit' AS side, t.* FROM transactions AS t
+        WHERE t.destination = w.balance_id AND t.status = 'QUEUED'
+          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+        UNION ALL
+        SELECT 'debit' AS side, t.* FROM transactions AS t
+        WHERE t.source = w.balance_id AND t.status = 'REJECTED'
+          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+        UNION ALL
+        SELECT 'credit' AS side, t.* FROM transactions AS t
+        WHERE t.destination = w.balance_id AND t.status = 'REJECTED'
+          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+    ) AS t
 ),
 counted AS (
     SELECT f.*, coalesce(f.precise_amount, round(f.amount * coalesce(nullif(f.precision, 0), 1))) AS units_moved,

@@ -23,50 +23,63 @@ read AS MATERIALIZED (
     GROUP BY balance_id
 ),
 moves AS (
-    SELECT r.balance_id, width_bucket(t.created_at - interval '1 microsecond', r.ends) AS span,
-           0 AS credit, coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS debit,
-           0 AS inflight_credit, 0 AS inflight_debit
-    FROM read AS r JOIN transactions AS t ON t.source = r.balance_id AND t.status = 'APPLIED'
-    UNION ALL
-    SELECT r.balance_id, width_bucket(t.created_at - interval '1 microsecond', r.ends),
-           coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0, 0, 0
-    FROM read AS r JOIN transactions AS t ON t.destination = r.balance_id AND t.status = 'APPLIED'
-    UNION ALL
-    SELECT r.balance_id, width_bucket(t.created_at - interval '1 microsecond', r.ends), 0, 0, 0,
-           CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
-           * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1)))
-    FROM read AS r JOIN transactions AS t ON t.source = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
-    UNION ALL
-    SELECT r.balance_id, width_bucket(t.created_at - interval '1 microsecond', r.ends), 0, 0,
-           CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
-           * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0
-    FROM read AS r JOIN transactions AS t ON t.destination = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
+    SELECT r.balance_id, m.*
+    FROM read AS r
+    CROSS JOIN LATERAL (
+        SELECT width_bucket(t.created_at - interval '1 microsecond', r.ends) AS span, 0 AS credit,
+               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS debit,
+               0 AS inflight_credit, 0 AS inflight_debit
+        FROM transactions AS t WHERE t.source = r.balance_id AND t.status = 'APPLIED'
+        UNION ALL
+        SELECT width_bucket(t.created_at - interval '1 microsecond', r.ends) AS span, 
+               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0, 0, 0
+        FROM transactions AS t WHERE t.destination = r.balance_id AND t.status = 'APPLIED'
+        UNION ALL
+        SELECT width_bucket(t.created_at - interval '1 microsecond', r.ends) AS span, 0, 0, 0,
+               CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
+               * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1)))
+        FROM transactions AS t WHERE t.source = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
+        UNION ALL
+        SELECT width_bucket(t.created_at - interval '1 microsecond', r.ends) AS span, 0, 0,
+               CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
+               * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0
+        FROM transactions AS t WHERE t.destination = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
+    ) AS m
 ),
-holds AS (
-    SELECT r.balance_id, r.ends, t.transaction_id, t.parent_transaction
-    FROM read AS r JOIN transactions AS t ON t.source = r.balance_id
-    WHERE t.status = 'INFLIGHT'
-    UNION ALL
-    SELECT r.balance_id, r.ends, t.transaction_id, t.parent_transaction
-    FROM read AS r JOIN transactions AS t ON t.destination = r.balance_id
-    WHERE t.status = 'INFLIGHT'
+holds AS MATERIALIZED (
+    SELECT r.balance_id, r.ends, h.*
+    FROM read AS r
+    CROSS JOIN LATERAL (
+        SELECT t.transaction_id, t.parent_transaction FROM transactions AS t
+        WHERE t.source = r.balance_id AND t.status = 'INFLIGHT'
+        UNION ALL
+        SELECT t.transaction_id, t.parent_transaction FROM transactions AS t
+        WHERE t.destination = r.balance_id AND t.status = 'INFLIGHT'
+    ) AS h
 ),
 settled AS (
     SELECT balance_id, ends, transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds
     UNION
     SELECT h.balance_id, h.ends, q.transaction_id, true, q.reference
     FROM holds AS h
-    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    CROSS JOIN LATERAL (
+        SELECT t.transaction_id, t.reference FROM transactions AS t
+        WHERE t.transaction_id = h.parent_transaction AND t.status = 'QUEUED'
+        OFFSET 0
+    ) AS q
 ),
 commits AS (
     SELECT s.balance_id, width_bucket(c.created_at - interval '1 microsecond', s.ends) AS span,
-           CASE WHEN c.destination = s.balance_id THEN
-               -coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) ELSE 0 END AS credit,
-           CASE WHEN c.source = s.balance_id THEN
-               -coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) ELSE 0 END AS debit
+           CASE WHEN c.destination = s.balance_id THEN -c.units ELSE 0 END AS credit,
+           CASE WHEN c.source = s.balance_id THEN -c.units ELSE 0 END AS debit
     FROM settled AS s
-    JOIN transactions AS c
-        ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
+    CROSS JOIN LATERAL (
+        SELECT t.created_at, t.source, t.destination, t.reference,
+               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units
+        FROM transactions AS t
+        WHERE t.parent_transaction = s.parent_id AND t.parent_transaction > '' AND t.status = 'APPLIED'
+        OFFSET 0
+    ) AS c
     WHERE NOT s.is_queued OR c.reference IS DISTINCT FROM s.reference || '_q'
 ),
 spans AS (

@@ -27,21 +27,39 @@ credits AS MATERIALIZED (
     WHERE w.side = 'credit' AND p.precise_amount + p.units_before = w.units
       AND p.effective_date - p.before <= interval '1 day'
 )
-SELECT d.balance_id, 'debit' AS side, a.transaction_id AS first_id, b.transaction_id AS second_id,
+SELECT p.balance_id, 'debit' AS side, a.transaction_id AS first_id, b.transaction_id AS second_id,
        a.reference AS first_reference, b.reference AS second_reference,
        a.created_at AS first_at, b.created_at AS second_at
-FROM debits AS d
-JOIN transactions AS a ON a.status = 'APPLIED' AND a.source = d.balance_id
-    AND a.effective_date = d.before AND a.precise_amount = d.units_before
-JOIN transactions AS b ON b.status = 'APPLIED' AND b.source = d.balance_id
-    AND b.effective_date = d.effective_date AND b.precise_amount = d.precise_amount
-    AND b.transaction_id <> a.transaction_id
+FROM debits AS p
+CROSS JOIN LATERAL (
+    SELECT t.* FROM transactions AS t
+    WHERE t.status = 'APPLIED' AND t.source = p.balance_id
+      AND t.effective_date = p.before AND t.precise_amount = p.units_before
+    OFFSET 0
+) AS a
+CROSS JOIN LATERAL (
+    SELECT t.* FROM transactions AS t
+    WHERE t.status = 'APPLIED' AND t.source = p.balance_id
+      AND t.effective_date = p.effective_date AND t.precise_amount = p.precise_amount
+    OFFSET 0
+) AS b
+WHERE b.transaction_id <> a.transaction_id
 UNION ALL
-SELECT c.balance_id, 'credit', a.transaction_id, b.transaction_id, a.reference, b.reference, a.created_at, b.created_at
-FROM credits AS c
-JOIN transactions AS a ON a.status = 'APPLIED' AND a.destination = c.balance_id
-    AND a.effective_date = c.before AND a.precise_amount = c.units_before
-JOIN transactions AS b ON b.status = 'APPLIED' AND b.destination = c.balance_id
-    AND b.effective_date = c.effective_date AND b.precise_amount = c.precise_amount
-    AND b.transaction_id <> a.transaction_id
+SELECT p.balance_id, 'credit' AS side, a.transaction_id AS first_id, b.transaction_id AS second_id,
+       a.reference AS first_reference, b.reference AS second_reference,
+       a.created_at AS first_at, b.created_at AS second_at
+FROM credits AS p
+CROSS JOIN LATERAL (
+    SELECT t.* FROM transactions AS t
+    WHERE t.status = 'APPLIED' AND t.destination = p.balance_id
+      AND t.effective_date = p.before AND t.precise_amount = p.units_before
+    OFFSET 0
+) AS a
+CROSS JOIN LATERAL (
+    SELECT t.* FROM transactions AS t
+    WHERE t.status = 'APPLIED' AND t.destination = p.balance_id
+      AND t.effective_date = p.effective_date AND t.precise_amount = p.precise_amount
+    OFFSET 0
+) AS b
+WHERE b.transaction_id <> a.transaction_id
 ORDER BY balance_id, second_at DESC

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -449,6 +450,39 @@ def test_the_number_of_statements_does_not_grow_with_the_balances(alice: Balance
         assert {each.cause for each in found.values()} == {"half_applied"}
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 15, counts
+
+
+def plan_of(sql: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}")
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_history_is_searched_in_the_covering_indexes_alone() -> None:
+    owner = world.ledger()
+    few = [world.balance(owner) for _ in range(4)]
+    many = [world.balance(owner) for _ in range(200)]
+    world.many_rows(few, 40_000)
+    world.many_rows(many, 40_000, units=101, prefix="other")
+    lost = posted(few[0], few[1], 4_321, at(0))
+    for each in measure([balance.pk for balance in few[:2]]):
+        shift(each.balance_id, credit=each.recalculated.credit_balance, debit=each.recalculated.debit_balance)
+        shift(each.balance_id, credit=-each.stored.credit_balance, debit=-each.stored.debit_balance)
+        shift(each.balance_id, version=each.credit_rows + each.debit_rows - each.version)
+    shift(few[0].pk, debit=-4_321)
+    with CaptureQueriesContext(connection) as queries:
+        assert best(few[0]).rows == (lost.pk,)
+    ours = [
+        query["sql"] for query in queries if query["sql"].startswith("-- Purpose") and " transactions" in query["sql"]
+    ]
+    assert len(ours) >= 8
+    plans = {sql.splitlines()[0]: plan_of(sql) for sql in ours}
+    read = {title: plan for title, plan in plans.items() if re.search(r"Seq Scan on transactions .*rows=[1-9]", plan)}
+    assert not read, read
+    rows = next(plan for title, plan in plans.items() if "whose amount is one of those" in title)
+    assert "Index Only Scan using applied_debits" in rows
+    assert "Heap Fetches: 0" in rows
 
 
 def test_every_cause_has_words_for_people() -> None:
