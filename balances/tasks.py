@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import transaction
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
+from balances.jobs import defer_once
 from balances.snapshots import take_snapshots
 
 
@@ -17,8 +16,4 @@ def snapshot_balances(batch_size: int) -> None:
 
 def request_snapshots(batch_size: int) -> None:
     """Have the background worker take the snapshots of the day; a request that waits already serves for both."""
-    try:
-        with transaction.atomic():
-            snapshot_balances.defer(batch_size=batch_size)
-    except AlreadyEnqueued:
-        return  # a worker will take it
+    defer_once(snapshot_balances, batch_size=batch_size)

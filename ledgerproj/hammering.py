@@ -22,8 +22,8 @@ from balances.models import Balance, Transaction
 from balances.posting import Posting, post_transaction
 from ledgerproj import crew
 from reconciliation.models import Origin, Reconstruction, Sweep
-from reconciliation.reconstruction import measure
-from reconciliation.runs import MEASURED_AT_ONCE, Request, reconstruct, reconstruct_many
+from reconciliation.reconstruction import measure_all
+from reconciliation.runs import Request, reconstruct, reconstruct_many
 from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, pause_sweep, resume_sweep, run_sweep
 
@@ -215,9 +215,8 @@ def violations(told: Iterable[Written]) -> list[str]:
         expected = {"rows": writer.postings, "references": writer.postings, "units": writer.units or None}
         if rows != expected:
             found.append(f"Writer {writer.prefix} was told {expected}, and there is {rows}.")
-    ids = list(Balance.objects.order_by("balance_id").values_list("balance_id", flat=True))
-    portions = (ids[first : first + MEASURED_AT_ONCE] for first in range(0, len(ids), MEASURED_AT_ONCE))
-    drifted = [one.balance_id for portion in portions for one in measure(portion) if one.has_drift]
+    ids = Balance.objects.order_by("balance_id").values_list("balance_id", flat=True)
+    drifted = [measured.balance_id for measured in measure_all(list(ids)) if measured.has_drift]
     if drifted:
         found.append(f"{len(drifted)} balances drift: {', '.join(drifted[:10])}.")
     applied = Transaction.objects.filter(status=Transaction.Status.APPLIED).aggregate(units=Sum("precise_amount"))

@@ -16,7 +16,7 @@ from balances.models import Balance, BalanceSnapshot
 from balances.templatetags.money import instant, money
 from reconciliation import disclosure_admin, evidence_admin, finding_admin, plan_admin, sweep_admin
 from reconciliation.actions import preview_reconstruction, reconstruct_balances
-from reconciliation.columns import balance_link, net_difference, row_link, short
+from reconciliation.columns import balance_link, net_difference, of_balance, row_link, short
 from reconciliation.comparison import Comparison, last_result
 from reconciliation.evidence_admin import changes
 from reconciliation.models import BalanceEdit, Finding, Reconstruction
@@ -145,12 +145,8 @@ class ReconstructionAdmin(LedgerModelAdmin):
         """Find by balance or by the record's own id; an indicator leads to its balances first, by their index."""
         term = term.strip()
         if term.startswith("rcn_"):
-            queryset = queryset.filter(reconstruction_id=term)
-        elif term.startswith("bln_"):
-            queryset = queryset.filter(balance_id=term)
-        elif term:
-            queryset = queryset.filter(balance_id__in=Balance.objects.called(term).values("balance_id"))
-        return queryset, False
+            return queryset.filter(reconstruction_id=term), False
+        return of_balance(queryset, term, "balance_id"), False
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add the six totals before and after, and whether this person may take the correction back."""

@@ -7,15 +7,13 @@ order: items, balances under reconstruction, the plan, the chain of records, and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import Count
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
+from balances.jobs import defer_once
 from balances.locks import atomic_with_lock_limit
 from balances.models import now
 from balances.posting import restate_balances
@@ -103,8 +101,7 @@ def _start(plan_id: str, actor: str, origin: Origin, *, in_background: bool = Fa
 
 def _defer(plan_id: str, actor: str, origin: Origin) -> None:
     job = app.configure_task(TASK, allow_unknown=False, queueing_lock=f"apply {plan_id}")
-    with suppress(AlreadyEnqueued), transaction.atomic():  # one that waits already will do
-        job.defer(plan_id=plan_id, actor=actor, origin=str(origin))
+    defer_once(job, plan_id=plan_id, actor=actor, origin=str(origin))
 
 
 def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:

@@ -1,4 +1,4 @@
-"""Cells that several lists and pages of the back-office share."""
+"""Cells, and one search, that several lists and pages of the back-office share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from balances.models import Balance
 from balances.templatetags.money import difference
 from reconciliation.comparison import Comparison
 
@@ -26,6 +27,16 @@ def net_difference(compared: Comparison) -> SafeString:
         difference(compared.after.balance - compared.before.balance),
         format_html_join("", BESIDES, ((line.label.lower(), f"{line.difference:+}") for line in compared.besides)),
     )
+
+
+def of_balance(queryset: Any, term: str, column: str) -> Any:
+    """Narrow rows to a balance by its id, or to those of an indicator, by their index."""
+    term = term.strip()
+    if not term:
+        return queryset
+    if term.startswith("bln_"):
+        return queryset.filter(**{column: term})
+    return queryset.filter(**{f"{column}__in": Balance.objects.called(term).values("balance_id")})
 
 
 def balance_link(row: Any) -> SafeString:

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, display, link
-from balances.models import TOTALS, Balance, BalanceSnapshot
+from balances.models import TOTALS, BalanceSnapshot
 from balances.templatetags.money import instant, money
-from reconciliation.columns import row_link, short
+from reconciliation.columns import of_balance, row_link, short
 from reconciliation.comparison import LABELS
 from reconciliation.models import BalanceEdit, Refusal, Seal, Step, TransactionEdit
 from reconciliation.plan_admin import ActorFilter
@@ -86,7 +86,7 @@ class SnapshotAdmin(LedgerModelAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         """Find by the balance."""
-        return _of_balance(queryset, term, "balance"), False
+        return of_balance(queryset, term, "balance"), False
 
     @display(description="Snapshot of (UTC)")
     def taken(self, snapshot: BalanceSnapshot) -> str:
@@ -176,7 +176,7 @@ class BalanceEditAdmin(EditAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         """Find by the balance."""
-        return _of_balance(queryset, term, "balance_id"), False
+        return of_balance(queryset, term, "balance_id"), False
 
 
 @admin.register(TransactionEdit)
@@ -205,7 +205,7 @@ class TransactionEditAdmin(EditAdmin):
         """Find by one of the two balances."""
         if not term.strip():
             return queryset, False
-        sides = [_of_balance(queryset.order_by(), term, side).values("pk") for side in ("source", "destination")]
+        sides = [of_balance(queryset.order_by(), term, side).values("pk") for side in ("source", "destination")]
         return queryset.filter(Q(pk__in=sides[0]) | Q(pk__in=sides[1])), False
 
 
@@ -299,13 +299,3 @@ class SealAdmin(LedgerModelAdmin):
     def short_hash(self, seal: Seal) -> str:
         """Show the beginning of the hash."""
         return f"{seal.hash[:16]}…"
-
-
-def _of_balance(queryset: Any, term: str, column: str) -> Any:
-    """Narrow rows to a balance by its id, or to those of an indicator, by their index."""
-    term = term.strip()
-    if not term:
-        return queryset
-    if term.startswith("bln_"):
-        return queryset.filter(**{column: term})
-    return queryset.filter(**{f"{column}__in": Balance.objects.called(term).values("balance_id")})

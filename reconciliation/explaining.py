@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -24,7 +23,7 @@ from reconciliation.causes.model import SIDES, Case, Drift, Explanation, Point
 from reconciliation.evidence import Peers
 from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
-from reconciliation.reconstruction import SQL, Measurement, measure, units
+from reconciliation.reconstruction import SQL, Measurement, chunks, measure, units
 
 EXPLAIN_FINDINGS = Statement(SQL / "explain_findings.sql")
 WINDOW_ROWS = Statement(SQL / "window_rows.sql")
@@ -188,8 +187,7 @@ def window(balance_id: str, after: datetime | None, until: datetime | None) -> l
 
 def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:
     """Measure balances now, some at a time, and yield those that drift, explained. Unknown ids are left out."""
-    remaining = iter(balance_ids)
-    while chunk := list(islice(remaining, EXPLAINED_AT_ONCE)):
+    for chunk in chunks(balance_ids, EXPLAINED_AT_ONCE):
         yield from (each for each in explain(measure(chunk)).values() if each.drift)
 
 

@@ -13,11 +13,10 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter, Tex
 from balances.admin import known_precision, last_transactions
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display
 from balances.exact_json import ExactEncoder
-from balances.models import Balance
 from balances.templatetags.money import instant
 from reconciliation.causes import CAUSES
 from reconciliation.checks import CHECKS
-from reconciliation.columns import balance_link, by_currency, list_link, net_difference, row_link
+from reconciliation.columns import balance_link, by_currency, list_link, net_difference, of_balance, row_link
 from reconciliation.comparison import Comparison
 from reconciliation.explaining import window
 from reconciliation.models import Finding, Incident, Sweep
@@ -186,12 +185,8 @@ class FindingAdmin(CaseAdmin):
         """Find by balance, indicator or the finding's own id."""
         term = term.strip()
         if term.startswith("fnd_"):
-            queryset = queryset.filter(finding_id=term)
-        elif term.startswith("bln_"):
-            queryset = queryset.filter(balance_id=term)
-        elif term:
-            queryset = queryset.filter(balance_id__in=Balance.objects.called(term).values("balance_id"))
-        return queryset, False
+            return queryset.filter(finding_id=term), False
+        return of_balance(queryset, term, "balance_id"), False
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add both totals, what else is wrong, the explanations, and the rows among which it went wrong."""

@@ -15,7 +15,7 @@ from balances.statements import Statement
 from reconciliation.causes import CAUSES, UNEXPLAINED
 from reconciliation.causes.model import Drift
 from reconciliation.models import Finding, Incident, Sweep
-from reconciliation.reconstruction import SQL
+from reconciliation.reconstruction import SQL, chunks
 
 LINK_INCIDENTS = Statement(SQL / "link_incidents.sql")
 READ_AT_ONCE = 2_000
@@ -52,8 +52,8 @@ def group_incidents(sweep_id: str) -> int:
         incidents = {key: _incident(sweep, key, group) for key, group in groups.items()}
         Incident.objects.bulk_create(incidents.values(), batch_size=1_000)
         links = [(finding_id, incidents[key].pk) for key, group in groups.items() for finding_id in group.finding_ids]
-        for start in range(0, len(links), LINKED_AT_ONCE):
-            finding_ids, incident_ids = zip(*links[start : start + LINKED_AT_ONCE], strict=True)
+        for portion in chunks(links, LINKED_AT_ONCE):
+            finding_ids, incident_ids = zip(*portion, strict=True)
             LINK_INCIDENTS.rows(finding_ids=list(finding_ids), incident_ids=list(incident_ids))
     return len(incidents)
 
@@ -75,13 +75,8 @@ def _groups(sweep: Sweep) -> dict[Key, Group]:
 def _with_keys(sweep: Sweep) -> Iterable[tuple[Finding, list[Key]]]:
     """Yield findings with what they could share, the most telling first."""
     waiting = Finding.objects.filter(sweep=sweep, incident=None, drifted=True).exclude(cause="")
-    portion: list[Finding] = []
-    for finding in waiting.order_by("balance_id").iterator(chunk_size=READ_AT_ONCE):
-        portion.append(finding)
-        if len(portion) == READ_AT_ONCE:
-            yield from _keyed(portion)
-            portion = []
-    yield from _keyed(portion)
+    for portion in chunks(waiting.order_by("balance_id").iterator(chunk_size=READ_AT_ONCE), READ_AT_ONCE):
+        yield from _keyed(portion)
 
 
 def _keyed(findings: list[Finding]) -> Iterable[tuple[Finding, list[Key]]]:

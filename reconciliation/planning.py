@@ -23,8 +23,8 @@ from reconciliation.deciding import ReasonRequired, take_step
 from reconciliation.explaining import EXPLAINED_AT_ONCE, explain
 from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Step, Sweep
 from reconciliation.policy import Facts, Policy, second_person_needed
-from reconciliation.reconstruction import SQL, Measurement, Totals, measure
-from reconciliation.runs import MAX_REASON, MEASURED_AT_ONCE, PATIENCE, ReasonTooLong, chunks
+from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Measurement, Totals, chunks, measure
+from reconciliation.runs import MAX_REASON, PATIENCE, ReasonTooLong
 from reconciliation.scope import Scope
 from reconciliation.trial_balance import corrected, judged, stored_sums
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from balances.models import TOTALS
 from balances.statements import Statement
 
 SQL = Path(__file__).parent / "sql"
 MEASURE = Statement(SQL / "measure.sql")
+MEASURED_AT_ONCE = 5_000
+"""Balances in one measuring statement."""
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,19 @@ class Measurement:
 def measure(balance_ids: list[str]) -> list[Measurement]:
     """Measure balances in one snapshot, in key order; ids that do not exist are left out."""
     return [_measurement(row) for row in MEASURE.rows(balance_ids=balance_ids)]
+
+
+def measure_all(balance_ids: Iterable[str]) -> Iterator[Measurement]:
+    """Measure any number of balances, each portion in one snapshot, in the order of the portions."""
+    for portion in chunks(balance_ids, MEASURED_AT_ONCE):
+        yield from measure(portion)
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Return items in lists of at most ``size``, read as they are needed."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 def _measurement(row: dict[str, Any]) -> Measurement:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
 from balances.exceptions import BalanceNotFound, EmptySource, LedgerError, UnreadableTotals
 from balances.locks import atomic_with_lock_limit
@@ -17,13 +15,10 @@ from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
 from balances.statements import Statement
 from reconciliation.models import Origin, Reconstruction
-from reconciliation.reconstruction import SQL, Measurement, measure
+from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Measurement, chunks, measure
 from reconciliation.sealing import seal
 
 SERIALISE = Statement(SQL / "serialise.sql")
-Item = TypeVar("Item")
-MEASURED_AT_ONCE = 5_000
-"""Balances in one measuring statement."""
 CORRECTED_AT_ONCE = 500
 """Balances corrected in one commit: each holds an advisory lock, of which the server has a few thousand."""
 
@@ -138,13 +133,6 @@ def _measure_serialised(balance_ids: list[str]) -> list[Measurement]:
     """Measure after every other reconstruction of these balances, and before any that comes later."""
     SERIALISE.rows(balance_ids=balance_ids)
     return measure(balance_ids)
-
-
-def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Return items in lists of at most ``size``, read as they are needed."""
-    remaining = iter(items)
-    while chunk := list(islice(remaining, size)):
-        yield chunk
 
 
 def _settle(measurements: list[Measurement], request: Request) -> list[Reconstruction]:

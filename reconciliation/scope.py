@@ -82,9 +82,9 @@ class Scope:
             return self._by_indicator(self.indicator, self.currency)
         return Balance.objects.filter(self._conditions())
 
-    def ids(self, after: str = "") -> Iterable[str]:
-        """Return the ids that follow ``after`` in key order, read in portions. Raises what ``balances`` raises."""
-        rows = self.balances().filter(balance_id__gt=after).order_by("balance_id")
+    def ids(self) -> Iterable[str]:
+        """Return the ids in key order, read in portions. Raises what ``balances`` raises."""
+        rows = self.balances().order_by("balance_id")
         return rows.values_list("balance_id", flat=True).iterator(chunk_size=10_000)  # type: ignore[no-any-return]
 
     def remaining(self) -> Any:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE, Fault
 from reconciliation.models import Finding, Sweep
-from reconciliation.reconstruction import Measurement, measure
-
-MEASURED_AT_ONCE = 5_000
+from reconciliation.reconstruction import Measurement, measure_all
 
 
 def findings_of(sweep: Sweep, measurements: list[Measurement], faults: list[Fault]) -> list[Finding]:
@@ -19,7 +16,7 @@ def findings_of(sweep: Sweep, measurements: list[Measurement], faults: list[Faul
         by_balance[fault.balance_id].append(fault)
     measured = {each.balance_id: each for each in measurements}
     missing = sorted(by_balance.keys() - measured.keys())
-    measured |= {each.balance_id: each for each in _measured(missing)}
+    measured |= {each.balance_id: each for each in measure_all(missing)}
     return [
         _finding(sweep, measurement, by_balance[balance_id])
         for balance_id, measurement in sorted(measured.items())
@@ -39,11 +36,6 @@ def add_faults(sweep: Sweep, faults: list[Fault]) -> None:
     Finding.objects.bulk_update(existing.values(), ["faults", "not_proved"], batch_size=500)
     fresh = [fault for fault in faults if fault.balance_id not in existing]
     Finding.objects.bulk_create(findings_of(sweep, [], fresh), batch_size=500)
-
-
-def _measured(balance_ids: list[str]) -> Iterable[Measurement]:
-    for start in range(0, len(balance_ids), MEASURED_AT_ONCE):
-        yield from measure(balance_ids[start : start + MEASURED_AT_ONCE])
 
 
 def _finding(sweep: Sweep, measurement: Measurement, faults: list[Fault]) -> Finding:

@@ -24,8 +24,7 @@ from reconciliation.checks import CHECKS, Check, Fault
 from reconciliation.explaining import explain_findings
 from reconciliation.incidents import group_incidents
 from reconciliation.models import Finding, Origin, Sweep
-from reconciliation.reconstruction import SQL, measure
-from reconciliation.runs import MEASURED_AT_ONCE, chunks
+from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, chunks, measure
 from reconciliation.scope import Scope
 from reconciliation.sweep_findings import add_faults, findings_of
 from reconciliation.trial_balance import trial_balance

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, transaction
+from django.db import transaction
 from django.db.models import Q
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
+from balances.jobs import defer_once
 from balances.models import now
 from reconciliation import applying, refusals
 from reconciliation.models import Origin, Sweep
@@ -41,13 +41,10 @@ def request_resume(sweep_id: str) -> Sweep:
 @app.task(name="sweep")
 def sweep(sweep_id: str) -> None:
     """Run a sweep beside other work, at the pace of the settings, and look at what it means for people."""
-    try:
-        waiting = Sweep.objects.filter(pk=sweep_id, state__in=(Sweep.State.QUEUED, Sweep.State.RUNNING))
-        if waiting.exists():  # it may have been paused or cancelled before a worker was free
-            run_sweep(sweep_id, pace=settings.LEDGER_SWEEP_PACE)
-            look(now())
-    finally:
-        close_old_connections()
+    waiting = Sweep.objects.filter(pk=sweep_id, state__in=(Sweep.State.QUEUED, Sweep.State.RUNNING))
+    if waiting.exists():  # it may have been paused or cancelled before a worker was free
+        run_sweep(sweep_id, pace=settings.LEDGER_SWEEP_PACE)
+        look(now())
 
 
 @app.periodic(cron="* * * * *")
@@ -55,16 +52,12 @@ def sweep(sweep_id: str) -> None:
 def resume_lost_sweeps(timestamp: int) -> None:
     """Go on with sweeps whose worker died, every minute, be it before it began."""
     before = now() - LOST_AFTER
-    try:
-        with transaction.atomic():
-            lost = Sweep.objects.filter(
-                Q(state=Sweep.State.RUNNING, heartbeat_at__lt=before)
-                | Q(state=Sweep.State.QUEUED, requested_at__lt=before)
-            )
-            for sweep_id in lost.values_list("sweep_id", flat=True):
-                _defer_sweep(sweep_id)
-    finally:
-        close_old_connections()
+    with transaction.atomic():
+        lost = Sweep.objects.filter(
+            Q(state=Sweep.State.RUNNING, heartbeat_at__lt=before) | Q(state=Sweep.State.QUEUED, requested_at__lt=before)
+        )
+        for sweep_id in lost.values_list("sweep_id", flat=True):
+            _defer_sweep(sweep_id)
 
 
 @app.periodic(cron="*/5 * * * *")
@@ -76,11 +69,7 @@ def report_refused_changes(timestamp: int) -> None:
 
 def _defer_sweep(sweep_id: str) -> None:
     task: Any = sweep
-    try:
-        with transaction.atomic():
-            task.configure(queueing_lock=sweep_id).defer(sweep_id=sweep_id)
-    except AlreadyEnqueued:
-        return  # a worker will take it
+    defer_once(task.configure(queueing_lock=sweep_id), sweep_id=sweep_id)
 
 
 @app.task(name=applying.TASK)

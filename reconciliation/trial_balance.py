@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from django.db import transaction
 
 from balances.statements import Statement
-from reconciliation.reconstruction import SQL, Totals, measure, units
+from reconciliation.reconstruction import SQL, Totals, measure_all, units
 
 STORED = Statement(SQL / "trial_balance.sql")
 ONE_SNAPSHOT = Statement(SQL / "one_snapshot.sql")
@@ -20,7 +19,6 @@ SIDES = {
     "inflight_credit": "inflight_credit_balance",
     "inflight_debit": "inflight_debit_balance",
 }
-AT_ONCE = 5_000
 
 
 def trial_balance(drifting: Sequence[str] | None) -> list[dict[str, Any]]:
@@ -60,10 +58,8 @@ def corrected(sums: dict[str, dict[str, int]], differences: Iterable[tuple[str, 
 
 
 def _differences(drifting: Sequence[str]) -> Iterator[tuple[str, Totals]]:
-    ids = iter(sorted(drifting))
-    while chunk := list(islice(ids, AT_ONCE)):
-        for measured in measure(chunk):
-            yield measured.currency, measured.difference
+    for measured in measure_all(sorted(drifting)):
+        yield measured.currency, measured.difference
 
 
 def judged(sums: dict[str, int]) -> dict[str, Any]:

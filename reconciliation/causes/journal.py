@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciliation.causes.model import SIDES, Case, Cause, Drift, Explanation, Status
 from reconciliation.models import BalanceEdit, TransactionEdit
+from reconciliation.reconstruction import units
 
 CAUSES = (
     Cause(
@@ -52,8 +53,7 @@ def stored_change(edit: BalanceEdit) -> Drift:
 
 
 def _units(totals: dict[str, Any], name: str) -> int:
-    value = Decimal(totals.get(name) or 0)
-    return int(value) if value == value.to_integral_value() else value  # type: ignore[return-value]  # as measured
+    return units(Decimal(totals.get(name) or 0))
 
 
 def _who(edit: BalanceEdit | TransactionEdit) -> str:

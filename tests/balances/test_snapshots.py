@@ -128,8 +128,9 @@ def test_the_rows_up_to_the_last_one_are_exactly_those_behind_the_totals_while_m
         writer.join(60)
     assert not refused
     for taken in BalanceSnapshot.objects.all():
-        until = Transaction.objects.get(pk=taken.last_tx_id).created_at if taken.last_tx_id else start
-        rows = Transaction.objects.filter(created_at__lte=until)
+        rows = Transaction.objects.none()
+        if taken.last_tx_id:
+            rows = Transaction.objects.filter(created_at__lte=Transaction.objects.get(pk=taken.last_tx_id).created_at)
         credit = rows.filter(destination=taken.balance_id).aggregate(sum=Sum("precise_amount"))["sum"] or 0
         debit = rows.filter(source=taken.balance_id).aggregate(sum=Sum("precise_amount"))["sum"] or 0
         assert (taken.credit_balance, taken.debit_balance) == (credit, debit)
