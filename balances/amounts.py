@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 
 EXACT = Context(prec=4_000, rounding=ROUND_HALF_UP)
 """Enough digits that no product of two read numbers is ever rounded."""
+ZERO = Decimal(0)
 MAX_FRACTION_DIGITS = Decimal(1).scaleb(-16)
 """An amount computed from minor units has at most 16 decimals."""
 

@@ -43,18 +43,6 @@ class IndicatorNotFound(LedgerError):
         super().__init__(f"balance with indicator '{indicator}' not found")
 
 
-class TransactionNotFound(LedgerError):
-    """Transaction not found."""
-
-    code, details = "TXN_NOT_FOUND", {}
-
-
-class UnknownPostingBalance(BalanceNotFound):
-    """A posting names a balance that does not exist; the contract calls that a transaction's not-found."""
-
-    code = "TXN_NOT_FOUND"
-
-
 class EntityNotFound(LedgerError):
     """entity not found."""
 
@@ -77,47 +65,6 @@ class IndicatorTaken(LedgerError):
     """A balance with this indicator and currency exists."""
 
     code, details = "GEN_CONFLICT", {}
-
-
-class DuplicateReference(LedgerError):
-    """The reference stands on another transaction already."""
-
-    code = "TXN_DUPLICATE_REFERENCE"
-
-    def __init__(self, reference: str) -> None:
-        """Name the reference."""
-        super().__init__(f"transaction validation failed: reference {reference} has already been used")
-
-
-class InsufficientFunds(LedgerError):
-    """failed to apply transaction to balances: insufficient funds in source balance."""
-
-    code = "TXN_INSUFFICIENT_FUNDS"
-
-
-class OverdraftLimitExceeded(LedgerError):
-    """failed to apply transaction to balances: transaction exceeds overdraft limit."""
-
-    code = "TXN_VALIDATION_ERROR"
-
-
-class NonPositiveAmount(LedgerError):
-    """failed to apply transaction to balances: transaction precise amount must be positive."""
-
-    code = "TXN_VALIDATION_ERROR"
-
-
-class SameBalance(LedgerError):
-    """Source and destination resolve to one balance."""
-
-    code = "GEN_CONFLICT"
-
-    def __init__(self, balance_id: str) -> None:
-        """Use the original's words, which speak of its optimistic lock (transactions 3.5)."""
-        super().__init__(
-            f"Optimistic locking failure: balance with ID '{balance_id}' "
-            "may have been updated or deleted by another transaction"
-        )
 
 
 class BalanceLocked(LedgerError):

@@ -81,6 +81,7 @@ SILENCED_SYSTEM_CHECKS = [
 
 INSTALLED_APPS = [
     "balances",
+    "balances.queueing",
     "reconciliation",
     "ledgerproj",
     "unfold",

@@ -54,10 +54,10 @@ def test_services_know_nothing_of_http_html_or_argv() -> None:
             ROOT / "balances" / name
             for name in (
                 "models.py",
-                "posting.py",
                 "amounts.py",
                 "querysets.py",
                 "exceptions.py",
+                "posting_exceptions.py",
                 "keys.py",
                 "keyring.py",
                 "principals.py",
@@ -68,6 +68,8 @@ def test_services_know_nothing_of_http_html_or_argv() -> None:
                 "accounts.py",
             )
         ),
+        *(ROOT / "balances" / "posting").glob("*.py"),
+        *(ROOT / "balances" / "queueing").glob("*.py"),
         *(ROOT / "reconciliation" / "models").glob("*.py"),
         *(ROOT / "reconciliation" / name for name in ("runs.py", "reconstruction.py", "scope.py")),
     ]

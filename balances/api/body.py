@@ -42,10 +42,16 @@ class MalformedBody(Exception):
 class InvalidBody(Exception):
     """Fields break the rules; answered with 400 and the route's code under ``errors`` (conventions 6.2)."""
 
-    def __init__(self, reasons: dict[str, str], *, code: str = "GEN_VALIDATION_ERROR") -> None:
-        """Join the reasons as the original does: sorted by field, closed by one full stop."""
-        self.code = code
-        self.message = "; ".join(f"{name}: {reasons[name]}" for name in sorted(reasons)) + "."
+    def __init__(
+        self, reasons: dict[str, str] | str, *, code: str = "GEN_VALIDATION_ERROR", details: Any = None
+    ) -> None:
+        """Join the reasons as the original does: sorted by field, closed by one full stop. A text is taken as it is."""
+        self.code, self.details = code, details
+        self.message = (
+            reasons
+            if isinstance(reasons, str)
+            else "; ".join(f"{name}: {reasons[name]}" for name in sorted(reasons)) + "."
+        )
         super().__init__(self.message)
 
 

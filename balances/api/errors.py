@@ -14,6 +14,7 @@ from balances.api.body import InvalidBody, MalformedBody
 from balances.api.caller import principal, tell_refusal
 from balances.api.filtering.grammar import InvalidFilterParameters
 from balances.exceptions import LedgerError
+from balances.posting_exceptions import BatchRefused
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,12 @@ STATUSES = {
     "TXN_INSUFFICIENT_FUNDS": 400,
     "TXN_VALIDATION_ERROR": 400,
     "META_INVALID_ENTITY_ID": 400,
+    "TXN_INVALID_AMOUNT": 400,
+    "TXN_NOT_INFLIGHT": 400,
+    "TXN_COMMIT_AMOUNT_EXCEEDED": 400,
+    "TXN_INVALID_STATUS_ACTION": 400,
+    "TXN_BULK_EMPTY": 400,
+    "TXN_BULK_LIMIT_EXCEEDED": 400,
     "IDT_VALIDATION_ERROR": 400,
     "IDT_FIELD_NOT_TOKENIZABLE": 400,
     "IDT_FIELD_NOT_TOKENIZED": 400,
@@ -54,7 +61,10 @@ STATUSES = {
     "IDT_FIELD_ALREADY_TOKENIZED": 409,
     "ACC_DUPLICATE": 409,
     "TXN_DUPLICATE_REFERENCE": 409,
+    "TXN_ALREADY_COMMITTED": 409,
+    "TXN_ALREADY_VOIDED": 409,
     "GEN_RESOURCE_LOCKED": 423,
+    "GEN_RATE_LIMITED": 429,
     "GEN_INTERNAL": 500,
     "GEN_NOT_IMPLEMENTED": 501,
 }
@@ -82,10 +92,13 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
         case MalformedBody():
             return _response("GEN_MALFORMED_REQUEST", error.message, key=error.key)
         case InvalidBody():
-            return _response(error.code, error.message, key="errors")
+            return _response(error.code, error.message, details=error.details, key="errors")
         case InvalidFilterParameters():
             body = error_body(error.code, error.message, details=error.details, key="errors")
             return Response(body | {"errors": error.details}, status=STATUSES[error.code])
+        case BatchRefused():
+            body = error_body(error.code, error.message, details=error.details)
+            return Response({"batch_id": error.batch_id} | body, status=STATUSES[error.code])
         case LedgerError():
             if STATUSES[error.code] == FORBIDDEN:
                 request = context["request"]._request

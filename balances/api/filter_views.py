@@ -10,7 +10,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from balances.api import account_views, identity_shapes, identity_views, serializers, views
+from balances.api import (
+    account_views,
+    identity_shapes,
+    identity_views,
+    serializers,
+    transaction_serializers,
+    transaction_views,
+    views,
+)
 from balances.api.filtering import resources
 from balances.api.filtering.describing import fields_of, rows_or_counted
 from balances.api.filtering.requests import FilterRequest, page_from
@@ -67,7 +75,11 @@ class FilterBalancesView(FilterView):
 
 @described
 class FilterTransactionsView(FilterView):
-    filters, answer, one = resources.TransactionFilters, serializers.TransactionAnswer, views.TransactionView
+    filters, answer, one = (
+        resources.TransactionFilters,
+        transaction_serializers.TransactionAnswer,
+        transaction_views.TransactionView,
+    )
     empty = []
 
 

@@ -20,7 +20,7 @@ from balances.api.rendering import ZERO_TIME, go_time
 from balances.exact_json import MAX_DIGITS
 from balances.holders import Identity
 from balances.keys import ApiKey
-from balances.models import Balance, Transaction
+from balances.models import Balance
 
 
 @extend_schema_field({"type": "integer", "description": "Minor units, of any size"})
@@ -140,37 +140,6 @@ class CreateBalance(serializers.Serializer[Any]):
         go_type = "model.CreateBalance"
 
 
-class RecordTransaction(serializers.Serializer[Any]):
-    amount = serializers.DecimalField(None, None, required=False, help_text="Major units")
-    precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
-    precision = serializers.DecimalField(
-        None, None, required=False, help_text="Minor units in a major one; 100 is two decimals"
-    )
-    currency = serializers.CharField()
-    reference = serializers.CharField(help_text="Unique over all transactions")
-    description = serializers.CharField()
-    source = serializers.CharField(  # type: ignore[assignment]  # the base class has an attribute of this name
-        required=False, help_text="Balance id or @indicator"
-    )
-    destination = serializers.CharField(required=False, help_text="Balance id or @indicator")
-    sources = serializers.ListField(required=False)
-    destinations = serializers.ListField(required=False)
-    allow_overdraft = serializers.BooleanField(required=False)
-    overdraft_limit = serializers.DecimalField(None, None, required=False, help_text="Major units")
-    inflight = serializers.BooleanField(required=False)
-    inflight_expiry_date = serializers.CharField(required=False)
-    inflight_commit_date = serializers.CharField(required=False)
-    scheduled_for = serializers.CharField(required=False)
-    effective_date = serializers.DateTimeField(required=False)
-    skip_queue = serializers.BooleanField(required=False)
-    atomic = serializers.BooleanField(required=False)
-    dry_run = serializers.BooleanField(required=False)
-    meta_data = serializers.DictField(required=False)
-
-    class Meta:
-        go_type = "model.RecordTransaction"
-
-
 class UpdateMetadata(serializers.Serializer[Any]):
     meta_data = serializers.DictField()
 
@@ -259,54 +228,6 @@ class BalanceAnswer(Answer):
         """Return the body; no identity is an empty string."""
         body = super().to_representation(instance)
         body["identity_id"] = body["identity_id"] or ""
-        return body
-
-
-class TransactionAnswer(Answer):
-    """The transaction of transactions 2. What no column keeps is an echo of the request, or its zero value."""
-
-    precise_amount = MinorUnits()
-    amount = Number()
-    amount_string = serializers.CharField(default="")
-    precision = Number()
-    overdraft_limit = Number(default=0)
-    transaction_id = serializers.CharField()
-    parent_transaction = serializers.CharField()
-    source = serializers.CharField(source="source_id")  # type: ignore[assignment]  # as above
-    destination = serializers.CharField(source="destination_id")
-    reference = serializers.CharField()
-    currency = serializers.CharField()
-    description = serializers.CharField()
-    status = serializers.ChoiceField(choices=Transaction.Status.choices)
-    hash = serializers.CharField()
-    allow_overdraft = serializers.BooleanField(default=False)
-    inflight = serializers.BooleanField(default=False)
-    skip_queue = serializers.BooleanField(default=False)
-    atomic = serializers.BooleanField(default=False)
-    created_at = Instant()
-    effective_date = Instant()
-    scheduled_for = Instant()
-    inflight_expiry_date = Instant()
-    inflight_commit_date = Instant()
-    meta_data = Metadata()
-
-    omitted_when_empty = ("precise_amount", "amount_string", "source", "destination", "description", "meta_data")
-
-    def to_representation(self, instance: Transaction) -> dict[str, Any]:
-        """Return the body; ``inflight`` stands in the metadata and is lifted out of it (transactions 2)."""
-        body = super().to_representation(instance)
-        for name in ("parent_transaction", "reference", "currency", "status", "hash"):
-            body[name] = body[name] or ""
-        for name in ("amount", "precision"):
-            body[name] = body[name] or 0
-        if instance.effective_date is None:
-            del body["effective_date"]
-        metadata = body.get("meta_data")
-        if isinstance(metadata, dict) and metadata.get("inflight") is True:
-            body["inflight"] = True
-            metadata.pop("inflight")
-            if not metadata:
-                del body["meta_data"]
         return body
 
 

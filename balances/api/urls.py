@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from balances.api import account_views, filter_views, identity_views, key_views, views
+from balances.api import account_views, filter_views, identity_views, key_views, transaction_views, views
 
 urlpatterns = [
     path("", views.RootView.as_view()),
@@ -15,10 +15,16 @@ urlpatterns = [
     path("balances/<str:balance_id>", views.BalanceView.as_view()),
     path("balances/indicator/<str:indicator>/currency/<str:currency>", views.IndicatorView.as_view()),
     path("balances-snapshots", views.SnapshotsView.as_view()),
-    path("transactions", views.TransactionsView.as_view()),
+    path("transactions", transaction_views.TransactionsView.as_view()),
     path("transactions/filter", filter_views.FilterTransactionsView.as_view()),
-    path("transactions/<str:transaction_id>", views.TransactionView.as_view()),
-    path("transactions/reference/<str:reference>", views.ReferenceView.as_view()),
+    path("transactions/bulk", transaction_views.BulkView.as_view()),
+    path("transactions/recover", transaction_views.RecoverView.as_view()),
+    path("transactions/inflight/bulk/commit", transaction_views.BulkCommitView.as_view()),
+    path("transactions/inflight/bulk/void", transaction_views.BulkVoidView.as_view()),
+    path("transactions/inflight/<str:transaction_id>", transaction_views.InflightView.as_view()),
+    path("transactions/<str:transaction_id>", transaction_views.TransactionView.as_view()),
+    path("transactions/reference/<str:reference>", transaction_views.ReferenceView.as_view()),
+    path("refund-transaction/<str:transaction_id>", transaction_views.RefundView.as_view()),
     path("balances/<str:balance_id>/identity", identity_views.BalanceIdentityView.as_view()),
     path("identities", identity_views.IdentitiesView.as_view()),
     path("identities/filter", filter_views.FilterIdentitiesView.as_view()),

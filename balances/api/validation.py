@@ -12,10 +12,15 @@ from balances.amounts import plain
 from balances.api.body import InvalidBody, MalformedBody, parse_time
 from balances.exceptions import NotYetSupported
 from balances.models import GENERAL_LEDGER_ID
-from balances.posting import Posting
+from balances.posting import Posting, Share
+from balances.posting.batches import LARGEST
+from balances.posting.holds import Action
+from balances.posting_exceptions import BulkEmpty, BulkTooLarge, InvalidSettlement, NonPositivePart
 
 BLANK = "cannot be blank"
 MAX_SIGNIFICANT_DIGITS = 15
+MOST_SETTLEMENTS = 100
+"""Holds in one bulk commit or void at most."""
 STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
 MAX_BYTES = {"reference": 2000, "currency": 200, "indicator": 1000, "source": 1000, "destination": 1000, "owner": 1000}
 """Longest texts that an index takes in, in bytes of UTF-8."""
@@ -70,7 +75,7 @@ def required(struct: str, field: str) -> str:
 
 
 def posting_from(fields: dict[str, Any]) -> Posting:
-    """Return the movement that a body asks for. Raises ``InvalidBody`` or ``NotYetSupported``."""
+    """Return the movement that a body asks for (transactions 3.2). Raises ``InvalidBody``."""
     reasons = {
         name: reason
         for name, reason in (
@@ -86,19 +91,80 @@ def posting_from(fields: dict[str, Any]) -> Posting:
     }
     if reasons:
         raise InvalidBody(reasons, code="TXN_VALIDATION_ERROR")
-    _refuse_what_is_not_served(fields)
+    sides: Any = {name: tuple(map(_share, fields.get(name, ()))) for name in ("sources", "destinations")}
+    dates: Any = {name: parse_time(fields.get(name)) for name in TIMES}
     return Posting(
-        **{name: fields[name] for name in ("source", "destination", "currency", "reference", "description")},
+        source=fields.get("source", ""),
+        destination=fields.get("destination", ""),
+        currency=fields["currency"],
+        reference=fields["reference"],
+        description=fields["description"],
         amount=fields.get("amount"),
         precise_amount=fields.get("precise_amount"),
         precision=int(fields.get("precision", 0)) or 1,
         allow_overdraft=fields.get("allow_overdraft", False),
         overdraft_limit=fields.get("overdraft_limit", Decimal(0)),
+        inflight=fields.get("inflight", False),
         atomic=fields.get("atomic", False),
         effective_date=fields.get("effective_date"),
-        scheduled_for=parse_time(fields.get("scheduled_for")),
         meta_data=fields.get("meta_data", {}),
+        **sides,
+        **dates,
     )
+
+
+def postings_from(fields: dict[str, Any]) -> list[Posting]:
+    """Return the movements of a bulk request (transactions 5.2).
+
+    Raises ``BulkEmpty``, ``BulkTooLarge`` or ``InvalidBody``.
+    """
+    postings = []
+    for index, item in enumerate(_listed(fields, "transactions", LARGEST)):
+        where = {"index": index}
+        if item is None:
+            raise InvalidBody(f"transactions[{index}] is required", code="TXN_VALIDATION_ERROR", details=where)
+        try:
+            postings.append(posting_from(item))
+        except InvalidBody as error:
+            text = f"transactions[{index}]: {error.message}"
+            raise InvalidBody(text, code=error.code, details=where) from error
+    return postings
+
+
+def settlement_action(fields: dict[str, Any]) -> Action:
+    """Return what a body asks to be done with a hold (transactions 7.1).
+
+    Raises ``InvalidSettlement`` or ``NonPositivePart``.
+    """
+    action = fields.get("status")
+    if action not in ("commit", "void"):
+        raise InvalidSettlement
+    if fields.get("precise_amount", 1) <= 0:
+        raise NonPositivePart
+    return "commit" if action == "commit" else "void"
+
+
+def commit_items(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the items of a bulk commit (transactions 7.4). Raises ``BulkEmpty`` or ``BulkTooLarge``."""
+    return [{"transaction_id": ""} | (item or {}) for item in _listed(fields, "transactions", MOST_SETTLEMENTS)]
+
+
+def void_ids(fields: dict[str, Any]) -> list[str]:
+    """Return the ids of a bulk void (transactions 7.4). Raises ``BulkEmpty`` or ``BulkTooLarge``."""
+    return _listed(fields, "transaction_ids", MOST_SETTLEMENTS)
+
+
+def _listed(fields: dict[str, Any], name: str, most: int) -> list[Any]:
+    items: list[Any] = fields.get(name, [])
+    if not items:
+        raise BulkEmpty(name)
+    if len(items) > most:
+        raise BulkTooLarge(name, most)
+    return items
+
+
+def _share(entry: dict[str, str]) -> Share:
+    return Share(**{name: entry.get(name) or "" for name in ("identifier", "distribution", "precise_distribution")})
 
 
 def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -153,20 +219,3 @@ def _names(fields: dict[str, Any], side: str) -> set[str]:
 
 def _time_reason(fields: dict[str, Any], name: str) -> str | None:
     return TIME_HELP if fields.get(name) and parse_time(fields[name]) is None else None
-
-
-def _refuse_what_is_not_served(fields: dict[str, Any]) -> None:
-    """Refuse aloud what the contract knows and this server does not do yet, rather than half of it."""
-    refusals = {
-        "Dry runs of transactions are not served yet: leave dry_run out.": fields.get("dry_run"),
-        "Split transactions are not served yet: send one source and one destination.": (
-            fields.get("sources") or fields.get("destinations")
-        ),
-        "Holds are not served yet: leave inflight and its dates out.": (
-            fields.get("inflight") or fields.get("inflight_expiry_date") or fields.get("inflight_commit_date")
-        ),
-        "The queue is not served yet: send skip_queue true.": not fields.get("skip_queue"),
-    }
-    for sentence, asked in refusals.items():
-        if asked:
-            raise NotYetSupported(sentence)

@@ -13,13 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from balances import exceptions, posting, tasks
-from balances.amounts import short
 from balances.api import listing, serializers, validation
 from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor, is_admitted
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of, rows_of
-from balances.models import Balance, Ledger, Transaction
+from balances.models import Balance, Ledger
 from balances.statements import SQL, Statement
 
 QUEUED = Statement(SQL / "queued.sql")
@@ -175,53 +174,6 @@ class SnapshotsView(ApiView):
         paging = listing.SNAPSHOTS
         tasks.request_snapshots(paging.number(request, "batch_size", paging.default, least=1))
         return Response({"message": "Snapshotting in progress. should be completed shortly"})
-
-
-class TransactionsView(ApiView):
-    @extend_schema(
-        parameters=query_of(resources.TransactionFilters),
-        responses={200: serializers.TransactionAnswer(many=True)} | REFUSED,
-    )
-    def get(self, request: Request) -> Response:
-        """List transactions, newest first."""
-        page = listing.TRANSACTIONS.rows(resources.TransactionFilters, request)
-        return Response([serializers.TransactionAnswer.body(row) for row in page])
-
-    @extend_schema(request=serializers.RecordTransaction, responses={201: serializers.TransactionAnswer} | REFUSED)
-    def post(self, request: Request) -> Response:
-        """Post one movement, applied at once (``skip_queue``)."""
-        try:
-            fields = decode(request, serializers.RecordTransaction)
-        except MalformedBody as error:
-            raise MalformedBody("Invalid input") from error
-        asked = validation.posting_from(fields)
-        row: Any = posting.post_transaction(asked)
-        row.effective_date = asked.effective_date or row.effective_date
-        row.scheduled_for = asked.scheduled_for
-        row.allow_overdraft, row.overdraft_limit = asked.allow_overdraft, asked.overdraft_limit
-        row.skip_queue, row.atomic = True, asked.atomic
-        row.amount_string = str(short(row.amount)) if asked.precise_amount is not None else ""
-        return Response(serializers.TransactionAnswer.body(row), status=201)
-
-
-class TransactionView(ApiView):
-    @extend_schema(responses={200: serializers.TransactionAnswer} | REFUSED)
-    def get(self, request: Request, transaction_id: str) -> Response:
-        """Read a transaction."""
-        row = Transaction.objects.filter(transaction_id=transaction_id).first()
-        if row is None:
-            raise exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
-        return Response(serializers.TransactionAnswer.body(row))
-
-
-class ReferenceView(ApiView):
-    @extend_schema(responses={200: serializers.TransactionAnswer} | REFUSED)
-    def get(self, request: Request, reference: str) -> Response:
-        """Read a transaction by its reference."""
-        row = Transaction.objects.filter(reference=reference).first()
-        if row is None:
-            raise exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
-        return Response(serializers.TransactionAnswer.body(row))
 
 
 class MetadataView(ApiView):

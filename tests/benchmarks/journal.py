@@ -35,17 +35,17 @@ def execute(sql: str, parameters: dict[str, Any] | None = None) -> None:
 @contextmanager
 def no_journal() -> Iterator[None]:
     """Do without triggers and mark, as before there was a journal."""
-    from balances.posting import APPLY_POSTING
+    from balances.posting.writing import RECORD_MOVEMENTS
 
-    text = APPLY_POSTING.text
+    text = RECORD_MOVEMENTS.text
     assert MARK in text
-    APPLY_POSTING.text = text.replace(MARK, "")
+    RECORD_MOVEMENTS.text = text.replace(MARK, "")
     execute("ALTER TABLE balances DISABLE TRIGGER USER")
     try:
         yield
     finally:
         execute("ALTER TABLE balances ENABLE TRIGGER USER")
-        APPLY_POSTING.text = text
+        RECORD_MOVEMENTS.text = text
 
 
 def compare(rounds: int, block: Callable[[], Any], work: Callable[[], object]) -> dict[str, float]:
@@ -89,23 +89,23 @@ def main(rounds: int) -> None:
     with scratch.database():
         from django.db import transaction
 
-        from balances.posting import APPLY_POSTING
+        from balances.posting.book import Standing
+        from balances.posting.writing import RECORD_MOVEMENTS, recording
         from reconciliation.models import BalanceEdit
         from tests import world
 
         balances = [world.balance() for _ in range(100)]
         world.many_rows(balances, 100_000)
         alice, bob = balances[:2]
-        columns = world.post(alice, bob, 5).__dict__
-        bare = {
-            name.removesuffix("_id") if name in ("source_id", "destination_id") else name: value
-            for name, value in columns.items()
-            if not name.startswith("_")
-        }
+        row = world.post(alice, bob, 5)
+        moved = [
+            Standing(alice.pk, "USD", 0, 0, 0, 0, 0, debited=5),
+            Standing(bob.pk, "USD", 0, 0, 0, 0, 0, credited=5),
+        ]
 
         def statement() -> None:
-            fresh = {"transaction_id": f"txn_{uuid.uuid4()}", "reference": f"bare-{uuid.uuid4()}"}
-            APPLY_POSTING.rows(**bare | fresh | {"units": 5, "meta_data": "{}"})
+            row.transaction_id, row.reference = f"txn_{uuid.uuid4()}", f"bare-{uuid.uuid4()}"
+            RECORD_MOVEMENTS.rows(**recording([row], moved))
 
         times = compare(rounds, nullcontext, lambda: world.post(alice, bob, 5))
         scratch.report("A posting, as a client waits for it", times, "with_journal", "without", TARGET)

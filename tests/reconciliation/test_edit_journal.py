@@ -14,7 +14,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from balances.models import TOTALS, Balance, Transaction
-from balances.posting import APPLY_POSTING, RESTATE, Correction, restate_balances
+from balances.posting import Correction, restate_balances
+from balances.posting.book import Standing
+from balances.posting.restating import RESTATE
+from balances.posting.writing import READ_BALANCES, RECORD_MOVEMENTS, recording
 from reconciliation.models import BalanceEdit, TransactionEdit
 from reconciliation.refusals import refused_changes
 from reconciliation.runs import reconstruct
@@ -148,7 +151,7 @@ def test_the_mark_is_there_also_where_the_row_was_changed_while_the_statement_wa
     writer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, bob = world.balance(), world.balance()
-    monkeypatch.setattr("balances.posting.LOCK_FOR_POSTING", Unlocked())  # so that the UPDATE itself has to wait
+    monkeypatch.setattr("balances.posting.writing.LOCK_BALANCES", Unlocked())  # so that the UPDATE itself has to wait
 
     def write() -> None:
         if writer == "posting":
@@ -176,8 +179,8 @@ def test_the_mark_is_there_also_where_the_row_was_changed_while_the_statement_wa
 class Unlocked:
     """Stands for the statement that locks the balances of a posting, and does not."""
 
-    def rows(self, balance_ids: list[str]) -> list[dict[str, Any]]:
-        return [{"balance_id": balance_id, "available": 0} for balance_id in balance_ids]
+    def rows(self, lock_wait: str, **wanted: Any) -> list[dict[str, Any]]:
+        return READ_BALANCES.rows(**wanted)
 
 
 def in_thread(work: Callable[[], None]) -> threading.Thread:
@@ -204,11 +207,10 @@ def wait_for_a_lock() -> None:
 
 @pytest.mark.django_db
 def test_the_mark_is_set_where_rows_are_read_which_is_before_they_change() -> None:
-    row = dict.fromkeys((field.column for field in Transaction._meta.concrete_fields), None)
-    posting = row | {"source": "a", "destination": "b", "units": 1}
+    posting = recording([Transaction()], [Standing("a", "USD", 0, 0, 0, 0, 0)])
     names = ("credits", "debits", "balances", "inflight_credits", "inflight_debits", "inflight_balances")
     correction: dict[str, Any] = {"balance_ids": ["a"], "results": ["{}"]} | {name: [1] for name in names}
-    for statement, parameters in ((APPLY_POSTING, posting), (RESTATE, correction)):
+    for statement, parameters in ((RECORD_MOVEMENTS, posting), (RESTATE, correction)):
         plan = [next(iter(line.values())) for line in explain(statement, parameters)]
         update = next(number for number, line in enumerate(plan) if "Update on balances" in line)
         mark = next(number for number, line in enumerate(plan) if "set_config('ledger.writer'" in line)

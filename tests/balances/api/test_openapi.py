@@ -9,7 +9,7 @@ import pytest
 from tests.client import Client
 
 pytestmark = pytest.mark.django_db
-BODILESS = {"/balances-snapshots", "/identities/{identity_id}/tokenize/{field}"}
+BODILESS = {"/transactions/recover", "/balances-snapshots", "/identities/{identity_id}/tokenize/{field}"}
 
 
 @pytest.fixture

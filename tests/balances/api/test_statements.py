@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from balances import posting
 from balances.api import views
 from balances.models import Transaction
+from balances.posting.metadata import MERGE_TRANSACTION_METADATA
 from balances.statements import Statement
 from tests import world
 from tests.client import Client
@@ -35,7 +35,7 @@ def test_no_statement_about_transactions_reads_the_whole_table() -> None:
     assert one is not None
     for statement, parameters in (
         (views.QUEUED, {"balance_id": balances[0].pk}),
-        (posting.MERGE_TRANSACTION_METADATA, {"transaction_id": one.pk, "meta_data": "{}"}),
+        (MERGE_TRANSACTION_METADATA, {"transaction_id": one.pk, "meta_data": "{}"}),
     ):
         plan = "\n".join(next(iter(row.values())) for row in explain(statement, parameters))
         assert "Seq Scan" not in plan, plan

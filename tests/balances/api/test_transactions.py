@@ -77,25 +77,6 @@ def test_malformed_bodies_are_invalid_input(api: Client, raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "word"),
-    [
-        ({"skip_queue": False}, "queue"),
-        ({"inflight": True}, "Holds"),
-        ({"inflight_expiry_date": "2030-01-01T00:00:00Z"}, "Holds"),
-        ({"source": None, "sources": [{"identifier": "@a", "distribution": "100%"}]}, "Split"),
-        ({"dry_run": True}, "Dry runs"),
-    ],
-)
-def test_what_is_not_served_yet_is_refused_aloud_and_never_half_done(api: Client, change: Any, word: str) -> None:
-    answer = api.post("/transactions", VALID | change)
-    assert answer.status == 501
-    assert answer.body["error_detail"]["code"] == "GEN_NOT_IMPLEMENTED"
-    assert word in answer.body["error"]
-    assert not Transaction.objects.exists()
-    assert not Balance.objects.exists()
-
-
-@pytest.mark.parametrize(
     ("change", "status", "code", "message"),
     [
         (

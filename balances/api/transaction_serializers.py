@@ -1,0 +1,172 @@
+"""The shapes of transactions, in and out (transactions 2 to 8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from balances.api.body import Strings
+from balances.api.serializers import Answer, Instant, Metadata, MinorUnits, Number
+from balances.models import Transaction
+
+
+class RecordTransaction(serializers.Serializer[Any]):
+    amount = serializers.DecimalField(None, None, required=False, help_text="Major units")
+    precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
+    precision = serializers.DecimalField(
+        None, None, required=False, help_text="Minor units in a major one; 100 is two decimals"
+    )
+    currency = serializers.CharField()
+    reference = serializers.CharField(help_text="Unique over all transactions")
+    description = serializers.CharField()
+    source = serializers.CharField(  # type: ignore[assignment]  # the base class has an attribute of this name
+        required=False, help_text="Balance id or @indicator"
+    )
+    destination = serializers.CharField(required=False, help_text="Balance id or @indicator")
+    sources = serializers.ListField(required=False)
+    destinations = serializers.ListField(required=False)
+    allow_overdraft = serializers.BooleanField(required=False)
+    overdraft_limit = serializers.DecimalField(None, None, required=False, help_text="Major units")
+    inflight = serializers.BooleanField(required=False)
+    inflight_expiry_date = serializers.CharField(required=False)
+    inflight_commit_date = serializers.CharField(required=False)
+    scheduled_for = serializers.CharField(required=False)
+    effective_date = serializers.DateTimeField(required=False)
+    skip_queue = serializers.BooleanField(required=False)
+    atomic = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False)
+    meta_data = serializers.DictField(required=False)
+
+    class Meta:
+        go_type = "model.RecordTransaction"
+
+
+class BulkTransactions(serializers.Serializer[Any]):
+    transactions = serializers.ListField(help_text="1 to 10,000 transactions, as POST /transactions takes them")
+    inflight = serializers.BooleanField(required=False, help_text="Stands for what each transaction says")
+    skip_queue = serializers.BooleanField(required=False, help_text="Stands for what each transaction says")
+    atomic = serializers.BooleanField(required=False, help_text="All of it, or nothing")
+    run_async = serializers.BooleanField(required=False, help_text="Answer before it is recorded")
+    dry_run = serializers.BooleanField(required=False)
+
+    class Meta:
+        go_type = "model.BulkTransactionRequest"
+
+
+class UpdateInflight(serializers.Serializer[Any]):
+    status = serializers.CharField(help_text="commit or void")
+    amount = serializers.DecimalField(None, None, required=False, help_text="Major units; nothing: all that remains")
+    precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
+    skip_queue = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False)
+
+    class Meta:
+        go_type = "model.InflightUpdate"
+
+
+class BulkCommit(serializers.Serializer[Any]):
+    transactions = serializers.ListField(help_text="1 to 100 of transaction_id, amount, precise_amount")
+    skip_queue = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False)
+
+    class Meta:
+        go_type = "model.BulkInflightCommitRequest"
+
+
+class CommitItem(serializers.Serializer[Any]):
+    transaction_id = serializers.CharField()
+    amount = serializers.DecimalField(None, None, required=False, help_text="Major units; nothing: all that remains")
+    precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
+
+    class Meta:
+        go_type = "model.BulkInflightCommitItem"
+
+
+class BulkVoid(serializers.Serializer[Any]):
+    transaction_ids = Strings(help_text="1 to 100 ids")
+    skip_queue = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False)
+
+    class Meta:
+        go_type = "model.BulkInflightVoidRequest"
+
+
+class RefundTransaction(serializers.Serializer[Any]):
+    skip_queue = serializers.BooleanField(required=False)
+    description = serializers.CharField(required=False, help_text="Instead of the original's")
+    meta_data = serializers.DictField(required=False, help_text="Merged over the original's")
+    dry_run = serializers.BooleanField(required=False)
+
+    class Meta:
+        go_type = "api.refundTransactionRequest"
+
+
+class ShareAnswer(Answer):
+    """One of several sources or destinations, and the leg that it became."""
+
+    identifier = serializers.CharField()
+    distribution = serializers.CharField()
+    precise_distribution = serializers.CharField()
+    transaction_id = serializers.CharField()
+
+    omitted_when_empty = ("precise_distribution",)
+
+
+class TransactionAnswer(Answer):
+    """The transaction of transactions 2. What no column keeps is an echo of the request, or its zero value."""
+
+    precise_amount = MinorUnits()
+    amount = Number()
+    amount_string = serializers.CharField(default="")
+    precision = Number()
+    overdraft_limit = Number(default=0)
+    transaction_id = serializers.CharField()
+    parent_transaction = serializers.CharField()
+    source = serializers.CharField(source="source_id")  # type: ignore[assignment]  # as above
+    destination = serializers.CharField(source="destination_id")
+    reference = serializers.CharField()
+    currency = serializers.CharField()
+    description = serializers.CharField()
+    status = serializers.ChoiceField(choices=Transaction.Status.choices)
+    hash = serializers.CharField()
+    allow_overdraft = serializers.BooleanField(default=False)
+    inflight = serializers.BooleanField(default=False)
+    skip_queue = serializers.BooleanField(default=False)
+    atomic = serializers.BooleanField(default=False)
+    sources = ShareAnswer(many=True, default=())
+    destinations = ShareAnswer(many=True, default=())
+    created_at = Instant()
+    effective_date = Instant()
+    scheduled_for = Instant()
+    inflight_expiry_date = Instant()
+    inflight_commit_date = Instant()
+    meta_data = Metadata()
+
+    omitted_when_empty = (
+        "precise_amount",
+        "amount_string",
+        "source",
+        "destination",
+        "description",
+        "sources",
+        "destinations",
+        "meta_data",
+    )
+
+    def to_representation(self, instance: Transaction) -> dict[str, Any]:
+        """Return the body; ``inflight`` stands in the metadata and is lifted out of it (transactions 2)."""
+        body = super().to_representation(instance)
+        for name in ("parent_transaction", "reference", "currency", "status", "hash"):
+            body[name] = body[name] or ""
+        for name in ("amount", "precision"):
+            body[name] = body[name] or 0
+        if instance.effective_date is None:
+            del body["effective_date"]
+        metadata = body.get("meta_data")
+        if isinstance(metadata, dict) and metadata.get("inflight") is True:
+            body["inflight"] = True
+            metadata.pop("inflight")
+            if not metadata:
+                del body["meta_data"]
+        return body

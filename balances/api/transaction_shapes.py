@@ -1,0 +1,92 @@
+"""Transactions out: rows as they are stored, and what a request echoes beside them (transactions 2, 3.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from balances import amounts
+from balances.api.transaction_serializers import TransactionAnswer
+from balances.models import Transaction
+from balances.posting import Posting
+from balances.posting.direct import Item
+from balances.posting.movements import QUEUED_PARENT
+
+ECHOED = (
+    "allow_overdraft",
+    "overdraft_limit",
+    "atomic",
+    "scheduled_for",
+    "inflight_expiry_date",
+    "inflight_commit_date",
+)
+"""Fields of a request that its answer repeats, and that no column keeps, or not as they were sent."""
+
+
+def created(item: Item) -> dict[str, Any]:
+    """Return the answer to a posting: its row, or, where there are several or they wait, what was asked for."""
+    posting, queued = item.posting, item.place.queued
+    single = not posting.shares
+    row: Any = item.rows[0] if single and not queued else _asked(item)
+    for name in ECHOED:
+        setattr(row, name, getattr(posting, name))
+    row.effective_date = posting.effective_date or item.rows[0].effective_date
+    row.skip_queue = not queued
+    if posting.precise_amount is not None:
+        row.amount_string = str(amounts.short(posting.major_units))
+    for side in ("sources", "destinations"):
+        setattr(row, side, _shares(item, getattr(posting, side)))
+    return TransactionAnswer.body(row)
+
+
+def _asked(item: Item) -> Transaction:
+    """Return a row as the original shows what it has accepted: its balances and its hash as they were sent."""
+    posting, first = item.posting, item.rows[0]
+    status = first.status
+    return Transaction(
+        transaction_id=item.place.transaction_id,
+        parent_transaction="",
+        source_id=posting.source,
+        destination_id=posting.destination,
+        reference=posting.reference,
+        amount=posting.major_units,
+        precise_amount=posting.minor_units,
+        precision=posting.precision,
+        currency=posting.currency,
+        description=posting.description,
+        status=status,
+        hash=sent_hash(posting),
+        created_at=first.created_at,
+        meta_data={key: value for key, value in first.meta_data.items() if item.place.queued or key != QUEUED_PARENT},
+    )
+
+
+def sent_hash(posting: Posting) -> str:
+    """Return the hash over what was sent: the amount is zero where only minor units were (transactions 10.5)."""
+    return amounts.transaction_hash(
+        posting.amount or amounts.ZERO, posting.reference, posting.currency, posting.source, posting.destination
+    )
+
+
+def _shares(item: Item, shares: Any) -> list[dict[str, str]]:
+    legs = {movement.share: movement.row.pk for movement in item.movements}
+    return [
+        {
+            "identifier": share.identifier,
+            "distribution": share.distribution,
+            "precise_distribution": share.precise_distribution,
+            "transaction_id": legs.get(number, ""),
+        }
+        for number, share in enumerate(shares)
+    ]
+
+
+def recorded(row: Any) -> dict[str, Any]:
+    """Return the answer to a settlement: its row, with what a new row shows beside its columns."""
+    row.amount_string = str(amounts.short(row.amount))
+    return TransactionAnswer.body(row)
+
+
+def refunded(row: Any, *, skip_queue: bool) -> dict[str, Any]:
+    """Return the answer to a refund (transactions 8.3)."""
+    row.skip_queue, row.allow_overdraft = skip_queue, True
+    return recorded(row)

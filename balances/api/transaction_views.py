@@ -1,0 +1,221 @@
+"""The routes of transactions (transactions 3 to 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from balances import exceptions, posting_exceptions
+from balances.api import durations, listing, serializers, transaction_serializers, transaction_shapes, validation
+from balances.api.body import MalformedBody, decode, read_fields
+from balances.api.filtering import resources
+from balances.api.filtering.describing import query_of
+from balances.api.views import REFUSED, ApiView
+from balances.exceptions import LedgerError
+from balances.models import Transaction
+from balances.posting import post
+from balances.posting.batches import Batch, new_batch_id, post_batch
+from balances.posting.holds import Part
+from balances.posting.refunding import Refund, refund
+from balances.posting.settling import Outcome, Settlement, request_each, settle, settle_each
+from balances.posting.settling import request as request_settlement
+from balances.queueing.enqueuing import enqueue
+from balances.queueing.recovery import LEAST_AGE, recover
+from balances.queueing.tasks import request_batch
+
+CREATED: dict[Any, Any] = {201: transaction_serializers.TransactionAnswer, 409: serializers.ErrorAnswer} | REFUSED
+CHANGED: dict[Any, Any] = {200: transaction_serializers.TransactionAnswer, 409: serializers.ErrorAnswer} | REFUSED
+ITEM_CODES = {
+    "TXN_NOT_FOUND": "NOT_FOUND",
+    "TXN_ALREADY_VOIDED": "ALREADY_VOIDED",
+    "TXN_ALREADY_COMMITTED": "ALREADY_COMMITTED",
+    "TXN_NOT_INFLIGHT": "NOT_INFLIGHT",
+    "TXN_COMMIT_AMOUNT_EXCEEDED": "INVALID_AMOUNT",
+    "TXN_INVALID_AMOUNT": "INVALID_AMOUNT",
+    "GEN_RESOURCE_LOCKED": "LOCKED",
+}
+"""The code of an item in the answer to a bulk settlement (transactions 7.4)."""
+
+
+class TransactionsView(ApiView):
+    @extend_schema(
+        parameters=query_of(resources.TransactionFilters),
+        responses={200: transaction_serializers.TransactionAnswer(many=True)} | REFUSED,
+    )
+    def get(self, request: Request) -> Response:
+        """List transactions, newest first."""
+        page = listing.TRANSACTIONS.rows(resources.TransactionFilters, request)
+        return Response([transaction_serializers.TransactionAnswer.body(row) for row in page])
+
+    @extend_schema(request=transaction_serializers.RecordTransaction, responses=CREATED)
+    def post(self, request: Request) -> Response:
+        """Record a transaction: stored and applied by a worker, or applied at once (``skip_queue``)."""
+        try:
+            fields = decode(request, transaction_serializers.RecordTransaction)
+        except MalformedBody as error:
+            raise MalformedBody("Invalid input") from error
+        posting = validation.posting_from(fields)
+        _refuse_dry_run(fields)
+        item = post(posting) if fields.get("skip_queue") else enqueue(posting)
+        return Response(transaction_shapes.created(item), status=201)
+
+
+class BulkView(ApiView):
+    @extend_schema(request=transaction_serializers.BulkTransactions, responses={201: dict, 202: dict} | REFUSED)
+    def post(self, request: Request) -> Response:
+        """Record up to 10,000 transactions in order."""
+        fields = decode(request, transaction_serializers.BulkTransactions)
+        _refuse_dry_run(fields)
+        fields["transactions"] = [
+            None if item is None else read_fields(item, transaction_serializers.RecordTransaction)
+            for item in fields.get("transactions", [])
+        ]
+        batch = Batch(
+            batch_id=new_batch_id(),
+            postings=validation.postings_from(fields),
+            **{name: fields.get(name, False) for name in ("inflight", "skip_queue", "atomic")},
+        )
+        if fields.get("run_async"):
+            request_batch(batch)
+            started = {"message": "Bulk transaction processing started", "status": "processing"}
+            return Response({"batch_id": batch.batch_id} | started, status=202)
+        post_batch(batch)
+        count = len(batch.postings)
+        body: dict[str, Any] = {
+            "batch_id": batch.batch_id,
+            "status": batch.status,
+            "transaction_count": count,
+        }
+        return Response(body, status=201)
+
+
+class TransactionView(ApiView):
+    @extend_schema(responses={200: transaction_serializers.TransactionAnswer} | REFUSED)
+    def get(self, request: Request, transaction_id: str) -> Response:
+        """Read a transaction."""
+        row = Transaction.objects.filter(transaction_id=transaction_id).first()
+        if row is None:
+            raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
+        return Response(transaction_serializers.TransactionAnswer.body(row))
+
+
+class ReferenceView(ApiView):
+    @extend_schema(responses={200: transaction_serializers.TransactionAnswer} | REFUSED)
+    def get(self, request: Request, reference: str) -> Response:
+        """Read a transaction by its reference."""
+        row = Transaction.objects.filter(reference=reference).first()
+        if row is None:
+            raise posting_exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
+        return Response(transaction_serializers.TransactionAnswer.body(row))
+
+
+class InflightView(ApiView):
+    @extend_schema(request=transaction_serializers.UpdateInflight, responses=CHANGED)
+    def put(self, request: Request, transaction_id: str) -> Response:
+        """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
+        fields = decode(request, transaction_serializers.UpdateInflight)
+        _refuse_dry_run(fields)
+        asked = Settlement(
+            transaction_id=transaction_id, action=validation.settlement_action(fields), part=_part(fields)
+        )
+        if fields.get("skip_queue"):
+            return Response(transaction_shapes.recorded(settle(asked)))
+        row = request_settlement(asked)
+        return Response(transaction_serializers.TransactionAnswer.body(row) | {"queued": True})
+
+
+class BulkCommitView(ApiView):
+    @extend_schema(request=transaction_serializers.BulkCommit, responses={200: dict} | REFUSED)
+    def post(self, request: Request) -> Response:
+        """Commit up to 100 holds."""
+        fields = decode(request, transaction_serializers.BulkCommit)
+        _refuse_dry_run(fields)
+        items = validation.commit_items(fields)
+        asked = [Settlement(transaction_id=item["transaction_id"], action="commit", part=_part(item)) for item in items]
+        return _settled(asked, skip_queue=fields.get("skip_queue", False))
+
+
+class BulkVoidView(ApiView):
+    @extend_schema(request=transaction_serializers.BulkVoid, responses={200: dict} | REFUSED)
+    def post(self, request: Request) -> Response:
+        """Void up to 100 holds."""
+        fields = decode(request, transaction_serializers.BulkVoid)
+        _refuse_dry_run(fields)
+        ids = validation.void_ids(fields)
+        asked = [Settlement(transaction_id=transaction_id, action="void") for transaction_id in ids]
+        return _settled(asked, skip_queue=fields.get("skip_queue", False))
+
+
+class RefundView(ApiView):
+    @extend_schema(request=transaction_serializers.RefundTransaction, responses=CREATED)
+    def post(self, request: Request, transaction_id: str) -> Response:
+        """Give back what was moved under an id: by a worker, or at once (``skip_queue``)."""
+        fields = decode(request, transaction_serializers.RefundTransaction) if request._request.body else {}
+        _refuse_dry_run(fields)
+        skip_queue = fields.get("skip_queue", False)
+        asked = Refund(
+            transaction_id=transaction_id,
+            queued=not skip_queue,
+            description=fields.get("description", ""),
+            meta_data=fields.get("meta_data", {}),
+        )
+        return Response(transaction_shapes.refunded(refund(asked), skip_queue=skip_queue), status=201)
+
+
+class RecoverView(ApiView):
+    @extend_schema(
+        parameters=[OpenApiParameter("threshold", str, description="Age such as 90s, 5m or 24h; at least 2m")],
+        request=None,
+        responses={200: dict} | REFUSED,
+    )
+    def post(self, request: Request) -> Response:
+        """Have queued transactions applied that wait for longer than a threshold."""
+        threshold = durations.parse(request.query_params.get("threshold") or "2m")
+        recovered = recover(max(threshold, LEAST_AGE))
+        return Response({"recovered": recovered, "threshold": durations.text(threshold)})
+
+
+def _refuse_dry_run(fields: dict[str, Any]) -> None:
+    if fields.get("dry_run"):
+        raise exceptions.NotYetSupported("Dry runs of transactions are not served yet: leave dry_run out.")
+
+
+def _part(fields: dict[str, Any]) -> Part:
+    return Part(amount=fields.get("amount") or None, precise_amount=fields.get("precise_amount"))
+
+
+def _settled(asked: Sequence[Settlement], *, skip_queue: bool) -> Response:
+    results = [
+        _settled_item(each, outcome) for each, outcome in zip(asked, settle_each(asked), strict=True)
+    ] if skip_queue else [
+        _queued_item(each, result) for each, result in zip(asked, request_each(asked), strict=True)
+    ]  # fmt: skip
+    failed = sum(result["status"] == "failed" for result in results)
+    return Response({"succeeded": len(results) - failed, "failed": failed, "results": results})
+
+
+def _settled_item(asked: Settlement, outcome: Outcome) -> dict[str, str]:
+    if outcome.errors:
+        return _failed_item(asked, outcome.errors[0])
+    return {"transaction_id": asked.transaction_id, "status": "succeeded"}
+
+
+def _queued_item(asked: Settlement, result: Transaction | LedgerError) -> dict[str, str]:
+    if isinstance(result, posting_exceptions.AlreadyQueued):
+        told = {"code": "ALREADY_QUEUED", "message": result.message}
+        return {"transaction_id": asked.transaction_id, "status": "queued"} | told
+    if isinstance(result, LedgerError):
+        return _failed_item(asked, result)
+    return {"transaction_id": asked.transaction_id, "status": "queued", "code": "QUEUED"}
+
+
+def _failed_item(asked: Settlement, error: LedgerError) -> dict[str, str]:
+    message = error.message
+    if isinstance(error, posting_exceptions.TransactionNotFound):
+        message = f"NOT_FOUND: {message.removeprefix('NOT_FOUND: ')}"
+    code = ITEM_CODES.get(error.code, "INTERNAL_ERROR")
+    return {"transaction_id": asked.transaction_id, "status": "failed", "code": code, "message": message}

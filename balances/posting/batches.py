@@ -1,0 +1,119 @@
+"""Many postings in one request (transactions 5): set-wise, in order, at once or through the queue."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from balances import posting_exceptions
+from balances.exceptions import LedgerError
+from balances.models import new_transaction_id
+from balances.posting import telling
+from balances.posting.direct import Failure, Item, apply_items, item_of
+from balances.posting.movements import Place
+from balances.posting.orders import Posting
+from balances.queueing.enqueuing import enqueue_items
+
+LARGEST = 10_000
+"""Postings in one batch at most."""
+
+
+def new_batch_id() -> str:
+    """Return a fresh batch id (conventions 4)."""
+    return f"bulk_{uuid.uuid4()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Postings to be recorded in order; ``inflight`` and ``skip_queue`` stand for what each of them says.
+
+    An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or nothing.
+    """
+
+    batch_id: str
+    postings: Sequence[Posting]
+    inflight: bool = False
+    skip_queue: bool = False
+    atomic: bool = False
+
+    @property
+    def status(self) -> str:
+        """Return what its answer calls it."""
+        return "inflight" if self.inflight else "applied"
+
+
+def post_batch(batch: Batch) -> None:
+    """Record a batch. Raises ``BatchRefused``, which names the first posting that was refused, or ``BalanceLocked``.
+
+    Postings before that one stay, unless the batch is atomic.
+    """
+    items: list[Item] = []
+    unshared: Failure | None = None
+    for number, posting in enumerate(batch.postings):
+        place = Place(
+            transaction_id=new_transaction_id(),
+            batch_id=batch.batch_id,
+            sequence=number + 1,
+            queued=not batch.skip_queue,
+        )
+        try:
+            items.append(item_of(replace(posting, inflight=batch.inflight), place))
+        except posting_exceptions.InvalidDistribution as error:
+            unshared = Failure(number, 0, error)
+            break
+    if unshared and batch.atomic:
+        raise _refusal(batch, unshared)
+    failure = _record(batch, items) if items else None
+    if failure or unshared:
+        raise _refusal(batch, failure or unshared)  # type: ignore[arg-type]
+
+
+def _record(batch: Batch, items: Sequence[Item]) -> Failure | None:
+    if batch.skip_queue:
+        return apply_items(items, atomic=batch.atomic)
+    return enqueue_items(items, group_id=batch.batch_id if batch.atomic else "")
+
+
+def post_batch_in_background(batch: Batch) -> None:
+    """Record a batch after its request was answered, and announce what became of it (transactions 13).
+
+    A worker that was killed after the commit finds the batch recorded when it is run again.
+    """
+    if telling.is_batch_known(batch.batch_id):
+        return
+    try:
+        post_batch(batch)
+    except LedgerError as error:
+        telling.tell_batch_failed(batch.batch_id, error.message)
+    else:
+        telling.tell_batch(batch.batch_id, batch.status, len(batch.postings))
+
+
+def _refusal(batch: Batch, failure: Failure) -> posting_exceptions.BatchRefused:
+    """Return the refusal in the original's words (transactions 5.3)."""
+    posting = batch.postings[failure.item]
+    if not batch.atomic:
+        outcome = "Previous transactions were not rolled back."
+    elif batch.inflight:
+        outcome = "All transactions in this batch have been voided."
+    else:
+        outcome = "All transactions in this batch have been refunded."
+    error = failure.error
+    if posting.shares and batch.skip_queue and not isinstance(error, posting_exceptions.InvalidDistribution):
+        error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
+    return posting_exceptions.BatchRefused(
+        batch.batch_id,
+        f"failed to queue transaction {failure.item + 1} (Reference: {posting.reference}, Source: {posting.source}, "
+        f"Destination: {posting.destination}, Amount: {posting.major_units:.2f}): {_flat(error)}. {outcome}",
+        error,
+    )
+
+
+def _flat(error: LedgerError) -> str:
+    """Return the text of a refusal as the original flattens it."""
+    if isinstance(error, posting_exceptions.UnknownPostingBalance):
+        return f"failed to get source and destination balances: NOT_FOUND: {error.message}"
+    if isinstance(error, posting_exceptions.SameBalance):
+        return f"CONFLICT: {error.message}"
+    return error.message

@@ -1,0 +1,165 @@
+"""The totals of locked balances while movements are decided one after the other, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from balances import exceptions, posting_exceptions
+from balances.posting.movements import Effect, Movement
+
+
+@dataclass(slots=True)
+class Standing:
+    """The totals of one balance as they were read, in minor units, and what has been decided to be added to them.
+
+    ``queued_debit`` waits in the queue and counts against what is available where the ledger is set up so.
+    """
+
+    balance_id: str
+    currency: str
+    balance: int
+    credit: int
+    debit: int
+    inflight_credit: int
+    inflight_debit: int
+    queued_debit: int = 0
+    is_readable: bool = True
+    track_fund_lineage: bool = False
+    credited: int = 0
+    debited: int = 0
+    inflight_credited: int = 0
+    inflight_debited: int = 0
+    touched: int = 0
+
+    @property
+    def available(self) -> int:
+        """Return what a debit may take without overdraft (transactions 10.2)."""
+        return (
+            self.balance + self.credited - self.debited
+            - self.inflight_debit - self.inflight_debited
+            - self.queued_debit
+        )  # fmt: skip
+
+
+class Book:
+    """Decides movements in order. What it admits is to be written; what it refuses leaves it as it was."""
+
+    def __init__(self, standings: Iterable[Standing], named: dict[tuple[str, str], str], used: set[str]) -> None:
+        """Take the balances that were read, the ids of indicators by name and currency, and references in use."""
+        self.standings = {standing.balance_id: standing for standing in standings}
+        self.named = named
+        self.used = used
+
+    def balance_id(self, name: str, currency: str) -> str:
+        """Return the id of the balance that is named so; an unknown indicator is returned as it is."""
+        return self.named.get((name, currency), name) if name.startswith("@") else name
+
+    def admit(self, movement: Movement) -> None:
+        """Decide one movement: resolve its balances, check it, and count it in.
+
+        Raises ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``,
+        ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``InsufficientInflight``.
+        """
+        for reference in movement.references:
+            if reference in self.used:
+                raise posting_exceptions.DuplicateReference(reference)
+        source, destination = self._sides(movement)
+        if movement.units <= 0:
+            raise posting_exceptions.NonPositiveAmount
+        match movement.effect:
+            case Effect.POST | Effect.HOLD:
+                _check_funds(movement, source.available)
+            case Effect.COMMIT | Effect.VOID:
+                _check_inflight(movement, source, destination)
+        self.used.update(movement.references)
+        self._move(movement, movement.units)
+
+    def take_back(self, movements: Iterable[Movement]) -> None:
+        """Count out again what was admitted: it will not be written after all."""
+        for movement in movements:
+            self.used.difference_update(movement.references)
+            self._move(movement, -movement.units)
+
+    def moved(self) -> list[Standing]:
+        """Return the balances whose totals are to change, in key order."""
+        return [each for _, each in sorted(self.standings.items()) if each.touched]
+
+    def _sides(self, movement: Movement) -> tuple[Standing, Standing]:
+        """Return the two balances of a movement, and put their ids into its row."""
+        row, found = movement.row, []
+        for name in (movement.source, movement.destination):
+            standing = self.standings.get(self.balance_id(name, row.currency or ""))
+            if standing is None:
+                raise posting_exceptions.UnknownPostingBalance(name)
+            if not standing.is_readable:
+                raise exceptions.UnreadableTotals(standing.balance_id)
+            found.append(standing)
+        source, destination = found
+        if source is destination:
+            raise posting_exceptions.SameBalance(source.balance_id)
+        row.source_id, row.destination_id = source.balance_id, destination.balance_id
+        return source, destination
+
+    def _move(self, movement: Movement, units: int) -> None:
+        applied, held = movement.effect.value
+        if not (applied or held):
+            return
+        source, destination = (
+            self.standings[str(side)] for side in (movement.row.source_id, movement.row.destination_id)
+        )
+        source.debited += applied * units
+        source.inflight_debited += held * units
+        destination.credited += applied * units
+        destination.inflight_credited += held * units
+        for standing in (source, destination):
+            standing.touched += 1 if units > 0 else -1
+
+
+def _check_funds(movement: Movement, available: int) -> None:
+    """Refuse what the source cannot pay (transactions 10.2); ``@`` balances are no exception."""
+    if movement.allow_overdraft and not movement.overdraft_units:
+        return
+    if available >= movement.units:
+        return
+    if movement.overdraft_units:
+        if available - movement.units >= -movement.overdraft_units:
+            return
+        raise posting_exceptions.OverdraftLimitExceeded
+    raise posting_exceptions.InsufficientFunds
+
+
+def _check_inflight(movement: Movement, source: Standing, destination: Standing) -> None:
+    """Refuse to settle more than the two balances hold: only drifted totals can say so (transactions 10.6)."""
+    action = movement.effect.name.lower()
+    held = (
+        ("debit", source.inflight_debit + source.inflight_debited),
+        ("credit", destination.inflight_credit + destination.inflight_credited),
+    )
+    for side, have in held:
+        if have < movement.units:
+            raise posting_exceptions.InsufficientInflight(action, side, have, movement.units)
+
+
+TOTALS = ("balance", "credit_balance", "debit_balance", "inflight_credit_balance", "inflight_debit_balance")
+
+
+def standing_of(row: dict[str, Any]) -> Standing:
+    """Return the standing of a balance out of a row of ``lock_balances.sql`` or ``read_balances.sql``.
+
+    Totals that are no numbers, as only SQL can leave them, make it one that cannot be posted to.
+    """
+    is_readable = all(row[total].is_finite() for total in TOTALS)
+    balance, credit, debit, held_credit, held_debit = (int(row[total]) if is_readable else 0 for total in TOTALS)
+    return Standing(
+        balance_id=row["balance_id"],
+        currency=row["currency"],
+        balance=balance,
+        credit=credit,
+        debit=debit,
+        inflight_credit=held_credit,
+        inflight_debit=held_debit,
+        is_readable=is_readable,
+        track_fund_lineage=row["track_fund_lineage"],
+    )

@@ -1,0 +1,120 @@
+"""Postings that are applied at once (transactions 3.5): all their rows and totals in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from balances.exceptions import LedgerError
+from balances.models import Transaction, new_transaction_id
+from balances.posting import telling, writing
+from balances.posting.book import Book
+from balances.posting.movements import Movement, Place, movements_of
+from balances.posting.orders import Posting
+from balances.posting_exceptions import SplitLegRefused
+from balances.queueing import entries
+
+
+@dataclass
+class Item:
+    """One posting, its place and its rows: what is decided together in a batch."""
+
+    posting: Posting
+    place: Place
+    movements: list[Movement] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Transaction]:
+        """Return the rows, one a leg."""
+        return [movement.row for movement in self.movements]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a batch stopped, counted from 0: the item, its leg, and why."""
+
+    item: int
+    leg: int
+    error: LedgerError
+
+
+class Refused(Exception):
+    """Nothing of a batch is to be written."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Keep why."""
+        self.failure = failure
+        super().__init__(str(failure.error))
+
+
+def item_of(posting: Posting, place: Place | None = None) -> Item:
+    """Return a posting with its rows. Raises ``InvalidDistribution``."""
+    place = place or Place(transaction_id=new_transaction_id())
+    return Item(posting, place, movements_of(posting, place))
+
+
+def post_transaction(posting: Posting) -> Transaction:
+    """Apply one movement from one balance to another, and return its row. Raises what ``post`` raises."""
+    return post(posting).rows[0]
+
+
+def post(posting: Posting) -> Item:
+    """Apply one posting at once: each leg's row and both its balances in one commit (transactions 3.5, 10).
+
+    Legs before one that is refused stay, unless the posting is ``atomic``. Raises ``InvalidDistribution``,
+    ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``, ``InsufficientFunds``,
+    ``OverdraftLimitExceeded`` or ``BalanceLocked``.
+    """
+    item = item_of(posting)
+    failure = apply_items([item], atomic=posting.atomic)
+    if failure is None:
+        return item
+    if not posting.shares:
+        raise failure.error
+    if posting.atomic:
+        telling.tell_batch_failed(item.place.transaction_id, failure.error.message)
+    raise SplitLegRefused.of(failure.leg, failure.error)
+
+
+def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:
+    """Decide items in order and write what is admitted, in one commit; return where they stopped, if they did.
+
+    Items before the one that is refused stay, unless the batch is ``atomic``. Raises ``BalanceLocked``.
+    """
+    try:
+        return writing.in_one_commit(lambda: _apply(items, atomic=atomic))
+    except Refused as refused:
+        return refused.failure
+
+
+def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
+    book = writing.lock([movement for item in items for movement in item.movements])
+    admitted: list[Movement] = []
+    failure = None
+    timers = []
+    for number, item in enumerate(items):
+        failure = _admit(book, number, item, admitted)
+        if failure:
+            break
+        timers += entries.timers(item.posting, item.rows)
+    if failure and (atomic or not admitted):
+        raise Refused(failure)
+    # From here on nothing refuses, but the database where another posting took a reference meanwhile.
+    writing.write([movement.row for movement in admitted], book)
+    entries.add(timers)
+    telling.tell(admitted, book)
+    return failure
+
+
+def _admit(book: Book, number: int, item: Item, admitted: list[Movement]) -> Failure | None:
+    """Decide the legs of one item in order; an atomic one takes back those before the one that is refused."""
+    for leg, movement in enumerate(item.movements):
+        try:
+            book.admit(movement)
+        except LedgerError as error:
+            if item.posting.atomic and leg:
+                book.take_back(item.movements[:leg])
+                del admitted[-leg:]
+            return Failure(number, leg, error)
+        admitted.append(movement)
+    return None

@@ -1,0 +1,123 @@
+"""How an amount is shared out among several balances (transactions 10.4), exactly and in the order of the request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+from balances.amounts import EXACT
+from balances.posting.orders import Share
+from balances.posting_exceptions import InvalidDistribution
+
+LEFT = "left"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+LARGEST = 2**63 - 1
+"""Precise distributions are 64-bit integers in the original."""
+
+
+@dataclass
+class Part:
+    """What one share gets; ``number`` is its place in the request, from 0."""
+
+    number: int
+    identifier: str
+    units: Decimal
+
+
+def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part]:
+    """Return who gets how many minor units of ``total``: a part for each share, without those that say zero.
+
+    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several. Raises
+    ``InvalidDistribution``.
+    """
+    if total in (0, 1):  # one unit cannot be divided
+        return [Part(n, share.identifier, Decimal(total if n == 0 else 0)) for n, share in enumerate(shares)]
+    fixed = _fixed(total, shares, precision)
+    percentages = _percentages(total, shares)
+    remaining = Decimal(total) - _sum(fixed) - _sum(percentages)
+    if _sum(fixed) > total:
+        raise InvalidDistribution("total distributions exceed 100% or total amount")
+    parts = [*fixed, *percentages]
+    for part in parts:
+        part.units = part.units.to_integral_value(ROUND_DOWN, EXACT)
+    parts += _leftover(shares, remaining, {part.identifier for part in parts})
+    if parts:
+        largest = max(parts, key=lambda part: part.units)
+        largest.units += Decimal(total) - _sum(parts)
+    return sorted(parts, key=lambda part: part.number)
+
+
+def _sum(parts: Sequence[Part]) -> Decimal:
+    total = Decimal(0)
+    for part in parts:
+        total = EXACT.add(total, part.units)
+    return total
+
+
+def _is_left(share: Share) -> bool:
+    return LEFT in (share.distribution, share.precise_distribution)
+
+
+def _is_percentage(share: Share) -> bool:
+    return not _is_left(share) and share.distribution.endswith("%")
+
+
+def _fixed(total: int, shares: Sequence[Share], precision: int) -> list[Part]:
+    remaining, parts = Decimal(total), []
+    for number, share in enumerate(shares):
+        if _is_left(share) or _is_percentage(share):
+            continue
+        units = _fixed_units(share, precision)
+        if units > remaining:
+            raise InvalidDistribution("fixed amount exceeds remaining transaction amount")
+        remaining = EXACT.subtract(remaining, units)
+        if units:
+            parts.append(Part(number, share.identifier, units))
+    return parts
+
+
+def _fixed_units(share: Share, precision: int) -> Decimal:
+    if share.precise_distribution:
+        if not INTEGER.fullmatch(share.precise_distribution) or abs(int(share.precise_distribution)) > LARGEST:
+            raise InvalidDistribution("invalid precise_distribution format: must be an integer value in minor units")
+        return Decimal(share.precise_distribution)
+    if not share.distribution:
+        return Decimal(0)
+    if not NUMBER.fullmatch(share.distribution):
+        raise InvalidDistribution("invalid fixed amount format")
+    return EXACT.multiply(Decimal(share.distribution), Decimal(precision))
+
+
+def _percentages(total: int, shares: Sequence[Share]) -> list[Part]:
+    """Return what percentages give, unrounded; less than one unit is none, and goes to the largest of them."""
+    parts, percent, lost = [], Decimal(0), Decimal(0)
+    for number, share in enumerate(shares):
+        if not _is_percentage(share):
+            continue
+        text = share.distribution[:-1]
+        if not NUMBER.fullmatch(text):
+            raise InvalidDistribution("invalid percentage format")
+        percent = EXACT.add(percent, Decimal(text))
+        units = EXACT.divide(EXACT.multiply(Decimal(total), Decimal(text)), Decimal(100))
+        if 0 < units < 1:
+            lost, units = EXACT.add(lost, units), Decimal(0)
+        parts.append(Part(number, share.identifier, units))
+    if percent > 100:
+        raise InvalidDistribution("total distributions exceed 100% or total amount")
+    if lost:
+        largest = max(parts, key=lambda part: part.units)
+        largest.units = EXACT.add(largest.units, lost)
+    return parts
+
+
+def _leftover(shares: Sequence[Share], remaining: Decimal, taken: set[str]) -> list[Part]:
+    """Return the part of the first share that takes what is left; further ones get nothing."""
+    for number, share in enumerate(shares):
+        if _is_left(share):
+            if share.identifier in taken:
+                raise InvalidDistribution("multiple identifiers with 'left' distribution")
+            return [Part(number, share.identifier, remaining.to_integral_value(ROUND_DOWN, EXACT))]
+    return []

@@ -1,0 +1,172 @@
+"""What ids hold, and the rows that settle it (transactions 7)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from balances import amounts, posting_exceptions
+from balances.models import Transaction, new_transaction_id, now
+from balances.posting.movements import INFLIGHT, Effect, Movement
+from balances.statements import SQL, Statement
+
+HOLDS = Statement(SQL / "holds.sql")
+Status = Transaction.Status
+Action = Literal["commit", "void"]
+ATTRIBUTES = [each.attname for each in Transaction._meta.concrete_fields]
+CONVERTERS = [(each.column, getattr(each, "from_db_value", None)) for each in Transaction._meta.concrete_fields]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What to commit of each hold: major or minor units; neither: all that remains."""
+
+    amount: Decimal | None = None
+    precise_amount: int | None = None
+
+    def units(self, precision: int) -> int | None:
+        """Return it in minor units. Raises ``AmountTooSmall`` where it rounds to none, which would mean all."""
+        if self.precise_amount:
+            return self.precise_amount
+        if not self.amount:
+            return None
+        units = amounts.minor_units(self.amount, precision)
+        if not units:
+            raise posting_exceptions.AmountTooSmall(amounts.plain(self.amount), precision)
+        return units
+
+
+ALL = Part()
+
+
+@dataclass
+class Hold:
+    """One hold and how far it is settled, in minor units."""
+
+    row: Transaction
+    committed: int = 0
+    released: int = 0
+    voided: bool = False
+
+    @property
+    def remaining(self) -> int:
+        """Return what is still held."""
+        return (self.row.precise_amount or 0) - self.committed - self.released
+
+    def units_of(self, action: Action, part: Part) -> int:
+        """Return what an action settles (transactions 7.3). Raises what it refuses."""
+        if self.voided:
+            raise posting_exceptions.AlreadyVoided
+        if self.remaining <= 0:
+            raise posting_exceptions.AlreadyCommitted(action)
+        if action == "void":
+            return self.remaining
+        units = part.units(self.row.precision or 1)
+        if units is None:
+            return self.remaining
+        if units < 0:
+            raise posting_exceptions.NegativeCommit
+        for what, most in (("original", self.row.precise_amount or 0), ("remaining", self.remaining)):
+            if units > most:
+                raise posting_exceptions.CommitExceeds(what, self._money(most), self._money(units))
+        return units
+
+    def settlement(self, action: Action, part: Part, reference: str) -> Movement:
+        """Return the row that settles some of the hold (transactions 7.3). Raises what ``units_of`` raises."""
+        units = self.units_of(action, part)
+        held, at = self.row, now()
+        amount = amounts.major_units(units, held.precision or 1)
+        hashed = amount if action == "commit" and part == ALL else held.amount or Decimal(0)
+        source, destination = str(held.source_id), str(held.destination_id)
+        row = Transaction(
+            transaction_id=new_transaction_id(),
+            parent_transaction=held.pk,
+            reference=reference,
+            amount=amount,
+            precise_amount=units,
+            precision=held.precision,
+            currency=held.currency,
+            description=held.description,
+            status=Status.APPLIED if action == "commit" else Status.VOID,
+            hash=amounts.transaction_hash(hashed, reference, held.currency or "", source, destination),
+            created_at=at,
+            effective_date=at,
+            meta_data={key: value for key, value in (held.meta_data or {}).items() if key != INFLIGHT},
+        )
+        return Movement(row, source, destination, Effect.COMMIT if action == "commit" else Effect.VOID)
+
+    def settled(self, action: Action, units: int) -> None:
+        """Note what was settled."""
+        if action == "void":
+            self.released += units
+            self.voided = True
+        else:
+            self.committed += units
+
+    def _money(self, units: int) -> str:
+        return f"{self.row.currency}{amounts.major_units(units, self.row.precision or 1):.2f}"
+
+
+@dataclass
+class Found:
+    """What was found under one id: its own row, its holds newest first, and queued rows that are to become holds."""
+
+    own: Transaction | None = None
+    holds: list[Hold] = field(default_factory=list)
+    waiting: list[Transaction] = field(default_factory=list)
+
+    @property
+    def balance_ids(self) -> set[str]:
+        """Return the balances of all these rows."""
+        rows = [*(hold.row for hold in self.holds), *self.waiting, *([self.own] if self.own else [])]
+        return {str(side) for row in rows for side in (row.source_id, row.destination_id) if side}
+
+
+class Holds:
+    """What several ids hold. One hold may be reached from several; it is one all the same."""
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = ()) -> None:
+        """Take the rows of ``holds.sql``."""
+        self.found: dict[str, Found] = defaultdict(Found)
+        self._holds: dict[str, Hold] = {}
+        self._waited_for: dict[str, list[Found]] = defaultdict(list)
+        for columns in rows:
+            self._take(columns)
+
+    def add(self, hold: Transaction, roots: Iterable[str]) -> None:
+        """Add a hold that has just been decided, under every id from which it can be reached."""
+        self._holds[hold.pk] = Hold(hold)
+        for root in roots:
+            self.found[root].holds.insert(0, self._holds[hold.pk])
+
+    def decided(self, queued_id: str) -> None:
+        """Note that a queued row waits no longer."""
+        for found in self._waited_for.pop(queued_id, ()):
+            found.waiting = [row for row in found.waiting if row.pk != queued_id]
+
+    def _take(self, columns: dict[str, Any]) -> None:
+        row, found = row_of(columns), self.found[columns["root"]]
+        if row.pk == columns["root"]:
+            found.own = row
+        if row.status == Status.INFLIGHT:
+            hold = self._holds.setdefault(
+                row.pk, Hold(row, int(columns["committed"]), int(columns["released"]), columns["voided"])
+            )
+            found.holds.append(hold)
+        elif columns["waits"] and (row.meta_data or {}).get(INFLIGHT) is True:
+            found.waiting.append(row)
+            self._waited_for[row.pk].append(found)
+
+
+def holds_of(ids: Sequence[str]) -> Holds:
+    """Return what ids hold, as it is now."""
+    return Holds(HOLDS.rows(ids=list(ids)))
+
+
+def row_of(columns: dict[str, Any]) -> Transaction:
+    """Return a transaction out of its columns as the database returned them."""
+    values = [convert(columns[name], None, None) if convert else columns[name] for name, convert in CONVERTERS]
+    return Transaction.from_db(None, ATTRIBUTES, values)

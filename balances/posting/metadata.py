@@ -1,0 +1,45 @@
+"""Merges metadata of every kind of entity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from balances import exceptions
+from balances.exact_json import dumps
+from balances.holders import Identity
+from balances.locks import atomic_with_lock_limit
+from balances.models import Balance, Ledger
+from balances.statements import SQL, Statement
+
+MERGE_TRANSACTION_METADATA = Statement(SQL / "merge_transaction_metadata.sql")
+
+
+def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str) -> dict[str, Any]:
+    """Merge top-level keys into an entity's metadata and return what its clients are to see (ledgers-balances 5).
+
+    The merge happens under the row's lock, so no concurrent key is lost. On a balance the flag of
+    ``Balance.save()`` asks for a reconstruction. Raises ``InvalidEntityId``, ``EntityNotFound`` or
+    ``BalanceLocked``.
+    """
+    if entity_id.startswith(("txn_", "bulk_")):
+        if not MERGE_TRANSACTION_METADATA.rows(transaction_id=entity_id, meta_data=dumps(meta_data)):
+            raise exceptions.EntityNotFound
+        return meta_data
+    if entity_id.startswith("ldg_"):
+        rows: Any = Ledger.objects.filter(ledger_id=entity_id)
+    elif entity_id.startswith("bln_"):
+        rows = Balance.objects.filter(balance_id=entity_id)
+    elif entity_id.startswith("idt_"):
+        rows = Identity.objects.filter(identity_id=entity_id)
+    else:
+        raise exceptions.InvalidEntityId(f"invalid entity ID format: {entity_id}")
+    with atomic_with_lock_limit():
+        entity = rows.select_for_update(no_key=True).first()
+        if entity is None:
+            raise exceptions.EntityNotFound
+        merged = (entity.meta_data if isinstance(entity.meta_data, dict) else {}) | meta_data
+        entity.meta_data = merged
+        if isinstance(entity, Balance):
+            entity.changed_by, entity.changed_through = changed_by, "metadata"
+        entity.save(update_fields=["meta_data"])
+    return merged

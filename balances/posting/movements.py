@@ -1,0 +1,167 @@
+"""Rows that are to be recorded, and what each does to the totals of its two balances (transactions 10.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from balances import amounts
+from balances.models import Transaction, now
+from balances.posting.distribution import distribute
+from balances.posting.orders import Posting
+
+Status = Transaction.Status
+QUEUED_PARENT = "QUEUED_PARENT_TRANSACTION"
+WAITING = (Status.QUEUED, Status.SCHEDULED)
+INFLIGHT = "inflight"
+ALLOW_OVERDRAFT = "allow_overdraft"
+
+
+class Effect(Enum):
+    """What one unit does: to debit and credit totals, and to the inflight ones."""
+
+    POST = (1, 0)
+    HOLD = (0, 1)
+    COMMIT = (1, -1)
+    VOID = (0, -1)
+    NONE = (0, 0)
+
+
+@dataclass
+class Movement:
+    """A row, the balances as they were named (ids or ``@indicators``), and its effect.
+
+    ``overdraft_units`` limits how far the source may go below zero; zero says nothing.
+    """
+
+    row: Transaction
+    source: str
+    destination: str
+    effect: Effect
+    allow_overdraft: bool = False
+    overdraft_units: int = 0
+    share: int = 0
+    """Which of the shares of a request this leg is, from 0."""
+
+    @property
+    def units(self) -> int:
+        """Return what moves, in minor units."""
+        units: int = self.row.precise_amount or 0
+        return units
+
+    @property
+    def references(self) -> list[str]:
+        """Return the references that the row takes: one that waits its own, and that of its outcome."""
+        reference = str(self.row.reference)
+        return [reference, f"{reference}_q"] if self.row.status in WAITING else [reference]
+
+    @property
+    def indicators(self) -> Iterable[tuple[str, str]]:
+        """Return the ``@names`` among source and destination, each with the currency that tells its balance."""
+        for name in (self.source, self.destination):
+            if name.startswith("@"):
+                yield name, self.row.currency or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the rows of a posting stand: their id, what they hang under, and whether they wait in the queue.
+
+    Legs of shares have ids of their own and hang under ``transaction_id``, unless they belong to a batch.
+    """
+
+    transaction_id: str
+    batch_id: str = ""
+    sequence: int = 0
+    queued: bool = False
+
+    def meta_data(self, posting: Posting) -> dict[str, Any]:
+        """Return the metadata of a row of the posting, with what the server adds (transactions 10.7)."""
+        flags = {INFLIGHT: posting.inflight, "atomic": posting.atomic, ALLOW_OVERDRAFT: posting.allow_overdraft}
+        added: dict[str, Any] = {name: True for name, given in flags.items() if given}
+        if self.batch_id:
+            added["sequence"] = self.sequence
+        if self.queued:
+            added[QUEUED_PARENT] = self.batch_id or self.transaction_id
+        return posting.meta_data | added
+
+
+def movements_of(posting: Posting, place: Place) -> list[Movement]:
+    """Return the rows that a posting makes: one, or one a leg. Raises ``InvalidDistribution``."""
+    created_at = now()
+    if not posting.shares:
+        row = _row(posting, place, created_at, units=posting.minor_units, amount=posting.major_units)
+        row.transaction_id = place.transaction_id
+        row.parent_transaction = place.batch_id
+        return [_movement(posting, row, posting.source, posting.destination)]
+    parts = distribute(posting.minor_units, posting.shares, posting.precision)
+    return [
+        _leg(posting, place, created_at, number, part.identifier, int(part.units), part.number)
+        for number, part in enumerate(parts, start=1)
+    ]
+
+
+def _leg(
+    posting: Posting, place: Place, created_at: datetime, number: int, identifier: str, units: int, share: int
+) -> Movement:
+    amount = amounts.major_units(units, posting.precision)
+    source, destination = (identifier, posting.destination) if posting.sources else (posting.source, identifier)
+    row = _row(posting, place, created_at, units=units, amount=amount)
+    row.parent_transaction = place.batch_id or place.transaction_id
+    row.reference = f"{posting.reference}{'_' if place.queued else '-'}{number}"
+    # What a leg's hash covers differs by mode (transactions 10.5).
+    hashed = (
+        (row.reference, source, destination)
+        if place.queued
+        else (posting.reference, "" if posting.sources else source, destination if posting.sources else "")
+    )
+    row.hash = amounts.transaction_hash(amount, hashed[0], posting.currency, *hashed[1:])
+    return _movement(posting, row, source, destination, share=share)
+
+
+def _movement(posting: Posting, row: Transaction, source: str, destination: str, share: int = 0) -> Movement:
+    return Movement(
+        row=row,
+        source=source,
+        destination=destination,
+        effect=EFFECTS[Status(str(row.status))],
+        allow_overdraft=posting.allow_overdraft,
+        overdraft_units=posting.overdraft_units,
+        share=share,
+    )
+
+
+EFFECTS = {
+    Status.APPLIED: Effect.POST,
+    Status.INFLIGHT: Effect.HOLD,
+    Status.QUEUED: Effect.NONE,
+    Status.SCHEDULED: Effect.NONE,
+}
+
+
+def _row(posting: Posting, place: Place, created_at: datetime, *, units: int, amount: Decimal) -> Transaction:
+    """Return a row without its balances, its id and its parent."""
+    if place.queued:
+        status = Status.SCHEDULED if posting.scheduled_for else Status.QUEUED
+    else:
+        status = Status.INFLIGHT if posting.inflight else Status.APPLIED
+    hashed = amount if place.queued else posting.amount or Decimal(0)
+    return Transaction(
+        reference=posting.reference,
+        amount=amount,
+        precise_amount=units,
+        precision=posting.precision,
+        currency=posting.currency,
+        description=posting.description,
+        status=status,
+        hash=amounts.transaction_hash(hashed, posting.reference, posting.currency, posting.source, posting.destination),
+        created_at=created_at,
+        # PostgreSQL knows fewer offsets than RFC 3339, so instants are sent in UTC.
+        effective_date=posting.effective_date.astimezone(UTC) if posting.effective_date else created_at,
+        scheduled_for=posting.scheduled_for and posting.scheduled_for.astimezone(UTC),
+        meta_data=place.meta_data(posting),
+    )

@@ -1,0 +1,75 @@
+"""What is asked of the ledger: one movement, or one that is shared out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from balances import amounts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """One of several sources or destinations, and its part: ``12.5`` (major units), ``10%``, ``left``.
+
+    ``precise_distribution`` gives a fixed part in minor units instead (transactions 3.1).
+    """
+
+    identifier: str
+    distribution: str = ""
+    precise_distribution: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posting:
+    """One movement, or a hold. Exactly one of ``amount`` (major) and ``precise_amount`` (minor units).
+
+    ``source`` and ``destination`` are balance ids or ``@indicators``; one of them may be shares instead.
+    ``precision`` is minor units in a major one. ``atomic`` concerns the legs of shares: all, or none.
+    """
+
+    source: str = ""
+    destination: str = ""
+    sources: tuple[Share, ...] = ()
+    destinations: tuple[Share, ...] = ()
+    currency: str
+    reference: str
+    description: str
+    amount: Decimal | None = None
+    precise_amount: int | None = None
+    precision: int = 1
+    allow_overdraft: bool = False
+    overdraft_limit: Decimal = Decimal(0)
+    inflight: bool = False
+    atomic: bool = False
+    effective_date: datetime | None = None
+    scheduled_for: datetime | None = None
+    inflight_expiry_date: datetime | None = None
+    inflight_commit_date: datetime | None = None
+    meta_data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def minor_units(self) -> int:
+        """Return what moves, in minor units; a ``precise_amount`` of zero or less counts as absent."""
+        if self.precise_amount is not None and self.precise_amount > 0:
+            return self.precise_amount
+        return amounts.minor_units(self.amount or Decimal(0), self.precision)
+
+    @property
+    def major_units(self) -> Decimal:
+        """Return what moves, in major units."""
+        if self.precise_amount is not None and self.precise_amount > 0:
+            return amounts.major_units(self.precise_amount, self.precision)
+        return self.amount or Decimal(0)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Return the shares of the divided side; none where one balance stands on each side."""
+        return self.sources or self.destinations
+
+    @property
+    def overdraft_units(self) -> int:
+        """Return how far the source may go below zero, in minor units; zero says nothing."""
+        return amounts.minor_units(self.overdraft_limit, self.precision) if self.overdraft_limit > 0 else 0

@@ -1,0 +1,56 @@
+"""Corrects totals by what they differ from their transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from balances import exceptions
+from balances.exact_json import dumps
+from balances.models import TOTALS, Balance
+from balances.statements import SQL, Statement
+
+RESTATE = Statement(SQL / "restate.sql")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """Differences to be added to the six totals of one balance, and the result to be left in its metadata."""
+
+    balance_id: str
+    credit_balance: int = 0
+    debit_balance: int = 0
+    balance: int = 0
+    inflight_credit_balance: int = 0
+    inflight_debit_balance: int = 0
+    inflight_balance: int = 0
+    result: dict[str, str]
+
+
+def restate_balances(corrections: list[Correction]) -> None:
+    """Add each correction to the totals as they are now.
+
+    Must run in an atomic block; the row locks last until its end. Differences, not absolute values:
+    what was posted since the drift was measured stays. The result is written even where nothing moves.
+    Raises ``BalanceNotFound`` where one is gone.
+    """
+    ordered = sorted(corrections, key=lambda correction: correction.balance_id)
+    ids = [correction.balance_id for correction in ordered]
+    list(Balance.objects.locked(ids).values_list("balance_id"))
+    restated = RESTATE.rows(
+        balance_ids=ids,
+        results=[dumps(correction.result) for correction in ordered],
+        **{PARAMETERS[total]: [getattr(correction, total) for correction in ordered] for total in TOTALS},
+    )
+    if gone := set(ids) - {row["balance_id"] for row in restated}:
+        raise exceptions.BalanceNotFound(min(gone))
+
+
+PARAMETERS = {
+    "credit_balance": "credits",
+    "debit_balance": "debits",
+    "balance": "balances",
+    "inflight_credit_balance": "inflight_credits",
+    "inflight_debit_balance": "inflight_debits",
+    "inflight_balance": "inflight_balances",
+}
+"""The parameter of ``restate.sql`` for each total."""

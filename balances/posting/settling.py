@@ -1,0 +1,200 @@
+"""Commits and voids what is held (transactions 7).
+
+Whoever settles a hold has locked its two balances first and only then looks how far it is settled: so each unit is
+settled once, whatever ids and workers it is reached through.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from balances import posting_exceptions
+from balances.exceptions import LedgerError
+from balances.models import Transaction
+from balances.posting import telling, writing
+from balances.posting.book import Book
+from balances.posting.holds import ALL, Action, Found, Hold, Part, holds_of
+from balances.posting.movements import Movement
+from balances.queueing import draining, entries
+from balances.queueing.models import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What is asked of the holds under one id."""
+
+    transaction_id: str
+    action: Action
+    part: Part = ALL
+
+
+@dataclass
+class Outcome:
+    """What became of one settlement: rows written, and what was refused."""
+
+    rows: list[Transaction] = field(default_factory=list)
+    errors: list[LedgerError] = field(default_factory=list)
+
+
+def settle(asked: Settlement) -> Transaction:
+    """Settle every hold under an id at once, newest first, and return the row of the first (transactions 7.1).
+
+    Holds that can be settled are, whatever becomes of the others. Raises ``NotInflight``, ``ProcessingFailed`` or
+    ``BalanceLocked``.
+    """
+    _apply_what_waits([asked])
+    (outcome,) = writing.in_one_commit(partial(_settle, [asked], _holds_under))
+    if outcome.errors:
+        raise posting_exceptions.ProcessingFailed(outcome.errors)
+    return outcome.rows[0]
+
+
+def settle_each(asked: Sequence[Settlement]) -> list[Outcome]:
+    """Settle single holds at once, each by its own id or that of the row it was queued as (transactions 7.4).
+
+    Raises ``BalanceLocked``.
+    """
+    _apply_what_waits(asked)
+    return writing.in_one_commit(partial(_settle, asked, _hold_itself))
+
+
+def _apply_what_waits(asked: Sequence[Settlement]) -> None:
+    """Apply what is to be settled and waits in the queue still: whoever settles at once does not wait for workers."""
+    found = holds_of([each.transaction_id for each in asked]).found.values()
+    if waiting := [row.pk for each in found for row in each.waiting]:
+        draining.apply_now(waiting)
+
+
+def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], list[Hold]]) -> list[Outcome]:
+    ids = [each.transaction_id for each in asked]
+    balance_ids = {side for found in holds_of(ids).found.values() for side in found.balance_ids}
+    book = writing.lock([], others=balance_ids)
+    holds = holds_of(ids)  # anew: only now nobody else can settle any of them
+    outcomes, admitted = [], []
+    for each in asked:
+        outcome = Outcome()
+        try:
+            chosen = choose(each, holds.found[each.transaction_id])
+        except LedgerError as error:
+            chosen = []
+            outcome.errors.append(error)
+        for hold in chosen:
+            try:
+                admitted.append(admit(book, hold, each, f"ref_{uuid.uuid4()}"))
+                outcome.rows.append(admitted[-1].row)
+            except LedgerError as error:
+                outcome.errors.append(error)
+        outcomes.append(outcome)
+    if admitted:
+        writing.write([movement.row for movement in admitted], book)
+        telling.tell(admitted, book)
+    return outcomes
+
+
+def admit(book: Book, hold: Hold, asked: Settlement, reference: str) -> Movement:
+    """Decide the settlement of one hold. Raises what ``Hold.units_of`` and ``Book.admit`` raise."""
+    movement = hold.settlement(asked.action, asked.part, reference)
+    book.admit(movement)
+    hold.settled(asked.action, movement.units)
+    return movement
+
+
+def _holds_under(asked: Settlement, found: Found) -> list[Hold]:
+    if not found.holds:
+        raise posting_exceptions.NotInflight(f"no transaction to {asked.action}")
+    return found.holds
+
+
+def _hold_itself(asked: Settlement, found: Found) -> list[Hold]:
+    """Return the hold that an id names, itself or as the queued row that it came from."""
+    if found.own is None:
+        raise posting_exceptions.TransactionNotFound(
+            f"NOT_FOUND: Transaction with ID '{asked.transaction_id}' not found"
+        )
+    if not found.holds:
+        raise posting_exceptions.NotInflight
+    return found.holds
+
+
+def request(asked: Settlement) -> Transaction:
+    """Queue a settlement and return the unchanged row that it is about (transactions 7.1).
+
+    For a split parent or a batch that is the newest row under it, with the id that was asked for. Raises
+    ``TransactionNotFound``, ``NotInflight``, ``AlreadyVoided``, ``AlreadyCommitted``, ``CommitExceeds``,
+    ``NegativeCommit``, ``AmountTooSmall`` or ``AlreadyQueued``.
+    """
+    (result,) = request_each([asked])
+    if isinstance(result, LedgerError):
+        raise result
+    return result
+
+
+def request_each(asked: Sequence[Settlement]) -> list[Transaction | LedgerError]:
+    """Queue settlements; return for each the row it is about, or why not. Raises ``BalanceLocked``."""
+    holds = holds_of([each.transaction_id for each in asked])
+    results: list[Transaction | LedgerError] = []
+    wanted: dict[str, Entry] = {}
+    for each in asked:
+        try:
+            found = holds.found[each.transaction_id]
+            target, units = _check(each, found)
+            if each.transaction_id in wanted:
+                raise posting_exceptions.AlreadyQueued
+            wanted[each.transaction_id] = Entry(
+                action=each.action,
+                transaction_id=each.transaction_id,
+                units=units,
+                action_id=f"act_{uuid.uuid4()}",
+            )
+            results.append(target)
+        except LedgerError as error:
+            results.append(error)
+    added = writing.in_one_commit(lambda: entries.add(list(wanted.values())))
+    return [
+        posting_exceptions.AlreadyQueued()
+        if isinstance(result, Transaction) and each.transaction_id not in added
+        else result
+        for each, result in zip(asked, results, strict=True)
+    ]
+
+
+def _check(asked: Settlement, found: Found) -> tuple[Transaction, int | None]:
+    """Return the row that a settlement is about, and what is to be committed of each hold. Raises what is amiss."""
+    rows = [hold.row for hold in found.holds] + found.waiting
+    if not rows:
+        if found.own is None:
+            raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{asked.transaction_id}' not found")
+        raise posting_exceptions.NotInflight
+    precision = (found.own or rows[0]).precision or 1
+    units = asked.part.units(precision) if asked.action == "commit" else None
+    checked = found.holds or [Hold(row) for row in found.waiting]
+    if found.own is not None:
+        checked[0].units_of(asked.action, asked.part)
+        return found.own, units
+    if units is not None and units < 0:
+        raise posting_exceptions.NegativeCommit
+    if not found.waiting and all(hold.remaining <= 0 for hold in found.holds):
+        if all(hold.voided for hold in found.holds):
+            raise posting_exceptions.AlreadyVoided
+        raise posting_exceptions.AlreadyCommitted(asked.action)
+    shown = replace_id(rows[0], asked.transaction_id)
+    return shown, units
+
+
+def replace_id(row: Transaction, transaction_id: str) -> Transaction:
+    """Return a copy of a row that bears another id."""
+    columns = {each.attname: getattr(row, each.attname) for each in Transaction._meta.concrete_fields}
+    return Transaction(**columns | {"transaction_id": transaction_id})
+
+
+def of_entry(entry: dict[str, object]) -> Settlement:
+    """Return what an entry of the queue asks for."""
+    units = entry["units"]
+    return Settlement(
+        transaction_id=str(entry["target"]),
+        action="commit" if entry["action"] == "commit" else "void",
+        part=Part(precise_amount=int(units)) if units is not None else ALL,  # type: ignore[call-overload]
+    )

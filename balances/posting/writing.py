@@ -1,0 +1,167 @@
+"""Reads what movements are about, and writes what was decided: two statements, however many movements.
+
+Rows are locked in key order, so that no two writers wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, connection, transaction
+from psycopg import errors as pg
+
+from balances import exceptions, posting_exceptions
+from balances.exact_json import dumps
+from balances.locks import LOCK_WAIT, refused_when_locked
+from balances.models import Transaction, new_balance_id
+from balances.posting.book import Book, Standing, standing_of
+from balances.posting.movements import Movement
+from balances.statements import SQL, Statement
+
+LOCK_BALANCES = Statement(SQL / "lock_balances.sql")
+READ_BALANCES = Statement(SQL / "read_balances.sql")
+OPEN_INDICATORS = Statement(SQL / "open_indicators.sql")
+RECORD_MOVEMENTS = Statement(SQL / "record_movements.sql")
+ATTEMPTS = 3
+"""How often work is tried that the database chose to end a deadlock, or whose reference was taken meanwhile."""
+COLUMNS = tuple(field for field in Transaction._meta.concrete_fields if field.column != "meta_data")
+Result = TypeVar("Result")
+Name = tuple[str, str]
+"""An indicator and a currency."""
+
+
+class MissingIndicators(Exception):
+    """Indicators are used for the first time: their balances are to be created before any row is locked."""
+
+    def __init__(self, names: Iterable[Name]) -> None:
+        """Keep them in the order in which they are to be created."""
+        self.names = sorted(names)
+        super().__init__(str(self.names))
+
+
+def in_one_commit(work: Callable[[], Result]) -> Result:
+    """Run work in an atomic block, and once more where the database ended a deadlock or a reference was just taken.
+
+    Balances of new indicators are created first, in the same block: what is refused leaves none behind, and whoever
+    waits for another to create the same one holds nothing that the other could be waiting for.
+    """
+    attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
+    for _ in range(attempts - 1):
+        with suppress(exceptions.Deadlocked, ReferenceJustTaken):
+            return _attempt(work)
+    try:
+        return _attempt(work)
+    except ReferenceJustTaken as error:
+        raise posting_exceptions.DuplicateReference(error.reference) from error
+
+
+class ReferenceJustTaken(Exception):
+    """Another writer took a reference between our look and our insert."""
+
+    def __init__(self, reference: str) -> None:
+        """Name it."""
+        self.reference = reference
+        super().__init__(reference)
+
+
+def _attempt(work: Callable[[], Result]) -> Result:
+    try:
+        with refused_when_locked():
+            try:
+                with transaction.atomic():
+                    return work()
+            except MissingIndicators as missing:
+                with transaction.atomic():
+                    _open(missing.names)
+                    return work()
+    except IntegrityError as error:
+        if constraint(error) == "unique_reference":
+            raise ReferenceJustTaken(_taken(error)) from error
+        raise
+
+
+def _open(names: Sequence[Name]) -> None:
+    OPEN_INDICATORS.rows(
+        balance_ids=[new_balance_id() for _ in names],
+        indicators=[indicator for indicator, _ in names],
+        currencies=[currency for _, currency in names],
+        lock_wait=LOCK_WAIT,
+    )
+
+
+def lock(
+    movements: Sequence[Movement], *, others: Iterable[str] = (), outcomes: bool = False, lock_wait: str = ""
+) -> Book:
+    """Lock the balances of movements, and others by id, and return the book in which they are decided.
+
+    ``outcomes`` are what queued rows become: they may take the references that are kept for them. Must run within
+    ``in_one_commit``. Raises ``BalanceLocked`` where another writer holds one for too long.
+    """
+    return _book(LOCK_BALANCES, movements, others, create=True, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT)
+
+
+def look(movements: Sequence[Movement], *, others: Iterable[str] = (), create: bool = False) -> Book:
+    """Return the book of the balances of movements as they are now, unlocked.
+
+    Indicators without a balance are unknown to it, unless they are to be created.
+    """
+    return _book(READ_BALANCES, movements, others, create=create)
+
+
+def _book(
+    statement: Statement,
+    movements: Sequence[Movement],
+    others: Iterable[str],
+    *,
+    create: bool,
+    outcomes: bool = False,
+    **options: str,
+) -> Book:
+    names = {name for movement in movements for name in movement.indicators}
+    ids = {side for movement in movements for side in (movement.source, movement.destination)} | set(others)
+    taken = {reference for movement in movements for reference in movement.references}
+    rows = statement.rows(
+        balance_ids=sorted(name for name in ids if not name.startswith("@")),
+        indicators=[indicator for indicator, _ in names],
+        currencies=[currency for _, currency in names],
+        refs=list(taken),
+        queued_refs=[] if outcomes else [each.removesuffix("_q") for each in taken if each.endswith("_q")],
+        **options,
+    )
+    balances = [row for row in rows if row["balance_id"] is not None]
+    named = {(row["indicator"], row["currency"]): row["balance_id"] for row in balances if row["indicator"]}
+    if create and (missing := names - named.keys()):
+        raise MissingIndicators(missing)
+    return Book(map(standing_of, balances), named, {row["used"] for row in rows if row["used"] is not None})
+
+
+def write(rows: Sequence[Transaction], book: Book) -> None:
+    """Record rows and move the totals that the book says. From here on nothing refuses but the database itself."""
+    RECORD_MOVEMENTS.rows(**recording(rows, book.moved()))
+
+
+def recording(rows: Sequence[Transaction], moved: Sequence[Standing]) -> dict[str, list[Any]]:
+    """Return the parameters of ``record_movements.sql``."""
+    return {field.column: [getattr(row, field.attname) for row in rows] for field in COLUMNS} | {
+        "meta_data": [dumps(row.meta_data) for row in rows],
+        "balance_ids": [standing.balance_id for standing in moved],
+        "credits": [standing.credited for standing in moved],
+        "debits": [standing.debited for standing in moved],
+        "inflight_credits": [standing.inflight_credited for standing in moved],
+        "inflight_debits": [standing.inflight_debited for standing in moved],
+    }
+
+
+def constraint(error: IntegrityError) -> str | None:
+    """Return the name of the constraint that the database saw broken."""
+    cause = error.__cause__
+    return cause.diag.constraint_name if isinstance(cause, pg.Error) else None
+
+
+def _taken(error: IntegrityError) -> str:
+    """Return the reference that was taken, out of the server's ``Key (reference)=(…) already exists``."""
+    cause = error.__cause__
+    detail = (cause.diag.message_detail or "") if isinstance(cause, pg.Error) else ""
+    return detail.partition("=(")[2].rpartition(") ")[0]

@@ -1,0 +1,243 @@
+"""Every refusal about transactions; like those in ``balances.exceptions``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from balances.exceptions import BalanceNotFound, LedgerError
+
+
+class TransactionNotFound(LedgerError):
+    """Transaction not found."""
+
+    code, details = "TXN_NOT_FOUND", {}
+
+
+class NothingToRefund(LedgerError):
+    """no transaction to refund."""
+
+    code = "TXN_NOT_FOUND"
+
+
+class UnknownPostingBalance(BalanceNotFound):
+    """A posting names a balance that does not exist; the contract calls that a transaction's not-found."""
+
+    code = "TXN_NOT_FOUND"
+
+
+class DuplicateReference(LedgerError):
+    """The reference stands on another transaction already."""
+
+    code = "TXN_DUPLICATE_REFERENCE"
+
+    def __init__(self, reference: str) -> None:
+        """Name the reference."""
+        super().__init__(f"transaction validation failed: reference {reference} has already been used")
+
+
+class InsufficientFunds(LedgerError):
+    """failed to apply transaction to balances: insufficient funds in source balance."""
+
+    code = "TXN_INSUFFICIENT_FUNDS"
+
+
+class OverdraftLimitExceeded(LedgerError):
+    """failed to apply transaction to balances: transaction exceeds overdraft limit."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+
+class NonPositiveAmount(LedgerError):
+    """failed to apply transaction to balances: transaction precise amount must be positive."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+
+class InvalidDistribution(LedgerError):
+    """An amount cannot be shared out as asked."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+    def __init__(self, why: str) -> None:
+        """Say what is wrong with the shares."""
+        super().__init__(f"failed to split transaction: {why}")
+
+
+class SplitLegRefused(LedgerError):
+    """A leg of a posting was refused; legs before it stay, unless the posting is atomic."""
+
+    @classmethod
+    def of(cls, leg: int, error: LedgerError) -> LedgerError:
+        """Return the refusal of a leg, counted from 0; the contract names it only where the reason has no type."""
+        if isinstance(error, (UnknownPostingBalance, SameBalance)):
+            return error
+        refusal = cls(f"failed to record split transaction {leg}: {error.message}")
+        refusal.code, refusal.details = error.code, error.details
+        return refusal
+
+
+class InsufficientInflight(LedgerError):
+    """The balances do not hold what is to be settled, whatever the hold says: their totals have drifted."""
+
+    def __init__(self, action: str, side: str, have: int, need: int) -> None:
+        """Use the original's words (transactions 7.1)."""
+        super().__init__(
+            f"saving transaction to db error: failed to apply transaction to balances: {action} inflight {side} "
+            f"failed: insufficient inflight {side} balance: have {have}, need {need}"
+        )
+
+
+class TooManyBatches(LedgerError):
+    """too many async bulk operations in progress, try again later."""
+
+    code = "GEN_RATE_LIMITED"
+
+
+class BatchRefused(LedgerError):
+    """A posting of a batch was refused."""
+
+    TELLING = frozenset({"TXN_NOT_FOUND", "TXN_INSUFFICIENT_FUNDS", "TXN_DUPLICATE_REFERENCE", "GEN_RESOURCE_LOCKED"})
+    """Codes that the original finds again in the text of a batch's refusal (conventions 7.4)."""
+
+    def __init__(self, batch_id: str, message: str, error: LedgerError) -> None:
+        """Keep the batch, and the code of the posting's refusal where it is one of those."""
+        super().__init__(message)
+        self.batch_id, self.details = batch_id, {"batch_id": batch_id}
+        self.code = error.code if error.code in self.TELLING else LedgerError.code
+
+
+class NotInflight(LedgerError):
+    """transaction is not in inflight status."""
+
+    code = "TXN_NOT_INFLIGHT"
+
+
+class AlreadyVoided(LedgerError):
+    """transaction has already been voided."""
+
+    code = "TXN_ALREADY_VOIDED"
+
+
+class AlreadyCommitted(LedgerError):
+    """Nothing of the hold remains."""
+
+    code = "TXN_ALREADY_COMMITTED"
+
+    def __init__(self, action: str) -> None:
+        """Name what was to be done."""
+        super().__init__(f"cannot {action}. Transaction already committed")
+
+
+class CommitExceeds(LedgerError):
+    """More is to be committed than the hold has."""
+
+    code = "TXN_COMMIT_AMOUNT_EXCEEDED"
+
+    def __init__(self, what: str, most: str, requested: str) -> None:
+        """Say by how much; ``what`` is ``original`` or ``remaining``."""
+        if what == "original":
+            text = f"the original transaction amount. Original: {most}"
+        else:
+            text = f"the remaining amount. Available: {most}"
+        super().__init__(f"cannot commit more than {text}, Requested: {requested}")
+
+
+class NegativeCommit(LedgerError):
+    """commit amount cannot be negative."""
+
+
+class AmountTooSmall(LedgerError):
+    """An amount that rounds to no minor unit at all; the original takes it for "all that remains"."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, amount: str, precision: int) -> None:
+        """Say what it rounds to."""
+        super().__init__(
+            f"amount is too small: {amount} at precision {precision} is no minor unit; nothing was changed"
+        )
+
+
+class AlreadyQueued(LedgerError):
+    """a commit or void is already queued for this transaction."""
+
+    code = "GEN_CONFLICT"
+
+
+class AlreadyRefunded(LedgerError):
+    """The transaction was refunded before."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, transaction_id: str) -> None:
+        """Name it."""
+        super().__init__(f"transaction {transaction_id} has already been refunded")
+
+
+class ProcessingFailed(LedgerError):
+    """Some of the rows under an id were refused; the others went through."""
+
+    PRECEDENCE = (
+        "TXN_NOT_FOUND",
+        "TXN_NOT_INFLIGHT",
+        "TXN_ALREADY_COMMITTED",
+        "TXN_ALREADY_VOIDED",
+        "GEN_CONFLICT",
+        "TXN_DUPLICATE_REFERENCE",
+        "TXN_COMMIT_AMOUNT_EXCEEDED",
+        "TXN_INSUFFICIENT_FUNDS",
+        "TXN_INVALID_AMOUNT",
+        "GEN_RESOURCE_LOCKED",
+    )
+    """Which of several codes is told (conventions 7.4)."""
+
+    def __init__(self, errors: Sequence[LedgerError]) -> None:
+        """List them as the original does."""
+        super().__init__(f"error occurred during processing: [{' '.join(error.message for error in errors)}]")
+        codes = {error.code for error in errors}
+        self.code = next((code for code in self.PRECEDENCE if code in codes), LedgerError.code)
+
+
+class SameBalance(LedgerError):
+    """Source and destination resolve to one balance."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, balance_id: str) -> None:
+        """Use the original's words, which speak of its optimistic lock (transactions 3.5)."""
+        super().__init__(
+            f"Optimistic locking failure: balance with ID '{balance_id}' "
+            "may have been updated or deleted by another transaction"
+        )
+
+
+class BulkEmpty(LedgerError):
+    """Nothing is in a bulk request."""
+
+    code = "TXN_BULK_EMPTY"
+
+    def __init__(self, name: str) -> None:
+        """Name the list."""
+        super().__init__(f"{name} cannot be empty")
+
+
+class BulkTooLarge(LedgerError):
+    """Too much is in a bulk request."""
+
+    code = "TXN_BULK_LIMIT_EXCEEDED"
+
+    def __init__(self, name: str, most: int) -> None:
+        """Name the list and its limit."""
+        super().__init__(f"too many {name}; max is {most}")
+
+
+class InvalidSettlement(LedgerError):
+    """status not supported. use either commit or void."""
+
+    code = "TXN_INVALID_STATUS_ACTION"
+
+
+class NonPositivePart(LedgerError):
+    """precise_amount must be positive."""
+
+    code = "TXN_INVALID_AMOUNT"

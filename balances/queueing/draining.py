@@ -1,0 +1,259 @@
+"""Applies what waits in the queue: many entries in one commit, decided in order, their totals netted per balance.
+
+An entry is claimed by locking its row, and taken out in the commit that writes its outcome: a worker that is killed
+has done nothing, and another takes over. Claims follow one another in turn, and each locks its balances before the
+next one claims: so what touches a common balance happens in the order in which it was asked for, whoever does it, and
+what does not runs side by side.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import DatabaseError, transaction
+
+from balances import posting_exceptions
+from balances.exceptions import LedgerError
+from balances.locks import LOCK_WAIT as REQUEST_LOCK_WAIT
+from balances.locks import refused_when_locked
+from balances.models import Transaction, new_transaction_id
+from balances.posting import telling, writing
+from balances.posting.book import Book
+from balances.posting.holds import Holds, holds_of, row_of
+from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement
+from balances.queueing.entries import QUEUE
+from balances.queueing.models import Entry
+from balances.statements import SQL, Statement
+
+logger = logging.getLogger(__name__)
+
+CLAIM_ENTRIES = Statement(SQL / "claim_entries.sql")
+CLAIM_SOME_ENTRIES = Statement(SQL / "claim_some_entries.sql")
+DROP_ENTRIES = Statement(SQL / "drop_entries.sql")
+TAKE_TURN = Statement(SQL / "take_turn.sql")
+GIVE_TURN = Statement(SQL / "give_turn.sql")
+IS_QUEUE_QUIET = Statement(SQL / "is_queue_quiet.sql")
+LOCK_WAIT = "60s"
+"""How long a worker waits for a balance; nobody waits for the worker but the next one."""
+BATCH = 2_000
+"""Entries in one commit at most, but for a group that is larger."""
+MOST_ATTEMPTS = 5
+"""How often an entry is tried that ends in an error of the database, before it is rejected (transactions 9.4)."""
+REASON = "blnk_rejection_reason"
+Claim = Callable[[], list[dict[str, Any]]]
+
+
+@dataclass
+class Batch:
+    """What one commit does: rows to be written, entries that are done, entries to be put off by seconds."""
+
+    book: Book
+    holds: Holds
+    admitted: list[Movement] = field(default_factory=list)
+    rejected: list[Transaction] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    later: list[tuple[int, int]] = field(default_factory=list)
+
+
+def drain(*, size: int = BATCH) -> int:
+    """Apply the next entries that are due, in one commit, and return how many they were.
+
+    Where a batch cannot be written they are taken one by one, and the one at fault is put off, at last rejected.
+    """
+    try:
+        return _drain(lambda: CLAIM_ENTRIES.rows(size=size))
+    except (DatabaseError, LedgerError):
+        logger.exception("A batch of the queue could not be written; its entries are taken one by one")
+    drained = 0
+    while drained < size and (more := _drain_one()):
+        drained += more
+    return drained
+
+
+def apply_now(transaction_ids: Sequence[str]) -> None:
+    """Apply queued rows before their turn, and what belongs to the same groups. Raises ``BalanceLocked``."""
+    _drain(lambda: CLAIM_SOME_ENTRIES.rows(ids=list(transaction_ids)), lock_wait=REQUEST_LOCK_WAIT)
+
+
+def is_finished() -> bool:
+    """Tell whether nothing is due and nobody is about to add an entry that this worker would not see."""
+    with transaction.atomic():
+        return bool(IS_QUEUE_QUIET.rows(queue=QUEUE)[0]["quiet"] and not CLAIM_ENTRIES.rows(size=1))
+
+
+def _drain_one() -> int:
+    claimed: list[dict[str, Any]] = []
+
+    def claim() -> list[dict[str, Any]]:
+        claimed[:] = CLAIM_ENTRIES.rows(size=1)
+        return claimed
+
+    try:
+        return _drain(claim)
+    except (DatabaseError, LedgerError) as error:
+        logger.exception("An entry of the queue could not be applied")
+        failed = [(entry["entry_id"], 2 ** min(entry["attempts"], MOST_ATTEMPTS)) for entry in claimed]
+        _finish([], failed, error=str(error))
+        return len(claimed)
+
+
+def _drain(claim: Claim, *, lock_wait: str = LOCK_WAIT) -> int:
+    with refused_when_locked(), _turn(lock_wait) as give_turn:
+        return writing.in_one_commit(lambda: _apply(claim(), give_turn, lock_wait))
+
+
+@contextmanager
+def _turn(lock_wait: str) -> Iterator[Callable[[], None]]:
+    """Wait for one's turn to claim; it ends when the yielded function is called, at the latest with the block."""
+    TAKE_TURN.rows(queue=QUEUE, lock_wait=lock_wait)
+    held = [True]
+
+    def give() -> None:
+        if held:
+            held.clear()
+            GIVE_TURN.rows(queue=QUEUE)
+
+    try:
+        yield give
+    finally:
+        give()
+
+
+def _apply(claimed: list[dict[str, Any]], give_turn: Callable[[], None], lock_wait: str) -> int:
+    if not claimed:
+        return 0
+    outcomes = {entry["entry_id"]: outcome_of(entry) for entry in claimed if entry["action"] == Entry.Action.APPLY}
+    movements = [movement for movement in outcomes.values() if movement]
+    targets = [entry["target"] for entry in claimed if entry["action"] != Entry.Action.APPLY]
+    held = {side for found in holds_of(targets).found.values() for side in found.balance_ids} if targets else set()
+    book = writing.lock(movements, others=held, outcomes=True, lock_wait=lock_wait)
+    give_turn()
+    batch = Batch(book, holds_of(targets) if targets else Holds())
+    for unit in _units(claimed):
+        _decide(batch, unit, outcomes)
+    writing.write([*(movement.row for movement in batch.admitted), *batch.rejected], book)
+    _finish(batch.done, batch.later)
+    telling.tell(batch.admitted, book)
+    telling.tell_rejected(batch.rejected)
+    return len(claimed)
+
+
+def _units(claimed: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return what is decided together, in order of the first entry of each: groups, and every other entry alone."""
+    units: dict[Any, list[dict[str, Any]]] = {}
+    for entry in claimed:
+        units.setdefault(entry["group_id"] or entry["entry_id"], []).append(entry)
+    return list(units.values())
+
+
+def _decide(batch: Batch, unit: list[dict[str, Any]], outcomes: dict[int, Movement | None]) -> None:
+    from balances.posting import settling  # it applies what waits before it settles: each needs the other
+
+    entry = unit[0]
+    if entry["action"] == Entry.Action.APPLY:
+        _decide_rows(batch, [(each, outcomes[each["entry_id"]]) for each in unit])
+        return
+    asked = settling.of_entry(entry)
+    found = batch.holds.found[asked.transaction_id]
+    if found.waiting:  # the hold was put off, and so is what settles it
+        batch.later.append((entry["entry_id"], 1))
+        return
+    batch.done.append(entry["entry_id"])
+    for hold in found.holds:
+        action_id = entry["action_id"] or f"act_{uuid.uuid4()}"
+        try:
+            reference = f"{hold.row.pk}_{asked.action}_{action_id}"
+            batch.admitted.append(settling.admit(batch.book, hold, asked, reference))
+        except LedgerError as error:  # it was settled meanwhile by another way, as the original has it
+            logger.info("A queued %s of %s found nothing to do: %s", asked.action, hold.row.pk, error.message)
+
+
+def _decide_rows(batch: Batch, unit: list[tuple[dict[str, Any], Movement | None]]) -> None:
+    """Admit the rows of a unit, all or none, and write down the refusal of those that are not."""
+    for entry, _ in unit:
+        batch.done.append(entry["entry_id"])
+        batch.holds.decided(entry["target"])
+    admitted: list[tuple[dict[str, Any], Movement]] = []
+    for entry, movement in unit:
+        if movement is None:
+            continue
+        try:
+            _admit(batch.book, entry, movement)
+        except posting_exceptions.DuplicateReference:
+            continue  # its outcome is there already, as after a recovery
+        except LedgerError as error:
+            batch.book.take_back(each for _, each in admitted)
+            _reject(batch, [each for _, each in unit if each], movement, error)
+            return
+        admitted.append((entry, movement))
+    for entry, movement in admitted:
+        batch.admitted.append(movement)
+        if movement.effect is Effect.HOLD:
+            queued = str(movement.row.parent_transaction)
+            batch.holds.add(movement.row, (movement.row.pk, queued, *filter(None, [entry["parent_transaction"]])))
+
+
+def _admit(book: Book, entry: dict[str, Any], movement: Movement) -> None:
+    if entry["attempts"] >= MOST_ATTEMPTS:
+        raise LedgerError(entry["last_error"])
+    book.admit(movement)
+
+
+def _reject(batch: Batch, unit: list[Movement], refused: Movement, error: LedgerError) -> None:
+    """Write down why, on the row that was refused and on those that were to happen with it only."""
+    for movement in unit:
+        reason = error.message
+        if movement is not refused:
+            reason = f"not applied, because {refused.row.reference} of the same atomic request was not: {reason}"
+        row = movement.row
+        row.status = Transaction.Status.REJECTED
+        row.meta_data = row.meta_data | {REASON: reason}
+        if movement.effect is Effect.HOLD:
+            row.meta_data[INFLIGHT] = True
+        row.source_id, row.destination_id = movement.source, movement.destination
+        batch.rejected.append(row)
+    if len(unit) > 1:
+        telling.tell_batch_failed(str(unit[0].row.parent_transaction), error.message)
+
+
+def outcome_of(entry: dict[str, Any]) -> Movement | None:
+    """Return what a queued row becomes (transactions 9.3); nothing where the row is gone."""
+    if entry["transaction_id"] is None:
+        return None
+    queued = row_of(entry)
+    columns = {each.attname: getattr(queued, each.attname) for each in Transaction._meta.concrete_fields}
+    meta_data = {key: value for key, value in (queued.meta_data or {}).items() if key != INFLIGHT}
+    if entry["allow_overdraft"]:
+        meta_data[ALLOW_OVERDRAFT] = True
+    row = Transaction(
+        **columns
+        | {
+            "transaction_id": new_transaction_id(),
+            "parent_transaction": queued.pk,
+            "reference": f"{queued.reference}_q",
+            "status": Transaction.Status.INFLIGHT if entry["is_hold"] else Transaction.Status.APPLIED,
+            "meta_data": meta_data | ({INFLIGHT: True} if entry["is_hold"] else {}),
+        }
+    )
+    return Movement(
+        row,
+        str(queued.source_id),
+        str(queued.destination_id),
+        Effect.HOLD if entry["is_hold"] else Effect.POST,
+        allow_overdraft=entry["allow_overdraft"],
+        overdraft_units=int(entry["overdraft_limit"] or 0),
+    )
+
+
+def _finish(done: Sequence[int], later: Sequence[tuple[int, int]], error: str = "") -> None:
+    DROP_ENTRIES.rows(
+        done=list(done),
+        later=[entry_id for entry_id, _ in later],
+        delays=[delay for _, delay in later],
+        errors=[error] * len(later),
+    )

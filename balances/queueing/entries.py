@@ -1,0 +1,102 @@
+"""Puts entries into the queue, in the commit of the rows they are about, and calls a worker.
+
+A worker that finds the queue empty leaves. So that it never misses what is just being added, whoever adds says so
+first, by a shared lock until the end of its transaction; a worker leaves only at a moment when nobody has said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from balances.jobs import defer_once
+from balances.models import Transaction
+from balances.posting.movements import Movement
+from balances.posting.orders import Posting
+from balances.queueing.models import Entry
+from balances.statements import SQL, Statement
+
+ANNOUNCE_ENTRIES = Statement(SQL / "announce_entries.sql")
+ADD_ENTRIES = Statement(SQL / "add_entries.sql")
+IS_WORKER_CALLED = Statement(SQL / "is_worker_called.sql")
+QUEUE = "postings"
+TASK = "drain"
+Action = Entry.Action
+COLUMNS = (
+    "action", "transaction_id", "group_id", "units", "action_id", "is_timer", "inflight", "allow_overdraft",
+    "overdraft_limit", "due_at",
+)  # fmt: skip
+
+
+def entry(movement: Movement, posting: Posting, group_id: str) -> Entry:
+    """Return the entry of a queued row."""
+    waiting = Entry(
+        action=Action.APPLY,
+        transaction_id=movement.row.pk,
+        group_id=group_id,
+        inflight=posting.inflight,
+        allow_overdraft=movement.allow_overdraft,
+        overdraft_limit=movement.overdraft_units or None,
+    )
+    if movement.row.scheduled_for:
+        waiting.due_at = movement.row.scheduled_for
+    return waiting
+
+
+def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Entry]:
+    """Return what the dates of a hold ask for: that it be committed or voided then (transactions 11.4).
+
+    Never before it is to be applied itself. Each leg has a timer of its own.
+    """
+    if not posting.inflight:
+        return []
+    dates = ((Action.COMMIT, posting.inflight_commit_date), (Action.VOID, posting.inflight_expiry_date))
+    earliest = posting.scheduled_for or datetime.min.replace(tzinfo=UTC)
+    return [
+        Entry(action=action, transaction_id=row.pk, is_timer=True, due_at=max(due, earliest).astimezone(UTC))
+        for row in rows
+        for action, due in dates
+        if due
+    ]
+
+
+def add(entries: Sequence[Entry]) -> set[str]:
+    """Add entries and call a worker. Return the transaction ids of those added; a settlement that waits is not again.
+
+    Must run in an atomic block.
+    """
+    if not entries:
+        return set()
+    ANNOUNCE_ENTRIES.rows(queue=QUEUE)
+    columns: dict[str, list[Any]] = {name: [_value(each, name) for each in entries] for name in COLUMNS}
+    added = {row["transaction_id"] for row in ADD_ENTRIES.rows(**columns)}
+    present = timezone.now()
+    if any(due is None or due <= present for due in columns["due_at"]):
+        call_worker()
+    for due in {due for due in columns["due_at"] if due and due > present}:
+        call_worker_at(due)
+    return added
+
+
+def _value(each: Entry, name: str) -> Any:
+    value = getattr(each, name)
+    if name == "due_at":  # a new entry has none, but the default of the database
+        return value if isinstance(value, datetime) else None
+    return str(value) if name == "action" else value
+
+
+def call_worker(lane: int = 0) -> None:
+    """Have a worker look at the queue, unless one has been called already. One job runs at a time in each lane."""
+    lock = f"{TASK} {lane}"
+    if not IS_WORKER_CALLED.rows(lock=lock)[0]["called"]:
+        defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, lock=lock, queueing_lock=lock), lane=lane)
+
+
+def call_worker_at(due: datetime) -> None:
+    """Have a worker look at the queue at an instant. Such a job has no lane: it would hold up those that came later."""
+    name = f"{TASK} {due.isoformat()}"
+    defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=name, schedule_at=due), lane=-1)

@@ -1,0 +1,45 @@
+"""Takes up queued rows that nothing became of: those of another writer, such as the original (transactions 9.6).
+
+Our own cannot be lost: they wait in the queue from the commit that stored them to the one that writes their outcome.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from balances.models import Transaction, now
+from balances.posting.holds import row_of
+from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT
+from balances.queueing import entries
+from balances.queueing.models import Entry
+from balances.statements import SQL, Statement
+
+STUCK_ROWS = Statement(SQL / "stuck_rows.sql")
+LEAST_AGE = timedelta(minutes=2)
+AT_ONCE = 100
+"""Rows taken up in one call at most."""
+
+
+def recover(threshold: timedelta) -> int:
+    """Have a worker apply queued rows that are older than a threshold, and return how many there are, 100 at most.
+
+    What no column of theirs keeps is read from their metadata; a limit of overdraft is not kept there.
+    """
+    with transaction.atomic():
+        rows = [row_of(row) for row in STUCK_ROWS.rows(before=now() - max(threshold, LEAST_AGE), size=AT_ONCE)]
+        entries.add([_entry(row) for row in rows])
+        if rows:
+            entries.call_worker()
+    return len(rows)
+
+
+def _entry(row: Transaction) -> Entry:
+    said = row.meta_data if isinstance(row.meta_data, dict) else {}
+    return Entry(
+        action=Entry.Action.APPLY,
+        transaction_id=row.pk,
+        inflight=said.get(INFLIGHT) is True,
+        allow_overdraft=said.get(ALLOW_OVERDRAFT) is True,
+    )

@@ -1,0 +1,55 @@
+-- Purpose: what an id holds: the row itself, the holds and queued rows under it, and how far each hold is settled.
+-- Parameters: ids text[]: transactions, split parents or batches (transactions 7.2).
+-- Columns: root, the id that was asked for; the row; committed, released numeric, voided boolean; waits boolean: whether
+-- a queued row is to be applied still. Newest first.
+-- A hold hangs under its root, or under a queued row that does. Settlements hang under their hold, or, in a database of
+-- the original's, under the queued row that it came from (transactions 12.1).
+WITH own AS (
+    SELECT t.transaction_id AS root, t.*
+    FROM transactions AS t
+    WHERE t.transaction_id = ANY(%(ids)s::text[])
+),
+children AS (
+    SELECT t.parent_transaction AS root, t.*
+    FROM transactions AS t
+    WHERE t.parent_transaction = ANY(%(ids)s::text[]) AND t.parent_transaction > ''
+      AND t.status IN ('INFLIGHT', 'QUEUED', 'SCHEDULED')
+),
+grandchildren AS (
+    SELECT c.root, t.*
+    FROM children AS c
+    JOIN transactions AS t
+        ON t.parent_transaction = c.transaction_id AND t.parent_transaction > '' AND t.status = 'INFLIGHT'
+    WHERE c.status IN ('QUEUED', 'SCHEDULED')
+),
+found AS (
+    SELECT * FROM own
+    UNION ALL
+    SELECT * FROM children
+    UNION ALL
+    SELECT * FROM grandchildren
+)
+SELECT f.*, settled.committed, settled.released, settled.voided,
+       f.status = 'QUEUED' AND EXISTS (
+           SELECT FROM queueing_entry AS e WHERE e.transaction_id = f.transaction_id AND e.action = 'apply'
+       ) AS waits
+FROM found AS f
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(s.precise_amount) FILTER (WHERE s.status = 'APPLIED'), 0) AS committed,
+           coalesce(sum(s.precise_amount) FILTER (WHERE s.status = 'VOID'), 0) AS released,
+           count(*) FILTER (WHERE s.status = 'VOID') > 0 AS voided
+    FROM (
+        SELECT c.status, c.precise_amount
+        FROM transactions AS c
+        WHERE c.parent_transaction = f.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')
+        UNION ALL
+        SELECT c.status, c.precise_amount
+        FROM transactions AS q
+        JOIN transactions AS c
+            ON c.parent_transaction = q.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')
+        WHERE q.transaction_id = f.parent_transaction AND q.status IN ('QUEUED', 'SCHEDULED')
+          AND c.reference IS DISTINCT FROM q.reference || '_q'
+    ) AS s
+    WHERE f.status = 'INFLIGHT'
+) AS settled ON true
+ORDER BY f.created_at DESC, f.transaction_id DESC

@@ -1,0 +1,12 @@
+-- Purpose: find queued transactions that nothing became of: oldest first.
+-- Parameters: before timestamptz, created earlier than that; size int. Columns: the row.
+-- For calls by hand and every half hour: it reads the partial index of all rows that were ever queued.
+SELECT q.*
+FROM transactions AS q
+WHERE q.status = 'QUEUED' AND q.created_at < %(before)s
+  AND NOT EXISTS (
+      SELECT FROM transactions AS c
+      WHERE c.parent_transaction = q.transaction_id AND c.parent_transaction > ''
+  )
+ORDER BY q.created_at, q.transaction_id
+LIMIT %(size)s
