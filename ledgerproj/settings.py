@@ -29,6 +29,9 @@ DATABASES["default"]["OPTIONS"]["pool"] = {
 }
 # The edit journal tells this program from psql by the name; DATABASE_URL and PGAPPNAME may give another one.
 DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (
+    0  # only statements that ask for it are prepared: balances.statements
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- secrets and modes; the embedded server's secrets are generated once and kept beside its data

@@ -5,8 +5,8 @@ Rows are locked in key order, so that no two writers wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, connection, transaction
@@ -18,12 +18,12 @@ from balances.locks import LOCK_WAIT, refused_when_locked
 from balances.models import Transaction, new_balance_id
 from balances.posting.book import Book, Standing, standing_of
 from balances.posting.movements import Movement
-from balances.statements import SQL, Statement
+from balances.statements import SQL, Statement, pipeline
 
-LOCK_BALANCES = Statement(SQL / "lock_balances.sql")
-READ_BALANCES = Statement(SQL / "read_balances.sql")
+LOCK_BALANCES = Statement(SQL / "lock_balances.sql", hot=True)
+READ_BALANCES = Statement(SQL / "read_balances.sql", hot=True)
 OPEN_INDICATORS = Statement(SQL / "open_indicators.sql")
-RECORD_MOVEMENTS = Statement(SQL / "record_movements.sql")
+RECORD_MOVEMENTS = Statement(SQL / "record_movements.sql", hot=True)
 ATTEMPTS = 3
 """How often work is tried that the database chose to end a deadlock, or whose reference was taken meanwhile."""
 COLUMNS = tuple(field for field in Transaction._meta.concrete_fields if field.column != "meta_data")
@@ -41,20 +41,34 @@ class MissingIndicators(Exception):
         super().__init__(str(self.names))
 
 
-def in_one_commit(work: Callable[[], Result]) -> Result:
+def in_one_commit(work: Callable[[], Result], *, brief: bool = False) -> Result:
     """Run work in an atomic block, and once more where the database ended a deadlock or a reference was just taken.
 
     Balances of new indicators are created first, in the same block: what is refused leaves none behind, and whoever
-    waits for another to create the same one holds nothing that the other could be waiting for.
+    waits for another to create the same one holds nothing that the other could be waiting for. ``brief`` work is tried
+    without a block at first: it reads once and writes once, or asks for the block (``need_block``) before it writes.
     """
+    if brief and not connection.in_atomic_block:
+        with suppress(BlockNeeded, MissingIndicators, exceptions.Deadlocked, ReferenceJustTaken):
+            return _briefly(work)
     attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
     for _ in range(attempts - 1):
         with suppress(exceptions.Deadlocked, ReferenceJustTaken):
-            return _attempt(work)
+            return _in_block(work)
     try:
-        return _attempt(work)
+        return _in_block(work)
     except ReferenceJustTaken as error:
         raise posting_exceptions.DuplicateReference(error.reference) from error
+
+
+class BlockNeeded(Exception):
+    """There is more to do than to read once and to write once."""
+
+
+def need_block() -> None:
+    """Ask for an atomic block, unless there is one."""
+    if not connection.in_atomic_block:
+        raise BlockNeeded
 
 
 class ReferenceJustTaken(Exception):
@@ -66,20 +80,30 @@ class ReferenceJustTaken(Exception):
         super().__init__(reference)
 
 
-def _attempt(work: Callable[[], Result]) -> Result:
+@contextmanager
+def _reference_errors() -> Iterator[None]:
     try:
-        with refused_when_locked():
-            try:
-                with transaction.atomic():
-                    return work()
-            except MissingIndicators as missing:
-                with transaction.atomic():
-                    _open(missing.names)
-                    return work()
+        yield
     except IntegrityError as error:
         if constraint(error) == "unique_reference":
             raise ReferenceJustTaken(_taken(error)) from error
         raise
+
+
+def _briefly(work: Callable[[], Result]) -> Result:
+    with _reference_errors(), refused_when_locked(), pipeline():
+        return work()
+
+
+def _in_block(work: Callable[[], Result]) -> Result:
+    with _reference_errors(), refused_when_locked():
+        try:
+            with transaction.atomic():
+                return work()
+        except MissingIndicators as missing:
+            with transaction.atomic():
+                _open(missing.names)
+                return work()
 
 
 def _open(names: Sequence[Name]) -> None:
@@ -139,7 +163,7 @@ def _book(
 
 def write(rows: Sequence[Transaction], book: Book) -> None:
     """Record rows and move the totals that the book says. From here on nothing refuses but the database itself."""
-    RECORD_MOVEMENTS.rows(**recording(rows, book.moved()))
+    RECORD_MOVEMENTS.execute(**recording(rows, book.moved()))
 
 
 def recording(rows: Sequence[Transaction], moved: Sequence[Standing]) -> dict[str, list[Any]]:

@@ -35,12 +35,13 @@ def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> Failure | Non
     the one that is refused stay. Raises ``BalanceLocked``.
     """
     try:
-        return writing.in_one_commit(lambda: _enqueue(items, group_id))
+        return writing.in_one_commit(lambda: _enqueue(items, group_id), brief=True)
     except Refused as refused:
         return refused.failure
 
 
 def _enqueue(items: Sequence[Item], group_id: str) -> Failure | None:
+    is_called = entries.announce()
     book = writing.look([movement for item in items for movement in item.movements], create=True)
     stored: list[Item] = []
     failure = None
@@ -51,8 +52,15 @@ def _enqueue(items: Sequence[Item], group_id: str) -> Failure | None:
         stored.append(item)
     if failure and (group_id or not stored):
         raise Refused(failure)
+    waiting = [entry for item in stored for entry in _entries(item, group_id)]
+    at_once = is_called() and not any(entry.due for entry in waiting)
+    if not at_once:
+        writing.need_block()
     writing.write([row for item in stored for row in item.rows], book)
-    entries.add([entry for item in stored for entry in _entries(item, group_id)])
+    if at_once:
+        entries.insert(waiting)
+    else:
+        entries.add(waiting)
     return failure
 
 

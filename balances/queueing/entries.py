@@ -6,7 +6,7 @@ first, by a shared lock until the end of its transaction; a worker leaves only a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +20,9 @@ from balances.posting.orders import Posting
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
-ANNOUNCE_ENTRIES = Statement(SQL / "announce_entries.sql")
-ADD_ENTRIES = Statement(SQL / "add_entries.sql")
-IS_WORKER_CALLED = Statement(SQL / "is_worker_called.sql")
+ANNOUNCE_ENTRIES = Statement(SQL / "announce_entries.sql", hot=True)
+ADD_ENTRIES = Statement(SQL / "add_entries.sql", hot=True)
+IS_WORKER_CALLED = Statement(SQL / "is_worker_called.sql", hot=True)
 QUEUE = "postings"
 TASK = "drain"
 Action = Entry.Action
@@ -64,6 +64,18 @@ def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Entry]:
     ]
 
 
+def announce() -> Callable[[], bool]:
+    """Say that entries are about to be added, and return what tells whether a worker has been called already."""
+    ANNOUNCE_ENTRIES.execute(queue=QUEUE)
+    fetch = IS_WORKER_CALLED.send(lock=f"{TASK} 0")
+    return lambda: bool(fetch()[0]["called"])
+
+
+def insert(entries: Sequence[Entry]) -> None:
+    """Add entries that are due now, after ``announce`` has told that a worker is called."""
+    ADD_ENTRIES.execute(**_columns(entries))
+
+
 def add(entries: Sequence[Entry]) -> set[str]:
     """Add entries and call a worker. Return the transaction ids of those added; a settlement that waits is not again.
 
@@ -71,21 +83,25 @@ def add(entries: Sequence[Entry]) -> set[str]:
     """
     if not entries:
         return set()
-    ANNOUNCE_ENTRIES.rows(queue=QUEUE)
-    columns: dict[str, list[Any]] = {name: [_value(each, name) for each in entries] for name in COLUMNS}
+    is_called = announce()()
+    columns = _columns(entries)
     added = {row["transaction_id"] for row in ADD_ENTRIES.rows(**columns)}
     present = timezone.now()
-    if any(due is None or due <= present for due in columns["due_at"]):
+    if not is_called and any(due is None or due <= present for due in columns["due_at"]):
         call_worker()
     for due in {due for due in columns["due_at"] if due and due > present}:
         call_worker_at(due)
     return added
 
 
+def _columns(entries: Sequence[Entry]) -> dict[str, list[Any]]:
+    return {name: [_value(each, name) for each in entries] for name in COLUMNS}
+
+
 def _value(each: Entry, name: str) -> Any:
+    if name == "due_at":
+        return each.due
     value = getattr(each, name)
-    if name == "due_at":  # a new entry has none, but the default of the database
-        return value if isinstance(value, datetime) else None
     return str(value) if name == "action" else value
 
 

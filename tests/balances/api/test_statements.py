@@ -50,7 +50,7 @@ def test_no_statement_about_transactions_reads_the_whole_table() -> None:
 
 def explain(statement: Statement, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     explained = Statement.__new__(Statement)
-    explained.text = f"EXPLAIN {statement.text}"
+    explained.text, explained.hot = f"EXPLAIN {statement.text}", False
     return explained.rows(**parameters)
 
 
