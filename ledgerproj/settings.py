@@ -47,6 +47,9 @@ BLNK_TOKENIZATION_SECRET = environment.cipher_key(
 BLNK_SERVER_PORT = environment.number("BLNK_SERVER_PORT", 5001)
 MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_MB", 5) * 1024 * 1024
 
+# --- postings: whether what waits in the queue counts against what can be spent
+BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS = environment.flag("BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS", default=False)
+
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from psycopg import errors as pg
 
@@ -22,6 +23,7 @@ from balances.statements import SQL, Statement, pipeline
 
 LOCK_BALANCES = Statement(SQL / "lock_balances.sql", hot=True)
 READ_BALANCES = Statement(SQL / "read_balances.sql", hot=True)
+QUEUED_DEBITS = Statement(SQL / "queued_debits.sql", hot=True)
 OPEN_INDICATORS = Statement(SQL / "open_indicators.sql")
 RECORD_MOVEMENTS = Statement(SQL / "record_movements.sql", hot=True)
 ATTEMPTS = 3
@@ -158,7 +160,12 @@ def _book(
     named = {(row["indicator"], row["currency"]): row["balance_id"] for row in balances if row["indicator"]}
     if create and (missing := names - named.keys()):
         raise MissingIndicators(missing)
-    return Book(map(standing_of, balances), named, {row["used"] for row in rows if row["used"] is not None})
+    book = Book(map(standing_of, balances), named, {row["used"] for row in rows if row["used"] is not None})
+    # The queue decides in order: what is ahead of its outcomes is decided, and what is behind does not count.
+    if settings.BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS and not outcomes:
+        for row in QUEUED_DEBITS.rows(balance_ids=list(book.standings)):
+            book.standings[row["balance_id"]].queued_debit = int(row["queued_debit"])
+    return book
 
 
 def write(rows: Sequence[Transaction], book: Book) -> None:
