@@ -67,7 +67,7 @@ def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Entry]:
 def announce() -> Callable[[], bool]:
     """Say that entries are about to be added, and return what tells whether a worker has been called already."""
     ANNOUNCE_ENTRIES.execute(queue=QUEUE)
-    fetch = IS_WORKER_CALLED.send(lock=f"{TASK} 0")
+    fetch = IS_WORKER_CALLED.send(lock=TASK)
     return lambda: bool(fetch()[0]["called"])
 
 
@@ -105,14 +105,16 @@ def _value(each: Entry, name: str) -> Any:
     return str(value) if name == "action" else value
 
 
-def call_worker(lane: int = 0) -> None:
-    """Have a worker look at the queue, unless one has been called already. One job runs at a time in each lane."""
-    lock = f"{TASK} {lane}"
-    if not IS_WORKER_CALLED.rows(lock=lock)[0]["called"]:
-        defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, lock=lock, queueing_lock=lock), lane=lane)
+def call_worker() -> None:
+    """Have one more worker look at the queue, unless one has been called that has not come yet.
+
+    Any number may work side by side. No lock keeps them apart: a killed one would hold it until it is missed.
+    """
+    if not IS_WORKER_CALLED.rows(lock=TASK)[0]["called"]:
+        defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=TASK))
 
 
 def call_worker_at(due: datetime) -> None:
-    """Have a worker look at the queue at an instant. Such a job has no lane: it would hold up those that came later."""
+    """Have a worker look at the queue at an instant."""
     name = f"{TASK} {due.isoformat()}"
-    defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=name, schedule_at=due), lane=-1)
+    defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=name, schedule_at=due))

@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 RUNNING_BATCHES = Statement(SQL / "running_batches.sql")
 MOST_BATCHES = 100
 """Batches that run in the background at once (transactions 5.2)."""
-LANES = 4
-"""Workers that drain side by side at most, over all machines."""
 PAUSE_SECONDS = 0.005
 """Between two looks at a queue that is empty, but not quiet."""
 STUCK_AFTER = timedelta(hours=2)
@@ -34,24 +32,20 @@ DATES = ("effective_date", "scheduled_for", "inflight_expiry_date", "inflight_co
 
 
 @app.task(name=entries.TASK, queue=entries.QUEUE, pass_context=True)
-def drain(context: JobContext, lane: int = 0) -> None:
-    """Apply what waits until nothing is due and nobody is about to add more.
-
-    Under a backlog it calls a worker for the next lane; all but the first lane leave as soon as they find nothing.
-    """
+def drain(context: JobContext) -> None:
+    """Apply what waits until nothing is due and nobody is about to add more. Under a backlog it calls for help."""
     while not context.should_abort():
         try:
             drained = draining.drain()
         except BalanceLocked:
             logger.warning("Somebody holds a balance for longer than the queue waits; it tries again")
             continue
-        if drained >= draining.BATCH and 0 <= lane < LANES - 1:
-            entries.call_worker(lane + 1)
-        if drained:
-            continue
-        if lane or draining.is_finished():
-            return
-        time.sleep(PAUSE_SECONDS)
+        if drained >= draining.BATCH:
+            entries.call_worker()
+        elif not drained:
+            if draining.is_finished():
+                return
+            time.sleep(PAUSE_SECONDS)
 
 
 @app.periodic(cron="* * * * *")
