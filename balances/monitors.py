@@ -48,15 +48,15 @@ class BalanceMonitor(models.Model):
 
     monitor_id = models.TextField(primary_key=True, default=new_monitor_id, editable=False, db_collation="C")
     balance = models.ForeignKey("balances.Balance", models.PROTECT, related_name="monitors", db_index=False)
-    field = models.TextField(choices=Watched.choices)
-    operator = models.TextField(choices=Operator.choices)
+    field = models.TextField("total", choices=Watched.choices)
+    operator = models.TextField("speaks when it", choices=Operator.choices)
     value = MajorUnitsField()
     precision = MajorUnitsField(null=True)
     """Minor units in a major one; missing on rows from before it existed, whose values are minor units."""
     precise_value = MinorUnitsField(null=True, editable=False)
     """The threshold in minor units; missing on the same rows."""
     description = models.TextField(null=True, blank=True, default="")
-    call_back_url = models.TextField(null=True, blank=True, default="")
+    call_back_url = models.TextField("call-back URL", null=True, blank=True, default="")
     """Kept for its clients and never called: events go to the one webhook."""
     created_at = UTCDateTimeField(default=timezone.now, editable=False)
 
