@@ -26,6 +26,11 @@ def major_units(precise_amount: int, precision: int) -> Decimal:
     )
 
 
+def threshold_units(value: Decimal, precision: Decimal) -> int:
+    """Return value × precision in minor units, truncated toward zero: 0.29 × 100 is 29 (ledgers-balances 4.1)."""
+    return int(EXACT.multiply(value, precision))
+
+
 def plain(value: Decimal) -> str:
     """Return a decimal as text, without exponent or trailing zeros: ``100``, ``125.5``."""
     text = format(value, "f")

@@ -80,6 +80,10 @@ class MajorUnitsField(Field[Set, Get]):
         """Return the column type, without a scale or a limit."""
         return "numeric"
 
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
+        """Return a ``Decimal``; a foreign database's float is read as the shortest text that means it."""
+        return Decimal(str(value)) if isinstance(value, (int, float)) else value
+
     def to_python(self, value: Any) -> Decimal | None:
         """Return a ``Decimal``; refuse floats."""
         if value is None or isinstance(value, Decimal):

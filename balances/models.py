@@ -17,6 +17,7 @@ from django.db.models import F, Func, Q
 from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
 from balances.holders import Account, Identity  # noqa: F401 - Django looks for models here
 from balances.keys import ApiKey  # noqa: F401 - Django looks for models here
+from balances.monitors import BalanceMonitor  # noqa: F401 - Django looks for models here
 from balances.querysets import BalanceQuerySet, TransactionQuerySet
 
 GENERAL_LEDGER_ID = "general_ledger_id"

@@ -181,6 +181,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SweepState": "reconciliation.models.Sweep.State",
         "PlanState": "reconciliation.models.Plan.State",
+        "WatchedTotal": "balances.monitors.Watched",
+        "MonitorOperator": "balances.monitors.Operator",
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"MasterKey": {"type": "apiKey", "in": "header", "name": "X-Blnk-Key"}}},
     "SECURITY": [{"MasterKey": []}],

@@ -13,6 +13,7 @@ SECTIONS = {
         ("Balances", "account_balance_wallet", "balances", "balance"),
         ("Transactions", "receipt_long", "balances", "transaction"),
         ("Ledgers", "menu_book", "balances", "ledger"),
+        ("Monitors", "notifications_active", "balances", "balancemonitor"),
         ("Identities", "badge", "balances", "identity"),
         ("Accounts", "account_balance", "balances", "account"),
     ),

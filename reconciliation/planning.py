@@ -16,6 +16,7 @@ from balances.exact_json import dumps
 from balances.exceptions import LedgerError
 from balances.locks import atomic_with_lock_limit
 from balances.models import TOTALS, now
+from balances.monitors import BalanceMonitor
 from balances.statements import Statement
 from reconciliation.causes import CAUSES
 from reconciliation.causes.model import COUNTING
@@ -221,6 +222,7 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
             )
             differences[item.currency] = differences.get(item.currency, NOTHING) + item.difference
         plan.snapshots += _wrong_snapshots(wanted)
+        plan.monitors += BalanceMonitor.objects.filter(balance__in=[each.item.balance_id for each in wanted]).count()
         PlanItem.objects.bulk_create((planned.item for planned in portion), batch_size=1_000)
     if not facts.balances:
         raise NothingToCorrect(_refused_all(refused) if refused else None)

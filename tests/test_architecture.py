@@ -66,6 +66,10 @@ def test_services_know_nothing_of_http_html_or_argv() -> None:
                 "tokenizing.py",
                 "tokens.py",
                 "accounts.py",
+                "monitors.py",
+                "monitoring.py",
+                "history.py",
+                "instants.py",
             )
         ),
         *(ROOT / "balances" / "posting").glob("*.py"),

@@ -14,9 +14,11 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from balances.models import Balance
+from balances.monitors import BalanceMonitor
 from reconciliation.models import Plan, Reconstruction, Step
 from tests import world
 from tests.people import CASES, VIEW, person
@@ -147,6 +149,30 @@ def test_the_page_of_a_balance_offers_no_button_to_those_who_may_only_look(desk:
     desk.open("balances_balance_change", alice.pk)
     desk.see("Last transactions")
     assert not desk.browser.find_elements(By.XPATH, "//button[contains(., 'econstruct') or contains(., 'Save')]")
+
+
+def test_a_person_asks_what_a_balance_was_and_has_it_watched(desk: Desk) -> None:
+    alice = wrong("@alice")
+    desk.sign_in("view_balancemonitor", "add_balancemonitor")
+    desk.open("balances_balance_change", alice.pk)
+    desk.see("Nobody watches this balance.")
+    desk.browser.find_element(By.NAME, "as_of").send_keys("01012100", Keys.TAB, "120000PM")
+    desk.press("Show")
+    desk.see("Applied by 2100-01-01 12:00:00 UTC")
+    assert "70000" in desk.browser.find_element(By.ID, "as-of").text
+    desk.follow("add one")
+    desk.see("@alice (USD)")
+    Select(desk.browser.find_element(By.NAME, "field")).select_by_visible_text("Balance")
+    Select(desk.browser.find_element(By.NAME, "operator")).select_by_visible_text("is at most")
+    desk.type("value", "0.29")
+    desk.type("precision", "100")
+    desk.type("description", "nearly empty")
+    desk.press("Save")
+    desk.see("was added successfully")
+    desk.open("balances_balance_change", alice.pk)
+    desk.follow("Balance is at most")
+    desk.see("nearly empty")
+    assert BalanceMonitor.objects.get().precise_value == 29
 
 
 def test_drift_is_swept_explained_planned_approved_by_a_second_person_applied_and_taken_back(desk: Desk) -> None:

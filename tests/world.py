@@ -11,6 +11,8 @@ from django.db import connection
 from django.db.models import F
 
 from balances.models import TOTALS, Balance, Ledger, Transaction
+from balances.monitoring import watch
+from balances.monitors import BalanceMonitor
 from balances.posting import Posting, open_balance, open_ledger, post_transaction
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.reconstruction import measure
@@ -127,3 +129,9 @@ def many_rows(balances: list[Balance], count: int, units: int = 100, prefix: str
         )
         # Dead rows of rolled-back tests are few, so VACUUM would leave their index entries and pages for later.
         cursor.execute("VACUUM (ANALYZE, INDEX_CLEANUP ON) transactions")
+
+
+def monitor(watched: Balance, field: str = "debit_balance", operator: str = ">", **fields: Any) -> BalanceMonitor:
+    """Watch for 250 major units at precision 100, unless told otherwise."""
+    given = {"value": Decimal(250), "precision": Decimal(100)} | fields
+    return watch(balance_id=watched.pk, field=field, operator=operator, **given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
@@ -48,13 +47,3 @@ class JSONWhateverIsAsked(BaseContentNegotiation):
         """Return the only renderer."""
         renderer = next(iter(renderers))
         return renderer, renderer.media_type
-
-
-def go_time(instant: datetime) -> str:
-    """Return an instant as RFC 3339, trailing zeros of the fraction removed, ``Z`` for UTC (conventions 5.2)."""
-    text = instant.isoformat()
-    head, offset = text[:19], text[19:]
-    fraction = ""
-    if offset.startswith("."):
-        fraction, offset = offset[:7].rstrip("0").rstrip("."), offset[7:]
-    return f"{head}{fraction}{'Z' if offset == '+00:00' else offset}"

@@ -16,9 +16,10 @@ from rest_framework import serializers
 
 from balances.amounts import short
 from balances.api.body import Strings
-from balances.api.rendering import ZERO_TIME, go_time
+from balances.api.rendering import ZERO_TIME
 from balances.exact_json import MAX_DIGITS
 from balances.holders import Identity
+from balances.instants import go_time
 from balances.keys import ApiKey
 from balances.models import Balance
 

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from balances.api import account_views, filter_views, identity_views, key_views, transaction_views, views
+from balances.api import (
+    account_views,
+    filter_views,
+    history_views,
+    identity_views,
+    key_views,
+    monitor_views,
+    transaction_views,
+    views,
+)
 
 urlpatterns = [
     path("", views.RootView.as_view()),
@@ -13,7 +22,11 @@ urlpatterns = [
     path("balances", views.BalancesView.as_view()),
     path("balances/filter", filter_views.FilterBalancesView.as_view()),
     path("balances/<str:balance_id>", views.BalanceView.as_view()),
+    path("balances/<str:balance_id>/at", history_views.BalanceAtView.as_view()),
     path("balances/indicator/<str:indicator>/currency/<str:currency>", views.IndicatorView.as_view()),
+    path("balance-monitors", monitor_views.MonitorsView.as_view()),
+    path("balance-monitors/<str:monitor_id>", monitor_views.MonitorView.as_view()),
+    path("balance-monitors/balances/<str:balance_id>", monitor_views.MonitorsOfBalanceView.as_view()),
     path("balances-snapshots", views.SnapshotsView.as_view()),
     path("transactions", transaction_views.TransactionsView.as_view()),
     path("transactions/filter", filter_views.FilterTransactionsView.as_view()),

@@ -54,7 +54,7 @@ class AskRejection(serializers.Serializer[Any]):
 
 
 class PlanAnswer(Answer):
-    """A plan: ``balances`` would be corrected; ``snapshots`` and ``monitors`` of theirs have seen the wrong totals."""
+    """A plan: ``balances`` would be corrected; ``snapshots`` keep their wrong totals, and ``monitors`` watch them."""
 
     plan_id = serializers.CharField()
     state = serializers.ChoiceField(choices=Plan.State.choices)

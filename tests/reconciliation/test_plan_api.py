@@ -156,6 +156,15 @@ def test_a_plan_is_made_approved_applied_read_and_taken_back(api: Client, approv
     assert Reconstruction.objects.get(undoes=record_id).outcome == "undone"
 
 
+def test_a_plan_says_how_many_monitors_watch_what_it_would_correct(api: Client) -> None:
+    alice, bob = drifted(2)
+    for watched in (alice, alice, bob, world.balance()):
+        world.monitor(watched)
+    plan = plan_of(api, alice, bob)
+    assert (plan["balances"], plan["monitors"]) == (2, 3)
+    assert api.get(f"/plans/{plan['plan_id']}").body["monitors"] == 3
+
+
 def test_the_list_is_paged_and_filtered_in_one_statement(
     api: Client, django_assert_num_queries: Callable[..., Any]
 ) -> None:

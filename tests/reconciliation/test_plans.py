@@ -236,8 +236,10 @@ def test_an_incomplete_source_is_refused_unless_somebody_says_so() -> None:
     with pytest.raises(NothingToCorrect, match="2 of these balances drift, and the source of each is known"):
         plan_for([archived, empty])
 
+    for watched in (wrong, archived, empty):
+        world.monitor(watched)
     plan = applied([wrong, archived, empty])
-    assert plan.balances == 1
+    assert (plan.balances, plan.monitors) == (1, 1)
     notes = dict(plan.items.values_list("balance_id", "note"))
     assert notes[archived.pk] == "Not corrected: rows archived away."
     assert notes[empty.pk] == "Not corrected: the balance has totals but no transactions."
@@ -281,9 +283,11 @@ def test_items_that_were_changed_after_the_approval_are_not_applied() -> None:
 @pytest.mark.django_db
 def test_a_correction_is_taken_back_once() -> None:
     (alice,) = drifted()
+    world.monitor(alice)
     applied([alice])
     record = Reconstruction.objects.get()
     first = propose_undo([record.pk], proposal())
+    assert first.monitors == 1
     with pytest.raises(CannotBeUndone, match=f"taken back by plan {first.pk}, which is open"):
         propose_undo([record.pk], proposal())
     apply(approve(first.pk, "bob", API).pk, "bob", API)
@@ -353,6 +357,8 @@ def test_a_plan_says_before_and_after_of_every_total_and_of_the_trial_balance() 
     (alice,) = drifted()
     (euro,) = drifted(credit=-3, currency="EUR")
     take_snapshot(alice)
+    for watched in (alice, alice, euro, world.balance()):
+        world.monitor(watched)
     plan = plan_for([alice, euro], ticket="OPS-7")
     item = plan.items.get(balance_id=alice.pk)
     assert (item.previous_credit_balance, item.recalculated_credit_balance) == (1007, 1000)
@@ -366,7 +372,7 @@ def test_a_plan_says_before_and_after_of_every_total_and_of_the_trial_balance() 
         "agrees": True,
     }
     assert plan.trial_balance["before"]["EUR"]["agrees"] is False
-    assert (plan.balances, plan.snapshots, plan.monitors, plan.ticket) == (2, 1, 0, "OPS-7")
+    assert (plan.balances, plan.snapshots, plan.monitors, plan.ticket) == (2, 1, 3, "OPS-7")
     assert plan.policy == (
         "A second person must approve: 5 minor units of EUR are more than 0 (LEDGER_FOUR_EYES_AMOUNTS); "
         "9 minor units of USD are more than 0 (LEDGER_FOUR_EYES_AMOUNTS); "
