@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -235,7 +236,7 @@ class TransactionAdmin(LedgerModelAdmin):
             {
                 "fields": (
                     "transaction_id",
-                    "parent",
+                    ("parent", "children"),
                     ("created", "effective"),
                     ("scheduled", "hash"),
                     "meta_data",
@@ -297,9 +298,20 @@ class TransactionAdmin(LedgerModelAdmin):
         return money(row.precise_amount)
 
     @display(description="Parent transaction")
-    def parent(self, row: Transaction) -> str:
-        """Show the id of the hold or the queued row that this one settles."""
-        return row.parent_transaction or "–"
+    def parent(self, row: Transaction) -> SafeString | str:
+        """Link to what this row came from; a split parent or a batch has no page."""
+        parent = Transaction.objects.filter(pk=row.parent_transaction).first() if row.parent_transaction else None
+        return link(parent, f"{parent.get_status_display()}: {parent}") if parent else row.parent_transaction or "–"
+
+    @display(description="What came of it")
+    def children(self, row: Transaction) -> SafeString | str:
+        """Link to the rows that came of this one: its outcome, its settlements, its refund."""
+        rows = Transaction.objects.filter(parent_transaction=row.pk, parent_transaction__gt="")
+        shown = [
+            (link(child, f"{child.get_status_display()}: {child}"),)
+            for child in rows.order_by("created_at", "pk")[:SHOWN_TRANSACTIONS]
+        ]
+        return format_html_join(mark_safe("<br>"), "{}", shown) or "–"
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, row: Transaction) -> str:

@@ -12,6 +12,7 @@ SECTIONS = {
     "Ledger": (
         ("Balances", "account_balance_wallet", "balances", "balance"),
         ("Transactions", "receipt_long", "balances", "transaction"),
+        ("Queue", "hourglass_top", "queueing", "entry"),
         ("Ledgers", "menu_book", "balances", "ledger"),
         ("Monitors", "notifications_active", "balances", "balancemonitor"),
         ("Identities", "badge", "balances", "identity"),

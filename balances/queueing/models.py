@@ -46,7 +46,8 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name = "waiting entry"
-        verbose_name_plural = "waiting entries"
+        verbose_name_plural = "queue"
+        permissions = (("apply_entry", "Can apply queued transactions before their turn"),)
         indexes = (
             # claim_entries.sql: what is due, in order.
             models.Index(fields=("due_at", "id"), name="entries_in_order"),
