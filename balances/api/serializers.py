@@ -15,7 +15,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from balances.amounts import short
-from balances.api.body import Strings
+from balances.api.body import Strings, Structs
 from balances.api.rendering import ZERO_TIME, go_time
 from balances.exact_json import MAX_DIGITS
 from balances.holders import Identity
@@ -140,6 +140,16 @@ class CreateBalance(serializers.Serializer[Any]):
         go_type = "model.CreateBalance"
 
 
+class Distribution(serializers.Serializer[Any]):
+    identifier = serializers.CharField(help_text="Balance id or @indicator")
+    distribution = serializers.CharField(required=False, help_text="A share such as 10%, an amount, or left")
+    precise_distribution = serializers.CharField(required=False, help_text="Minor units, or left")
+    transaction_id = serializers.CharField(required=False)
+
+    class Meta:
+        go_type = "model.Distribution"
+
+
 class RecordTransaction(serializers.Serializer[Any]):
     amount = serializers.DecimalField(None, None, required=False, help_text="Major units")
     precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
@@ -153,8 +163,8 @@ class RecordTransaction(serializers.Serializer[Any]):
         required=False, help_text="Balance id or @indicator"
     )
     destination = serializers.CharField(required=False, help_text="Balance id or @indicator")
-    sources = serializers.ListField(required=False)
-    destinations = serializers.ListField(required=False)
+    sources = Structs(Distribution, required=False)
+    destinations = Structs(Distribution, required=False)
     allow_overdraft = serializers.BooleanField(required=False)
     overdraft_limit = serializers.DecimalField(None, None, required=False, help_text="Major units")
     inflight = serializers.BooleanField(required=False)

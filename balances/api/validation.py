@@ -147,8 +147,8 @@ def _same_side_reason(fields: dict[str, Any]) -> str | None:
 
 
 def _names(fields: dict[str, Any], side: str) -> set[str]:
-    listed = {entry.get("identifier") for entry in fields.get(f"{side}s", ()) if isinstance(entry, dict)}
-    return {name for name in (fields.get(side), *listed) if isinstance(name, str) and name}
+    listed = {entry.get("identifier") for entry in fields.get(f"{side}s", ())}
+    return {name for name in (fields.get(side), *listed) if name}
 
 
 def _time_reason(fields: dict[str, Any], name: str) -> str | None:
