@@ -44,6 +44,11 @@ BLNK_TOKENIZATION_SECRET = environment.cipher_key(
 BLNK_SERVER_PORT = environment.number("BLNK_SERVER_PORT", 5001)
 MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_MB", 5) * 1024 * 1024
 
+# --- rate limit of the API, of one address to one path; proxies are believed about addresses only if they are named
+BLNK_RATE_LIMIT_RPS, BLNK_RATE_LIMIT_BURST = environment.rate_limit("BLNK_RATE_LIMIT_RPS", "BLNK_RATE_LIMIT_BURST")
+BLNK_RATE_LIMIT_CLEANUP_INTERVAL_SEC = environment.number("BLNK_RATE_LIMIT_CLEANUP_INTERVAL_SEC", 10_800, least=1)
+LEDGER_TRUSTED_PROXIES = environment.networks("LEDGER_TRUSTED_PROXIES")
+
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
 
@@ -98,7 +103,7 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
 ]
 MIDDLEWARE = [
-    "balances.api.gate.ApiGate",
+    "balances.api.gate.ApiGate",  # answers all that is not a page; what follows is for people
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
