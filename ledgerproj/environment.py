@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from ledgerproj.embedded.locks import held
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Misconfigured(SystemExit, ImproperlyConfigured):
@@ -42,6 +45,30 @@ def number(name: str, default: int, least: int = 0) -> int:
     if int(value) < least:
         raise Misconfigured(f"{name} must be at least {least}, not {value}.")
     return int(value)
+
+
+def rate_limit(rate_name: str, burst_name: str) -> tuple[float, int]:
+    """Return requests a second, and at once; one that is not given follows from the other (conventions 3.1).
+
+    Raises ``Misconfigured``.
+    """
+    given = text(rate_name)
+    if not re.fullmatch(r"(\d+(\.\d+)?)?", given, re.ASCII) or (given and not float(given)):
+        raise Misconfigured(f"{rate_name} must be a number above 0, such as 50 or 0.5, not {given!r}.")
+    if not given:
+        burst = number(burst_name, 10_000_000, least=1)
+        return burst / 2, burst
+    return float(given), number(burst_name, max(2 * int(float(given)), 1), least=1)
+
+
+def networks(name: str) -> list[Network]:
+    """Return the addresses and networks of a comma-separated variable; raise ``Misconfigured`` for anything else."""
+    try:
+        return [ipaddress.ip_network(entry) for entry in names(name, "")]
+    except ValueError as error:
+        raise Misconfigured(
+            f"{name} must name addresses or networks, such as 10.0.0.7,10.1.0.0/16: {error}."
+        ) from error
 
 
 def names(name: str, default: str) -> list[str]:

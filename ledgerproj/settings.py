@@ -50,6 +50,11 @@ MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_M
 # --- postings: whether what waits in the queue counts against what can be spent
 BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS = environment.flag("BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS", default=False)
 
+# --- rate limit of the API, of one address to one path; proxies are believed about addresses only if they are named
+BLNK_RATE_LIMIT_RPS, BLNK_RATE_LIMIT_BURST = environment.rate_limit("BLNK_RATE_LIMIT_RPS", "BLNK_RATE_LIMIT_BURST")
+BLNK_RATE_LIMIT_CLEANUP_INTERVAL_SEC = environment.number("BLNK_RATE_LIMIT_CLEANUP_INTERVAL_SEC", 10_800, least=1)
+LEDGER_TRUSTED_PROXIES = environment.networks("LEDGER_TRUSTED_PROXIES")
+
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
 
@@ -105,7 +110,7 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
 ]
 MIDDLEWARE = [
-    "balances.api.gate.ApiGate",
+    "balances.api.gate.ApiGate",  # answers all that is not a page; what follows is for people
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import simplejson
@@ -21,21 +21,25 @@ from rest_framework.request import Request
 
 from balances.api import times
 from balances.api.caller import principal
-from balances.exact_json import ExactDecoder, NumberOutOfRange, TooDeep
+from balances.api.json_in import Unreadable, first_value
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 DRAINED_CHUNKS = 256
 """Of 64 KiB each: 16 MiB of a body that is too large are read to its sender's end, no more."""
 GENERATED_BY = "BLNK_GENERATED_BY"
-SURROGATE = re.compile("[\ud800-\udfff]")
+
+Shape = type[serializers.Serializer[Any]]
 
 
 class MalformedBody(Exception):
     """The body is not the JSON that the route reads; answered with 400 ``GEN_MALFORMED_REQUEST``."""
 
-    def __init__(self, message: str, *, key: str = "error") -> None:
-        """Keep the message and the legacy key that carries it (conventions 7.1)."""
-        self.message, self.key = message, key
+    def __init__(self, message: str, *, key: str = "error", as_text: bool = False) -> None:
+        """Keep the message and the legacy key that carries it (conventions 7.1).
+
+        ``as_text`` is for the routes whose answer says ``text/plain``, though it is the same JSON (conventions 1).
+        """
+        self.message, self.key, self.as_text = message, key, as_text
         super().__init__(message)
 
 
@@ -55,13 +59,46 @@ class InvalidBody(Exception):
         super().__init__(self.message)
 
 
+class Mismatch(Unreadable):
+    """A value is of another type. On its way out of nested objects it learns where it stands."""
+
+    def __init__(self, what: str, go_type: str) -> None:
+        """Keep the word for what was sent, and the type that was wanted."""
+        self.what, self.go_type = what, go_type
+        self.struct, self.path = "", ""
+        super().__init__(what, go_type)
+
+    def lies_in(self, struct: str, field: str) -> None:
+        """Note the object around it: the path grows to the left, the innermost struct stays."""
+        self.struct = self.struct or struct
+        self.path = f"{field}.{self.path}" if self.path else field
+
+    def __str__(self) -> str:
+        where = f"{self.struct}.{self.path}"
+        return f"json: cannot unmarshal {self.what} into Go struct field {where} of type {self.go_type}"
+
+
 @dataclass(frozen=True)
 class Kind:
-    """How one Go type is read: its name in messages, whether a JSON value fits, and what becomes of it."""
+    """How one Go type is read: its name in messages, the types of JSON values that fit, what becomes of a value.
+
+    ``convert`` may refuse more; it raises ``Unreadable``.
+    """
 
     go_type: str
-    fits: Callable[[Any], bool]
-    read: Callable[[Any], Any] = lambda value: value
+    fits: frozenset[type]
+    convert: Callable[[Any], Any] | None = None
+
+    def read(self, value: Any) -> Any:
+        """Return what a JSON value, of which there are exact types alone, stands for. Raises ``Unreadable``."""
+        if type(value) not in self.fits:
+            raise Mismatch(word_for(value), self.go_type)
+        return value if self.convert is None else self.convert(value)
+
+
+def word_for(value: Any) -> str:
+    """Return the word for a JSON value in the decoder's messages."""
+    return {bool: "bool", str: "string", list: "array", dict: "object"}.get(type(value), "number")
 
 
 def parse_time(text: Any) -> datetime | None:
@@ -75,12 +112,29 @@ def parse_time(text: Any) -> datetime | None:
         return None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+def _big_integer(value: Any) -> int:
+    if type(value) is not int:
+        literal = str(value) if isinstance(value, Decimal) else simplejson.dumps(value, use_decimal=True)
+        raise Unreadable(f"math/big: cannot unmarshal {simplejson.dumps(literal)} into a *big.Int")
+    return value
 
 
-def _are_strings(value: Any) -> bool:
-    return isinstance(value, list) and all(item is None or isinstance(item, str) for item in value)
+def _time(value: Any) -> datetime:
+    instant = parse_time(value)
+    if instant is None:
+        raise Unreadable(times.why_not(value))
+    return instant
+
+
+def _strings(items: list[Any]) -> list[str]:
+    for item in items:
+        if not isinstance(item, str | None):
+            raise Mismatch(word_for(item), "string")
+    return [item or "" for item in items]
+
+
+NUMBER = frozenset({int, Decimal})
+ANYTHING = frozenset({bool, int, Decimal, str, list, dict})
 
 
 class Strings(serializers.ListField):
@@ -89,58 +143,94 @@ class Strings(serializers.ListField):
     child = serializers.CharField()
 
 
+class Structs(serializers.ListField):
+    """A list of objects, each read by a serializer of its own: ``Structs(Distribution)``.
+
+    ``null`` among them is an empty object, with ``pointers`` it is ``None``: the original keeps a list of structs, or
+    of pointers to them.
+    """
+
+    def __init__(self, shape: Shape, *, pointers: bool = False, **options: Any) -> None:
+        """Keep the serializer, and make the kind that reads by it."""
+        super().__init__(child=shape(), **options)
+        go_type = _go_type(shape)
+        self.kind = Kind(f"[]{'*' if pointers else ''}{go_type}", frozenset({list}), self._read)
+        self._struct, self._pointers = _struct_kind(shape), pointers
+
+    def _read(self, items: list[Any]) -> list[dict[str, Any] | None]:
+        read, pointers = self._struct.read, self._pointers
+        return [read(item) if item is not None else None if pointers else {} for item in items]
+
+
 KINDS: dict[type[serializers.Field[Any, Any, Any, Any]], Kind] = {
-    serializers.CharField: Kind("string", lambda value: isinstance(value, str)),
-    serializers.BooleanField: Kind("bool", lambda value: isinstance(value, bool)),
-    serializers.IntegerField: Kind("*big.Int", lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    serializers.DecimalField: Kind("float64", _is_number, Decimal),
-    serializers.DateTimeField: Kind("time.Time", lambda value: parse_time(value) is not None, parse_time),
-    serializers.DictField: Kind("map[string]interface {}", lambda value: isinstance(value, dict)),
-    Strings: Kind("[]string", _are_strings, lambda value: [item or "" for item in value]),
-    serializers.ListField: Kind("[]interface {}", lambda value: isinstance(value, list)),
+    serializers.CharField: Kind("string", frozenset({str})),
+    serializers.BooleanField: Kind("bool", frozenset({bool})),
+    serializers.IntegerField: Kind("*big.Int", ANYTHING, _big_integer),
+    serializers.DecimalField: Kind("float64", NUMBER, Decimal),
+    serializers.DateTimeField: Kind("time.Time", ANYTHING, _time),
+    serializers.DictField: Kind("map[string]interface {}", frozenset({dict})),
+    Strings: Kind("[]string", frozenset({list}), _strings),
+    serializers.ListField: Kind("[]interface {}", frozenset({list})),
 }
 
 
-def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: str = "error") -> dict[str, Any]:
+def decode(
+    request: Request, shape: Shape, *, key: str = "error", prefix: str = "", as_text: bool = False
+) -> dict[str, Any]:
     """Return the fields of a request's JSON body by name; absent and ``null`` ones are left out.
 
-    ``shape`` declares the fields, its ``Meta.go_type`` names it in messages. Raises ``MalformedBody``
-    under ``key``.
+    ``shape`` declares the fields, its ``Meta.go_type`` names it in messages. Raises ``MalformedBody`` with ``key``
+    and ``as_text``, its message behind ``prefix``.
     """
     try:
-        text = request._request.body.decode(errors="replace")
-    except RequestDataTooBig as error:
-        _drain(request._request)
-        raise MalformedBody("http: request body too large", key=key) from error
-    value = _first_value(text, key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        go_type = getattr(shape, "Meta").go_type  # noqa: B009 - the stubs know no Meta
-        raise MalformedBody(f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}", key=key)
-    _name_the_key(value, request._request)
-    return read_fields(value, shape, key=key)
+        body = _object(request._request, shape)
+        _name_the_key(body, request._request)
+        return read_fields(body, shape)
+    except Unreadable as error:
+        raise MalformedBody(f"{prefix}{error}", key=key, as_text=as_text) from error
 
 
-def read_fields(
-    value: dict[str, Any], shape: type[serializers.Serializer[Any]], *, key: str = "error", path: str = ""
-) -> dict[str, Any]:
-    """Return the fields of a JSON object by name. ``path`` leads to it in messages. Raises ``MalformedBody``."""
+def read_fields(value: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    """Return the fields of a JSON object by name. Raises ``Unreadable``."""
     fields = _fields_of(shape)
     decoded: dict[str, Any] = {}
     for given, item in value.items():
-        if item is None or given.lower() not in fields:
+        if item is None:
             continue
-        field, kind = fields[given.lower()]
-        if not kind.fits(item):
-            raise MalformedBody(_mismatch(item, f"{_struct(shape)}.{path}{field}", kind), key=key)
-        decoded[field] = kind.read(item)
+        found = fields.get(given) or fields.get(given.lower())
+        if found is None:
+            continue
+        name, kind = found
+        try:
+            decoded[name] = kind.read(item)
+        except Mismatch as mismatch:
+            mismatch.lies_in(_go_type(shape).rpartition(".")[2], name)
+            raise
     return decoded
 
 
-def _struct(shape: type[serializers.Serializer[Any]]) -> str:
-    """Return the Go name of a shape, without its package."""
-    return str(getattr(shape, "Meta").go_type).rpartition(".")[2]  # noqa: B009 - the stubs know no Meta
+def _object(request: HttpRequest, shape: Shape) -> dict[str, Any]:
+    """Return the JSON object that a body holds; ``null`` is an empty one. Raises ``Unreadable``."""
+    value = first_value(_text(request))
+    if isinstance(value, dict | None):
+        return value or {}
+    raise Unreadable(f"json: cannot unmarshal {word_for(value)} into Go value of type {_go_type(shape)}")
+
+
+def _text(request: HttpRequest) -> str:
+    """Return a request's body. Raises ``Unreadable`` where it is too large."""
+    try:
+        return request.body.decode(errors="replace")
+    except RequestDataTooBig as error:
+        _drain(request)
+        raise Unreadable("http: request body too large") from error
+
+
+def _drain(request: HttpRequest) -> None:
+    """Read on a little, so that a client in the middle of sending gets our answer and no broken pipe."""
+    for _ in range(DRAINED_CHUNKS):
+        if not request.read(64 * 1024):
+            return
 
 
 def _name_the_key(body: dict[str, Any], request: HttpRequest) -> None:
@@ -152,90 +242,21 @@ def _name_the_key(body: dict[str, Any], request: HttpRequest) -> None:
         body["meta_data"] = (given if isinstance(given, dict) else {}) | {GENERATED_BY: api_key_id}
 
 
-def _drain(request: HttpRequest) -> None:
-    """Read on a little, so that a client in the middle of sending gets our answer and no broken pipe."""
-    for _ in range(DRAINED_CHUNKS):
-        if not request.read(64 * 1024):
-            return
-
-
 @cache
-def _fields_of(shape: type[serializers.Serializer[Any]]) -> dict[str, tuple[str, Kind]]:
+def _fields_of(shape: Shape) -> dict[str, tuple[str, Kind]]:
     return {field.lower(): (field, _kind_for(declared)) for field, declared in shape().fields.items()}
 
 
 def _kind_for(declared: serializers.Field[Any, Any, Any, Any]) -> Kind:
+    if isinstance(declared, serializers.Serializer):
+        return _struct_kind(type(declared))
     own: Kind | None = getattr(declared, "kind", None)
     return own or next(KINDS[base] for base in type(declared).__mro__ if base in KINDS)
 
 
-def kind_of(value: Any) -> str:
-    """Return the word for a JSON value in the decoder's messages."""
-    for kind, types in (("bool", bool), ("string", str), ("array", list), ("object", dict)):
-        if isinstance(value, types):
-            return kind
-    return "number"
+def _struct_kind(shape: Shape) -> Kind:
+    return Kind(_go_type(shape), frozenset({dict}), partial(read_fields, shape=shape))
 
 
-def _mismatch(item: Any, where: str, kind: Kind) -> str:
-    if kind.go_type == "*big.Int":
-        return f"math/big: cannot unmarshal {simplejson.dumps(str(item))} into a *big.Int"
-    if kind.go_type == "time.Time":
-        return times.why_not(item)
-    go_type = kind.go_type
-    if go_type == "[]string" and isinstance(item, list):
-        item, go_type = next(each for each in item if not isinstance(each, str | None)), "string"
-    what = f"number {str(item).lower().replace('+', '')}" if go_type == "int" and _is_number(item) else kind_of(item)
-    return f"json: cannot unmarshal {what} into Go struct field {where} of type {go_type}"
-
-
-def _first_value(text: str, key: str) -> Any:
-    """Return the first JSON value of a text; what follows it is ignored, as in the original."""
-    stripped = text.lstrip(" \t\r\n")
-    if not stripped:
-        raise MalformedBody("EOF", key=key)
-    if stripped.startswith("\ufeff"):  # our decoder would pass over a byte order mark
-        raise MalformedBody("invalid character 'ï' looking for beginning of value", key=key)
-    try:
-        value, _ = ExactDecoder().raw_decode(stripped)
-    except simplejson.JSONDecodeError as error:
-        raise MalformedBody(_syntax_error(stripped, error), key=key) from error
-    except NumberOutOfRange as error:
-        raise MalformedBody(
-            f"json: cannot unmarshal number {error.literal} into Go value of type float64", key=key
-        ) from error
-    except (RecursionError, TooDeep) as error:
-        raise MalformedBody("invalid character '[' exceeded max depth", key=key) from error
-    return _storable(value, key) if "\\u" in stripped or "\x00" in stripped else value
-
-
-def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> str:
-    """Say what the original's decoder says of the same text."""
-    position = error.pos
-    if position >= len(text) or error.msg.startswith("Unterminated"):
-        return "unexpected EOF"
-    expected = {
-        "Expecting value": "looking for beginning of value",
-        "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
-        "Expecting ':' delimiter": "after object key",
-        "Expecting ',' delimiter": "after object key:value pair",
-        "Invalid control character": "in string literal",
-        "Invalid \\": "in string escape code",
-    }
-    where = next((words for start, words in expected.items() if error.msg.startswith(start)), "in literal")
-    if text[position] == "," and where == "in literal":
-        return "invalid character '}' looking for beginning of object key string"  # a trailing comma
-    return f"invalid character {text[position]!r} {where}"
-
-
-def _storable(value: Any, key: str) -> Any:
-    """Return a value whose strings PostgreSQL can store: lone surrogates replaced, as Go does; NUL refused."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise MalformedBody("a string contains the character \\u0000, which cannot be stored", key=key)
-        return SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_storable(item, key) for item in value]
-    if isinstance(value, dict):
-        return {_storable(name, key): _storable(item, key) for name, item in value.items()}
-    return value
+def _go_type(shape: Shape) -> str:
+    return str(getattr(shape, "Meta").go_type)  # noqa: B009 - the stubs know no Meta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
+from balances.api.addresses import client_address
 from balances.exceptions import LedgerError
 from balances.principals import Principal
 from balances.signals import refused
@@ -38,5 +39,5 @@ def tell_refusal(request: HttpRequest, caller: Principal, error: LedgerError) ->
         door="api",
         what=f"{request.method} {request.path}",
         why=f"{error.code}: {error.message}",
-        address=request.META.get("REMOTE_ADDR", ""),
+        address=client_address(request),
     )

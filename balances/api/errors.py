@@ -20,56 +20,50 @@ logger = logging.getLogger(__name__)
 
 FORBIDDEN = 403
 STATUSES = {
-    "GEN_MALFORMED_REQUEST": 400,
-    "GEN_VALIDATION_ERROR": 400,
-    "GEN_BAD_REQUEST": 400,
-    "APIKEY_OWNER_REQUIRED": 400,
-    "TXN_INSUFFICIENT_FUNDS": 400,
-    "TXN_VALIDATION_ERROR": 400,
-    "BAL_INVALID_TIMESTAMP": 400,
-    "META_INVALID_ENTITY_ID": 400,
-    "TXN_INVALID_AMOUNT": 400,
-    "TXN_NOT_INFLIGHT": 400,
-    "TXN_COMMIT_AMOUNT_EXCEEDED": 400,
-    "TXN_INVALID_STATUS_ACTION": 400,
-    "TXN_BULK_EMPTY": 400,
-    "TXN_BULK_LIMIT_EXCEEDED": 400,
-    "IDT_VALIDATION_ERROR": 400,
-    "IDT_FIELD_NOT_TOKENIZABLE": 400,
-    "IDT_FIELD_NOT_TOKENIZED": 400,
-    "IDT_FIELD_NOT_FOUND": 400,
-    "AUTH_MISSING_API_KEY": 401,
-    "AUTH_INVALID_API_KEY": 401,
-    "AUTH_EXPIRED_API_KEY": 401,
-    "AUTH_MISSING_PRINCIPAL": 401,
-    "AUTH_METRICS_TOKEN_REQUIRED": 401,
-    "AUTH_INVALID_BEARER_TOKEN": 401,
-    "AUTH_METRICS_DISABLED": 403,
-    "AUTH_INSUFFICIENT_PERMISSIONS": 403,
-    "AUTH_UNKNOWN_RESOURCE": 403,
-    "AUTH_CROSS_OWNER_ACCESS": 403,
-    "AUTH_SCOPE_ESCALATION": 403,
-    "IDT_TOKENIZATION_DISABLED": 403,
-    "APIKEY_NOT_FOUND": 404,
-    "GEN_NOT_FOUND": 404,
-    "LGR_NOT_FOUND": 404,
-    "BAL_NOT_FOUND": 404,
-    "BAL_MONITOR_NOT_FOUND": 404,
-    "TXN_NOT_FOUND": 404,
-    "META_ENTITY_NOT_FOUND": 404,
-    "IDT_NOT_FOUND": 404,
-    "ACC_NOT_FOUND": 404,
-    "GEN_CONFLICT": 409,
-    "IDT_FIELD_ALREADY_TOKENIZED": 409,
-    "ACC_DUPLICATE": 409,
-    "TXN_DUPLICATE_REFERENCE": 409,
-    "TXN_ALREADY_COMMITTED": 409,
-    "TXN_ALREADY_VOIDED": 409,
-    "GEN_RESOURCE_LOCKED": 423,
-    "GEN_RATE_LIMITED": 429,
-    "GEN_INTERNAL": 500,
-    "GEN_NOT_IMPLEMENTED": 501,
+    code: status
+    for status, codes in {
+        400: """
+            GEN_MALFORMED_REQUEST GEN_VALIDATION_ERROR GEN_MISSING_PARAMETER GEN_BAD_REQUEST
+            APIKEY_OWNER_REQUIRED APIKEY_INVALID
+            TXN_INSUFFICIENT_FUNDS TXN_INVALID_AMOUNT TXN_PRECISION_NOT_INTEGER TXN_INVALID_DISTRIBUTION
+            TXN_NOT_INFLIGHT TXN_COMMIT_AMOUNT_EXCEEDED TXN_INVALID_STATUS_ACTION TXN_BULK_EMPTY
+            TXN_BULK_LIMIT_EXCEEDED TXN_VALIDATION_ERROR
+            BAL_INVALID_TIMESTAMP BAL_VALIDATION_ERROR
+            IDT_VALIDATION_ERROR IDT_FIELD_NOT_TOKENIZABLE IDT_FIELD_NOT_TOKENIZED IDT_FIELD_NOT_FOUND
+            RECON_UPLOAD_FAILED RECON_UPLOAD_URL_INVALID RECON_UPLOAD_HOST_NOT_ALLOWED RECON_RULE_INVALID
+            RECON_MATCHING_RULES_REQUIRED RECON_EXTERNAL_TXNS_REQUIRED
+            META_UNSUPPORTED_ENTITY META_INVALID_ENTITY_ID HOOK_INVALID SRCH_QUERY_INVALID
+        """,
+        401: """
+            AUTH_MISSING_API_KEY AUTH_INVALID_API_KEY AUTH_EXPIRED_API_KEY AUTH_MISSING_PRINCIPAL
+            AUTH_METRICS_TOKEN_REQUIRED AUTH_INVALID_BEARER_TOKEN
+        """,
+        403: """
+            AUTH_INSUFFICIENT_PERMISSIONS AUTH_UNKNOWN_RESOURCE AUTH_MASTER_KEY_REQUIRED AUTH_CROSS_OWNER_ACCESS
+            AUTH_SCOPE_ESCALATION AUTH_METRICS_DISABLED IDT_TOKENIZATION_DISABLED
+        """,
+        404: """
+            GEN_NOT_FOUND APIKEY_NOT_FOUND TXN_NOT_FOUND BAL_NOT_FOUND BAL_HISTORY_NOT_FOUND BAL_MONITOR_NOT_FOUND
+            LGR_NOT_FOUND ACC_NOT_FOUND IDT_NOT_FOUND RECON_NOT_FOUND RECON_RULE_NOT_FOUND META_ENTITY_NOT_FOUND
+            HOOK_NOT_FOUND SRCH_REINDEX_NOT_STARTED
+        """,
+        409: """
+            GEN_CONFLICT TXN_DUPLICATE_REFERENCE TXN_ALREADY_COMMITTED TXN_ALREADY_VOIDED LGR_DUPLICATE ACC_DUPLICATE
+            IDT_FIELD_ALREADY_TOKENIZED SRCH_REINDEX_IN_PROGRESS
+        """,
+        413: "GEN_PAYLOAD_TOO_LARGE",
+        423: "GEN_RESOURCE_LOCKED",
+        429: "GEN_RATE_LIMITED",
+        500: """
+            GEN_INTERNAL ACC_GENERATION_FAILED RECON_UPLOAD_PROCESSING_FAILED RECON_START_FAILED HOOK_OPERATION_FAILED
+            SRCH_FAILED ADMIN_BACKUP_FAILED
+        """,
+        501: "GEN_NOT_IMPLEMENTED",
+        503: "QUEUE_BACKPRESSURE",
+    }.items()
+    for code in codes.split()
 }
+"""Code to status (conventions 7.5); only GEN_NOT_IMPLEMENTED is ours, for what this server does not do yet."""
 
 
 def error_body(code: str, message: str, *, details: Any = None, key: str = "error") -> dict[str, Any]:
@@ -92,7 +86,8 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
         case MethodNotAllowed() | Http404():
             return not_found()
         case MalformedBody():
-            return _response("GEN_MALFORMED_REQUEST", error.message, key=error.key)
+            content_type = "text/plain; charset=utf-8" if error.as_text else None
+            return _response("GEN_MALFORMED_REQUEST", error.message, key=error.key, content_type=content_type)
         case InvalidBody():
             return _response(error.code, error.message, details=error.details, key="errors")
         case InvalidFilterParameters():
@@ -111,5 +106,8 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
             return _response("GEN_INTERNAL", "internal server error")
 
 
-def _response(code: str, message: str, *, details: Any = None, key: str = "error") -> Response:
-    return Response(error_body(code, message, details=details, key=key), status=STATUSES[code])
+def _response(
+    code: str, message: str, *, details: Any = None, key: str = "error", content_type: str | None = None
+) -> Response:
+    body = error_body(code, message, details=details, key=key)
+    return Response(body, status=STATUSES[code], content_type=content_type)

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
+from django.core.handlers.exception import convert_exception_to_response
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import resolve
@@ -22,6 +23,8 @@ from balances import exceptions, keyring
 from balances.api import permissions
 from balances.api.caller import admit, tell_refusal
 from balances.api.errors import STATUSES, error_body, not_found
+from balances.api.rate_limit import RateLimiter, bucket_of, headers_of
+from balances.api.views import ApiView
 from balances.exact_json import dumps
 from balances.exceptions import LedgerError
 from balances.keys import ApiKey
@@ -40,32 +43,62 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+TOO_MANY = "You have reached maximum request limit."
 STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 
 class ApiGate:
-    """Middleware that lets a request pass to the API only with a valid key, and denies by default."""
+    """Middleware that answers whatever is not a page: only with a valid key, within the rate limit, deny by default.
+
+    What follows it in ``MIDDLEWARE`` serves people: sessions, forms and static files are nothing to an API request.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Keep the next layer."""
-        self.get_response = get_response
+        """Keep the layers of the pages, and start with full buckets."""
+        self.answer_by_page = get_response
+        self.answer_by_route: Any = convert_exception_to_response(_answer_by_route)
+        self.limiter = RateLimiter(
+            rate=settings.BLNK_RATE_LIMIT_RPS,
+            burst=settings.BLNK_RATE_LIMIT_BURST,
+            idle_seconds=settings.BLNK_RATE_LIMIT_CLEANUP_INTERVAL_SEC,
+        )
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Redirect, refuse or pass on; then put the contract's headers on the answer."""
+        """Answer by a page, or as the contract orders it: redirect, limit the rate, add headers, check the key."""
         if request.path.split("/", 2)[1] in PAGES:
-            return _nothing_unstorable(request) or self.get_response(request)
-        redirect = _without_trailing_slash(request)
-        if redirect is not None:
-            return redirect
+            return _nothing_unstorable(request) or self.answer_by_page(request)
+        return _without_trailing_slash(request) or self._within_limit(request)
+
+    def _within_limit(self, request: HttpRequest) -> HttpResponse:
+        """Take a token for the request and answer, or refuse where none is left (conventions 3.1)."""
+        left = self.limiter.take(*bucket_of(request))
+        response = _error("GEN_RATE_LIMITED", TOO_MANY) if left is None else self._with_headers(request)
+        for header, value in headers_of(self.limiter, request, left):
+            response.headers[header] = value
+        response.headers["Content-Length"] = str(len(response.content))
+        return response
+
+    def _with_headers(self, request: HttpRequest) -> HttpResponse:
+        """Refuse or answer, with the headers of conventions 3."""
         response = _refusal(request)
         if response is None:
             _take_in_chunks(request)
-            response = _in_contract(self.get_response(request))
+            response = _in_contract(self.answer_by_route(request))
         for header, value in HEADERS.items():
             response.headers[header] = value
-        if request.is_secure() or request.headers.get("X-Forwarded-Proto", "").lower() == "https":
+        if request.is_secure() or request.META.get("HTTP_X_FORWARDED_PROTO", "").lower() == "https":
             response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
         return response
+
+
+def _answer_by_route(request: HttpRequest) -> HttpResponse:
+    """Return what the route of a path answers. Raises ``Http404`` where there is none, or it is none of the API's."""
+    match = request.resolver_match = resolve(request.path_info)
+    if not issubclass(getattr(match.func, "cls", object), ApiView):
+        raise Http404
+    response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+    render = getattr(response, "render", None)
+    return render() if render else response
 
 
 def _nothing_unstorable(request: HttpRequest) -> HttpResponse | None:
@@ -115,7 +148,7 @@ def _caller(request: HttpRequest) -> Principal:
     """Return who asks, if that one may (conventions 2.2). Raises a ``LedgerError`` with the contract's code."""
     if not settings.BLNK_SERVER_SECURE or request.path in OPEN:
         return ANYBODY
-    given = request.headers.get("X-Blnk-Key", "")
+    given = request.META.get("HTTP_X_BLNK_KEY", "")
     if not given:
         raise exceptions.MissingApiKey
     master = settings.BLNK_SERVER_SECRET_KEY
@@ -157,7 +190,8 @@ def _take_in_chunks(request: HttpRequest) -> None:
 
     Not before the key is checked: a stranger who sends slowly would hold a thread of the server.
     """
-    if request.headers.get("Transfer-Encoding", "").lower() == "chunked" and not request.META.get("CONTENT_LENGTH"):
+    chunked = request.META.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
+    if chunked and not request.META.get("CONTENT_LENGTH"):
         body = request.META["wsgi.input"].read(settings.MAX_REQUEST_BODY_BYTES + 1)
         request.META["CONTENT_LENGTH"] = str(len(body))
         request._stream = io.BytesIO(body)

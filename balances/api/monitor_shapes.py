@@ -6,16 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.api.body import Kind, read_fields
 from balances.api.serializers import Answer, Instant, MinorUnits, Number
 from balances.monitors import BalanceMonitor, Operator, Watched
-
-PATH = "condition."
-"""What leads to the fields of a condition, in messages."""
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
 
 
 class MonitorCondition(serializers.Serializer[Any]):
@@ -25,8 +17,6 @@ class MonitorCondition(serializers.Serializer[Any]):
     operator = serializers.CharField(help_text=" ".join(Operator.values))
     value = serializers.DecimalField(None, None, help_text="Major units; may be a fraction of any size")
     precision = serializers.DecimalField(None, None, help_text="Minor units in a major one; 100 is two decimals")
-
-    kind = Kind("model.MonitorCondition", _is_object, lambda value: read_fields(value, MonitorCondition, path=PATH))
 
     class Meta:
         go_type = "model.MonitorCondition"
@@ -38,8 +28,6 @@ class AlertCondition(MonitorCondition):
     value = serializers.DecimalField(None, None, required=False, help_text="Major units; 0 if left out")
     precision = serializers.DecimalField(None, None, required=False, help_text="As it is if left out")
     precise_value = serializers.IntegerField(required=False, help_text="Accepted and dropped: it is computed")
-
-    kind = Kind("model.AlertCondition", _is_object, lambda value: read_fields(value, AlertCondition, path=PATH))
 
     class Meta:
         go_type = "model.AlertCondition"

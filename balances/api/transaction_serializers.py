@@ -6,9 +6,19 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.api.body import Strings
+from balances.api.body import Strings, Structs
 from balances.api.serializers import Answer, Instant, Metadata, MinorUnits, Number
 from balances.models import Transaction
+
+
+class Distribution(serializers.Serializer[Any]):
+    identifier = serializers.CharField(help_text="Balance id or @indicator")
+    distribution = serializers.CharField(required=False, help_text="A share such as 10%, an amount, or left")
+    precise_distribution = serializers.CharField(required=False, help_text="Minor units, or left")
+    transaction_id = serializers.CharField(required=False)
+
+    class Meta:
+        go_type = "model.Distribution"
 
 
 class RecordTransaction(serializers.Serializer[Any]):
@@ -24,8 +34,8 @@ class RecordTransaction(serializers.Serializer[Any]):
         required=False, help_text="Balance id or @indicator"
     )
     destination = serializers.CharField(required=False, help_text="Balance id or @indicator")
-    sources = serializers.ListField(required=False)
-    destinations = serializers.ListField(required=False)
+    sources = Structs(Distribution, required=False)
+    destinations = Structs(Distribution, required=False)
     allow_overdraft = serializers.BooleanField(required=False)
     overdraft_limit = serializers.DecimalField(None, None, required=False, help_text="Major units")
     inflight = serializers.BooleanField(required=False)
@@ -43,7 +53,9 @@ class RecordTransaction(serializers.Serializer[Any]):
 
 
 class BulkTransactions(serializers.Serializer[Any]):
-    transactions = serializers.ListField(help_text="1 to 10,000 transactions, as POST /transactions takes them")
+    transactions = Structs(
+        RecordTransaction, pointers=True, help_text="1 to 10,000 transactions, as POST /transactions takes them"
+    )
     inflight = serializers.BooleanField(required=False, help_text="Stands for what each transaction says")
     skip_queue = serializers.BooleanField(required=False, help_text="Stands for what each transaction says")
     atomic = serializers.BooleanField(required=False, help_text="All of it, or nothing")
@@ -65,15 +77,6 @@ class UpdateInflight(serializers.Serializer[Any]):
         go_type = "model.InflightUpdate"
 
 
-class BulkCommit(serializers.Serializer[Any]):
-    transactions = serializers.ListField(help_text="1 to 100 of transaction_id, amount, precise_amount")
-    skip_queue = serializers.BooleanField(required=False)
-    dry_run = serializers.BooleanField(required=False)
-
-    class Meta:
-        go_type = "model.BulkInflightCommitRequest"
-
-
 class CommitItem(serializers.Serializer[Any]):
     transaction_id = serializers.CharField()
     amount = serializers.DecimalField(None, None, required=False, help_text="Major units; nothing: all that remains")
@@ -81,6 +84,15 @@ class CommitItem(serializers.Serializer[Any]):
 
     class Meta:
         go_type = "model.BulkInflightCommitItem"
+
+
+class BulkCommit(serializers.Serializer[Any]):
+    transactions = Structs(CommitItem, help_text="1 to 100 holds")
+    skip_queue = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False)
+
+    class Meta:
+        go_type = "model.BulkInflightCommitRequest"
 
 
 class BulkVoid(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from balances import exceptions, posting_exceptions
 from balances.api import durations, listing, serializers, transaction_serializers, transaction_shapes, validation
-from balances.api.body import MalformedBody, decode, read_fields
+from balances.api.body import MalformedBody, decode
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of
 from balances.api.views import REFUSED, ApiView
@@ -68,12 +68,10 @@ class BulkView(ApiView):
     @extend_schema(request=transaction_serializers.BulkTransactions, responses={201: dict, 202: dict} | REFUSED)
     def post(self, request: Request) -> Response:
         """Record up to 10,000 transactions in order."""
-        fields = decode(request, transaction_serializers.BulkTransactions)
+        fields = decode(
+            request, transaction_serializers.BulkTransactions, prefix="Invalid request body: ", as_text=True
+        )
         _refuse_dry_run(fields)
-        fields["transactions"] = [
-            None if item is None else read_fields(item, transaction_serializers.RecordTransaction)
-            for item in fields.get("transactions", [])
-        ]
         batch = Batch(
             batch_id=new_batch_id(),
             postings=validation.postings_from(fields),
@@ -117,7 +115,7 @@ class InflightView(ApiView):
     @extend_schema(request=transaction_serializers.UpdateInflight, responses=CHANGED)
     def put(self, request: Request, transaction_id: str) -> Response:
         """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
-        fields = decode(request, transaction_serializers.UpdateInflight)
+        fields = decode(request, transaction_serializers.UpdateInflight, as_text=True)
         _refuse_dry_run(fields)
         asked = Settlement(
             transaction_id=transaction_id, action=validation.settlement_action(fields), part=_part(fields)
@@ -132,7 +130,7 @@ class BulkCommitView(ApiView):
     @extend_schema(request=transaction_serializers.BulkCommit, responses={200: dict} | REFUSED)
     def post(self, request: Request) -> Response:
         """Commit up to 100 holds."""
-        fields = decode(request, transaction_serializers.BulkCommit)
+        fields = decode(request, transaction_serializers.BulkCommit, as_text=True)
         _refuse_dry_run(fields)
         items = validation.commit_items(fields)
         asked = [Settlement(transaction_id=item["transaction_id"], action="commit", part=_part(item)) for item in items]
@@ -143,7 +141,7 @@ class BulkVoidView(ApiView):
     @extend_schema(request=transaction_serializers.BulkVoid, responses={200: dict} | REFUSED)
     def post(self, request: Request) -> Response:
         """Void up to 100 holds."""
-        fields = decode(request, transaction_serializers.BulkVoid)
+        fields = decode(request, transaction_serializers.BulkVoid, as_text=True)
         _refuse_dry_run(fields)
         ids = validation.void_ids(fields)
         asked = [Settlement(transaction_id=transaction_id, action="void") for transaction_id in ids]

@@ -10,6 +10,7 @@ from balances.api import (
     key_views,
     monitor_views,
     transaction_views,
+    unserved_views,
     views,
 )
 
@@ -53,5 +54,16 @@ urlpatterns = [
     path("mocked-account", account_views.MockedAccountView.as_view()),
     path("api-keys", key_views.ApiKeysView.as_view()),
     path("api-keys/<str:api_key_id>", key_views.ApiKeyView.as_view()),
+    path("search/reindex", unserved_views.ReindexView.as_view()),
+    path("search/<str:collection>", unserved_views.SearchView.as_view()),
+    path("multi-search", unserved_views.MultiSearchView.as_view()),
+    path("backup", unserved_views.BackupView.as_view()),
+    path("backup-s3", unserved_views.BackupToBucketView.as_view()),
+    path("reconciliation/upload", unserved_views.ReconciliationStepView.as_view()),
+    path("reconciliation/start", unserved_views.ReconciliationStepView.as_view()),
+    path("reconciliation/start-instant", unserved_views.ReconciliationStepView.as_view()),
+    path("reconciliation/matching-rules", unserved_views.ReconciliationStepView.as_view()),
+    path("reconciliation/matching-rules/<str:rule_id>", unserved_views.MatchingRuleView.as_view()),
+    path("reconciliation/<str:reconciliation_id>", unserved_views.ReconciliationView.as_view()),
     path("<str:entity_id>/metadata", views.MetadataView.as_view()),
 ]

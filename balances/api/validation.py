@@ -146,7 +146,7 @@ def settlement_action(fields: dict[str, Any]) -> Action:
 
 def commit_items(fields: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the items of a bulk commit (transactions 7.4). Raises ``BulkEmpty`` or ``BulkTooLarge``."""
-    return [{"transaction_id": ""} | (item or {}) for item in _listed(fields, "transactions", MOST_SETTLEMENTS)]
+    return [{"transaction_id": ""} | item for item in _listed(fields, "transactions", MOST_SETTLEMENTS)]
 
 
 def void_ids(fields: dict[str, Any]) -> list[str]:
@@ -213,8 +213,8 @@ def _same_side_reason(fields: dict[str, Any]) -> str | None:
 
 
 def _names(fields: dict[str, Any], side: str) -> set[str]:
-    listed = {entry.get("identifier") for entry in fields.get(f"{side}s", ()) if isinstance(entry, dict)}
-    return {name for name in (fields.get(side), *listed) if isinstance(name, str) and name}
+    listed = {entry.get("identifier") for entry in fields.get(f"{side}s", ())}
+    return {name for name in (fields.get(side), *listed) if name}
 
 
 def _time_reason(fields: dict[str, Any], name: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.http import Http404
+from django.http import Http404, HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
@@ -37,6 +37,14 @@ class ApiView(APIView):
         if not is_admitted(request._request):
             raise Http404
         super().initial(request, *args, **kwargs)
+
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+        """Answer as to an unknown path; to ``POST /{anything}/metadata`` as its own route does (conventions 1.1)."""
+        match request.method, request._request.path.split("/"):
+            case "POST", ["", entity_id, "metadata"]:
+                answered: HttpResponseBase = MetadataView.as_view()(request._request, entity_id=entity_id)
+                return answered
+        raise Http404
 
     @property
     def default_response_headers(self) -> dict[str, str]:

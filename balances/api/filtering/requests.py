@@ -8,33 +8,35 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from balances.api.body import Kind, MalformedBody, decode, kind_of, read_fields
+from balances.api.body import ANYTHING, NUMBER, Kind, MalformedBody, Mismatch, Structs, decode
 from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, InvalidFilterRequest, from_fields
 
 MOST, OTHERWISE = 100, 20
 """A limit that is not from 1 to 100 turns into 20."""
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and -LARGEST - 1 <= value <= LARGEST
+def _whole(value: Any) -> int:
+    if type(value) is not int or not -LARGEST - 1 <= value <= LARGEST:
+        raise Mismatch(f"number {str(value).lower().replace('+', '')}", "int")
+    return value
 
 
 class Whole(serializers.IntegerField):
     """A Go ``int``."""
 
-    kind = Kind("int", _is_int)
+    kind = Kind("int", NUMBER, _whole)
 
 
 class Operator(serializers.ChoiceField):
     """One of the twelve words; which of them, the filters check."""
 
-    kind = Kind("filter.Operator", lambda value: isinstance(value, str))
+    kind = Kind("filter.Operator", frozenset({str}))
 
 
 class AnyValue(serializers.JSONField):
     """Any JSON."""
 
-    kind = Kind("interface {}", lambda value: True)
+    kind = Kind("interface {}", ANYTHING)
 
 
 class QueryFilter(serializers.Serializer[Any]):
@@ -49,25 +51,8 @@ class QueryFilter(serializers.Serializer[Any]):
         go_type = "filter.QueryFilter"
 
 
-def _read_filters(items: list[Any]) -> list[dict[str, Any]]:
-    for item in items:
-        if not isinstance(item, dict | None):
-            raise MalformedBody(
-                f"json: cannot unmarshal {kind_of(item)} into Go struct field FilterRequest.filters "
-                "of type filter.QueryFilter"
-            )
-    return [read_fields(item or {}, QueryFilter, path="filters.") for item in items]
-
-
-class QueryFilters(serializers.ListField):
-    """A list of conditions."""
-
-    child = QueryFilter()
-    kind = Kind("[]filter.QueryFilter", lambda value: isinstance(value, list), _read_filters)
-
-
 class FilterRequest(serializers.Serializer[Any]):
-    filters = QueryFilters(required=False, help_text="None means all rows")
+    filters = Structs(QueryFilter, required=False, help_text="None means all rows")
     logical_operator = serializers.CharField(required=False, help_text="and (as it is without), or or")
     limit = Whole(required=False, help_text="From 1 to 100; anything else is 20")
     offset = Whole(required=False)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from balances import keyring
+from balances.api.errors import STATUSES
+from balances.exceptions import LedgerError
 from balances.models import GENERAL_LEDGER_ID
+from tests import world
 from tests.client import Client
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +72,57 @@ def test_unknown_paths_and_wrong_methods_are_plain_404s(api: Client, method: str
     assert (answer.status, answer.headers["Content-Type"]) == (404, "text/plain")
     assert answer.text == ("" if method == "HEAD" else "404 page not found")
     assert "Allow" not in answer.headers
+
+
+@pytest.mark.parametrize("entity", ["ledgers", "balances", "transactions", "identities", "api-keys", "hooks", "sweeps"])
+def test_every_first_segment_may_be_an_entity_with_metadata(api: Client, entity: str) -> None:
+    answer = api.post(f"/{entity}/metadata", {"meta_data": {"a": 1}})
+    message = f"invalid entity ID format: {entity}"
+    assert answer.status == 400
+    assert answer.body == {
+        "error": message,
+        "error_detail": {"code": "META_INVALID_ENTITY_ID", "message": message},
+    }
+    assert api.get(f"/{entity}/metadata").status == 404
+
+
+@pytest.mark.parametrize("body", [b"null", b"{}"])
+def test_a_body_of_null_is_an_empty_object_for_a_key_with_scopes_too(body: bytes) -> None:
+    expires_at = datetime.now(UTC) + timedelta(days=1)
+    key = keyring.issue(name="k", owner_id="o", scopes=["ledgers:write"], expires_at=expires_at)
+    ledger = world.ledger()
+    answer = Client(key.plaintext).post(f"/{ledger.pk}/metadata", body)
+    assert (answer.status, answer.body) == (200, {"meta_data": {"BLNK_GENERATED_BY": key.pk}})
+    refused = Client(key.plaintext).post("/ledgers", body)
+    assert (refused.status, refused.body["errors"]) == (400, "name: cannot be blank.")
+
+
+def test_each_code_of_the_contract_has_the_status_that_the_contract_gives_it() -> None:
+    by_status = {400: 32, 401: 6, 403: 7, 404: 14, 409: 8, 413: 1, 423: 1, 429: 1, 500: 7, 501: 1, 503: 1}
+    assert Counter(STATUSES.values()) == by_status
+    for code, status in {
+        "TXN_BULK_LIMIT_EXCEEDED": 400,
+        "SRCH_QUERY_INVALID": 400,
+        "AUTH_INVALID_BEARER_TOKEN": 401,
+        "AUTH_MASTER_KEY_REQUIRED": 403,
+        "SRCH_REINDEX_NOT_STARTED": 404,
+        "SRCH_REINDEX_IN_PROGRESS": 409,
+        "GEN_PAYLOAD_TOO_LARGE": 413,
+        "GEN_RESOURCE_LOCKED": 423,
+        "GEN_RATE_LIMITED": 429,
+        "ADMIN_BACKUP_FAILED": 500,
+        "QUEUE_BACKPRESSURE": 503,
+    }.items():
+        assert STATUSES[code] == status
+
+
+def test_every_refusal_has_a_code_with_a_status() -> None:
+    refusals, found = [LedgerError], set()
+    while refusals:
+        refusal = refusals.pop()
+        refusals += refusal.__subclasses__()
+        found.add(refusal.code)
+    assert found <= set(STATUSES)
 
 
 def test_a_trailing_slash_is_redirected_before_any_check() -> None:

@@ -142,7 +142,7 @@ def test_a_change_is_refused_for_no_balance_and_for_what_cannot_be_read(api: Cli
     answer = api.put(path, {"balance_id": "bln_none", "condition": CONDITION})
     refused(answer, 400, "GEN_BAD_REQUEST", "Invalid balance ID", details=True)
     answer = api.put(path, {"condition": {"precise_value": "100"}})
-    refused(answer, 400, "GEN_MALFORMED_REQUEST", 'math/big: cannot unmarshal "100" into a *big.Int')
+    refused(answer, 400, "GEN_MALFORMED_REQUEST", r'math/big: cannot unmarshal "\"100\"" into a *big.Int')
     answer = api.put(path, {"created_at": "yesterday"})
     assert (answer.status, answer.body["error_detail"]["code"]) == (400, "GEN_MALFORMED_REQUEST")
     assert stored(monitor) == before

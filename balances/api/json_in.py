@@ -1,0 +1,66 @@
+"""The first JSON value of a text, and what the original's decoder says where there is none (conventions 6)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import simplejson
+
+from balances.exact_json import ExactDecoder, NumberOutOfRange, TooDeep
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Unreadable(Exception):
+    """What was sent cannot be read; the message says why in the words of the original's decoder."""
+
+
+def first_value(text: str) -> Any:
+    """Return the first JSON value of a text; what follows it is ignored, as in the original. Raises ``Unreadable``."""
+    stripped = text.lstrip(" \t\r\n")
+    if not stripped:
+        raise Unreadable("EOF")
+    if stripped.startswith("\ufeff"):  # our decoder would pass over a byte order mark
+        raise Unreadable("invalid character 'ï' looking for beginning of value")
+    try:
+        value, _ = ExactDecoder().raw_decode(stripped)
+    except simplejson.JSONDecodeError as error:
+        raise Unreadable(_syntax_error(stripped, error)) from error
+    except NumberOutOfRange as error:
+        raise Unreadable(f"json: cannot unmarshal number {error.literal} into Go value of type float64") from error
+    except (RecursionError, TooDeep) as error:
+        raise Unreadable("invalid character '[' exceeded max depth") from error
+    return _storable(value) if "\\u" in stripped or "\x00" in stripped else value
+
+
+def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> str:
+    """Say what the original's decoder says of the same text."""
+    position = error.pos
+    if position >= len(text) or error.msg.startswith("Unterminated"):
+        return "unexpected EOF"
+    expected = {
+        "Expecting value": "looking for beginning of value",
+        "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+        "Expecting ':' delimiter": "after object key",
+        "Expecting ',' delimiter": "after object key:value pair",
+        "Invalid control character": "in string literal",
+        "Invalid \\": "in string escape code",
+    }
+    where = next((words for start, words in expected.items() if error.msg.startswith(start)), "in literal")
+    if text[position] == "," and where == "in literal":
+        return "invalid character '}' looking for beginning of object key string"  # a trailing comma
+    return f"invalid character {text[position]!r} {where}"
+
+
+def _storable(value: Any) -> Any:
+    """Return a value whose strings PostgreSQL can store: lone surrogates replaced, as Go does; NUL refused."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise Unreadable("a string contains the character \\u0000, which cannot be stored")
+        return SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return value
