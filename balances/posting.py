@@ -20,6 +20,7 @@ from psycopg import errors as pg
 from balances import amounts, exceptions, identity_exceptions
 from balances.exact_json import dumps
 from balances.holders import Identity
+from balances.hooks.announcing import announced
 from balances.locks import LOCK_WAIT, atomic_with_lock_limit, refused_when_locked
 from balances.models import GENERAL_LEDGER_ID, TOTALS, Balance, Ledger, Transaction, now
 from balances.statements import SQL, Statement
@@ -84,11 +85,13 @@ class Correction:
     result: dict[str, str]
 
 
+@announced
 def open_ledger(*, name: str, meta_data: dict[str, Any] | None = None) -> Ledger:
     """Create a ledger. Names need not be unique."""
     return Ledger.objects.create(name=name, meta_data=meta_data)
 
 
+@announced
 def rename_ledger(*, ledger_id: str, name: str) -> Ledger:
     """Give a ledger another name. Raises ``LedgerNotFound``."""
     if not Ledger.objects.filter(ledger_id=ledger_id).update(name=name):
@@ -96,6 +99,7 @@ def rename_ledger(*, ledger_id: str, name: str) -> Ledger:
     return Ledger.objects.get(ledger_id=ledger_id)
 
 
+@announced
 def open_balance(
     *,
     ledger_id: str,

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import simplejson
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from rest_framework import serializers
@@ -28,14 +29,15 @@ DRAINED_CHUNKS = 256
 """Of 64 KiB each: 16 MiB of a body that is too large are read to its sender's end, no more."""
 GENERATED_BY = "BLNK_GENERATED_BY"
 SURROGATE = re.compile("[\ud800-\udfff]")
+WHITE = " \t\r\n"
 
 
 class MalformedBody(Exception):
     """The body is not the JSON that the route reads; answered with 400 ``GEN_MALFORMED_REQUEST``."""
 
-    def __init__(self, message: str, *, key: str = "error") -> None:
-        """Keep the message and the legacy key that carries it (conventions 7.1)."""
-        self.message, self.key = message, key
+    def __init__(self, message: str, *, key: str = "error", details: dict[str, Any] | None = None) -> None:
+        """Keep the message, the legacy key that carries it (conventions 7.1), and what else the decoder knows."""
+        self.message, self.key, self.details = message, key, details or {}
         super().__init__(message)
 
 
@@ -105,15 +107,22 @@ def decode(request: Request, shape: type[serializers.Serializer[Any]], *, key: s
         text = request._request.body.decode(errors="replace")
     except RequestDataTooBig as error:
         _drain(request._request)
-        raise MalformedBody("http: request body too large", key=key) from error
+        limit = {"Limit": settings.MAX_REQUEST_BODY_BYTES}
+        raise MalformedBody("http: request body too large", key=key, details=limit) from error
     value = _first_value(text, key)
     if value is None:
         return {}
     if not isinstance(value, dict):
         go_type = getattr(shape, "Meta").go_type  # noqa: B009 - the stubs know no Meta
-        raise MalformedBody(f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}", key=key)
+        message = f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}"
+        raise MalformedBody(message, key=key, details=_what_does_not_fit(kind_of(value)) | {"Offset": _offset(text)})
     _name_the_key(value, request._request)
-    return read_fields(value, shape, key=key)
+    try:
+        return read_fields(value, shape, key=key)
+    except MalformedBody as error:
+        if field := error.details.get("Field"):
+            error.details["Offset"] = _offset(text, field.partition(".")[0])
+        raise
 
 
 def read_fields(
@@ -127,7 +136,10 @@ def read_fields(
             continue
         field, kind = fields[given.lower()]
         if not kind.fits(item):
-            raise MalformedBody(_mismatch(item, f"{_struct(shape)}.{path}{field}", kind), key=key)
+            details = _what_does_not_fit(_value_of(item, kind.go_type), _struct(shape), path + field)
+            known = kind.go_type not in {"*big.Int", "time.Time"}  # those read themselves, and say no more
+            message = _mismatch(item, f"{_struct(shape)}.{path}{field}", kind)
+            raise MalformedBody(message, key=key, details=details if known else {})
         decoded[field] = kind.read(item)
     return decoded
 
@@ -179,21 +191,55 @@ def _mismatch(item: Any, where: str, kind: Kind) -> str:
     go_type = kind.go_type
     if go_type == "[]string" and isinstance(item, list):
         item, go_type = next(each for each in item if not isinstance(each, str | None)), "string"
-    what = f"number {str(item).lower().replace('+', '')}" if go_type == "int" and _is_number(item) else kind_of(item)
-    return f"json: cannot unmarshal {what} into Go struct field {where} of type {go_type}"
+    return f"json: cannot unmarshal {_value_of(item, go_type)} into Go struct field {where} of type {go_type}"
+
+
+def _value_of(item: Any, go_type: str) -> str:
+    """Return what the decoder calls a value that does not fit a Go type."""
+    return f"number {str(item).lower().replace('+', '')}" if go_type == "int" and _is_number(item) else kind_of(item)
+
+
+def _what_does_not_fit(value: str, struct: str = "", field: str = "") -> dict[str, Any]:
+    """Return what the decoder knows of a value that does not fit, where that is shown (platform 2.4)."""
+    return {"Value": value, "Type": {}, "Offset": 0, "Struct": struct, "Field": field}
+
+
+def _offset(text: str, field: str = "") -> int:
+    """Return how many bytes the decoder has read when the value of a text, or a member of it, turns out not to fit."""
+    decoder = ExactDecoder()
+    begin = _begin(text, 0)
+    value, end = decoder.raw_decode(text, begin)
+    name = ""
+    end = begin if field else end
+    while name.lower() != field:
+        name, end = decoder.raw_decode(text, end + 1)
+        begin = _begin(text, text.index(":", end) + 1)
+        value, end = decoder.raw_decode(text, begin)
+        end = end if name.lower() == field else _begin(text, end)
+    return len(text[: begin + 1 if isinstance(value, dict | list) else end].encode())
+
+
+def _begin(text: str, position: int) -> int:
+    """Return where the next thing after white space begins."""
+    return len(text) - len(text[position:].lstrip(WHITE))
 
 
 def _first_value(text: str, key: str) -> Any:
     """Return the first JSON value of a text; what follows it is ignored, as in the original."""
-    stripped = text.lstrip(" \t\r\n")
+    stripped = text.lstrip(WHITE)
+    before = len(text) - len(stripped)
     if not stripped:
         raise MalformedBody("EOF", key=key)
     if stripped.startswith("\ufeff"):  # our decoder would pass over a byte order mark
-        raise MalformedBody("invalid character 'ï' looking for beginning of value", key=key)
+        message = "invalid character 'ï' looking for beginning of value"
+        raise MalformedBody(message, key=key, details={"Offset": before + 1})
     try:
         value, _ = ExactDecoder().raw_decode(stripped)
     except simplejson.JSONDecodeError as error:
-        raise MalformedBody(_syntax_error(stripped, error), key=key) from error
+        message = _syntax_error(stripped, error)
+        offset = before + len(stripped[: error.pos].encode()) + 1
+        details = {} if message == "unexpected EOF" else {"Offset": offset}
+        raise MalformedBody(message, key=key, details=details) from error
     except NumberOutOfRange as error:
         raise MalformedBody(
             f"json: cannot unmarshal number {error.literal} into Go value of type float64", key=key

@@ -14,6 +14,7 @@ from balances.api.body import InvalidBody, MalformedBody
 from balances.api.caller import principal, tell_refusal
 from balances.api.filtering.grammar import InvalidFilterParameters
 from balances.exceptions import LedgerError
+from balances.hooks.exceptions import HookError
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ STATUSES = {
     "IDT_FIELD_NOT_TOKENIZABLE": 400,
     "IDT_FIELD_NOT_TOKENIZED": 400,
     "IDT_FIELD_NOT_FOUND": 400,
+    "HOOK_INVALID": 400,
     "AUTH_MISSING_API_KEY": 401,
     "AUTH_INVALID_API_KEY": 401,
     "AUTH_EXPIRED_API_KEY": 401,
@@ -37,6 +39,7 @@ STATUSES = {
     "AUTH_METRICS_TOKEN_REQUIRED": 401,
     "AUTH_INVALID_BEARER_TOKEN": 401,
     "AUTH_METRICS_DISABLED": 403,
+    "AUTH_MASTER_KEY_REQUIRED": 403,
     "AUTH_INSUFFICIENT_PERMISSIONS": 403,
     "AUTH_UNKNOWN_RESOURCE": 403,
     "AUTH_CROSS_OWNER_ACCESS": 403,
@@ -50,12 +53,14 @@ STATUSES = {
     "META_ENTITY_NOT_FOUND": 404,
     "IDT_NOT_FOUND": 404,
     "ACC_NOT_FOUND": 404,
+    "HOOK_NOT_FOUND": 404,
     "GEN_CONFLICT": 409,
     "IDT_FIELD_ALREADY_TOKENIZED": 409,
     "ACC_DUPLICATE": 409,
     "TXN_DUPLICATE_REFERENCE": 409,
     "GEN_RESOURCE_LOCKED": 423,
     "GEN_INTERNAL": 500,
+    "HOOK_OPERATION_FAILED": 500,
     "GEN_NOT_IMPLEMENTED": 501,
 }
 
@@ -86,6 +91,10 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
         case InvalidFilterParameters():
             body = error_body(error.code, error.message, details=error.details, key="errors")
             return Response(body | {"errors": error.details}, status=STATUSES[error.code])
+        case HookError():
+            detail = {"code": error.code, "message": error.message, "details": error.details}
+            body = {"code": error.legacy, "details": error.details, "error_detail": detail, "message": error.message}
+            return Response(body, status=STATUSES[error.code])
         case LedgerError():
             if STATUSES[error.code] == FORBIDDEN:
                 request = context["request"]._request

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from balances.api import account_views, filter_views, identity_views, key_views, views
+from balances.api import account_views, filter_views, hook_views, identity_views, key_views, views
 
 urlpatterns = [
     path("", views.RootView.as_view()),
@@ -34,5 +34,7 @@ urlpatterns = [
     path("mocked-account", account_views.MockedAccountView.as_view()),
     path("api-keys", key_views.ApiKeysView.as_view()),
     path("api-keys/<str:api_key_id>", key_views.ApiKeyView.as_view()),
+    path("hooks", hook_views.HooksView.as_view()),
+    path("hooks/<str:hook_id>", hook_views.HookView.as_view()),
     path("<str:entity_id>/metadata", views.MetadataView.as_view()),
 ]
