@@ -10,6 +10,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from balances.hooks.tasks import QUEUE as WEBHOOKS
+
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
 
@@ -35,6 +37,11 @@ class JobEvents(StackedInline, ProcrastinateEventInline):  # type: ignore[misc]
 
 @admin.register(ProcrastinateJob)
 class JobAdmin(ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
-    """Background jobs, to look at."""
+    """Background jobs, to look at; but not what webhooks and hooks carry, and where to."""
 
     inlines = [JobEvents]
+
+    @admin.display(description="Args")
+    def pretty_args(self, instance: ProcrastinateJob) -> str:
+        """Show the arguments."""
+        return "not shown" if instance.queue_name == WEBHOOKS else super().pretty_args(instance)
