@@ -236,9 +236,8 @@ def _first_value(text: str, key: str) -> Any:
     try:
         value, _ = ExactDecoder().raw_decode(stripped)
     except simplejson.JSONDecodeError as error:
-        message = _syntax_error(stripped, error)
-        offset = before + len(stripped[: error.pos].encode()) + 1
-        details = {} if message == "unexpected EOF" else {"Offset": offset}
+        message, position = _syntax_error(stripped, error)
+        details = {} if position is None else {"Offset": before + len(stripped[:position].encode()) + 1}
         raise MalformedBody(message, key=key, details=details) from error
     except NumberOutOfRange as error:
         raise MalformedBody(
@@ -249,11 +248,11 @@ def _first_value(text: str, key: str) -> Any:
     return _storable(value, key) if "\\u" in stripped or "\x00" in stripped else value
 
 
-def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> str:
-    """Say what the original's decoder says of the same text."""
+def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> tuple[str, int | None]:
+    """Return what the original's decoder says of the same text, and the position of the character it speaks of."""
     position = error.pos
     if position >= len(text) or error.msg.startswith("Unterminated"):
-        return "unexpected EOF"
+        return "unexpected EOF", None
     expected = {
         "Expecting value": "looking for beginning of value",
         "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
@@ -264,8 +263,9 @@ def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> str:
     }
     where = next((words for start, words in expected.items() if error.msg.startswith(start)), "in literal")
     if text[position] == "," and where == "in literal":
-        return "invalid character '}' looking for beginning of object key string"  # a trailing comma
-    return f"invalid character {text[position]!r} {where}"
+        message = "invalid character '}' looking for beginning of object key string"  # a trailing comma
+        return message, text.find("}", position)
+    return f"invalid character {text[position]!r} {where}", position
 
 
 def _storable(value: Any, key: str) -> Any:
