@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -51,15 +51,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Location", self.server.url)
         self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
-        if not self.server.drip_seconds:
-            self.wfile.write(self.server.body)
-            return
-        for byte in self.server.body:
-            time.sleep(self.server.drip_seconds)
-            try:
+        with suppress(OSError):  # the caller had enough
+            if not self.server.drip_seconds:
+                self.wfile.write(self.server.body)
+                return
+            for byte in self.server.body:
+                time.sleep(self.server.drip_seconds)
                 self.wfile.write(bytes([byte]))
-            except OSError:
-                return  # the caller had enough
 
     def log_message(self, *args: Any) -> None:
         """Keep quiet."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
@@ -18,9 +19,11 @@ from balances.api.serializers import BalanceAnswer, IdentityAnswer, LedgerAnswer
 from balances.exact_json import dumps
 from balances.holders import Identity
 from balances.hooks.models import Hook
-from balances.hooks.tasks import call_hook, deliver_webhook
+from balances.hooks.tasks import QUEUE, call_hook, deliver_webhook
 from balances.models import Balance, Ledger, Transaction, now
+from balances.statements import Statement
 
+DEFER = Statement(Path(__file__).parent / "sql" / "defer.sql")
 Status = Transaction.Status
 MOVEMENTS = {
     Status.APPLIED: "transaction.applied",
@@ -45,22 +48,24 @@ class Event:
 
 def announce(events: Sequence[Event]) -> None:
     """Have events delivered to the webhook of the settings; to be called in the commit that makes them true."""
-    if events and settings.BLNK_WEBHOOK_URL:
-        deliver_webhook.batch_defer(*(_delivery(event) for event in events))
+    if settings.BLNK_WEBHOOK_URL:
+        _defer([_delivery(event) for event in events])
 
 
 def announce_movements(rows: Sequence[Transaction], *, hooks: bool) -> None:
     """Tell of rows that were recorded: one webhook each and, unless rejected, a call of each active hook.
 
     To be called in the commit that records them. ``hooks`` says whether there is an active hook: the caller knows by
-    a statement of its own. Two statements defer, a third one reads the hooks, however many the rows are.
+    a statement of its own. One statement reads the hooks, one defers, however many the rows are.
     """
-    if not (hooks or settings.BLNK_WEBHOOK_URL):
+    webhook = bool(settings.BLNK_WEBHOOK_URL)
+    if not (hooks or webhook):
         return
     bodies = [RecordedTransaction.body(row) for row in rows if row.status in MOVEMENTS]
-    announce([Event(MOVEMENTS[body["status"]], body) for body in bodies])
+    deliveries = [_delivery(Event(MOVEMENTS[body["status"]], body)) for body in bodies if webhook]
     if hooks:
-        _call_hooks([body for body in bodies if body["status"] != Status.REJECTED])
+        deliveries += _calls([body for body in bodies if body["status"] != Status.REJECTED])
+    _defer(deliveries)
 
 
 def created(row: Ledger | Balance | Identity) -> Event:
@@ -92,18 +97,17 @@ def announced(write: Callable[Parameters, Row]) -> Callable[Parameters, Row]:
 def _delivery(event: Event) -> dict[str, Any]:
     subject = next((event.data[key] for key in SUBJECTS if event.data.get(key)), "")
     body = _text({"event": event.name, "data": in_byte_order(event.data)})
-    return {"event": event.name, "subject": str(subject), "body": body}
+    return {"task": deliver_webhook.name, "args": {"event": event.name, "subject": str(subject), "body": body}}
 
 
-def _call_hooks(bodies: list[dict[str, Any]]) -> None:
-    active = list(Hook.objects.filter(active=True, type__in=Hook.Type.values))
+def _calls(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    active = list(Hook.objects.filter(active=True, type__in=Hook.Type.values)) if bodies else []
     at = go_time(now())
-    calls = [_call(hook, body, at) for body in bodies for hook in active]
-    if calls:
-        call_hook.batch_defer(*calls)
+    return [{"task": call_hook.name, "args": _call(hook, body, at)} for body in bodies for hook in active]
 
 
 def _call(hook: Hook, body: dict[str, Any], at: str) -> dict[str, Any]:
+    """Return a call of a hook as it is now, whatever becomes of the hook."""
     payload = {"transaction_id": body["transaction_id"], "hook_type": hook.type, "timestamp": at, "data": body}
     return {
         "hook_id": hook.hook_id,
@@ -114,6 +118,11 @@ def _call(hook: Hook, body: dict[str, Any], at: str) -> dict[str, Any]:
         "subject": body["transaction_id"],
         "body": _text(payload),
     }
+
+
+def _defer(jobs: list[dict[str, Any]]) -> None:
+    if jobs:
+        DEFER.execute(queue=QUEUE, jobs=dumps(jobs))
 
 
 def _text(payload: dict[str, Any]) -> str:

@@ -84,12 +84,8 @@ def judge(answer: Answer) -> Verdict:
         return Verdict(False, f"{said}: redirects are not followed")
     if not answer.body:
         return Verdict(200 <= answer.status < 300, said)
-    try:
-        found = loads(answer.body.decode(errors="replace"))
-    except (ValueError, RecursionError):
-        return Verdict(answer.status < 400, said)
-    fields = {name.lower(): value for name, value in (found or {}).items()} if isinstance(found, dict | None) else None
-    if fields is None or not _fits(fields):
+    fields = _fields(answer.body)
+    if fields is None:
         return Verdict(answer.status < 400, said)
     if fields.get("success"):
         return Verdict(True, said)
@@ -97,9 +93,18 @@ def judge(answer: Answer) -> Verdict:
     return Verdict(False, f"{said}: success is not true" + (f" ({message})" if message else ""))
 
 
-def _fits(fields: dict[str, Any]) -> bool:
-    """Tell whether an object can be read as the original reads it; ``null`` is as good as nothing."""
-    return isinstance(fields.get("success"), bool | None) and isinstance(fields.get("message"), str | None)
+def _fields(body: bytes) -> dict[str, Any] | None:
+    """Return an object's fields by names in small letters, where the original can read it; ``null`` has none."""
+    text = body.decode(errors="replace")
+    try:
+        found = loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if text.startswith("\ufeff") or not isinstance(found, dict | None):  # to the original a byte order mark is no JSON
+        return None
+    fields = {name.lower(): value for name, value in (found or {}).items()}
+    known = isinstance(fields.get("success"), bool | None) and isinstance(fields.get("message"), str | None)
+    return fields if known else None
 
 
 def _write_down(attempt: Attempt, receiver: str, verdict: Verdict, at: datetime) -> None:

@@ -76,16 +76,19 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> A
         raise NoAnswer(f"No time to answer: the timeout is {seconds} s")
     if not is_address(url):
         raise NoAnswer("Not an http or https address")
-    parts = parse_url(url)
+    parts, until = parse_url(url), time.monotonic() + seconds
+    identified = {"Authorization": make_headers(basic_auth=parts.auth)["authorization"]} if parts.auth else {}
     late = threading.Event()
     reason = ""
     try:
         connection = SCHEMES[str(parts.scheme)](str(parts.host).strip("[]"), parts.port, timeout=seconds)
-        with closing(connection), _cut_off(connection, seconds, late):
-            identified = make_headers(basic_auth=parts.auth) if parts.auth else {}
-            connection.request("POST", parts.request_uri, body=body, headers=identified | dict(headers))
-            response = connection.getresponse()
-            answer = Answer(response.status, response.read(LARGEST_ANSWER + 1))
+        with closing(connection):
+            connection.connect()
+            with _cut_off(connection.sock, until, late):
+                sent = identified | dict(headers)
+                connection.request("POST", parts.request_uri, body=body, headers=sent, preload_content=False)
+                response = connection.getresponse()
+                answer = Answer(response.status, response.read(LARGEST_ANSWER + 1))
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         reason = type(error).__name__
     if late.is_set():  # an answer that the cut ended may look whole
@@ -98,19 +101,19 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> A
 
 
 @contextmanager
-def _cut_off(connection: HTTPConnection, seconds: float, late: threading.Event) -> Iterator[None]:
-    """End what is going on over a connection when its time is up.
+def _cut_off(connected: socket.socket | None, until: float, late: threading.Event) -> Iterator[None]:
+    """End what is going on over a socket when its time is up.
 
-    The timeout of a socket is for one read, and a receiver that sends a byte now and then would hold a worker for ever.
+    A socket's own timeout is for one read: a receiver that sends a byte now and then would hold a worker for ever.
     """
 
     def cut() -> None:
         late.set()
-        if connection.sock is not None:
+        if connected is not None:
             with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                connected.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, cut)
+    timer = threading.Timer(until - time.monotonic(), cut)
     timer.daemon = True
     timer.start()
     try:
