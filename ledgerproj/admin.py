@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
@@ -40,6 +42,13 @@ class JobAdmin(ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
     """Background jobs, to look at; but not what webhooks and hooks carry, and where to."""
 
     inlines = [JobEvents]
+
+    def get_object(self, request: Any, *args: Any) -> ProcrastinateJob | None:
+        """Return the job for its page, whose heading repeats the arguments."""
+        job: ProcrastinateJob | None = super().get_object(request, *args)
+        if job is not None and job.queue_name == WEBHOOKS:
+            job.args = {}
+        return job
 
     @admin.display(description="Args")
     def pretty_args(self, instance: ProcrastinateJob) -> str:

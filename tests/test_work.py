@@ -39,6 +39,12 @@ def test_jobs_whose_worker_was_killed_run_again_unless_another_waits_or_they_wer
     assert [ended[job] for job in (*killed, waiting)] == ["succeeded", "failed", "failed", "todo"]
 
 
+def test_a_worker_of_one_queue_leaves_the_others_alone() -> None:
+    forget_finished_jobs.defer(timestamp=0)
+    call_command("work", "--once", "--queue", "watching")
+    assert ours().latest("id").status == "todo"
+
+
 def ours() -> Any:
     """Return the jobs of this file: other tests leave some, and schedules add theirs every minute."""
     return ProcrastinateJob.objects.filter(task_name=forget_finished_jobs.name)
