@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, action, display
 from balances.hooks import registry
@@ -28,12 +29,17 @@ if TYPE_CHECKING:
 else:
     ModelForm = forms.ModelForm
 
+Outcome = Delivery.Outcome
+SHOWN = 12
+"""Characters of an id in a list."""
 PAGES = {"txn": "transaction", "bln": "balance", "ldg": "ledger", "idt": "identity"}
 """Prefix of an id to the model whose page shows what it names."""
 
 
 class HookForm(ModelForm):
     """A hook as people register and change it: unlike the API, nothing that could not work is taken."""
+
+    type = forms.ChoiceField(choices=Hook.Type.choices, widget=UnfoldAdminSelectWidget)
 
     class Meta:
         model = Hook
@@ -46,13 +52,6 @@ class HookForm(ModelForm):
         if not is_address(url):
             raise ValidationError("Give an http or https address.")
         return url
-
-    def clean_type(self) -> str:
-        """Refuse a type that is never called."""
-        word: str = self.cleaned_data["type"]
-        if word not in Hook.Type.values:
-            raise ValidationError(f"Write {' or '.join(Hook.Type.values)}.")
-        return word
 
     def clean_timeout(self) -> int:
         """Refuse what would fail at once, or is cut anyway."""
@@ -76,7 +75,7 @@ class HookAdmin(LedgerModelAdmin):
     form = HookForm
     list_display = ("shown_name", "address", "type", "active", "ran", "outcome")
     list_filter = (("active", BooleanRadioFilter),)
-    readonly_fields = ("address", "hook_id", "created", "ran", "outcome", "deliveries")
+    readonly_fields = ("address", "shown_id", "created", "ran", "outcome", "deliveries")
     sortable_by = ("ran",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
@@ -84,8 +83,10 @@ class HookAdmin(LedgerModelAdmin):
         said = ("name", "url", ("type", "active"), ("timeout", "retry_count"))
         if obj is None:
             return said
-        known = ("hook_id", "created", ("ran", "outcome"), "deliveries")
-        return (*(said if self.has_change_permission(request) else ("name", "address", *said[2:])), *known)
+        if not self.has_change_permission(request):
+            said = ("name", "address", *said[2:])
+        attempts = ("deliveries",) if request.user.has_perm("hooks.view_delivery") else ()
+        return (*said, "shown_id", "created", ("ran", "outcome"), *attempts)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Leave it to the permission."""
@@ -110,6 +111,11 @@ class HookAdmin(LedgerModelAdmin):
     def shown_name(self, hook: Hook) -> str:
         """Show the name, or the id of one without."""
         return str(hook)
+
+    @display(description="Id")
+    def shown_id(self, hook: Hook) -> str:
+        """Show the id that clients know."""
+        return hook.hook_id
 
     @display(description="Address")
     def address(self, hook: Hook) -> str:
@@ -143,14 +149,13 @@ class HookAdmin(LedgerModelAdmin):
 @action(description="Try again now", permissions=["retry_delivery"])
 def try_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
     """Have the chosen deliveries tried again by the worker, and report."""
-    chosen = list(queryset)
-    jobs = retry_now(chosen)
+    failed = list(queryset.filter(outcome=Outcome.FAILED))
+    jobs = retry_now(failed)
     if not jobs:
         sentence = "Nothing is left to try: it was delivered meanwhile, is being tried, or was given up 30 days ago."
         model_admin.message_user(request, sentence, messages.INFO)
         return
-    for delivery in chosen:
-        model_admin.log_change(request, delivery, "Tried again.")
+    LogEntry.objects.log_actions(str(request.user.pk), failed, CHANGE, "Tried again.")
     noun = "delivery" if jobs == 1 else "deliveries"
     model_admin.message_user(request, f"The background worker tries {jobs} {noun} again.", messages.SUCCESS)
 
@@ -160,7 +165,7 @@ class DeliveryAdmin(LedgerModelAdmin):
     """Every attempt to deliver, of the last thirty days."""
 
     actions = (try_again,)
-    list_display = ("attempted", "event", "subject_page", "hook_page", "recipient", "attempt", "ended", "answer")
+    list_display = ("attempted", "event", "subject_in_short", "recipient", "attempt", "ended", "answer")
     list_filter = (("outcome", ChoicesDropdownFilter), ("attempted_at", DaysFilter))
     search_fields = ("subject",)
     search_help_text = "Id of a transaction, balance, ledger, identity, batch or hook"
@@ -191,15 +196,21 @@ class DeliveryAdmin(LedgerModelAdmin):
         model = PAGES.get(delivery.subject.partition("_")[0])
         return _link(f"balances_{model}", delivery.subject) if model else delivery.subject
 
+    @display(description="About")
+    def subject_in_short(self, delivery: Delivery) -> SafeString:
+        """Show the beginning of the id, which tells rows apart, and the whole of it to who points at it."""
+        shown = f"{delivery.subject[:SHOWN]}…" if len(delivery.subject) > SHOWN else delivery.subject
+        return format_html('<span title="{}">{}</span>', delivery.subject, shown)
+
     @display(description="Hook")
     def hook_page(self, delivery: Delivery) -> SafeString | str:
         """Link to the hook; a webhook has none."""
         return _link("hooks_hook", delivery.hook_id) if delivery.hook_id else "–"
 
-    @display(description="Outcome", label={"delivered": "success", "failed": "danger"})
-    def ended(self, delivery: Delivery) -> tuple[str, str]:
-        """Show the outcome in its colour."""
-        return delivery.outcome, delivery.get_outcome_display()
+    @display(description="Outcome", label={Outcome.DELIVERED: "success", Outcome.FAILED: "danger"})
+    def ended(self, delivery: Delivery) -> str:
+        """Show the outcome, in a list in its colour."""
+        return delivery.outcome
 
 
 def _link(model: str, pk: str) -> SafeString:

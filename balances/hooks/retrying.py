@@ -12,10 +12,9 @@ from balances.statements import Statement
 RETRY_NOW = Statement(Path(__file__).parent / "sql" / "retry_now.sql")
 
 
-def retry_now(deliveries: Iterable[Delivery]) -> int:
-    """Have what failed delivered now, and return how many jobs that are.
+def retry_now(failed: Iterable[Delivery]) -> int:
+    """Have what attempts could not deliver tried again now, and return how many jobs that are.
 
     One that was given up gets one more attempt. One that runs, or has delivered meanwhile, is left alone.
     """
-    jobs = {delivery.job_id for delivery in deliveries if delivery.outcome == Delivery.Outcome.FAILED}
-    return len(RETRY_NOW.rows(job_ids=sorted(jobs), queue=QUEUE))
+    return len(RETRY_NOW.rows(job_ids=sorted({delivery.job_id for delivery in failed}), queue=QUEUE))

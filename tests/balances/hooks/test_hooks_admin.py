@@ -56,7 +56,8 @@ def test_who_may_only_look_at_hooks_sees_no_secret_and_changes_nothing() -> None
     [
         ("url", "", "Give an http or https address."),
         ("url", "risk.example", "Give an http or https address."),
-        ("type", "LATER", "Write PRE_TRANSACTION or POST_TRANSACTION."),
+        ("type", "LATER", "Select a valid choice."),
+        ("type", "", "This field is required."),
         ("timeout", "0", "Give 1 to 1800 seconds."),
         ("timeout", "1801", "Give 1 to 1800 seconds."),
         ("retry_count", "-1", "Give 0 to 10 attempts."),
@@ -122,6 +123,7 @@ def test_deliveries_are_found_by_whole_ids_and_lead_to_what_they_are_about() -> 
     called = hook()
     about = delivery(subject=row.pk, hook_id=called.pk, event="POST_TRANSACTION")
     delivery()
+    assert DELIVERIES not in signed_in("view_hook").get(page(called)).content.decode()
     client = signed_in("view_delivery", "view_hook", "view_transaction")
     for term in (row.pk, called.pk):
         text = client.get(DELIVERIES, {"q": f" {term} "}).content.decode()
