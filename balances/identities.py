@@ -13,6 +13,7 @@ from balances.exceptions import BalanceNotFound
 from balances.holders import Account, Identity
 from balances.locks import atomic_with_lock_limit
 from balances.models import Balance
+from balances.telling import announced
 from balances.tokenizing import FIELDS, FLAG, is_tokenized
 from balances.tokens import tokenizer
 
@@ -24,6 +25,7 @@ UUID = re.compile(rf"{_HYPHENATED}|[0-9a-fA-F]{{32}}|\{{{_HYPHENATED}\}}|[uU][rR
 INTERNAL_NAMES = {column: name for name, column in FIELDS.items()}
 
 
+@announced
 def register(*, identity_id: str = "", dob: datetime | None = None, **fields: Any) -> Identity:
     """Create an identity; of ``dob`` the day is kept, as it was written. Raises ``InvalidIdentityId`` or a kind of it.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
@@ -9,6 +11,8 @@ from procrastinate.contrib.django.admin import ProcrastinateEventInline, Procras
 from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from balances.hooks.tasks import QUEUE as WEBHOOKS
 
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
@@ -35,6 +39,18 @@ class JobEvents(StackedInline, ProcrastinateEventInline):  # type: ignore[misc]
 
 @admin.register(ProcrastinateJob)
 class JobAdmin(ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
-    """Background jobs, to look at."""
+    """Background jobs, to look at; but not what webhooks and hooks carry, and where to."""
 
     inlines = [JobEvents]
+
+    def get_object(self, request: Any, *args: Any) -> ProcrastinateJob | None:
+        """Return the job for its page, whose heading repeats the arguments."""
+        job: ProcrastinateJob | None = super().get_object(request, *args)
+        if job is not None and job.queue_name == WEBHOOKS:
+            job.args = {}
+        return job
+
+    @admin.display(description="Args")
+    def pretty_args(self, instance: ProcrastinateJob) -> str:
+        """Show the arguments."""
+        return "not shown" if instance.queue_name == WEBHOOKS else super().pretty_args(instance)

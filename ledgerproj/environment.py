@@ -109,6 +109,26 @@ def webhook(name: str) -> str:
     return value
 
 
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+FRAMING = {"Content-Length", "Host", "Transfer-Encoding"}
+"""Headers that belong to the request itself."""
+
+
+def headers(name: str) -> dict[str, str]:
+    """Return HTTP headers from ``X-Team:ledger,X-Key:abc``; raise ``Misconfigured``, which shows no value."""
+    found: dict[str, str] = {}
+    for number, entry in enumerate(names(name, ""), 1):
+        key, colon, value = (part.strip() for part in entry.partition(":"))
+        if not (colon and HEADER_NAME.fullmatch(key) and value.isascii() and value.isprintable()):
+            raise Misconfigured(f"{name} must be like X-Team:ledger,X-Key:abc; its entry {number} is not.")
+        if key.title() in FRAMING or key.title() in found:
+            raise Misconfigured(
+                f"{name} must not set {key}." if key.title() in FRAMING else f"{name} sets {key} twice."
+            )
+        found[key.title()] = value
+    return found
+
+
 MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 """How mail leaves, and the usual port: in the clear, with STARTTLS, over TLS."""
 

@@ -71,6 +71,10 @@ elif not ACCOUNT_NUMBERS_URL:
         "BLNK_ACCOUNTNUMBERGENERATION_ENABLEAUTOGENERATION is true."
     )
 
+# --- webhooks, by the names that the original reads; the master key signs them
+BLNK_WEBHOOK_URL = environment.webhook("BLNK_WEBHOOK_URL")
+BLNK_WEBHOOK_HEADERS = environment.headers("BLNK_WEBHOOK_HEADERS")
+
 # --- HTTP
 ROOT_URLCONF = "ledgerproj.urls"
 WSGI_APPLICATION = "ledgerproj.wsgi.application"
@@ -93,6 +97,7 @@ SILENCED_SYSTEM_CHECKS = [
 INSTALLED_APPS = [
     "balances",
     "balances.queueing",
+    "balances.hooks",
     "reconciliation",
     "ledgerproj",
     "unfold",
@@ -239,6 +244,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"without_arguments": {"()": "ledgerproj.logs.WithoutArguments"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "procrastinate.worker": {"filters": ["without_arguments"]},
+    },
 }

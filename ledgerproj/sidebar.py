@@ -39,6 +39,10 @@ SECTIONS = {
         ("Schedules", "event_repeat", "reconciliation", "schedule"),
         ("Alert deliveries", "outgoing_mail", "reconciliation", "alertdelivery"),
     ),
+    "Webhooks": (
+        ("Hooks", "webhook", "hooks", "hook"),
+        ("Deliveries", "outbox", "hooks", "delivery"),
+    ),
     "Administration": (
         ("API keys", "key", "balances", "apikey"),
         ("Users", "person", "auth", "user"),
@@ -56,7 +60,7 @@ def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
 NAVIGATION: list[dict[str, Any]] = [
     {
         "title": section,
-        "collapsible": section in ("Evidence", "Watching", "Administration"),
+        "collapsible": section in ("Evidence", "Watching", "Webhooks", "Administration"),
         "items": [
             {
                 "title": title,

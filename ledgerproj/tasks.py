@@ -5,7 +5,7 @@ from __future__ import annotations
 from procrastinate import JobContext, builtin_tasks
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 
 KEEP_FINISHED_JOBS_HOURS = 24 * 14
 SILENT_SECONDS = 120
@@ -26,14 +26,21 @@ async def forget_finished_jobs(context: JobContext, timestamp: int) -> None:
 async def take_up_lost_jobs(context: JobContext, timestamp: int) -> None:
     """Let jobs run again whose worker was killed, every minute: an alert must not be lost with it.
 
-    Every job of ours may run twice. One whose like waits already, or that was tried too often, ends as failed.
+    Every job of ours may run twice. One whose like waits already, or that was tried too often, ends as failed;
+    attempts that failed and are made again by plan do not count.
     """
     jobs = context.app.job_manager
     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=SILENT_SECONDS):
         try:
-            if job.attempts < MOST_ATTEMPTS:
+            if job.attempts < MOST_ATTEMPTS + _planned(context, job):
                 await jobs.retry_job(job)
                 continue
         except UniqueViolation:
             pass  # another one waits under the same lock
         await jobs.finish_job(job, Status.FAILED, delete_job=False)
+
+
+def _planned(context: JobContext, job: Job) -> int:
+    """Return how often a job is tried again when it fails."""
+    task = context.app.tasks.get(job.task_name)
+    return getattr(task and task.retry_strategy, "max_attempts", None) or 0

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import TransactionTestCase
+from procrastinate.contrib.django import app
 
 from tests.client import Client
 from tests.world import MASTER_KEY
@@ -53,3 +54,9 @@ def _flush_past_the_guards() -> Iterator[None]:
 def api() -> Client:
     """Return a client that holds the master key."""
     return Client()
+
+
+@pytest.fixture
+def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker start nothing by the clock: the watchdog would look at what a test makes up in mid-air."""
+    monkeypatch.setattr(app.periodic_registry, "periodic_tasks", {})

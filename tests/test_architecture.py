@@ -70,6 +70,10 @@ def test_services_know_nothing_of_http_html_or_argv() -> None:
                 "monitoring.py",
                 "history.py",
                 "instants.py",
+                *(
+                    f"hooks/{name}.py"
+                    for name in ("models", "registry", "exceptions", "sending", "delivering", "tasks")
+                ),
             )
         ),
         *(ROOT / "balances" / "posting").glob("*.py"),
@@ -116,7 +120,7 @@ def test_every_command_has_a_test() -> None:
 
 
 def test_every_sql_file_says_what_it_is_for() -> None:
-    files = [path for package in PACKAGES for path in (ROOT / package / "sql").glob("*.sql")]
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("sql/*.sql")]
     assert len(files) > 5
     assert [relative(path) for path in files if not path.read_text().startswith("-- Purpose: ")] == []
 

@@ -170,3 +170,33 @@ def test_a_mail_server_is_read_from_one_url(
 ) -> None:
     monkeypatch.setenv("A_SERVER", url)
     assert environment.email("A_SERVER") == mail
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "X-Team",
+        "hidden",
+        ":hidden",
+        "X Team:hidden",
+        "X-Team:ü hidden",
+        "X-Team:hidden,Content-Length:5",
+        "X-Team:hidden,x-team:hidden",
+        "Host:hidden",
+        "X-Ä:hidden",
+    ],
+)
+def test_headers_that_could_not_be_sent_are_refused_and_no_value_is_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("HEADERS", value)
+    with pytest.raises(Misconfigured, match="HEADERS") as refused:
+        environment.headers("HEADERS")
+    assert "hidden" not in str(refused.value)
+
+
+def test_headers_are_read_as_they_will_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADERS", " x-team:ledger , Authorization: Bearer a:b,X-Empty:")
+    assert environment.headers("HEADERS") == {"X-Team": "ledger", "Authorization": "Bearer a:b", "X-Empty": ""}
+    monkeypatch.delenv("HEADERS")
+    assert environment.headers("HEADERS") == {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import transaction
+from procrastinate import App
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from ledgerproj.tasks import MOST_ATTEMPTS, forget_finished_jobs, take_up_lost_jobs
@@ -37,6 +39,32 @@ def test_jobs_whose_worker_was_killed_run_again_unless_another_waits_or_they_wer
     call_command("work", "--once")
     ended = dict(ProcrastinateJob.objects.filter(id__in=[*killed, waiting]).values_list("id", "status"))
     assert [ended[job] for job in (*killed, waiting)] == ["succeeded", "failed", "failed", "todo"]
+
+
+def test_a_worker_of_one_queue_leaves_the_others_alone() -> None:
+    forget_finished_jobs.defer(timestamp=0)
+    call_command("work", "--once", "--queue", "watching")
+    assert ours().latest("id").status == "todo"
+
+
+@pytest.mark.parametrize("ending", [None, RuntimeError("the database is gone")])
+def test_where_one_worker_ends_by_itself_all_do_and_the_command_fails(
+    monkeypatch: pytest.MonkeyPatch, ending: Exception | None
+) -> None:
+    ended: list[str] = []
+
+    async def run(_: App, queues: list[str], **options: Any) -> None:
+        try:
+            await asyncio.sleep(0.1 if queues == ["webhooks"] else 60)
+            if ending:
+                raise ending
+        finally:
+            ended.extend(queues)
+
+    monkeypatch.setattr(App, "run_worker_async", run)
+    with pytest.raises(type(ending) if ending else CommandError):
+        call_command("work", verbosity=0)
+    assert {"webhooks", "postings", "default"} <= set(ended)
 
 
 def ours() -> Any:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from balances.api.addresses import client_address
 from balances.exceptions import LedgerError
-from balances.principals import Principal
+from balances.principals import ANYBODY, Principal
 from balances.signals import refused
 
 
@@ -33,6 +33,8 @@ def actor(request: HttpRequest) -> str:
 
 def tell_refusal(request: HttpRequest, caller: Principal, error: LedgerError) -> None:
     """Let listeners know that somebody known was refused; the refusal stands whatever becomes of them."""
+    if caller is ANYBODY:
+        return  # strangers could fill a disk
     refused.send_robust(
         sender=Principal,
         actor=caller.actor,

@@ -14,6 +14,7 @@ from balances.api.body import InvalidBody, MalformedBody
 from balances.api.caller import principal, tell_refusal
 from balances.api.filtering.grammar import InvalidFilterParameters
 from balances.exceptions import LedgerError
+from balances.hooks.exceptions import HookError
 from balances.posting_exceptions import BatchRefused
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,10 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
         case BatchRefused():
             body = error_body(error.code, error.message, details=error.details)
             return Response({"batch_id": error.batch_id} | body, status=STATUSES[error.code])
+        case HookError():
+            detail = {"code": error.code, "message": error.message, "details": error.details}
+            body = {"code": error.legacy, "details": error.details, "error_detail": detail, "message": error.message}
+            return Response(body, status=STATUSES[error.code])
         case LedgerError():
             if STATUSES[error.code] == FORBIDDEN:
                 request = context["request"]._request

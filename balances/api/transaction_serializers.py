@@ -125,8 +125,11 @@ class ShareAnswer(Answer):
     omitted_when_empty = ("precise_distribution",)
 
 
-class TransactionAnswer(Answer):
-    """The transaction of transactions 2. What no column keeps is an echo of the request, or its zero value."""
+class RecordedTransaction(Answer):
+    """The transaction of transactions 2, as hooks and webhooks are sent it.
+
+    What no column keeps is an echo of the request, or its zero value.
+    """
 
     precise_amount = MinorUnits()
     amount = Number()
@@ -167,7 +170,7 @@ class TransactionAnswer(Answer):
     )
 
     def to_representation(self, instance: Transaction) -> dict[str, Any]:
-        """Return the body; ``inflight`` stands in the metadata and is lifted out of it (transactions 2)."""
+        """Return the body; what is not known is an empty text or zero."""
         body = super().to_representation(instance)
         for name in ("parent_transaction", "reference", "currency", "status", "hash"):
             body[name] = body[name] or ""
@@ -175,6 +178,15 @@ class TransactionAnswer(Answer):
             body[name] = body[name] or 0
         if instance.effective_date is None:
             del body["effective_date"]
+        return body
+
+
+class TransactionAnswer(RecordedTransaction):
+    """The transaction as clients of the API see it."""
+
+    def to_representation(self, instance: Transaction) -> dict[str, Any]:
+        """Return the body; ``inflight`` stands in the metadata and is lifted out of it (transactions 2)."""
+        body = super().to_representation(instance)
         metadata = body.get("meta_data")
         if isinstance(metadata, dict) and metadata.get("inflight") is True:
             body["inflight"] = True

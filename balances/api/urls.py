@@ -6,6 +6,7 @@ from balances.api import (
     account_views,
     filter_views,
     history_views,
+    hook_views,
     identity_views,
     key_views,
     monitor_views,
@@ -65,5 +66,7 @@ urlpatterns = [
     path("reconciliation/matching-rules", unserved_views.ReconciliationStepView.as_view()),
     path("reconciliation/matching-rules/<str:rule_id>", unserved_views.MatchingRuleView.as_view()),
     path("reconciliation/<str:reconciliation_id>", unserved_views.ReconciliationView.as_view()),
+    path("hooks", hook_views.HooksView.as_view()),
+    path("hooks/<str:hook_id>", hook_views.HookView.as_view()),
     path("<str:entity_id>/metadata", views.MetadataView.as_view()),
 ]

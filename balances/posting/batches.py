@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from balances import posting_exceptions
+from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
-from balances.models import new_transaction_id
-from balances.posting import telling
+from balances.models import Transaction, new_transaction_id
 from balances.posting.direct import Failure, Item, apply_items, item_of
 from balances.posting.movements import Place
 from balances.posting.orders import Posting
@@ -80,7 +79,7 @@ def post_batch_in_background(batch: Batch) -> None:
 
     A worker that was killed after the commit finds the batch recorded when it is run again.
     """
-    if telling.is_batch_known(batch.batch_id):
+    if _is_known(batch.batch_id):
         return
     try:
         post_batch(batch)
@@ -88,6 +87,10 @@ def post_batch_in_background(batch: Batch) -> None:
         telling.tell_batch_failed(batch.batch_id, error.message)
     else:
         telling.tell_batch(batch.batch_id, batch.status, len(batch.postings))
+
+
+def _is_known(batch_id: str) -> bool:
+    return Transaction.objects.filter(parent_transaction=batch_id, parent_transaction__gt="").exists()
 
 
 def _refusal(batch: Batch, failure: Failure) -> posting_exceptions.BatchRefused:

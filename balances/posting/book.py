@@ -27,6 +27,9 @@ class Standing:
     queued_debit: int = 0
     is_readable: bool = True
     track_fund_lineage: bool = False
+    is_watched: bool = False
+    is_hooked: bool = False
+    """Whether a monitor watches this balance, and whether any hook listens to what is recorded anywhere."""
     credited: int = 0
     debited: int = 0
     inflight_credited: int = 0
@@ -85,6 +88,11 @@ class Book:
     def moved(self) -> list[Standing]:
         """Return the balances whose totals are to change, in key order."""
         return [each for _, each in sorted(self.standings.items()) if each.touched]
+
+    @property
+    def is_hooked(self) -> bool:
+        """Tell whether any hook listens."""
+        return any(each.is_hooked for each in self.standings.values())
 
     def _sides(self, movement: Movement) -> tuple[Standing, Standing]:
         """Return the two balances of a movement, and put their ids into its row."""
@@ -162,4 +170,6 @@ def standing_of(row: dict[str, Any]) -> Standing:
         inflight_debit=held_debit,
         is_readable=is_readable,
         track_fund_lineage=row["track_fund_lineage"],
+        is_watched=row["is_watched"],
+        is_hooked=row["is_hooked"],
     )

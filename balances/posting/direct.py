@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from balances import telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction, new_transaction_id
-from balances.posting import telling, writing
+from balances.posting import writing
 from balances.posting.book import Book
 from balances.posting.movements import Movement, Place, movements_of
 from balances.posting.orders import Posting

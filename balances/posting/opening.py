@@ -10,13 +10,16 @@ from balances import exceptions, identity_exceptions
 from balances.holders import Identity
 from balances.models import Balance, Ledger
 from balances.posting.writing import constraint
+from balances.telling import announced
 
 
+@announced
 def open_ledger(*, name: str, meta_data: dict[str, Any] | None = None) -> Ledger:
     """Create a ledger. Names need not be unique."""
     return Ledger.objects.create(name=name, meta_data=meta_data)
 
 
+@announced
 def rename_ledger(*, ledger_id: str, name: str) -> Ledger:
     """Give a ledger another name. Raises ``LedgerNotFound``."""
     if not Ledger.objects.filter(ledger_id=ledger_id).update(name=name):
@@ -24,6 +27,7 @@ def rename_ledger(*, ledger_id: str, name: str) -> Ledger:
     return Ledger.objects.get(ledger_id=ledger_id)
 
 
+@announced
 def open_balance(
     *,
     ledger_id: str,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from balances import amounts, posting_exceptions
+from balances import amounts, posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import telling, writing
+from balances.posting import writing
 from balances.posting.book import Book
 from balances.posting.holds import row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement

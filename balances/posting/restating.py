@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from balances import exceptions
+from balances import exceptions, telling
 from balances.exact_json import dumps
 from balances.models import TOTALS, Balance
 from balances.statements import SQL, Statement
@@ -43,6 +43,7 @@ def restate_balances(corrections: list[Correction]) -> None:
     )
     if gone := set(ids) - {row["balance_id"] for row in restated}:
         raise exceptions.BalanceNotFound(min(gone))
+    telling.tell_monitors([each.balance_id for each in ordered if any(getattr(each, total) for total in TOTALS)])
 
 
 PARAMETERS = {

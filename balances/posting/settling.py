@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from balances import posting_exceptions
+from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction
-from balances.posting import telling, writing
+from balances.posting import writing
 from balances.posting.book import Book
 from balances.posting.holds import ALL, Action, Found, Hold, Part, holds_of
 from balances.posting.movements import Movement

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from psycopg import errors as pg
 
-from balances import exceptions, posting_exceptions
+from balances import exceptions, posting_exceptions, telling
 from balances.exact_json import dumps
 from balances.locks import LOCK_WAIT, refused_when_locked
 from balances.models import Transaction, new_balance_id
@@ -109,12 +109,13 @@ def _in_block(work: Callable[[], Result]) -> Result:
 
 
 def _open(names: Sequence[Name]) -> None:
-    OPEN_INDICATORS.rows(
+    opened = OPEN_INDICATORS.rows(
         balance_ids=[new_balance_id() for _ in names],
         indicators=[indicator for indicator, _ in names],
         currencies=[currency for _, currency in names],
         lock_wait=LOCK_WAIT,
     )
+    telling.tell_opened([row["balance_id"] for row in opened])
 
 
 def lock(

@@ -17,12 +17,12 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from balances import posting_exceptions
+from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT as REQUEST_LOCK_WAIT
 from balances.locks import refused_when_locked
 from balances.models import Transaction, new_transaction_id
-from balances.posting import telling, writing
+from balances.posting import writing
 from balances.posting.book import Book
 from balances.posting.holds import Holds, holds_of, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement

@@ -1,11 +1,14 @@
 -- Purpose: lock the balances of movements against other writers and read their totals; find references in use.
 -- Parameters: balance_ids text[]; indicators text[] and currencies text[], as many: balances by name; refs text[];
 -- queued_refs text[]: of these, what is queued keeps the reference of its outcome in use; lock_wait text (a PostgreSQL interval), how long each lock is waited for.
--- Columns: those of a balance, then used text: a reference in use. A row says either of the two.
+-- Columns: those of a balance; whether a monitor watches it, and whether any hook is active; then used text: a reference
+-- in use. A row says either of the two.
 -- Always in key order, so that no two writers wait for each other. The limit is set before the first row is locked.
 WITH locked AS MATERIALIZED (
     SELECT b.balance_id, b.indicator, b.currency, b.balance, b.credit_balance, b.debit_balance,
-           b.inflight_credit_balance, b.inflight_debit_balance, b.track_fund_lineage
+           b.inflight_credit_balance, b.inflight_debit_balance, b.track_fund_lineage,
+           EXISTS (SELECT FROM balance_monitors AS m WHERE m.balance_id = b.balance_id) AS is_watched,
+           EXISTS (SELECT FROM hooks_hook AS h WHERE h.active) AS is_hooked
     FROM balances AS b
     WHERE b.balance_id = ANY(ARRAY(
             SELECT unnest(%(balance_ids)s::text[])
@@ -20,10 +23,10 @@ WITH locked AS MATERIALIZED (
 )
 SELECT locked.*, NULL AS used FROM locked
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.reference
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.reference
 FROM transactions AS t
 WHERE t.reference = ANY(%(refs)s::text[])
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, q.reference || '_q'
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, q.reference || '_q'
 FROM transactions AS q
 WHERE q.reference = ANY(%(queued_refs)s::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')

@@ -8,14 +8,16 @@ WITH wanted AS (
     JOIN balances AS n ON n.indicator = w.indicator AND n.currency = w.currency
 )
 SELECT b.balance_id, b.indicator, b.currency, b.balance, b.credit_balance, b.debit_balance,
-       b.inflight_credit_balance, b.inflight_debit_balance, b.track_fund_lineage, NULL AS used
+       b.inflight_credit_balance, b.inflight_debit_balance, b.track_fund_lineage,
+       EXISTS (SELECT FROM balance_monitors AS m WHERE m.balance_id = b.balance_id) AS is_watched,
+       EXISTS (SELECT FROM hooks_hook AS h WHERE h.active) AS is_hooked, NULL AS used
 FROM balances AS b
 WHERE b.balance_id = ANY(ARRAY(SELECT balance_id FROM wanted))
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.reference
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.reference
 FROM transactions AS t
 WHERE t.reference = ANY(%(refs)s::text[])
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, q.reference || '_q'
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, q.reference || '_q'
 FROM transactions AS q
 WHERE q.reference = ANY(%(queued_refs)s::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import time
 from typing import Any
-from urllib.parse import urlsplit
 
-import urllib3
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
@@ -16,12 +11,13 @@ from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from balances.exact_json import dumps, loads
+from balances.hooks.sending import NoAnswer, post, recipient, signed
 from reconciliation.models import Alert, AlertDelivery
 from reconciliation.watching import messages
 
 Channel = AlertDelivery.Channel
 Outcome = AlertDelivery.Outcome
-TIMEOUT = urllib3.Timeout(connect=5, read=15)
+TIMEOUT = 20
 """Seconds that a receiver has to answer."""
 
 
@@ -66,32 +62,17 @@ def tell(context: JobContext, channel: str, data: str) -> None:
     attempt.save()
 
 
-def signature(timestamp: str, body: bytes) -> str:
-    """Return the signature of a body: lowercase hex HMAC-SHA256 over timestamp, full stop and body (platform 2.7)."""
-    key = settings.LEDGER_ALERT_WEBHOOK_SECRET.encode()
-    return hmac.new(key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-
-
 def _post(data: dict[str, Any]) -> tuple[str, str]:
-    """Post the webhook; only a status of 2xx counts, and no redirect is followed: it would carry the body elsewhere."""
-    url = settings.LEDGER_ALERT_WEBHOOK_URL
-    parts = urlsplit(url)
-    recipient = f"{parts.hostname}{parts.path}"  # never the user or the query: both may hold secrets
-    body, timestamp = messages.webhook_body(data), str(int(time.time()))
-    headers = {
-        "Content-Type": "application/json",
-        "X-Blnk-Signature": signature(timestamp, body),
-        "X-Blnk-Timestamp": timestamp,
-    }
+    """Post the webhook; only a status of 2xx counts."""
+    url, body = settings.LEDGER_ALERT_WEBHOOK_URL, messages.webhook_body(data)
+    headers = {"Content-Type": "application/json"} | signed(body, settings.LEDGER_ALERT_WEBHOOK_SECRET)
     try:
-        with urllib3.PoolManager() as pool:
-            options: dict[str, Any] = {"timeout": TIMEOUT, "retries": False, "preload_content": False}
-            status = pool.request("POST", url, body=body, headers=headers, **options).status
-    except urllib3.exceptions.HTTPError as error:
-        raise DeliveryFailed(recipient, type(error).__name__) from error
+        status = post(url, body, headers, TIMEOUT).status
+    except NoAnswer as error:
+        raise DeliveryFailed(recipient(url), error.why) from error
     if not 200 <= status < 300:
-        raise DeliveryFailed(recipient, f"HTTP {status}")
-    return recipient, f"HTTP {status}"
+        raise DeliveryFailed(recipient(url), f"HTTP {status}")
+    return recipient(url), f"HTTP {status}"
 
 
 def _mail(data: dict[str, Any]) -> tuple[str, str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -19,52 +17,19 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from reconciliation.models import Alert, AlertDelivery
 from reconciliation.watching.delivery import announce
+from tests.receiver import Receiver, listening
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_clock")]
 HUGE = 2**90
 TELL = "reconciliation.watching.delivery.tell"
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what it gets and answers with the statuses it was given, the last one for ever."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.answers = [200]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hooks/ledger"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((dict(self.headers), body))
-        answers = self.server.answers
-        self.send_response(answers.pop(0) if len(answers) > 1 else answers[0])
-        self.send_header("Location", self.server.url)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: Any) -> None:
-        """Keep quiet."""
-
-
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    settings.LEDGER_ALERT_WEBHOOK_URL = f"{server.url}?token=hidden"
-    settings.LEDGER_ALERT_WEBHOOK_SECRET = "shared secret"
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with listening() as server:
+        settings.LEDGER_ALERT_WEBHOOK_URL = f"{server.url}?token=hidden"
+        settings.LEDGER_ALERT_WEBHOOK_SECRET = "shared secret"
+        yield server
 
 
 def alert(event: str = "opened") -> Alert:

@@ -1,0 +1,20 @@
+"""Trying again what failed, because a person says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from balances.hooks.models import Delivery
+from balances.hooks.tasks import QUEUE
+from balances.statements import Statement
+
+RETRY_NOW = Statement(Path(__file__).parent / "sql" / "retry_now.sql")
+
+
+def retry_now(failed: Iterable[Delivery]) -> int:
+    """Have what attempts could not deliver tried again now, and return how many jobs that are.
+
+    One that was given up gets one more attempt. One that runs, or has delivered meanwhile, is left alone.
+    """
+    return len(RETRY_NOW.rows(job_ids=sorted({delivery.job_id for delivery in failed}), queue=QUEUE))

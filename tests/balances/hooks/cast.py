@@ -1,0 +1,46 @@
+"""Hooks, rows to tell of, and the worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from balances.hooks import registry
+from balances.hooks.models import Delivery, Hook
+from balances.models import Transaction
+from tests import world
+
+HUGE = 10**39 + 7
+"""A 40-digit amount."""
+
+
+def hook(url: str = "http://127.0.0.1:9/hook", **fields: Any) -> Hook:
+    return registry.register(**({"type": "POST_TRANSACTION", "active": True, "url": url} | fields))
+
+
+def rows(status: str = "APPLIED", count: int = 1, **fields: Any) -> list[Transaction]:
+    owner = world.ledger()
+    alice, bob = world.balance(owner), world.balance(owner)
+    return [world.row(status, HUGE, alice, bob, **fields) for _ in range(count)]
+
+
+def work() -> None:
+    call_command("work", "--once", verbosity=0)
+
+
+def work_through_the_pause() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL")
+    work()
+
+
+def jobs(task: str = "") -> Any:
+    waiting = ProcrastinateJob.objects.filter(queue_name="webhooks").order_by("id")
+    return waiting.filter(task_name=task) if task else waiting
+
+
+def outcomes() -> list[tuple[int, str, str]]:
+    return list(Delivery.objects.order_by("pk").values_list("attempt", "outcome", "answer"))
