@@ -189,6 +189,8 @@ def _decide_rows(batch: Batch, unit: list[tuple[dict[str, Any], Movement | None]
         except LedgerError as error:
             batch.book.take_back(each for _, each in admitted)
             _reject(batch, [each for _, each in unit if each], movement, error)
+            if group_id := entry["group_id"]:
+                telling.tell_batch_failed(group_id, error.message)
             return
         admitted.append((entry, movement))
     for entry, movement in admitted:
@@ -217,8 +219,6 @@ def _reject(batch: Batch, unit: list[Movement], refused: Movement, error: Ledger
             row.meta_data[INFLIGHT] = True
         row.source_id, row.destination_id = movement.source, movement.destination
         batch.rejected.append(row)
-    if len(unit) > 1:
-        telling.tell_batch_failed(str(unit[0].row.parent_transaction), error.message)
 
 
 def outcome_of(entry: dict[str, Any]) -> Movement | None:

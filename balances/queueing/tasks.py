@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 RUNNING_BATCHES = Statement(SQL / "running_batches.sql")
 MOST_BATCHES = 100
 """Batches that run in the background at once (transactions 5.2)."""
+SECONDS_AT_A_TIME = 10
 PAUSE_SECONDS = 0.005
 """Between two looks at a queue that is empty, but not quiet."""
 STUCK_AFTER = timedelta(hours=2)
@@ -33,19 +34,27 @@ DATES = ("effective_date", "scheduled_for", "inflight_expiry_date", "inflight_co
 
 @app.task(name=entries.TASK, queue=entries.QUEUE, pass_context=True)
 def drain(context: JobContext) -> None:
-    """Apply what waits until nothing is due and nobody is about to add more. Under a backlog it calls for help."""
+    """Apply what waits until nothing is due and nobody is about to add more. Under a backlog it calls for help.
+
+    After a while it gives way to another call: a worker that is told to stop waits for it.
+    """
+    give_way_at = time.monotonic() + SECONDS_AT_A_TIME
     while not context.should_abort():
         try:
             drained = draining.drain()
         except BalanceLocked:
             logger.warning("Somebody holds a balance for longer than the queue waits; it tries again")
             continue
-        if drained >= draining.BATCH:
+        gives_way = time.monotonic() > give_way_at
+        if gives_way or drained >= draining.BATCH:
             entries.call_worker()
-        elif not drained:
-            if draining.is_finished():
-                return
-            time.sleep(PAUSE_SECONDS)
+        if gives_way:
+            return
+        if drained:
+            continue
+        if draining.is_finished():
+            return
+        time.sleep(PAUSE_SECONDS)
 
 
 @app.periodic(cron="* * * * *")
