@@ -4,7 +4,7 @@
 -- then: credit, debit, inflight_credit, inflight_debit, row_count.
 -- One pass over the rows of a balance: each falls into the span before the first moment that has it, and the spans
 -- are summed up in order. A balance without such a moment is not read.
--- What was scheduled bears the instant at which it was asked for, and moved nothing before it was due.
+-- The outcome of a scheduled row bears the instant at which it was asked for, and moved nothing before it was due.
 WITH moments AS MATERIALIZED (
     SELECT s.balance_id, s.snapshot_time AS at, true AS is_snapshot, s.last_tx_id,
            s.credit_balance, s.debit_balance, s.inflight_credit_balance, s.inflight_debit_balance
@@ -27,21 +27,25 @@ moves AS (
     SELECT r.balance_id, m.*
     FROM read AS r
     CROSS JOIN LATERAL (
-        SELECT width_bucket(greatest(t.created_at, t.scheduled_for) - interval '1 microsecond', r.ends) AS span, 0 AS credit,
+        SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
+                            - interval '1 microsecond', r.ends) AS span, 0 AS credit,
                coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS debit,
                0 AS inflight_credit, 0 AS inflight_debit
         FROM transactions AS t WHERE t.source = r.balance_id AND t.status = 'APPLIED'
         UNION ALL
-        SELECT width_bucket(greatest(t.created_at, t.scheduled_for) - interval '1 microsecond', r.ends) AS span,
+        SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
+                            - interval '1 microsecond', r.ends) AS span,
                coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0, 0, 0
         FROM transactions AS t WHERE t.destination = r.balance_id AND t.status = 'APPLIED'
         UNION ALL
-        SELECT width_bucket(greatest(t.created_at, t.scheduled_for) - interval '1 microsecond', r.ends) AS span, 0, 0, 0,
+        SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
+                            - interval '1 microsecond', r.ends) AS span, 0, 0, 0,
                CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
                * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1)))
         FROM transactions AS t WHERE t.source = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
         UNION ALL
-        SELECT width_bucket(greatest(t.created_at, t.scheduled_for) - interval '1 microsecond', r.ends) AS span, 0, 0,
+        SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
+                            - interval '1 microsecond', r.ends) AS span, 0, 0,
                CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
                * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0
         FROM transactions AS t WHERE t.destination = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
