@@ -238,7 +238,8 @@ class TransactionAdmin(LedgerModelAdmin):
                     "transaction_id",
                     ("parent", "children"),
                     ("created", "effective"),
-                    ("scheduled", "hash"),
+                    "scheduled",
+                    "hash",
                     "meta_data",
                 )
             },

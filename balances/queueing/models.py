@@ -46,7 +46,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name = "waiting entry"
-        verbose_name_plural = "queue"
+        verbose_name_plural = "waiting entries"
         permissions = (("apply_entry", "Can apply queued transactions before their turn"),)
         indexes = (
             # claim_entries.sql: what is due, in order.

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'waiting entry',
-                'verbose_name_plural': 'queue',
+                'verbose_name_plural': 'waiting entries',
                 'permissions': (('apply_entry', 'Can apply queued transactions before their turn'),),
                 'indexes': [models.Index(fields=['due_at', 'id'], name='entries_in_order'), models.Index(condition=models.Q(('group_id__gt', '')), fields=['group_id'], name='entries_of_group')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('action', 'apply')), fields=('transaction_id',), name='a_transaction_waits_once'), models.UniqueConstraint(condition=models.Q(('action__in', ('commit', 'void')), ('is_timer', False)), fields=('transaction_id',), name='a_settlement_waits_once')],
