@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from balances import telling
 from balances.exceptions import LedgerError
-from balances.models import Transaction, new_transaction_id
+from balances.models import Transaction, new_transaction_id, now
 from balances.posting import writing
 from balances.posting.book import Book
 from balances.posting.movements import Movement, Place, movements_of
@@ -90,6 +90,7 @@ def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:
 
 def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     book = writing.lock([movement for item in items for movement in item.movements])
+    _date(items)
     admitted: list[Movement] = []
     failure = None
     timers = []
@@ -107,6 +108,16 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     entries.add(timers)
     telling.tell(admitted, book)
     return failure
+
+
+def _date(items: Sequence[Item]) -> None:
+    """Give rows the instant at which their balances are locked: what a snapshot shows is told by that order."""
+    at = now()
+    for item in items:
+        for row in item.rows:
+            row.created_at = at
+            if item.posting.effective_date is None:
+                row.effective_date = at
 
 
 def _admit(book: Book, number: int, item: Item, admitted: list[Movement]) -> Failure | None:

@@ -103,6 +103,9 @@ def _movements(asked: Refund) -> tuple[list[Movement], list[LedgerError]]:
 def _apply(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
     movements, errors = _movements(asked)
     book = writing.lock(movements)
+    at = now()
+    for movement in movements:  # the order of these instants is that of the locks
+        movement.row.created_at = movement.row.effective_date = at
     admitted = _admitted(book, movements, errors)
     if admitted:
         writing.write([movement.row for movement in admitted], book)

@@ -13,6 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from balances.models import BalanceSnapshot, now
+from balances.queueing.tasks import drain
 from reconciliation.models import Alert, Origin, Schedule, Sweep, SweepFigures, Watchdog
 from reconciliation.scope import Scope
 from reconciliation.tasks import request_sweep
@@ -162,5 +163,6 @@ def test_the_worker_watches_by_itself_starts_what_is_due_and_tells_of_its_silenc
     assert BalanceSnapshot.objects.exists()
     assert set(ProcrastinateJob.objects.values_list("task_name", "status")) == {
         (watch.name, "succeeded"),
+        (drain.name, "succeeded"),  # each worker looks at the queue when it starts
         (KEEP, "succeeded"),
     }
