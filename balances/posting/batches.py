@@ -16,6 +16,8 @@ from balances.queueing.enqueuing import enqueue_items
 
 LARGEST = 10_000
 """Postings in one batch at most."""
+UNSHARED = (posting_exceptions.InvalidDistribution, posting_exceptions.SplitLegRefused)
+"""Why an amount cannot be divided as asked, known before anything is looked up."""
 
 
 def new_batch_id() -> str:
@@ -58,7 +60,7 @@ def post_batch(batch: Batch) -> None:
         )
         try:
             items.append(item_of(replace(posting, inflight=batch.inflight), place))
-        except posting_exceptions.InvalidDistribution as error:
+        except UNSHARED as error:
             unshared = Failure(number, 0, error)
             break
     if unshared and batch.atomic:
@@ -103,7 +105,7 @@ def _refusal(batch: Batch, failure: Failure) -> posting_exceptions.BatchRefused:
     else:
         outcome = "All transactions in this batch have been refunded."
     error = failure.error
-    if posting.shares and batch.skip_queue and not isinstance(error, posting_exceptions.InvalidDistribution):
+    if posting.shares and not isinstance(error, UNSHARED):
         error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
     return posting_exceptions.BatchRefused(
         batch.batch_id,

@@ -28,10 +28,10 @@ class Part:
 
 
 def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part]:
-    """Return who gets how many minor units of ``total``: a part for each share, without those that say zero.
+    """Return who gets how many minor units of ``total``: a part for each share, without fixed ones that say zero.
 
-    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several. Raises
-    ``InvalidDistribution``.
+    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several. A part may be
+    zero or less, where shares say so. Raises ``InvalidDistribution``.
     """
     if total in (0, 1):  # one unit cannot be divided
         return [Part(n, share.identifier, Decimal(total if n == 0 else 0)) for n, share in enumerate(shares)]
@@ -44,9 +44,10 @@ def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part
     for part in parts:
         part.units = part.units.to_integral_value(ROUND_DOWN, EXACT)
     parts += _leftover(shares, remaining, {part.identifier for part in parts})
-    if parts:
-        largest = max(parts, key=lambda part: part.units)
-        largest.units += Decimal(total) - _sum(parts)
+    if not parts:
+        raise InvalidDistribution("nothing is given to anybody")
+    largest = max(parts, key=lambda part: part.units)
+    largest.units += Decimal(total) - _sum(parts)
     return sorted(parts, key=lambda part: part.number)
 
 
