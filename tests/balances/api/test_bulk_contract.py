@@ -1,4 +1,4 @@
-"""POST /transactions/bulk: every refusal of transactions 5.2 and 5.3 with nothing or the right rows written, then batches."""
+"""POST /transactions/bulk: every refusal of transactions 5.2 and 5.3 and what it leaves, then batches."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def refuse_second(
     api: Client, change: dict[str, Any], status: int, code: str, why: str, *, atomic: bool, inflight: bool,
     skip_queue: bool,
 ) -> None:  # fmt: skip
-    """Send three items of which the second is bad: the first stays unless the batch is atomic, the third never comes."""
+    """Send three items, the second bad: the first stays unless the batch is atomic, the third never comes."""
     before = written()
     second = {name: value for name, value in (body("b") | change).items() if value is not None}
     options = {"atomic": atomic, "inflight": inflight, "skip_queue": skip_queue}
@@ -258,7 +258,7 @@ def test_what_the_batch_says_replaces_what_its_items_say(ledger: Client) -> None
 
 
 def test_split_items_hang_under_their_batch(ledger: Client) -> None:
-    """In the original legs of a split item that is applied at once hang under its own id, where no rollback finds them."""
+    """In the original legs that are applied at once hang under the item's id, where no rollback finds them."""
     parts = [{"identifier": "bln_bob", "distribution": "60%"}, {"identifier": "bln_carol", "distribution": "left"}]
     split = {name: value for name, value in body("s").items() if name != "destination"} | {"destinations": parts}
     for skip_queue, dash in ((True, "-"), (False, "_")):

@@ -10,9 +10,23 @@ from balances.models import Transaction
 from tests import world
 from tests.client import Client
 from tests.wire import (
-    assert_no_drift, assert_refused, body, create, drain, filled, hold, queued, row, settle, settled, sums, under,
-    wallets, while_locked, written,
-)  # fmt: skip
+    assert_no_drift,
+    assert_refused,
+    body,
+    create,
+    drain,
+    filled,
+    hold,
+    queued,
+    row,
+    settle,
+    settled,
+    sums,
+    under,
+    wallets,
+    while_locked,
+    written,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +36,7 @@ NOT_FOUND = "Transaction with ID '{}' not found"
 INFLIGHT = "transaction is not in inflight status"
 VOIDED = "transaction has already been voided"
 COMMITTED = "cannot {}. Transaction already committed"
+NO_ACTION = "status not supported. use either commit or void"
 WAITING = "a commit or void is already queued for this transaction"
 FAILED = "error occurred during processing: [{}]"
 SMALL = "amount is too small: 0.001 at precision 100 is no minor unit; nothing was changed"
@@ -93,10 +108,10 @@ MALFORMED: list[tuple[bytes, str]] = [
 
 Row = tuple[str, dict[str, Any], int, str, str]
 ANY_MODE: list[Row] = [
-    ("<open>", {"status": "release"}, 400, "TXN_INVALID_STATUS_ACTION", "status not supported. use either commit or void"),
-    ("<open>", {}, 400, "TXN_INVALID_STATUS_ACTION", "status not supported. use either commit or void"),
-    ("<open>", {"status": "COMMIT"}, 400, "TXN_INVALID_STATUS_ACTION", "status not supported. use either commit or void"),
-    ("txn_x", {"status": "x"}, 400, "TXN_INVALID_STATUS_ACTION", "status not supported. use either commit or void"),
+    ("<open>", {"status": "release"}, 400, "TXN_INVALID_STATUS_ACTION", NO_ACTION),
+    ("<open>", {}, 400, "TXN_INVALID_STATUS_ACTION", NO_ACTION),
+    ("<open>", {"status": "COMMIT"}, 400, "TXN_INVALID_STATUS_ACTION", NO_ACTION),
+    ("txn_x", {"status": "x"}, 400, "TXN_INVALID_STATUS_ACTION", NO_ACTION),
     ("<open>", {"status": "commit", "precise_amount": 0}, 400, INVALID, "precise_amount must be positive"),
     ("<open>", {"status": "commit", "precise_amount": -1}, 400, INVALID, "precise_amount must be positive"),
     ("<open>", {"status": "void", "precise_amount": 0}, 400, INVALID, "precise_amount must be positive"),
