@@ -37,7 +37,7 @@ def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part
         return [Part(n, share.identifier, Decimal(total if n == 0 else 0)) for n, share in enumerate(shares)]
     fixed = _fixed(total, shares, precision)
     percentages = _percentages(total, shares)
-    remaining = Decimal(total) - _sum(fixed) - _sum(percentages)
+    remaining = _rest(total, [*fixed, *percentages])
     if _sum(fixed) > total:
         raise InvalidDistribution("total distributions exceed 100% or total amount")
     parts = [*fixed, *percentages]
@@ -47,7 +47,7 @@ def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part
     if not parts:
         raise InvalidDistribution("nothing is given to anybody")
     largest = max(parts, key=lambda part: part.units)
-    largest.units += Decimal(total) - _sum(parts)
+    largest.units = EXACT.add(largest.units, _rest(total, parts))
     return sorted(parts, key=lambda part: part.number)
 
 
@@ -56,6 +56,11 @@ def _sum(parts: Sequence[Part]) -> Decimal:
     for part in parts:
         total = EXACT.add(total, part.units)
     return total
+
+
+def _rest(total: int, parts: Sequence[Part]) -> Decimal:
+    """Return what parts leave of a total; the context of an operator would round after 28 digits."""
+    return EXACT.subtract(Decimal(total), _sum(parts))
 
 
 def _is_left(share: Share) -> bool:
