@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
@@ -29,7 +30,8 @@ def new_batch_id() -> str:
 class Batch:
     """Postings to be recorded in order; ``inflight`` and ``skip_queue`` stand for what each of them says.
 
-    An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or nothing.
+    An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or nothing. There it
+    waits for the last of the dates for which its postings are scheduled: nothing may be applied before its date.
     """
 
     batch_id: str
@@ -37,6 +39,14 @@ class Batch:
     inflight: bool = False
     skip_queue: bool = False
     atomic: bool = False
+
+    @property
+    def told(self) -> list[Posting]:
+        """Return the postings as the batch has them."""
+        changed: dict[str, Any] = {"inflight": self.inflight}
+        if self.atomic and not self.skip_queue:
+            changed["scheduled_for"] = max(filter(None, (each.scheduled_for for each in self.postings)), default=None)
+        return [replace(posting, **changed) for posting in self.postings]
 
     @property
     def status(self) -> str:
@@ -51,7 +61,7 @@ def post_batch(batch: Batch) -> None:
     """
     items: list[Item] = []
     unshared: Failure | None = None
-    for number, posting in enumerate(batch.postings):
+    for number, posting in enumerate(batch.told):
         place = Place(
             transaction_id=new_transaction_id(),
             batch_id=batch.batch_id,
@@ -59,7 +69,7 @@ def post_batch(batch: Batch) -> None:
             queued=not batch.skip_queue,
         )
         try:
-            items.append(item_of(replace(posting, inflight=batch.inflight), place))
+            items.append(item_of(posting, place))
         except UNSHARED as error:
             unshared = Failure(number, 0, error)
             break
