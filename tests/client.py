@@ -9,6 +9,7 @@ import simplejson
 from django.http import HttpResponse
 from django.test import Client as DjangoClient
 
+from balances.exact_json import loads
 from tests.world import MASTER_KEY
 
 
@@ -27,6 +28,11 @@ class Answer:
     @property
     def body(self) -> Any:
         return simplejson.loads(self.text)
+
+    @property
+    def exact(self) -> Any:
+        """Return the body with its numbers as they were written, not as floats."""
+        return loads(self.text)
 
     @property
     def headers(self) -> Any:

@@ -32,7 +32,7 @@ def created(item: Item) -> dict[str, Any]:
     row.effective_date = posting.effective_date or item.rows[0].effective_date
     row.skip_queue = not queued
     if posting.precise_amount is not None:
-        row.amount_string = str(amounts.short(posting.major_units))
+        row.amount_string = amounts.plain(posting.major_units)
     for side in ("sources", "destinations"):
         setattr(row, side, _shares(item, getattr(posting, side)))
     return TransactionAnswer.body(row)
@@ -82,7 +82,7 @@ def _shares(item: Item, shares: Any) -> list[dict[str, str]]:
 
 def recorded(row: Any) -> dict[str, Any]:
     """Return the answer to a settlement: its row, with what a new row shows beside its columns."""
-    row.amount_string = str(amounts.short(row.amount))
+    row.amount_string = amounts.plain(row.amount)
     return TransactionAnswer.body(row)
 
 

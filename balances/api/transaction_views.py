@@ -152,7 +152,7 @@ class RefundView(ApiView):
     @extend_schema(request=transaction_serializers.RefundTransaction, responses=CREATED)
     def post(self, request: Request, transaction_id: str) -> Response:
         """Give back what was moved under an id: by a worker, or at once (``skip_queue``)."""
-        fields = decode(request, transaction_serializers.RefundTransaction) if request._request.body else {}
+        fields = decode(request, transaction_serializers.RefundTransaction) if request._request.body.strip() else {}
         _refuse_dry_run(fields)
         skip_queue = fields.get("skip_queue", False)
         asked = Refund(

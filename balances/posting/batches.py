@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
@@ -16,6 +17,8 @@ from balances.queueing.enqueuing import enqueue_items
 
 LARGEST = 10_000
 """Postings in one batch at most."""
+UNSHARED = (posting_exceptions.InvalidDistribution, posting_exceptions.SplitLegRefused)
+"""Why an amount cannot be divided as asked, known before anything is looked up."""
 
 
 def new_batch_id() -> str:
@@ -27,7 +30,8 @@ def new_batch_id() -> str:
 class Batch:
     """Postings to be recorded in order; ``inflight`` and ``skip_queue`` stand for what each of them says.
 
-    An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or nothing.
+    An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or nothing. There it
+    waits for the last of the dates for which its postings are scheduled: nothing may be applied before its date.
     """
 
     batch_id: str
@@ -35,6 +39,14 @@ class Batch:
     inflight: bool = False
     skip_queue: bool = False
     atomic: bool = False
+
+    @property
+    def told(self) -> list[Posting]:
+        """Return the postings as the batch has them."""
+        changed: dict[str, Any] = {"inflight": self.inflight}
+        if self.atomic and not self.skip_queue:
+            changed["scheduled_for"] = max(filter(None, (each.scheduled_for for each in self.postings)), default=None)
+        return [replace(posting, **changed) for posting in self.postings]
 
     @property
     def status(self) -> str:
@@ -49,7 +61,7 @@ def post_batch(batch: Batch) -> None:
     """
     items: list[Item] = []
     unshared: Failure | None = None
-    for number, posting in enumerate(batch.postings):
+    for number, posting in enumerate(batch.told):
         place = Place(
             transaction_id=new_transaction_id(),
             batch_id=batch.batch_id,
@@ -57,8 +69,8 @@ def post_batch(batch: Batch) -> None:
             queued=not batch.skip_queue,
         )
         try:
-            items.append(item_of(replace(posting, inflight=batch.inflight), place))
-        except posting_exceptions.InvalidDistribution as error:
+            items.append(item_of(posting, place))
+        except UNSHARED as error:
             unshared = Failure(number, 0, error)
             break
     if unshared and batch.atomic:
@@ -103,7 +115,7 @@ def _refusal(batch: Batch, failure: Failure) -> posting_exceptions.BatchRefused:
     else:
         outcome = "All transactions in this batch have been refunded."
     error = failure.error
-    if posting.shares and batch.skip_queue and not isinstance(error, posting_exceptions.InvalidDistribution):
+    if posting.shares and not isinstance(error, UNSHARED):
         error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
     return posting_exceptions.BatchRefused(
         batch.batch_id,

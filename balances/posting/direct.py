@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 def item_of(posting: Posting, place: Place | None = None) -> Item:
-    """Return a posting with its rows. Raises ``InvalidDistribution``."""
+    """Return a posting with its rows. Raises ``InvalidDistribution`` or ``SplitLegRefused``."""
     place = place or Place(transaction_id=new_transaction_id())
     return Item(posting, place, movements_of(posting, place))
 
@@ -63,8 +63,8 @@ def post(posting: Posting) -> Item:
     """Apply one posting at once: each leg's row and both its balances in one commit (transactions 3.5, 10).
 
     Legs before one that is refused stay, unless the posting is ``atomic``. Raises ``InvalidDistribution``,
-    ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``, ``InsufficientFunds``,
-    ``OverdraftLimitExceeded`` or ``BalanceLocked``.
+    ``SplitLegRefused``, ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``,
+    ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``BalanceLocked``.
     """
     item = item_of(posting)
     failure = apply_items([item], atomic=posting.atomic)

@@ -28,25 +28,26 @@ class Part:
 
 
 def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part]:
-    """Return who gets how many minor units of ``total``: a part for each share, without those that say zero.
+    """Return who gets how many minor units of ``total``: a part for each share, without fixed ones that say zero.
 
-    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several. Raises
-    ``InvalidDistribution``.
+    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several. A part may be
+    zero or less, where shares say so. Raises ``InvalidDistribution``.
     """
     if total in (0, 1):  # one unit cannot be divided
         return [Part(n, share.identifier, Decimal(total if n == 0 else 0)) for n, share in enumerate(shares)]
     fixed = _fixed(total, shares, precision)
     percentages = _percentages(total, shares)
-    remaining = Decimal(total) - _sum(fixed) - _sum(percentages)
+    remaining = _rest(total, [*fixed, *percentages])
     if _sum(fixed) > total:
         raise InvalidDistribution("total distributions exceed 100% or total amount")
     parts = [*fixed, *percentages]
     for part in parts:
         part.units = part.units.to_integral_value(ROUND_DOWN, EXACT)
     parts += _leftover(shares, remaining, {part.identifier for part in parts})
-    if parts:
-        largest = max(parts, key=lambda part: part.units)
-        largest.units += Decimal(total) - _sum(parts)
+    if not parts:
+        raise InvalidDistribution("nothing is given to anybody")
+    largest = max(parts, key=lambda part: part.units)
+    largest.units = EXACT.add(largest.units, _rest(total, parts))
     return sorted(parts, key=lambda part: part.number)
 
 
@@ -55,6 +56,11 @@ def _sum(parts: Sequence[Part]) -> Decimal:
     for part in parts:
         total = EXACT.add(total, part.units)
     return total
+
+
+def _rest(total: int, parts: Sequence[Part]) -> Decimal:
+    """Return what parts leave of a total; the context of an operator would round after 28 digits."""
+    return EXACT.subtract(Decimal(total), _sum(parts))
 
 
 def _is_left(share: Share) -> bool:

@@ -47,6 +47,9 @@ def settle(asked: Settlement) -> Transaction:
     """
     _apply_what_waits([asked])
     (outcome,) = writing.in_one_commit(partial(_settle, [asked], _holds_under))
+    for error in outcome.errors:
+        if isinstance(error, posting_exceptions.NotInflight):  # there was nothing to process
+            raise error
     if outcome.errors:
         raise posting_exceptions.ProcessingFailed(outcome.errors)
     return outcome.rows[0]

@@ -15,6 +15,7 @@ from balances.posting.book import Book
 from balances.posting.direct import Failure, Item, Refused, item_of
 from balances.posting.movements import Place
 from balances.posting.orders import Posting
+from balances.posting_exceptions import SplitLegRefused
 from balances.queueing import entries
 from balances.queueing.models import Entry
 
@@ -24,7 +25,7 @@ def enqueue(posting: Posting) -> Item:
     item = item_of(posting, Place(transaction_id=new_transaction_id(), queued=True))
     failure = enqueue_items([item], group_id=item.place.transaction_id if posting.atomic and posting.shares else "")
     if failure:
-        raise failure.error
+        raise SplitLegRefused.of(failure.leg, failure.error) if posting.shares else failure.error
     return item
 
 

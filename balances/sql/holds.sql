@@ -1,7 +1,7 @@
 -- Purpose: what an id holds: the row itself, the holds and queued rows under it, and how far each hold is settled.
 -- Parameters: ids text[]: transactions, split parents or batches (transactions 7.2).
 -- Columns: root, the id that was asked for; the row; committed, released numeric, voided boolean; waits boolean: whether
--- a queued row is to be applied still. Newest first.
+-- a queued row is to be applied still. Newest first; legs of one split, which are of one instant, last one first.
 -- A hold hangs under its root, or under a queued row that does. Settlements hang under their hold, or, in a database of
 -- the original's, under the queued row that it came from (transactions 12.1).
 WITH own AS (
@@ -52,4 +52,4 @@ LEFT JOIN LATERAL (
     ) AS s
     WHERE f.status = 'INFLIGHT'
 ) AS settled ON true
-ORDER BY f.created_at DESC, f.transaction_id DESC
+ORDER BY f.created_at DESC, length(f.reference) DESC, f.reference DESC, f.transaction_id DESC

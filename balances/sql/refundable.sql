@@ -1,6 +1,7 @@
 -- Purpose: what a refund of an id gives back: applied rows at or under it, and the releases of a hold (transactions 8.2).
 -- Parameters: id text: a transaction, a split parent or a batch.
--- Columns: the row; is_refunded boolean. Newest first. What hangs under an applied row is its refund, and not refunded too.
+-- Columns: the row; is_refunded boolean. Newest first; legs of one split, which are of one instant, last one first.
+-- What hangs under an applied row is its refund, and not refunded too.
 WITH RECURSIVE under AS (
     SELECT t.*
     FROM transactions AS t
@@ -26,4 +27,4 @@ SELECT u.*,
        ) AS is_refunded
 FROM under AS u
 WHERE u.status = 'APPLIED' OR (u.status = 'VOID' AND u.parent_transaction = %(id)s)
-ORDER BY u.created_at DESC, u.transaction_id DESC
+ORDER BY u.created_at DESC, length(u.reference) DESC, u.reference DESC, u.transaction_id DESC

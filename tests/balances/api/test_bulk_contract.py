@@ -1,0 +1,315 @@
+"""POST /transactions/bulk: every refusal of transactions 5.2 and 5.3 and what it leaves, then batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from balances.exact_json import loads
+from balances.models import Transaction
+from balances.queueing import tasks
+from tests.client import Answer, Client
+from tests.wire import assert_no_drift, assert_refused, body, drain, queued, row, sums, under, wallets, written
+
+pytestmark = pytest.mark.django_db
+
+INDEXED = "transactions[1]: reference: cannot be blank."
+FUNDS = "failed to apply transaction to balances: insufficient funds in source balance"
+
+
+@pytest.fixture
+def ledger(api: Client) -> Client:
+    wallets()
+    return api
+
+
+def bulk(api: Client, *items: Any, **options: Any) -> Answer:
+    return api.post("/transactions/bulk", {"transactions": list(items)} | options)
+
+
+def recorded(api: Client, *items: Any, **options: Any) -> str:
+    """Record a batch and return its id."""
+    answer = bulk(api, *items, **options)
+    assert answer.status in (201, 202), answer.text
+    return str(answer.body["batch_id"])
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code", "key", "text", "details"),
+    [
+        ({}, 400, "TXN_BULK_EMPTY", "error", "transactions cannot be empty", None),
+        ({"transactions": []}, 400, "TXN_BULK_EMPTY", "error", "transactions cannot be empty", None),
+        ({"transactions": None}, 400, "TXN_BULK_EMPTY", "error", "transactions cannot be empty", None),
+        (
+            {"transactions": [None] * 10_001},
+            400, "TXN_BULK_LIMIT_EXCEEDED", "error", "too many transactions; max is 10000", None,
+        ),
+        (
+            {"transactions": [body("a"), None, {}]},
+            400, "TXN_VALIDATION_ERROR", "errors", "transactions[1] is required", {"index": 1},
+        ),
+        (
+            {"transactions": [body("a"), body(""), {}]},
+            400, "TXN_VALIDATION_ERROR", "errors", INDEXED, {"index": 1},
+        ),
+        (
+            {"transactions": [body("a"), body(""), {}], "run_async": True},
+            400, "TXN_VALIDATION_ERROR", "errors", INDEXED, {"index": 1},
+        ),
+        (
+            {"transactions": [body("a", 0, amount=1)]},
+            400, "TXN_VALIDATION_ERROR", "errors",
+            "transactions[0]: amount: either amount or precise_amount should be provided, not both.", {"index": 0},
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("skip_queue", [True, False], ids=["at once", "queued"])
+def test_a_batch_that_cannot_be_is_refused_whole(
+    ledger: Client, given: Any, status: int, code: str, key: str, text: str, details: Any, skip_queue: bool
+) -> None:
+    before = written()
+    answer = ledger.post("/transactions/bulk", given | {"skip_queue": skip_queue})
+    assert_refused(answer, status, code, text, key=key, details=details)
+    assert written() == before
+
+
+def test_ten_thousand_items_are_not_too_many(ledger: Client) -> None:
+    answer = ledger.post("/transactions/bulk", {"transactions": [None] * 10_000})
+    assert answer.body["errors"] == "transactions[0] is required"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"", "EOF"),
+        (b'{"transactions":[', "unexpected EOF"),
+        (b"{bad", "invalid character 'b' looking for beginning of object key string"),
+        (b"[]", "json: cannot unmarshal array into Go value of type model.BulkTransactionRequest"),
+        (
+            b'{"transactions":[5]}',
+            "json: cannot unmarshal number into Go struct field BulkTransactionRequest.transactions of type "
+            "model.RecordTransaction",
+        ),
+        (
+            b'{"transactions":[{"amount":"5"}]}',
+            "json: cannot unmarshal string into Go struct field RecordTransaction.transactions.amount of type float64",
+        ),
+        (
+            b'{"transactions":[{"sources":[{"identifier":5}]}]}',
+            "json: cannot unmarshal number into Go struct field Distribution.transactions.sources.identifier "
+            "of type string",
+        ),
+        (b'{"transactions":[{"precise_amount":"5"}]}', 'math/big: cannot unmarshal "\\"5\\"" into a *big.Int'),
+        (b'{"transactions":[{"precise_amount":1.5}]}', 'math/big: cannot unmarshal "1.5" into a *big.Int'),
+        (
+            b'{"atomic":"yes"}',
+            "json: cannot unmarshal string into Go struct field BulkTransactionRequest.atomic of type bool",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_told_as_plain_text_that_is_json(ledger: Client, raw: bytes, text: str) -> None:
+    before = written()
+    answer = ledger.post("/transactions/bulk", raw)
+    assert_refused(answer, 400, "GEN_MALFORMED_REQUEST", f"Invalid request body: {text}")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert written() == before
+
+
+BAD: list[tuple[dict[str, Any], int, str, str]] = [
+    ({"source": "bln_dora"}, 400, "TXN_INSUFFICIENT_FUNDS", FUNDS),
+    ({"reference": "a"}, 409, "TXN_DUPLICATE_REFERENCE",
+     "transaction validation failed: reference a has already been used"),
+    ({"reference": "funds"}, 409, "TXN_DUPLICATE_REFERENCE",
+     "transaction validation failed: reference funds has already been used"),
+    ({"source": "bln_nobody"}, 404, "TXN_NOT_FOUND",
+     "failed to get source and destination balances: NOT_FOUND: Balance with ID 'bln_nobody' not found"),
+    ({"precise_amount": 0}, 400, "GEN_BAD_REQUEST",
+     "failed to apply transaction to balances: transaction precise amount must be positive"),
+    ({"source": "bln_dora", "overdraft_limit": 1}, 400, "GEN_BAD_REQUEST",
+     "failed to apply transaction to balances: transaction exceeds overdraft limit"),
+    ({"destination": None, "destinations": [{"identifier": "bln_bob", "distribution": "x"}]}, 400, "GEN_BAD_REQUEST",
+     "failed to split transaction: invalid fixed amount format"),
+    ({"destination": None, "destinations": [{"identifier": "bln_bob", "distribution": "0%"},
+                                            {"identifier": "bln_carol", "distribution": "left"}]},
+     400, "GEN_BAD_REQUEST", "failed to record split transaction 0: failed to apply transaction to balances: "
+     "transaction precise amount must be positive"),
+    ({"source": None, "sources": [{"identifier": "bln_dora", "distribution": "left"}]},
+     400, "TXN_INSUFFICIENT_FUNDS", f"failed to record split transaction 0: {FUNDS}"),
+]  # fmt: skip
+APPLIED_ONLY = {"insufficient funds", "overdraft limit"}
+OUTCOMES = {
+    (False, False): "Previous transactions were not rolled back.",
+    (False, True): "Previous transactions were not rolled back.",
+    (True, False): "All transactions in this batch have been refunded.",
+    (True, True): "All transactions in this batch have been voided.",
+}
+"""The last sentence, by ``atomic`` and ``inflight``."""
+
+
+@pytest.mark.parametrize(("atomic", "inflight"), OUTCOMES)
+@pytest.mark.parametrize(("change", "status", "code", "why"), BAD)
+def test_the_first_item_that_is_refused_ends_the_batch(
+    ledger: Client, change: Any, status: int, code: str, why: str, atomic: bool, inflight: bool
+) -> None:
+    refuse_second(ledger, change, status, code, why, atomic=atomic, inflight=inflight, skip_queue=True)
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize(
+    ("change", "status", "code", "why"), [each for each in BAD if not any(only in each[3] for only in APPLIED_ONLY)]
+)
+def test_what_can_never_be_applied_ends_a_queued_batch_too(
+    ledger: Client, change: Any, status: int, code: str, why: str, atomic: bool
+) -> None:
+    refuse_second(ledger, change, status, code, why, atomic=atomic, inflight=False, skip_queue=False)
+
+
+def refuse_second(
+    api: Client, change: dict[str, Any], status: int, code: str, why: str, *, atomic: bool, inflight: bool,
+    skip_queue: bool,
+) -> None:  # fmt: skip
+    """Send three items, the second bad: the first stays unless the batch is atomic, the third never comes."""
+    before = written()
+    second = {name: value for name, value in (body("b") | change).items() if value is not None}
+    options = {"atomic": atomic, "inflight": inflight, "skip_queue": skip_queue}
+    answer = bulk(api, body("a"), second, body("c"), **options)
+    batch_id = answer.body.get("batch_id", "none")
+    units = second["precise_amount"]
+    text = (
+        f"failed to queue transaction 2 (Reference: {second['reference']}, Source: {second.get('source', '')}, "
+        f"Destination: {second.get('destination', '')}, Amount: {units / 100:.2f}): {why}. {OUTCOMES[atomic, inflight]}"
+    )
+    assert_refused(answer, status, code, text, details={"batch_id": batch_id}, batch_id=batch_id)
+    if atomic:
+        assert written() == before
+        return
+    expected = "QUEUED" if not skip_queue else "INFLIGHT" if inflight else "APPLIED"
+    assert under(batch_id) == [(expected, 1000)]
+    assert Transaction.objects.exclude(reference="funds").count() == 1
+    drain()
+    assert sums("bln_alice")[2 if inflight else 0] == 1000
+    assert_no_drift()
+
+
+def test_a_hundred_batches_in_the_background_are_enough(ledger: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "MOST_BATCHES", 2)
+    for name in ("a", "b"):
+        assert bulk(ledger, body(name), run_async=True).status == 202
+    answer = bulk(ledger, body("c"), run_async=True)
+    text = "too many async bulk operations in progress, try again later"
+    assert_refused(answer, 429, "GEN_RATE_LIMITED", text)
+    assert jobs("bulk_create") == 2
+
+
+def jobs(task: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE task_name = %s", [task])
+        return int(cursor.fetchone()[0])
+
+
+def run_batches() -> None:
+    """Do what a worker does with batches that were accepted."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'bulk_create' ORDER BY id")
+        found = cursor.fetchall()
+    for (args,) in found:
+        tasks.bulk_create(**loads(args))
+
+
+@pytest.mark.parametrize("inflight", [False, True])
+@pytest.mark.parametrize("skip_queue", [False, True])
+def test_a_batch_is_answered_in_three_words_and_its_rows_hang_under_it(
+    ledger: Client, inflight: bool, skip_queue: bool
+) -> None:
+    answer = bulk(ledger, body("a", 500), body("b", 700), inflight=inflight, skip_queue=skip_queue)
+    assert answer.status == 201
+    batch_id = answer.body["batch_id"]
+    assert batch_id.startswith("bulk_")
+    expected = "inflight" if inflight else "applied"
+    assert list(answer.body.items()) == [("batch_id", batch_id), ("status", expected), ("transaction_count", 2)]
+    final = "INFLIGHT" if inflight else "APPLIED"
+    assert under(batch_id) == [(final if skip_queue else "QUEUED", units) for units in (500, 700)]
+    for number, reference in enumerate(("a", "b"), start=1):
+        meta = dict(row(reference).meta_data or {})
+        assert meta.pop("inflight", False) is inflight
+        assert meta.pop("sequence") == number
+        assert meta.pop("QUEUED_PARENT_TRANSACTION", None) == (None if skip_queue else batch_id)
+        assert meta == {}
+    drain()
+    if not skip_queue:
+        for reference in ("a", "b"):
+            outcome = row(f"{reference}_q")
+            assert (outcome.status, outcome.parent_transaction) == (final, row(reference).pk)
+            assert (outcome.meta_data or {})["QUEUED_PARENT_TRANSACTION"] == batch_id
+    assert sums("bln_alice") == ((0, 100_000, 1200, 0) if inflight else (1200, 100_000, 0, 0))
+    assert_no_drift()
+    assert ledger.get(f"/transactions/{batch_id}").status == 404
+
+
+def test_what_the_batch_says_replaces_what_its_items_say(ledger: Client) -> None:
+    recorded(ledger, body("a", inflight=True), body("b", dry_run=True))
+    assert (row("a").status, row("b").status) == ("QUEUED", "QUEUED")
+    recorded(ledger, queued("c"), queued("d"), skip_queue=True, inflight=True)
+    assert (row("c").status, row("d").status) == ("INFLIGHT", "INFLIGHT")
+    drain()
+    assert row("a_q").status == "APPLIED"
+
+
+def test_split_items_hang_under_their_batch(ledger: Client) -> None:
+    """In the original legs that are applied at once hang under the item's id, where no rollback finds them."""
+    parts = [{"identifier": "bln_bob", "distribution": "60%"}, {"identifier": "bln_carol", "distribution": "left"}]
+    split = {name: value for name, value in body("s").items() if name != "destination"} | {"destinations": parts}
+    for skip_queue, dash in ((True, "-"), (False, "_")):
+        given = split | {"reference": f"s{dash}"}
+        batch_id = recorded(ledger, body(f"a{dash}"), given, skip_queue=skip_queue)
+        assert [units for _, units in under(batch_id)] == [1000, 600, 400]
+        assert row(f"s{dash}{dash}1").parent_transaction == batch_id
+        assert (row(f"s{dash}{dash}2").meta_data or {})["sequence"] == 2
+
+
+def test_an_unfunded_queued_batch_is_applied_by_word_and_rejected_by_row(ledger: Client) -> None:
+    answer = bulk(ledger, body("a", source="@FundingPool"), body("b"), atomic=True)
+    assert (answer.status, answer.body["status"], answer.body["transaction_count"]) == (201, "applied", 2)
+    drain()
+    assert (row("a_q").status, row("b_q").status) == ("REJECTED", "REJECTED")
+    assert (row("b_q").meta_data or {})["blnk_rejection_reason"].startswith("not applied, because a_q of the same")
+    assert_no_drift()
+
+
+@pytest.mark.parametrize("skip_queue", [False, True])
+def test_a_batch_in_the_background_is_answered_first_and_recorded_once(ledger: Client, skip_queue: bool) -> None:
+    before = written()
+    given = body("a", 2**70, precision=10**18, allow_overdraft=True, effective_date="2026-01-02T03:04:05.25+02:00")
+    answer = bulk(ledger, given, body("b", allow_overdraft=True), run_async=True, skip_queue=skip_queue)
+    batch_id = answer.body["batch_id"]
+    assert answer.status == 202
+    assert list(answer.body.items()) == [
+        ("batch_id", batch_id),
+        ("message", "Bulk transaction processing started"),
+        ("status", "processing"),
+    ]
+    assert written() == before
+    for _ in range(2):  # as when a worker was killed after its commit
+        run_batches()
+    assert sorted(units for _, units in under(batch_id)) == [1000, 2**70]
+    drain()
+    assert sums("bln_bob") == (0, 1000 + 2**70, 0, 0)
+    assert str(row("a").effective_date) == "2026-01-02 01:04:05.250000+00:00"
+
+
+def test_a_batch_in_the_background_that_fails_leaves_what_a_batch_in_front_would(ledger: Client) -> None:
+    bulk(ledger, body("a"), body("b", source="bln_dora"), body("c"), run_async=True, skip_queue=True)
+    bulk(ledger, body("d"), body("e", source="bln_dora"), run_async=True, skip_queue=True, atomic=True)
+    run_batches()
+    references = set(Transaction.objects.values_list("reference", flat=True))
+    assert references == {"funds", "a"}
+    assert_no_drift()
+
+
+def test_metadata_and_dates_of_items_are_kept(ledger: Client) -> None:
+    recorded(ledger, body("a", meta_data={"n": 10**25, "BLNK": [1]}), body("b", scheduled_for="2030-01-01T00:00:00Z"))
+    assert (row("a").meta_data or {})["n"] == 10**25
+    assert str(row("b").scheduled_for) == "2030-01-01 00:00:00+00:00"
+    assert row("b").status == "SCHEDULED"
