@@ -43,7 +43,7 @@ class Backoff(BaseRetryStrategy):
 
 
 def pause(tried: int) -> int:
-    """Return the seconds before the next attempt, when ``tried`` attempts again have failed; 0 after the first one."""
+    """Return the seconds before a delivery is tried again that was tried ``tried`` times after the first."""
     return tried**4 + 15 + random.randrange(30) * (tried + 1)  # noqa: S311 - no secret, so that not all come at once
 
 
