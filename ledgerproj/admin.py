@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from balances.hooks.tasks import QUEUE as WEBHOOKS
+from balances.hooks.tasks import QUEUE, WAITING
 
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
@@ -46,11 +46,11 @@ class JobAdmin(ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
     def get_object(self, request: Any, *args: Any) -> ProcrastinateJob | None:
         """Return the job for its page, whose heading repeats the arguments."""
         job: ProcrastinateJob | None = super().get_object(request, *args)
-        if job is not None and job.queue_name == WEBHOOKS:
+        if job is not None and job.queue_name in (QUEUE, WAITING):
             job.args = {}
         return job
 
     @admin.display(description="Args")
     def pretty_args(self, instance: ProcrastinateJob) -> str:
         """Show the arguments."""
-        return "not shown" if instance.queue_name == WEBHOOKS else super().pretty_args(instance)
+        return "not shown" if instance.queue_name in (QUEUE, WAITING) else super().pretty_args(instance)

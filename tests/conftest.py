@@ -21,6 +21,7 @@ GUARDED = ("balances", "transactions", "balance_snapshots", *(f"reconciliation_{
 def _known_settings(settings: Any) -> None:
     settings.BLNK_SERVER_SECURE = True
     settings.BLNK_SERVER_SECRET_KEY = MASTER_KEY
+    settings.BLNK_WEBHOOK_URL = ""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

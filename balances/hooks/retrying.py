@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from balances.hooks.models import Delivery
-from balances.hooks.tasks import QUEUE
+from balances.hooks.tasks import QUEUE, WAITING
 from balances.statements import Statement
 
 RETRY_NOW = Statement(Path(__file__).parent / "sql" / "retry_now.sql")
@@ -17,4 +17,5 @@ def retry_now(failed: Iterable[Delivery]) -> int:
 
     One that was given up gets one more attempt. One that runs, or has delivered meanwhile, is left alone.
     """
-    return len(RETRY_NOW.rows(job_ids=sorted({delivery.job_id for delivery in failed}), queue=QUEUE))
+    jobs = sorted({delivery.job_id for delivery in failed})
+    return len(RETRY_NOW.rows(job_ids=jobs, queue=QUEUE, waiting=WAITING))

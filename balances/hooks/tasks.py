@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from pathlib import Path
+from typing import cast
 
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, builtin_tasks
 from procrastinate.contrib.django import app
@@ -12,8 +14,13 @@ from procrastinate.jobs import Job
 from balances.hooks import delivering
 from balances.hooks.models import Delivery
 from balances.models import now
+from balances.statements import Statement
 
-QUEUE = "webhooks"
+TAKE_UP_WAITING = Statement(Path(__file__).parent / "sql" / "take_up_waiting.sql")
+QUEUE, WAITING = "webhooks", "webhooks_waiting"
+"""Where jobs are that are due, or soon will be, and where those are that wait longer: no worker looks there."""
+LONG = 120
+"""Seconds of a pause that is spent apart, and ends with the minute in which it is over."""
 RETRIES = 25
 """Attempts after the first one to deliver a webhook; a hook says itself how many."""
 KEEP = timedelta(days=30)
@@ -29,14 +36,14 @@ class Backoff(BaseRetryStrategy):
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Return when a job is tried again, if it is."""
-        retries = job.task_kwargs.get("retries", RETRIES)
-        if job.attempts >= int(str(retries)):
+        if job.attempts >= cast("int", job.task_kwargs.get("retries", RETRIES)):
             return None
-        return RetryDecision(retry_in={"seconds": pause(job.attempts)})
+        seconds = pause(job.attempts)
+        return RetryDecision(retry_in={"seconds": seconds}, queue=WAITING if seconds >= LONG else None)
 
 
 def pause(tried: int) -> int:
-    """Return the seconds before the next attempt, when ``tried`` attempts again have failed; 0 after the first one."""
+    """Return the seconds before a delivery is tried again that was tried ``tried`` times after the first."""
     return tried**4 + 15 + random.randrange(30) * (tried + 1)  # noqa: S311 - no secret, so that not all come at once
 
 
@@ -59,6 +66,13 @@ def _attempt(context: JobContext, **what: str) -> delivering.Attempt:
     return delivering.Attempt(job_id=context.job.id or 0, number=context.job.attempts + 1, **what)
 
 
+@app.periodic(cron="* * * * *")
+@app.task(name="take_up_waiting", queue=QUEUE, queueing_lock="take_up_waiting", priority=1)
+def take_up_waiting(timestamp: int) -> None:
+    """Let what waited long enough be tried again, every minute, before anything else that is to be delivered."""
+    TAKE_UP_WAITING.execute(queue=QUEUE, waiting=WAITING)
+
+
 @app.periodic(cron="37 3 * * *")
 @app.task(name="forget_deliveries", queueing_lock="forget_deliveries")
 def forget_deliveries(timestamp: int) -> None:
@@ -72,5 +86,6 @@ def forget_deliveries(timestamp: int) -> None:
 @app.task(name="forget_given_up", queueing_lock="forget_given_up", pass_context=True)
 async def forget_given_up(context: JobContext, timestamp: int) -> None:
     """Delete jobs that were given up so long ago, every night at 03:47 UTC: they hold what was to be delivered."""
-    hours = KEEP // timedelta(hours=1)
-    await builtin_tasks.remove_old_jobs(context, max_hours=hours, queue=QUEUE, remove_failed=True, remove_aborted=True)
+    ended = {"remove_failed": True, "remove_cancelled": True, "remove_aborted": True}
+    for queue in (QUEUE, WAITING):
+        await builtin_tasks.remove_old_jobs(context, max_hours=KEEP // timedelta(hours=1), queue=queue, **ended)

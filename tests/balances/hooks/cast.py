@@ -10,6 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from balances.hooks import registry
 from balances.hooks.models import Delivery, Hook
+from balances.hooks.tasks import take_up_waiting
 from balances.models import Transaction
 from tests import world
 
@@ -33,12 +34,13 @@ def work() -> None:
 
 def work_through_the_pause() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL")
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
+    take_up_waiting(timestamp=0)
     work()
 
 
 def jobs(task: str = "") -> Any:
-    waiting = ProcrastinateJob.objects.filter(queue_name="webhooks").order_by("id")
+    waiting = ProcrastinateJob.objects.filter(queue_name__startswith="webhooks").order_by("id")
     return waiting.filter(task_name=task) if task else waiting
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from procrastinate import sql
 from procrastinate.worker import Worker
 
 from balances.hooks import delivering, registry
@@ -17,7 +18,17 @@ from balances.hooks.announcing import Event, announce, announce_movements
 from balances.hooks.delivering import judge
 from balances.hooks.models import Delivery, Hook
 from balances.hooks.sending import Answer
-from balances.hooks.tasks import KEEP, RETRIES, forget_deliveries, forget_given_up, pause
+from balances.hooks.tasks import (
+    KEEP,
+    QUEUE,
+    RETRIES,
+    TAKE_UP_WAITING,
+    WAITING,
+    forget_deliveries,
+    forget_given_up,
+    pause,
+    take_up_waiting,
+)
 from balances.models import now
 from ledgerproj.tasks import MOST_ATTEMPTS, take_up_lost_jobs
 from tests.balances.hooks.cast import HUGE, hook, jobs, outcomes, rows, work, work_through_the_pause
@@ -115,6 +126,62 @@ def test_the_next_attempt_waits_for_its_pause(webhook: Receiver, monkeypatch: py
         assert timedelta(seconds=-1) < waits < timedelta(seconds=10)
         work()  # not before it is due
         assert len(webhook.got) == tried + 1
+
+
+def test_a_long_pause_is_spent_where_no_worker_looks(webhook: Receiver) -> None:
+    webhook.answers = [500, 500, 200]
+    announce([EVENT])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET attempts = 4")
+    work()
+    assert jobs().get().queue_name == WAITING
+    take_up_waiting(timestamp=0)
+    assert jobs().get().queue_name == WAITING  # it is not due
+    work_through_the_pause()
+    assert jobs().get().queue_name == WAITING
+    work_through_the_pause()
+    assert [attempt for attempt, _, _ in outcomes()] == [5, 6, 7]
+    assert not jobs()
+
+
+def used(index: str) -> int:
+    """Return how many entries of an index of waiting jobs were read."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = %s", [index])
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+@pytest.mark.parametrize(
+    ("queue", "index"), [("postings", "jobs_but_webhooks"), ("default", "jobs_but_webhooks"), (QUEUE, "jobs_webhooks")]
+)
+def test_no_worker_reads_through_a_backlog_of_webhooks(queue: str, index: str, analyzed: bool) -> None:
+    insert = "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at) "
+    with connection.cursor() as cursor:
+        cursor.execute(
+            insert + "SELECT name, 'none', '{}', at FROM generate_series(1, 5000),"
+            "(VALUES ('webhooks', NULL), ('webhooks_waiting', now() + interval '1 day')) AS backlog (name, at)"
+        )
+        if analyzed:
+            cursor.execute("ANALYZE procrastinate_jobs")
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+        worker = cursor.fetchone()[0]
+        everywhere, here = used("procrastinate_jobs_priority_idx_v1"), used(index)
+        for _ in range(10):  # a plan that is kept for any queue would come after the fifth time
+            cursor.execute(insert + "VALUES (%s, 'one', '{}', NULL)", [queue])
+            cursor.execute(sql.queries["fetch_job"], {"queues": [queue], "worker_id": worker})
+            assert cursor.fetchone()[0] is not None
+        assert used("procrastinate_jobs_priority_idx_v1") == everywhere
+        assert 0 < used(index) - here < 200
+
+
+def test_what_is_due_is_found_by_an_index() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute("EXPLAIN " + TAKE_UP_WAITING.text, {"queue": QUEUE, "waiting": WAITING})
+        assert "jobs_webhooks_waiting" in "".join(line for (line,) in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
 
 
 @pytest.mark.parametrize(("attempts", "status"), [(RETRIES - 1, "todo"), (RETRIES, "failed")])

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from balances.hooks import registry
 from balances.hooks.announcing import Event, announce, announce_movements
 from balances.hooks.models import Delivery, Hook
+from balances.hooks.tasks import WAITING
 from balances.models import now
+from ledgerproj.tasks import forget_finished_jobs
 from tests.balances.hooks.cast import hook, jobs, outcomes, rows, work
 from tests.people import signed_in
 from tests.receiver import Receiver
@@ -161,9 +164,23 @@ def test_what_waits_and_what_was_given_up_is_tried_again_at_once(webhook: Receiv
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_of_another_queue_is_never_touched() -> None:
-    from ledgerproj.tasks import forget_finished_jobs
+@pytest.mark.usefixtures("no_clock")
+def test_what_would_wait_for_hours_is_tried_again_at_once(webhook: Receiver) -> None:
+    webhook.answers = [500, 200]
+    announce([Event("ledger.created", {"ledger_id": "ldg_1"})])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET attempts = 10")
+    work()
+    assert jobs().get().queue_name == WAITING
+    chosen = {"action": "try_again", "_selected_action": [Delivery.objects.get().pk]}
+    text = signed_in("view_delivery", "retry_delivery").post(DELIVERIES, chosen, follow=True).content.decode()
+    assert "The background worker tries 1 delivery again." in text
+    work()
+    assert outcomes() == [(11, "failed", "HTTP 500"), (12, "delivered", "HTTP 200")]
 
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_of_another_queue_is_never_touched() -> None:
     other = forget_finished_jobs.configure(schedule_in={"hours": 1}).defer(timestamp=0)
     delivery(job_id=other)
     delivery(job_id=other, outcome="delivered")
