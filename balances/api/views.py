@@ -20,9 +20,11 @@ from balances.api.caller import actor, is_admitted
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of, rows_of
 from balances.models import Balance, Ledger, Transaction
-from balances.statements import SQL, Statement
+from balances.statements import SQL, Lookup, Statement
 
 QUEUED = Statement(SQL / "queued.sql")
+BALANCE, BALANCE_OF_INDICATOR = Lookup(Balance, "balance_id"), Lookup(Balance, "indicator", "currency")
+TRANSACTION, TRANSACTION_OF_REFERENCE = Lookup(Transaction, "transaction_id"), Lookup(Transaction, "reference")
 REFUSED: dict[Any, Any] = {400: serializers.ErrorAnswer, 404: serializers.ErrorAnswer}
 LIMIT = OpenApiParameter("limit", int)
 OFFSET = OpenApiParameter("offset", int)
@@ -156,7 +158,7 @@ class BalanceView(ApiView):
 
     def find(self, request: Request, balance_id: str) -> Any:
         """Return the balance that is to be shown. Raises ``BalanceNotFound``."""
-        balance = Balance.objects.filter(balance_id=balance_id).first()
+        balance = BALANCE.first(balance_id=balance_id)
         if balance is None:
             raise exceptions.BalanceNotFound(balance_id)
         return balance
@@ -166,7 +168,7 @@ class IndicatorView(ApiView):
     @extend_schema(responses={200: serializers.BalanceAnswer} | REFUSED)
     def get(self, request: Request, indicator: str, currency: str) -> Response:
         """Read the balance of an indicator in a currency."""
-        balance = Balance.objects.by_indicator(indicator, currency).first()
+        balance = BALANCE_OF_INDICATOR.first(indicator=indicator, currency=currency)
         if balance is None:
             raise exceptions.IndicatorNotFound(indicator)
         return Response(serializers.BalanceAnswer.body(balance))
@@ -216,7 +218,7 @@ class TransactionView(ApiView):
     @extend_schema(responses={200: serializers.TransactionAnswer} | REFUSED)
     def get(self, request: Request, transaction_id: str) -> Response:
         """Read a transaction."""
-        row = Transaction.objects.filter(transaction_id=transaction_id).first()
+        row = TRANSACTION.first(transaction_id=transaction_id)
         if row is None:
             raise exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
         return Response(serializers.TransactionAnswer.body(row))
@@ -226,7 +228,7 @@ class ReferenceView(ApiView):
     @extend_schema(responses={200: serializers.TransactionAnswer} | REFUSED)
     def get(self, request: Request, reference: str) -> Response:
         """Read a transaction by its reference."""
-        row = Transaction.objects.filter(reference=reference).first()
+        row = TRANSACTION_OF_REFERENCE.first(reference=reference)
         if row is None:
             raise exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
         return Response(serializers.TransactionAnswer.body(row))
