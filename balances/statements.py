@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -43,8 +44,7 @@ class Lookup(Generic[M]):
     def __init__(self, model: type[M], *fields: str) -> None:
         """Keep what is looked up and by what."""
         self.model, self.fields = model, fields
-        self._columns = model._meta.concrete_fields
-        self._attributes = [column.attname for column in self._columns]
+        self._attributes = [column.attname for column in model._meta.concrete_fields]
 
     def rows(self, **values: str) -> list[M]:
         """Return the rows whose columns have these values, one for each of the fields."""
@@ -64,11 +64,16 @@ class Lookup(Generic[M]):
         text, names = rows.query.sql_with_params()
         return text, names
 
-    def _instance(self, row: tuple[Any, ...]) -> M:
-        read = [self._read(column, value) for column, value in zip(self._columns, row, strict=True)]
-        return self.model.from_db(connection.alias, self._attributes, read)
+    @cached_property
+    def _conversions(self) -> list[tuple[int, list[Callable[[Any, Any, Any], Any]]]]:
+        """Which columns are not what psycopg reads, by position, and what makes them that."""
+        columns: Any = self.model._meta.concrete_fields
+        found = [column.get_db_converters(connection) for column in columns]
+        return [(position, converters) for position, converters in enumerate(found) if converters]
 
-    def _read(self, column: Any, value: Any) -> Any:
-        for convert in column.get_db_converters(connection):
-            value = convert(value, None, connection)
-        return value
+    def _instance(self, row: tuple[Any, ...]) -> M:
+        values = list(row)
+        for position, converters in self._conversions:
+            for convert in converters:
+                values[position] = convert(values[position], None, connection)
+        return self.model.from_db(connection.alias, self._attributes, values)

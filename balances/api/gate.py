@@ -92,10 +92,13 @@ class ApiGate:
 
 
 def _answer_by_route(request: HttpRequest) -> HttpResponse:
-    """Return what the route of a path answers. Raises ``Http404`` where there is none, or it is none of the API's."""
-    match = request.resolver_match = resolve(request.path_info)
+    """Return what the route of a path answers; what is no route of the API does not exist here."""
+    try:
+        match = request.resolver_match = resolve(request.path_info)
+    except Http404:
+        return not_found()
     if not issubclass(getattr(match.func, "cls", object), ApiView):
-        raise Http404
+        return not_found()
     response: HttpResponse = match.func(request, *match.args, **match.kwargs)
     render = getattr(response, "render", None)
     return render() if render else response
@@ -198,12 +201,9 @@ def _take_in_chunks(request: HttpRequest) -> None:
 
 
 def _in_contract(response: HttpResponse) -> HttpResponse:
-    """Replace Django's own pages for people by what API clients expect."""
-    if not response.headers.get("Content-Type", "").startswith("text/html"):
-        return response
-    if response.status_code == 404:
-        return not_found()
-    if response.status_code >= 500 and not settings.DEBUG:
+    """Replace Django's own page about a surprise, which is for people, by what API clients expect."""
+    for_people = response.headers.get("Content-Type", "").startswith("text/html")
+    if for_people and response.status_code >= 500 and not settings.DEBUG:
         return _error("GEN_INTERNAL", "internal server error")
     return response
 

@@ -38,6 +38,12 @@ def test_a_path_that_looks_like_a_page_leads_to_no_route_of_the_api(path: str) -
     assert "META" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/schema", "/docs"])
+def test_no_page_is_reached_past_what_protects_pages(api: Client, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr("balances.api.gate.PAGES", set())
+    assert (api.get(path).status, api.get(path).text) == (404, "404 page not found")
+
+
 def test_no_master_key_configured_lets_nobody_in(settings: Any) -> None:
     settings.BLNK_SERVER_SECRET_KEY = ""
     assert Client("").get("/ledgers").status == 401
