@@ -14,7 +14,7 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.exception import convert_exception_to_response
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django.utils import timezone
 from django.utils.html import escape
 from psycopg_pool import PoolTimeout
@@ -92,16 +92,22 @@ class ApiGate:
 
 
 def _answer_by_route(request: HttpRequest) -> HttpResponse:
-    """Return what the route of a path answers; what is no route of the API does not exist here."""
-    try:
-        match = request.resolver_match = resolve(request.path_info)
-    except Http404:
-        return not_found()
-    if not issubclass(getattr(match.func, "cls", object), ApiView):
+    """Return what the route of a path answers."""
+    match = request.resolver_match = _route(request.path_info)
+    if match is None:
         return not_found()
     response: HttpResponse = match.func(request, *match.args, **match.kwargs)
     render = getattr(response, "render", None)
     return render() if render else response
+
+
+def _route(path: str) -> ResolverMatch | None:
+    """Return the route of a path; what is none of the API's does not exist here."""
+    try:
+        match = resolve(path)
+    except Http404:
+        return None
+    return match if issubclass(getattr(match.func, "cls", object), ApiView) else None
 
 
 def _nothing_unstorable(request: HttpRequest) -> HttpResponse | None:
@@ -116,12 +122,10 @@ def _without_trailing_slash(request: HttpRequest) -> HttpResponse | None:
     bare = request.path.removesuffix("/")
     if bare == request.path or not bare:
         return None
-    try:
-        view: Any = resolve(bare).func
-    except Http404:
-        return None
+    match = _route(bare)
+    view: Any = match and match.func
     method = (request.method or "").lower()
-    if method not in view.cls.http_method_names or not hasattr(view.cls, method):
+    if not view or method not in view.cls.http_method_names or not hasattr(view.cls, method):
         return None
     location = f"{bare}?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else bare
     if request.method != "GET":
