@@ -16,6 +16,7 @@ from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import ResolverMatch, resolve
 from django.utils import timezone
+from django.utils.encoding import escape_uri_path
 from django.utils.html import escape
 from psycopg_pool import PoolTimeout
 
@@ -127,7 +128,8 @@ def _without_trailing_slash(request: HttpRequest) -> HttpResponse | None:
     method = (request.method or "").lower()
     if not view or method not in view.cls.http_method_names or not hasattr(view.cls, method):
         return None
-    location = f"{bare}?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else bare
+    query = request.META.get("QUERY_STRING")
+    location = f"{escape_uri_path(bare)}?{query}" if query else escape_uri_path(bare)
     if request.method != "GET":
         return HttpResponse(status=307, headers={"Location": location})
     body = f'<a href="{escape(location)}">Moved Permanently</a>.\n\n'

@@ -141,6 +141,12 @@ def test_a_trailing_slash_is_redirected_before_any_check() -> None:
     assert (kept.status, kept.headers["Location"], kept.text) == (307, "/ledgers", "")
 
 
+def test_a_redirect_leads_to_the_path_as_it_was_sent() -> None:
+    for sent, location in (("a%0D%0Ab", "a%0D%0Ab"), ("%C3%A9", "%C3%A9"), ("%40World", "@World"), ("a%3Fb", "a%3Fb")):
+        moved = Client(None).get(f"/balances/{sent}/")
+        assert (moved.status, moved.headers["Location"]) == (301, f"/balances/{location}")
+
+
 def test_every_answer_bears_the_contracts_headers(api: Client) -> None:
     for answer in (api.get("/ledgers"), Client(None).get("/ledgers"), api.get("/nowhere")):
         assert {name: answer.headers[name] for name in ("X-Frame-Options", "Cache-Control")} == {
