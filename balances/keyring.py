@@ -18,9 +18,11 @@ from django.utils import timezone
 from balances import exceptions
 from balances.keys import PREFIX_LENGTH, ApiKey, covers
 from balances.principals import Principal
+from balances.statements import Lookup
 
 logger = logging.getLogger(__name__)
 
+KEYS = Lookup(ApiKey, "key_prefix")
 SECRET_BYTES = 32
 HASH_COST = 10
 """Rounds of bcrypt as a power of two, as in the original: a database can be used by both."""
@@ -88,7 +90,7 @@ def find(plaintext: str) -> ApiKey | None:
     """
     if not SHAPE.fullmatch(plaintext):
         return None
-    alike = ApiKey.objects.filter(key_prefix=plaintext[:PREFIX_LENGTH])
+    alike = KEYS.rows(key_prefix=plaintext[:PREFIX_LENGTH])
     return next((key for key in alike if _is_right(plaintext, key.key)), None)
 
 

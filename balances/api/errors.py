@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.core.exceptions import TooManyFieldsSent
 from django.http import Http404, HttpResponse, HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
@@ -86,6 +87,8 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
     match error:
         case MethodNotAllowed() | Http404():
             return not_found()
+        case TooManyFieldsSent():
+            return _response("GEN_BAD_REQUEST", "The query has too many parameters.")
         case MalformedBody():
             content_type = "text/plain; charset=utf-8" if error.as_text else None
             return _response("GEN_MALFORMED_REQUEST", error.message, key=error.key, content_type=content_type)

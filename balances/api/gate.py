@@ -14,8 +14,9 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.exception import convert_exception_to_response
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django.utils import timezone
+from django.utils.encoding import escape_uri_path
 from django.utils.html import escape
 from psycopg_pool import PoolTimeout
 
@@ -92,13 +93,22 @@ class ApiGate:
 
 
 def _answer_by_route(request: HttpRequest) -> HttpResponse:
-    """Return what the route of a path answers. Raises ``Http404`` where there is none, or it is none of the API's."""
-    match = request.resolver_match = resolve(request.path_info)
-    if not issubclass(getattr(match.func, "cls", object), ApiView):
-        raise Http404
+    """Return what the route of a path answers."""
+    match = request.resolver_match = _route(request.path_info)
+    if match is None:
+        return not_found()
     response: HttpResponse = match.func(request, *match.args, **match.kwargs)
     render = getattr(response, "render", None)
     return render() if render else response
+
+
+def _route(path: str) -> ResolverMatch | None:
+    """Return the route of a path; what is none of the API's does not exist here."""
+    try:
+        match = resolve(path)
+    except Http404:
+        return None
+    return match if issubclass(getattr(match.func, "cls", object), ApiView) else None
 
 
 def _nothing_unstorable(request: HttpRequest) -> HttpResponse | None:
@@ -113,14 +123,13 @@ def _without_trailing_slash(request: HttpRequest) -> HttpResponse | None:
     bare = request.path.removesuffix("/")
     if bare == request.path or not bare:
         return None
-    try:
-        view: Any = resolve(bare).func
-    except Http404:
-        return None
+    match = _route(bare)
+    view: Any = match and match.func
     method = (request.method or "").lower()
-    if method not in view.cls.http_method_names or not hasattr(view.cls, method):
+    if not view or method not in view.cls.http_method_names or not hasattr(view.cls, method):
         return None
-    location = f"{bare}?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else bare
+    query = request.META.get("QUERY_STRING")
+    location = f"{escape_uri_path(bare)}?{query}" if query else escape_uri_path(bare)
     if request.method != "GET":
         return HttpResponse(status=307, headers={"Location": location})
     body = f'<a href="{escape(location)}">Moved Permanently</a>.\n\n'
@@ -198,12 +207,9 @@ def _take_in_chunks(request: HttpRequest) -> None:
 
 
 def _in_contract(response: HttpResponse) -> HttpResponse:
-    """Replace Django's own pages for people by what API clients expect."""
-    if not response.headers.get("Content-Type", "").startswith("text/html"):
-        return response
-    if response.status_code == 404:
-        return not_found()
-    if response.status_code >= 500 and not settings.DEBUG:
+    """Replace Django's own page about a surprise, which is for people, by what API clients expect."""
+    for_people = response.headers.get("Content-Type", "").startswith("text/html")
+    if for_people and response.status_code >= 500 and not settings.DEBUG:
         return _error("GEN_INTERNAL", "internal server error")
     return response
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -92,10 +92,14 @@ class Answer(serializers.Serializer[Any]):
         """Return the body for an instance. The fields are bound once, not anew for each answer."""
         return _bound(cls).to_representation(instance)
 
+    @cached_property
+    def _bound_fields(self) -> tuple[tuple[str, serializers.Field[Any, Any, Any, Any]], ...]:
+        return tuple(self.fields.items())
+
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the keys in order, without the empty ones that the contract omits."""
         body = {}
-        for name, field in self.fields.items():
+        for name, field in self._bound_fields:
             value = field.get_attribute(instance)
             body[name] = None if value is None and not isinstance(field, Instant) else field.to_representation(value)
         for name in self.omitted_when_empty:

@@ -26,7 +26,9 @@ from balances.posting.settling import request as request_settlement
 from balances.queueing.enqueuing import enqueue
 from balances.queueing.recovery import LEAST_AGE, recover
 from balances.queueing.tasks import request_batch
+from balances.statements import Lookup
 
+TRANSACTION, TRANSACTION_OF_REFERENCE = Lookup(Transaction, "transaction_id"), Lookup(Transaction, "reference")
 CREATED: dict[Any, Any] = {201: transaction_serializers.TransactionAnswer, 409: serializers.ErrorAnswer} | REFUSED
 CHANGED: dict[Any, Any] = {200: transaction_serializers.TransactionAnswer, 409: serializers.ErrorAnswer} | REFUSED
 ITEM_CODES = {
@@ -95,7 +97,7 @@ class TransactionView(ApiView):
     @extend_schema(responses={200: transaction_serializers.TransactionAnswer} | REFUSED)
     def get(self, request: Request, transaction_id: str) -> Response:
         """Read a transaction."""
-        row = Transaction.objects.filter(transaction_id=transaction_id).first()
+        row = TRANSACTION.first(transaction_id=transaction_id)
         if row is None:
             raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
         return Response(transaction_serializers.TransactionAnswer.body(row))
@@ -105,7 +107,7 @@ class ReferenceView(ApiView):
     @extend_schema(responses={200: transaction_serializers.TransactionAnswer} | REFUSED)
     def get(self, request: Request, reference: str) -> Response:
         """Read a transaction by its reference."""
-        row = Transaction.objects.filter(reference=reference).first()
+        row = TRANSACTION_OF_REFERENCE.first(reference=reference)
         if row is None:
             raise posting_exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
         return Response(transaction_serializers.TransactionAnswer.body(row))

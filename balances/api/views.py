@@ -19,9 +19,10 @@ from balances.api.caller import actor, is_admitted
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of, rows_of
 from balances.models import Balance, Ledger
-from balances.statements import SQL, Statement
+from balances.statements import SQL, Lookup, Statement
 
 QUEUED = Statement(SQL / "queued.sql")
+BALANCE, BALANCE_OF_INDICATOR = Lookup(Balance, "balance_id"), Lookup(Balance, "indicator", "currency")
 REFUSED: dict[Any, Any] = {400: serializers.ErrorAnswer, 404: serializers.ErrorAnswer}
 LIMIT = OpenApiParameter("limit", int)
 OFFSET = OpenApiParameter("offset", int)
@@ -155,7 +156,7 @@ class BalanceView(ApiView):
 
     def find(self, request: Request, balance_id: str) -> Any:
         """Return the balance that is to be shown. Raises ``BalanceNotFound``."""
-        balance = Balance.objects.filter(balance_id=balance_id).first()
+        balance = BALANCE.first(balance_id=balance_id)
         if balance is None:
             raise exceptions.BalanceNotFound(balance_id)
         return balance
@@ -165,7 +166,7 @@ class IndicatorView(ApiView):
     @extend_schema(responses={200: serializers.BalanceAnswer} | REFUSED)
     def get(self, request: Request, indicator: str, currency: str) -> Response:
         """Read the balance of an indicator in a currency."""
-        balance = Balance.objects.by_indicator(indicator, currency).first()
+        balance = BALANCE_OF_INDICATOR.first(indicator=indicator, currency=currency)
         if balance is None:
             raise exceptions.IndicatorNotFound(indicator)
         return Response(serializers.BalanceAnswer.body(balance))

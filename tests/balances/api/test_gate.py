@@ -38,6 +38,12 @@ def test_a_path_that_looks_like_a_page_leads_to_no_route_of_the_api(path: str) -
     assert "META" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/schema", "/docs"])
+def test_no_page_is_reached_past_what_protects_pages(api: Client, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr("balances.api.gate.PAGES", set())
+    assert (api.get(path).status, api.get(path).text) == (404, "404 page not found")
+
+
 def test_no_master_key_configured_lets_nobody_in(settings: Any) -> None:
     settings.BLNK_SERVER_SECRET_KEY = ""
     assert Client("").get("/ledgers").status == 401
@@ -133,6 +139,12 @@ def test_a_trailing_slash_is_redirected_before_any_check() -> None:
     assert moved.headers["Content-Type"] == "text/html; charset=utf-8"
     kept = nobody.post("/ledgers/", {"name": "a"})
     assert (kept.status, kept.headers["Location"], kept.text) == (307, "/ledgers", "")
+
+
+def test_a_redirect_leads_to_the_path_as_it_was_sent() -> None:
+    for sent, location in (("a%0D%0Ab", "a%0D%0Ab"), ("%C3%A9", "%C3%A9"), ("%40World", "@World"), ("a%3Fb", "a%3Fb")):
+        moved = Client(None).get(f"/balances/{sent}/")
+        assert (moved.status, moved.headers["Location"]) == (301, f"/balances/{location}")
 
 
 def test_every_answer_bears_the_contracts_headers(api: Client) -> None:

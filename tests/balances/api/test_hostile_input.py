@@ -117,6 +117,27 @@ def test_a_balance_held_too_long_is_423_on_every_route_that_writes(path: str, mo
     assert answers == [423]
 
 
+def test_a_query_of_a_thousand_parameters_is_refused_in_words(api: Client) -> None:
+    query = "&".join(f"p{n}=1" for n in range(1001))
+    answer = api.get(f"/balances?{query}")
+    assert (answer.status, answer.body["error"]) == (400, "The query has too many parameters.")
+
+
+def test_a_surprise_outside_of_a_view_is_answered_like_one_inside(
+    api: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("balances.api.rendering.dumps", broken)
+    api.django.raise_request_exception = False
+    answer = api.get("/ledgers")
+    assert (answer.status, answer.headers["Content-Type"]) == (500, "application/json; charset=utf-8")
+    assert answer.body["error_detail"] == {"code": "GEN_INTERNAL", "message": "internal server error"}
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert "secret detail" in caplog.text
+
+
 class Watched(io.BytesIO):
     """A body that knows whether anybody read it."""
 
