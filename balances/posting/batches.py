@@ -42,6 +42,16 @@ class Batch:
         """Return what its answer calls it."""
         return "inflight" if self.inflight else "applied"
 
+    def item(self, number: int) -> Item:
+        """Return a posting of the batch with its rows, counted from 0. Raises ``InvalidDistribution``."""
+        place = Place(
+            transaction_id=new_transaction_id(),
+            batch_id=self.batch_id,
+            sequence=number + 1,
+            queued=not self.skip_queue,
+        )
+        return item_of(replace(self.postings[number], inflight=self.inflight), place)
+
 
 def post_batch(batch: Batch) -> None:
     """Record a batch. Raises ``BatchRefused``, which names the first posting that was refused, or ``BalanceLocked``.
@@ -50,15 +60,9 @@ def post_batch(batch: Batch) -> None:
     """
     items: list[Item] = []
     unshared: Failure | None = None
-    for number, posting in enumerate(batch.postings):
-        place = Place(
-            transaction_id=new_transaction_id(),
-            batch_id=batch.batch_id,
-            sequence=number + 1,
-            queued=not batch.skip_queue,
-        )
+    for number in range(len(batch.postings)):
         try:
-            items.append(item_of(replace(posting, inflight=batch.inflight), place))
+            items.append(batch.item(number))
         except posting_exceptions.InvalidDistribution as error:
             unshared = Failure(number, 0, error)
             break
