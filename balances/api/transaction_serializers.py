@@ -10,6 +10,8 @@ from balances.api.body import Strings, Structs
 from balances.api.serializers import Answer, Instant, Metadata, MinorUnits, Number
 from balances.models import Transaction
 
+DRY_RUN = "Answer what would happen, and do nothing"
+
 
 class Distribution(serializers.Serializer[Any]):
     identifier = serializers.CharField(help_text="Balance id or @indicator")
@@ -45,7 +47,7 @@ class RecordTransaction(serializers.Serializer[Any]):
     effective_date = serializers.DateTimeField(required=False)
     skip_queue = serializers.BooleanField(required=False)
     atomic = serializers.BooleanField(required=False)
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
     meta_data = serializers.DictField(required=False)
 
     class Meta:
@@ -60,7 +62,7 @@ class BulkTransactions(serializers.Serializer[Any]):
     skip_queue = serializers.BooleanField(required=False, help_text="Stands for what each transaction says")
     atomic = serializers.BooleanField(required=False, help_text="All of it, or nothing")
     run_async = serializers.BooleanField(required=False, help_text="Answer before it is recorded")
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
 
     class Meta:
         go_type = "model.BulkTransactionRequest"
@@ -71,7 +73,7 @@ class UpdateInflight(serializers.Serializer[Any]):
     amount = serializers.DecimalField(None, None, required=False, help_text="Major units; nothing: all that remains")
     precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
     skip_queue = serializers.BooleanField(required=False)
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
 
     class Meta:
         go_type = "model.InflightUpdate"
@@ -89,7 +91,7 @@ class CommitItem(serializers.Serializer[Any]):
 class BulkCommit(serializers.Serializer[Any]):
     transactions = Structs(CommitItem, help_text="1 to 100 holds")
     skip_queue = serializers.BooleanField(required=False)
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
 
     class Meta:
         go_type = "model.BulkInflightCommitRequest"
@@ -98,7 +100,7 @@ class BulkCommit(serializers.Serializer[Any]):
 class BulkVoid(serializers.Serializer[Any]):
     transaction_ids = Strings(help_text="1 to 100 ids")
     skip_queue = serializers.BooleanField(required=False)
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
 
     class Meta:
         go_type = "model.BulkInflightVoidRequest"
@@ -108,7 +110,7 @@ class RefundTransaction(serializers.Serializer[Any]):
     skip_queue = serializers.BooleanField(required=False)
     description = serializers.CharField(required=False, help_text="Instead of the original's")
     meta_data = serializers.DictField(required=False, help_text="Merged over the original's")
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
 
     class Meta:
         go_type = "api.refundTransactionRequest"
@@ -194,3 +196,20 @@ class TransactionAnswer(RecordedTransaction):
             if not metadata:
                 del body["meta_data"]
         return body
+
+
+class SettledItem(serializers.Serializer[Any]):
+    """What became of one of several holds (transactions 7.4)."""
+
+    transaction_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=("queued", "succeeded", "failed"))
+    code = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+
+
+class BulkSettledAnswer(serializers.Serializer[Any]):
+    """What became of several holds, in the order of the request."""
+
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    results = SettledItem(many=True)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances import exceptions, posting_exceptions
+from balances import posting_exceptions
 from balances.api import durations, listing, serializers, transaction_serializers, transaction_shapes, validation
 from balances.api.body import MalformedBody, decode
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of
+from balances.api.preview_shapes import BulkPreviewAnswer, PreviewAnswer
 from balances.api.views import REFUSED, ApiView
 from balances.exceptions import LedgerError
 from balances.models import Transaction
 from balances.posting import post
 from balances.posting.batches import Batch, new_batch_id, post_batch
 from balances.posting.holds import Part
+from balances.posting.previewing import preview_batch, preview_posting, preview_refund
+from balances.posting.previewing_holds import preview_settlement, preview_settlements
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import Outcome, Settlement, request_each, settle, settle_each
 from balances.posting.settling import request as request_settlement
@@ -29,8 +32,28 @@ from balances.queueing.tasks import request_batch
 from balances.statements import Lookup
 
 TRANSACTION, TRANSACTION_OF_REFERENCE = Lookup(Transaction, "transaction_id"), Lookup(Transaction, "reference")
-CREATED: dict[Any, Any] = {201: transaction_serializers.TransactionAnswer, 409: serializers.ErrorAnswer} | REFUSED
-CHANGED: dict[Any, Any] = {200: transaction_serializers.TransactionAnswer, 409: serializers.ErrorAnswer} | REFUSED
+PREVIEWED = OpenApiResponse(PreviewAnswer, "A dry run: what the call would do; nothing is written")
+BULK_PREVIEWED = OpenApiResponse(BulkPreviewAnswer, PREVIEWED.description)
+CREATED: dict[Any, Any] = {
+    200: PREVIEWED,
+    201: transaction_serializers.TransactionAnswer,
+    409: serializers.ErrorAnswer,
+} | REFUSED
+CHANGED: dict[Any, Any] = {
+    200: PolymorphicProxySerializer(
+        component_name="TransactionOrPreview",
+        serializers=[transaction_serializers.TransactionAnswer, PreviewAnswer],
+        resource_type_field_name=None,
+    ),
+    409: serializers.ErrorAnswer,
+} | REFUSED
+BULK_SETTLED: dict[Any, Any] = {
+    200: PolymorphicProxySerializer(
+        component_name="BulkSettledOrPreview",
+        serializers=[transaction_serializers.BulkSettledAnswer, BulkPreviewAnswer],
+        resource_type_field_name=None,
+    )
+} | REFUSED
 ITEM_CODES = {
     "TXN_NOT_FOUND": "NOT_FOUND",
     "TXN_ALREADY_VOIDED": "ALREADY_VOIDED",
@@ -60,25 +83,30 @@ class TransactionsView(ApiView):
             fields = decode(request, transaction_serializers.RecordTransaction)
         except MalformedBody as error:
             raise MalformedBody("Invalid input") from error
-        posting = validation.posting_from(fields)
-        _refuse_dry_run(fields)
-        item = post(posting) if fields.get("skip_queue") else enqueue(posting)
+        posting, skip_queue = validation.posting_from(fields), fields.get("skip_queue", False)
+        if fields.get("dry_run"):
+            return Response(PreviewAnswer.body(preview_posting(posting, skip_queue=skip_queue)))
+        item = post(posting) if skip_queue else enqueue(posting)
         return Response(transaction_shapes.created(item), status=201)
 
 
 class BulkView(ApiView):
-    @extend_schema(request=transaction_serializers.BulkTransactions, responses={201: dict, 202: dict} | REFUSED)
+    @extend_schema(
+        request=transaction_serializers.BulkTransactions,
+        responses={200: BULK_PREVIEWED, 201: dict, 202: dict} | REFUSED,
+    )
     def post(self, request: Request) -> Response:
         """Record up to 10,000 transactions in order."""
         fields = decode(
             request, transaction_serializers.BulkTransactions, prefix="Invalid request body: ", as_text=True
         )
-        _refuse_dry_run(fields)
         batch = Batch(
             batch_id=new_batch_id(),
             postings=validation.postings_from(fields),
             **{name: fields.get(name, False) for name in ("inflight", "skip_queue", "atomic")},
         )
+        if fields.get("dry_run"):
+            return Response(BulkPreviewAnswer.body(preview_batch(batch, run_async=fields.get("run_async", False))))
         if fields.get("run_async"):
             request_batch(batch)
             started = {"message": "Bulk transaction processing started", "status": "processing"}
@@ -118,36 +146,36 @@ class InflightView(ApiView):
     def put(self, request: Request, transaction_id: str) -> Response:
         """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
         fields = decode(request, transaction_serializers.UpdateInflight, as_text=True)
-        _refuse_dry_run(fields)
         asked = Settlement(
             transaction_id=transaction_id, action=validation.settlement_action(fields), part=_part(fields)
         )
-        if fields.get("skip_queue"):
+        skip_queue = fields.get("skip_queue", False)
+        if fields.get("dry_run"):
+            return Response(PreviewAnswer.body(preview_settlement(asked, skip_queue=skip_queue)))
+        if skip_queue:
             return Response(transaction_shapes.recorded(settle(asked)))
         row = request_settlement(asked)
         return Response(transaction_serializers.TransactionAnswer.body(row) | {"queued": True})
 
 
 class BulkCommitView(ApiView):
-    @extend_schema(request=transaction_serializers.BulkCommit, responses={200: dict} | REFUSED)
+    @extend_schema(request=transaction_serializers.BulkCommit, responses=BULK_SETTLED)
     def post(self, request: Request) -> Response:
         """Commit up to 100 holds."""
         fields = decode(request, transaction_serializers.BulkCommit, as_text=True)
-        _refuse_dry_run(fields)
         items = validation.commit_items(fields)
         asked = [Settlement(transaction_id=item["transaction_id"], action="commit", part=_part(item)) for item in items]
-        return _settled(asked, skip_queue=fields.get("skip_queue", False))
+        return _settled(asked, fields)
 
 
 class BulkVoidView(ApiView):
-    @extend_schema(request=transaction_serializers.BulkVoid, responses={200: dict} | REFUSED)
+    @extend_schema(request=transaction_serializers.BulkVoid, responses=BULK_SETTLED)
     def post(self, request: Request) -> Response:
         """Void up to 100 holds."""
         fields = decode(request, transaction_serializers.BulkVoid, as_text=True)
-        _refuse_dry_run(fields)
         ids = validation.void_ids(fields)
         asked = [Settlement(transaction_id=transaction_id, action="void") for transaction_id in ids]
-        return _settled(asked, skip_queue=fields.get("skip_queue", False))
+        return _settled(asked, fields)
 
 
 class RefundView(ApiView):
@@ -155,7 +183,6 @@ class RefundView(ApiView):
     def post(self, request: Request, transaction_id: str) -> Response:
         """Give back what was moved under an id: by a worker, or at once (``skip_queue``)."""
         fields = decode(request, transaction_serializers.RefundTransaction) if request._request.body.strip() else {}
-        _refuse_dry_run(fields)
         skip_queue = fields.get("skip_queue", False)
         asked = Refund(
             transaction_id=transaction_id,
@@ -163,6 +190,8 @@ class RefundView(ApiView):
             description=fields.get("description", ""),
             meta_data=fields.get("meta_data", {}),
         )
+        if fields.get("dry_run"):
+            return Response(PreviewAnswer.body(preview_refund(asked)))
         return Response(transaction_shapes.refunded(refund(asked), skip_queue=skip_queue), status=201)
 
 
@@ -179,16 +208,14 @@ class RecoverView(ApiView):
         return Response({"recovered": recovered, "threshold": durations.text(threshold)})
 
 
-def _refuse_dry_run(fields: dict[str, Any]) -> None:
-    if fields.get("dry_run"):
-        raise exceptions.NotYetSupported("Dry runs of transactions are not served yet: leave dry_run out.")
-
-
 def _part(fields: dict[str, Any]) -> Part:
     return Part(amount=fields.get("amount") or None, precise_amount=fields.get("precise_amount"))
 
 
-def _settled(asked: Sequence[Settlement], *, skip_queue: bool) -> Response:
+def _settled(asked: Sequence[Settlement], fields: dict[str, Any]) -> Response:
+    skip_queue = fields.get("skip_queue", False)
+    if fields.get("dry_run"):
+        return Response(BulkPreviewAnswer.body(preview_settlements(asked, skip_queue=skip_queue)))
     results = [
         _settled_item(each, outcome) for each, outcome in zip(asked, settle_each(asked), strict=True)
     ] if skip_queue else [

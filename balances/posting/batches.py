@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from balances import posting_exceptions, telling
@@ -40,7 +41,7 @@ class Batch:
     skip_queue: bool = False
     atomic: bool = False
 
-    @property
+    @cached_property
     def told(self) -> list[Posting]:
         """Return the postings as the batch has them."""
         changed: dict[str, Any] = {"inflight": self.inflight}
@@ -53,6 +54,16 @@ class Batch:
         """Return what its answer calls it."""
         return "inflight" if self.inflight else "applied"
 
+    def item(self, number: int) -> Item:
+        """Return a posting of the batch with its rows, counted from 0. Raises ``InvalidDistribution``."""
+        place = Place(
+            transaction_id=new_transaction_id(),
+            batch_id=self.batch_id,
+            sequence=number + 1,
+            queued=not self.skip_queue,
+        )
+        return item_of(self.told[number], place)
+
 
 def post_batch(batch: Batch) -> None:
     """Record a batch. Raises ``BatchRefused``, which names the first posting that was refused, or ``BalanceLocked``.
@@ -61,15 +72,9 @@ def post_batch(batch: Batch) -> None:
     """
     items: list[Item] = []
     unshared: Failure | None = None
-    for number, posting in enumerate(batch.told):
-        place = Place(
-            transaction_id=new_transaction_id(),
-            batch_id=batch.batch_id,
-            sequence=number + 1,
-            queued=not batch.skip_queue,
-        )
+    for number in range(len(batch.postings)):
         try:
-            items.append(item_of(posting, place))
+            items.append(batch.item(number))
         except UNSHARED as error:
             unshared = Failure(number, 0, error)
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from balances import exceptions, posting_exceptions
@@ -26,6 +26,8 @@ class Standing:
     inflight_debit: int
     queued_debit: int = 0
     is_readable: bool = True
+    is_virtual: bool = False
+    """Whether the balance does not exist yet: an indicator that is used for the first time gets it."""
     track_fund_lineage: bool = False
     is_watched: bool = False
     is_hooked: bool = False
@@ -45,6 +47,10 @@ class Standing:
             - self.queued_debit
         )  # fmt: skip
 
+    def as_read(self) -> Standing:
+        """Return a copy without what has been decided."""
+        return replace(self, credited=0, debited=0, inflight_credited=0, inflight_debited=0, touched=0)
+
 
 class Book:
     """Decides movements in order. What it admits is to be written; what it refuses leaves it as it was."""
@@ -58,6 +64,21 @@ class Book:
     def balance_id(self, name: str, currency: str) -> str:
         """Return the id of the balance that is named so; an unknown indicator is returned as it is."""
         return self.named.get((name, currency), name) if name.startswith("@") else name
+
+    def standing(self, name: str, currency: str) -> Standing:
+        """Return the balance that is named so. Raises ``UnknownPostingBalance`` or ``UnreadableTotals``."""
+        standing = self.standings.get(self.balance_id(name, currency))
+        if standing is None:
+            raise posting_exceptions.UnknownPostingBalance(name)
+        if not standing.is_readable:
+            raise exceptions.UnreadableTotals(standing.balance_id)
+        return standing
+
+    def imagine(self, name: str, currency: str) -> None:
+        """Add the balance that an indicator would get, with zero totals."""
+        balance_id = f"{name} {currency}"  # one indicator has a balance in each currency
+        self.standings[balance_id] = Standing(balance_id, currency, 0, 0, 0, 0, 0, is_virtual=True)
+        self.named[name, currency] = balance_id
 
     def admit(self, movement: Movement) -> None:
         """Decide one movement: resolve its balances, check it, and count it in.
@@ -96,33 +117,30 @@ class Book:
 
     def _sides(self, movement: Movement) -> tuple[Standing, Standing]:
         """Return the two balances of a movement, and put their ids into its row."""
-        row, found = movement.row, []
-        for name in (movement.source, movement.destination):
-            standing = self.standings.get(self.balance_id(name, row.currency or ""))
-            if standing is None:
-                raise posting_exceptions.UnknownPostingBalance(name)
-            if not standing.is_readable:
-                raise exceptions.UnreadableTotals(standing.balance_id)
-            found.append(standing)
-        source, destination = found
+        row = movement.row
+        source, destination = (
+            self.standing(name, row.currency or "") for name in (movement.source, movement.destination)
+        )
         if source is destination:
             raise posting_exceptions.SameBalance(source.balance_id)
         row.source_id, row.destination_id = source.balance_id, destination.balance_id
         return source, destination
 
     def _move(self, movement: Movement, units: int) -> None:
-        applied, held = movement.effect.value
-        if not (applied or held):
-            return
-        source, destination = (
-            self.standings[str(side)] for side in (movement.row.source_id, movement.row.destination_id)
-        )
-        source.debited += applied * units
-        source.inflight_debited += held * units
-        destination.credited += applied * units
-        destination.inflight_credited += held * units
-        for standing in (source, destination):
-            standing.touched += 1 if units > 0 else -1
+        if any(movement.effect.value):
+            row = movement.row
+            move(movement.effect, units, self.standings[str(row.source_id)], self.standings[str(row.destination_id)])
+
+
+def move(effect: Effect, units: int, source: Standing, destination: Standing) -> None:
+    """Count units in, or out again where they are negative."""
+    applied, held = effect.value
+    source.debited += applied * units
+    source.inflight_debited += held * units
+    destination.credited += applied * units
+    destination.inflight_credited += held * units
+    for standing in (source, destination):
+        standing.touched += 1 if units > 0 else -1
 
 
 def _check_funds(movement: Movement, available: int) -> None:

@@ -95,7 +95,7 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     failure = None
     timers = []
     for number, item in enumerate(items):
-        failure = _admit(book, number, item, admitted)
+        failure = admit(book, number, item, admitted)
         kept = len(item.rows) if failure is None else 0 if item.posting.atomic else failure.leg
         timers += entries.timers(item.posting, item.rows[:kept])
         if failure:
@@ -121,8 +121,11 @@ def _date(items: Sequence[Item]) -> None:
                 row.effective_date = at
 
 
-def _admit(book: Book, number: int, item: Item, admitted: list[Movement]) -> Failure | None:
-    """Decide the legs of one item in order; an atomic one takes back those before the one that is refused."""
+def admit(book: Book, number: int, item: Item, admitted: list[Movement]) -> Failure | None:
+    """Decide the legs of one item in order, add those admitted to a list, and return where it stopped, if it did.
+
+    An atomic one takes back the legs before the one that is refused.
+    """
     for leg, movement in enumerate(item.movements):
         try:
             book.admit(movement)

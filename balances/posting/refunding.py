@@ -92,12 +92,17 @@ def refund_of(original: Transaction, asked: Refund) -> Movement:
     return Movement(row, source, destination, EFFECTS[status], allow_overdraft=True)
 
 
+def reversals(found: Sequence[Refundable], asked: Refund) -> tuple[list[Movement], list[LedgerError]]:
+    """Return the rows that give back what was found, and a refusal for each that was given back before."""
+    errors: list[LedgerError] = [posting_exceptions.AlreadyRefunded(each.row.pk) for each in found if each.is_refunded]
+    return [refund_of(each.row, asked) for each in found if not each.is_refunded], errors
+
+
 def _movements(asked: Refund) -> tuple[list[Movement], list[LedgerError]]:
     found = refundable(asked.transaction_id)
     if not found:
         raise posting_exceptions.NothingToRefund
-    errors: list[LedgerError] = [posting_exceptions.AlreadyRefunded(each.row.pk) for each in found if each.is_refunded]
-    return [refund_of(each.row, asked) for each in found if not each.is_refunded], errors
+    return reversals(found, asked)
 
 
 def _apply(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
@@ -106,7 +111,7 @@ def _apply(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
     at = now()
     for movement in movements:  # the order of these instants is that of the locks
         movement.row.created_at = movement.row.effective_date = at
-    admitted = _admitted(book, movements, errors)
+    admitted = admit(book, movements, errors)
     if admitted:
         writing.write([movement.row for movement in admitted], book)
         telling.tell(admitted, book)
@@ -116,15 +121,18 @@ def _apply(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
 def _queue(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
     movements, errors = _movements(asked)
     book = writing.look(movements)
-    admitted = _admitted(book, movements, errors)
+    admitted = admit(book, movements, errors)
     if admitted:
         writing.write([movement.row for movement in admitted], book)
         entries.add([_entry(movement) for movement in admitted])
     return [movement.row for movement in admitted], errors
 
 
-def _admitted(book: Book, movements: Sequence[Movement], errors: list[LedgerError]) -> list[Movement]:
-    """Return the movements that the book admits. A reference in use means that somebody refunded meanwhile."""
+def admit(book: Book, movements: Sequence[Movement], errors: list[LedgerError]) -> list[Movement]:
+    """Return the movements that the book admits, and add to the errors why it refuses the others.
+
+    A reference in use means that somebody refunded meanwhile.
+    """
     admitted = []
     for movement in movements:
         try:

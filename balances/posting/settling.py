@@ -61,7 +61,7 @@ def settle_each(asked: Sequence[Settlement]) -> list[Outcome]:
     Raises ``BalanceLocked``.
     """
     _apply_what_waits(asked)
-    return writing.in_one_commit(partial(_settle, asked, _hold_itself))
+    return writing.in_one_commit(partial(_settle, asked, hold_itself))
 
 
 def _apply_what_waits(asked: Sequence[Settlement]) -> None:
@@ -111,8 +111,11 @@ def _holds_under(asked: Settlement, found: Found) -> list[Hold]:
     return found.holds
 
 
-def _hold_itself(asked: Settlement, found: Found) -> list[Hold]:
-    """Return the hold that an id names, itself or as the queued row that it came from."""
+def hold_itself(asked: Settlement, found: Found) -> list[Hold]:
+    """Return the hold that an id names, itself or as the queued row that it came from.
+
+    Raises ``TransactionNotFound`` or ``NotInflight``.
+    """
     if found.own is None:
         raise posting_exceptions.TransactionNotFound(
             f"NOT_FOUND: Transaction with ID '{asked.transaction_id}' not found"

@@ -129,12 +129,14 @@ def lock(
     return _book(LOCK_BALANCES, movements, others, create=True, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT)
 
 
-def look(movements: Sequence[Movement], *, others: Iterable[str] = (), create: bool = False) -> Book:
+def look(
+    movements: Sequence[Movement], *, others: Iterable[str] = (), create: bool = False, outcomes: bool = False
+) -> Book:
     """Return the book of the balances of movements as they are now, unlocked.
 
-    Indicators without a balance are unknown to it, unless they are to be created.
+    Indicators without a balance are unknown to it, unless they are to be created. ``outcomes``: as for ``lock``.
     """
-    return _book(READ_BALANCES, movements, others, create=create)
+    return _book(READ_BALANCES, movements, others, create=create, outcomes=outcomes)
 
 
 def _book(

@@ -46,6 +46,8 @@ MOST_ATTEMPTS = 5
 """How often an entry is tried that ends in an error of the database, before it is rejected (transactions 9.4)."""
 REASON = "blnk_rejection_reason"
 Claim = Callable[[], list[dict[str, Any]]]
+Unit = list[tuple[dict[str, Any], Movement | None]]
+"""Entries that are decided together, and what their rows become."""
 
 
 @dataclass
@@ -134,7 +136,7 @@ def _apply(claimed: list[dict[str, Any]], give_turn: Callable[[], None], lock_wa
     book = writing.lock(movements, others=held, outcomes=True, lock_wait=lock_wait)
     give_turn()
     batch = Batch(book, holds_of(targets) if targets else Holds())
-    for unit in _units(claimed):
+    for unit in units(claimed):
         _decide(batch, unit, outcomes)
     writing.write([*(movement.row for movement in batch.admitted), *batch.rejected], book)
     _finish(batch.done, batch.later)
@@ -143,7 +145,7 @@ def _apply(claimed: list[dict[str, Any]], give_turn: Callable[[], None], lock_wa
     return len(claimed)
 
 
-def _units(claimed: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def units(claimed: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Return what is decided together, in order of the first entry of each: groups, and every other entry alone."""
     units: dict[Any, list[dict[str, Any]]] = {}
     for entry in claimed:
@@ -178,31 +180,38 @@ def _reference(entry: dict[str, Any], hold: Hold) -> str:
     return f"{hold.row.pk}_{entry['action']}_{entry['action_id'] or f'act_{uuid.uuid4()}'}"
 
 
-def _decide_rows(batch: Batch, unit: list[tuple[dict[str, Any], Movement | None]]) -> None:
+def _decide_rows(batch: Batch, unit: Unit) -> None:
     """Admit the rows of a unit, all or none, and write down the refusal of those that are not."""
+    batch.done += [entry["entry_id"] for entry, _ in unit]
+    admitted, refusal = decide(batch.book, batch.holds, unit)
+    batch.admitted += admitted
+    if refusal:
+        _reject(batch, [movement for _, movement in unit if movement], *refusal)
+        if group_id := unit[0][0]["group_id"]:
+            telling.tell_batch_failed(group_id, refusal[1].message)
+
+
+def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[Movement, LedgerError] | None]:
+    """Decide the rows of a unit, in the books only: all are admitted, or the first that is refused is returned."""
     for entry, _ in unit:
-        batch.done.append(entry["entry_id"])
-        batch.holds.decided(entry["target"])
+        holds.decided(entry["target"])
     admitted: list[tuple[dict[str, Any], Movement]] = []
     for entry, movement in unit:
         if movement is None:
             continue
         try:
-            _admit(batch.book, entry, movement)
+            _admit(book, entry, movement)
         except posting_exceptions.DuplicateReference:
             continue  # its outcome is there already, as after a recovery
         except LedgerError as error:
-            batch.book.take_back(each for _, each in admitted)
-            _reject(batch, [each for _, each in unit if each], movement, error)
-            if group_id := entry["group_id"]:
-                telling.tell_batch_failed(group_id, error.message)
-            return
+            book.take_back(each for _, each in admitted)
+            return [], (movement, error)
         admitted.append((entry, movement))
     for entry, movement in admitted:
-        batch.admitted.append(movement)
         if movement.effect is Effect.HOLD:
             queued = str(movement.row.parent_transaction)
-            batch.holds.add(movement.row, (movement.row.pk, queued, *filter(None, [entry["parent_transaction"]])))
+            holds.add(movement.row, (movement.row.pk, queued, *filter(None, [entry["parent_transaction"]])))
+    return [movement for _, movement in admitted], None
 
 
 def _admit(book: Book, entry: dict[str, Any], movement: Movement) -> None:

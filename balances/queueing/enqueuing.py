@@ -47,7 +47,7 @@ def _enqueue(items: Sequence[Item], group_id: str) -> Failure | None:
     stored: list[Item] = []
     failure = None
     for number, item in enumerate(items):
-        failure = _admit(book, number, item)
+        failure = admit(book, number, item)
         if failure:
             break
         stored.append(item)
@@ -65,7 +65,8 @@ def _enqueue(items: Sequence[Item], group_id: str) -> Failure | None:
     return failure
 
 
-def _admit(book: Book, number: int, item: Item) -> Failure | None:
+def admit(book: Book, number: int, item: Item) -> Failure | None:
+    """Decide whether an item is stored: all its legs, or none; return which was refused, if any was."""
     for leg, movement in enumerate(item.movements):
         try:
             book.admit(movement)

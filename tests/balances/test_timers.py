@@ -153,7 +153,7 @@ def test_each_item_of_a_batch_keeps_its_own_dates(
         body("stays"),
     ]
     options = {"inflight": True, "skip_queue": skip_queue, "atomic": atomic, "run_async": run_async}
-    answer = ledger.post("/transactions/bulk", {"transactions": [each for each in items]} | options)
+    answer = ledger.post("/transactions/bulk", {"transactions": list(items)} | options)
     assert answer.status in (201, 202)
     run_batches()
     drain()

@@ -1,0 +1,239 @@
+"""Dry runs of postings, batches and refunds (transactions 4): what the real call would decide, and nothing written.
+
+They take the same rows and books as the real calls, so they cannot answer otherwise; but they lock nothing, and what
+others do between a preview and the real call may change the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from balances import posting_exceptions
+from balances.exceptions import LedgerError
+from balances.models import Transaction, new_transaction_id
+from balances.posting import direct, refunding, writing
+from balances.posting.batches import Batch
+from balances.posting.book import Book
+from balances.posting.direct import Item
+from balances.posting.movements import INFLIGHT, WAITING, Effect, Movement, Place
+from balances.posting.orders import Posting
+from balances.posting.projecting import BulkPreview, Leg, Preview, Projection, Projections, Rejection, leg_of, sum_of
+from balances.posting.refunding import Refund
+from balances.queueing import enqueuing
+
+Status = Transaction.Status
+NO_SCHEDULE = "scheduled_for is ignored in a dry run; the projection shows the effect as if applied now"
+LEGS_APART = (
+    "skip_queue is false: legs are queued and applied later, so each is projected on its own rather than cumulatively"
+)
+ITEMS_APART = (
+    "items are applied later by a worker unless skip_queue is set, so each item is projected independently "
+    "against current balances"
+)
+ALL_OR_NOTHING = "an atomic batch is one database transaction: if an item is rejected, nothing of the batch is applied"
+STOPS = (
+    "the batch stops at the first item that is rejected: balances show what the items before it leave, "
+    "while results go on as if that item were left out"
+)
+NO_BACKGROUND = "run_async is ignored in a dry run; the projection is returned immediately"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The legs of an item that would be recorded, those that were reached, and why it stopped."""
+
+    admitted: Sequence[Movement]
+    reached: Sequence[Movement]
+    error: LedgerError | None
+
+
+def preview_posting(posting: Posting, *, skip_queue: bool) -> Preview:
+    """Return what a posting would do: at once, or as a worker would apply it (transactions 4).
+
+    Legs that are queued one by one are projected one by one. Raises ``InvalidDistribution``,
+    ``UnknownPostingBalance`` or ``UnreadableTotals``.
+    """
+    item = direct.item_of(posting, Place(transaction_id=new_transaction_id(), queued=not skip_queue))
+    return _preview(_look(item.movements), item)
+
+
+def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
+    """Return what a batch would do. One that is atomic, or not queued, carries balances from item to item.
+
+    Raises what ``preview_posting`` raises, of any item.
+    """
+    items = [batch.item(number) for number in range(len(batch.postings))]
+    book = _look([movement for item in items for movement in item.movements])
+    cumulative = batch.skip_queue or batch.atomic
+    scope, kept, results = Projections(book), list[Movement](), list[Preview]()
+    refused = False
+    for item in items:
+        if cumulative:
+            decided = _decide(book, item)
+            if not _is_duplicate(item, decided):
+                scope.name(*decided.reached)
+            if not refused:
+                kept += decided.admitted
+            results.append(_told(item, decided, None))
+        else:
+            results.append(_preview(book, item))
+        refused = refused or not results[-1].would_apply
+        # A reference counts as seen, whatever became of its item.
+        book.used.update(reference for movement in item.movements for reference in movement.references)
+    if not (batch.atomic and refused):
+        scope.apply(*kept)
+    return BulkPreview(
+        cumulative=cumulative,
+        atomic=batch.atomic,
+        results=tuple(results),
+        balances=scope.all(),
+        notes=tuple(_notes_of(batch, refused=refused, run_async=run_async)),
+    )
+
+
+def preview_refund(asked: Refund) -> Preview:
+    """Return what a refund would give back, all rows under the id (transactions 8). Raises ``NothingToRefund``."""
+    found = refunding.refundable(asked.transaction_id)
+    if not found:
+        raise posting_exceptions.NothingToRefund(f"transaction {asked.transaction_id} not found for refund")
+    movements, errors = refunding.reversals(found, asked)
+    movements = [_as_applied(movement, hold=movement.row.meta_data.get(INFLIGHT) is True) for movement in movements]
+    book = _look(movements)
+    admitted = refunding.admit(book, movements, errors)
+    scope = Projections(book)
+    scope.apply(*admitted)
+    preview = sum_of(admitted, errors, scope)
+    if admitted:
+        last = admitted[-1]
+        status = Status.INFLIGHT if last.effect is Effect.HOLD else Status.APPLIED
+        preview = replace(preview, reference=str(last.row.reference), status="" if errors else str(status))
+    if len(found) == 1:
+        return replace(preview, notes=(f"projected refund of transaction {found[0].row.pk}",))
+    return replace(
+        preview,
+        legs=tuple(leg_of(each, str(each.row.parent_transaction)) for each in admitted),
+        notes=(f"projected refund of {len(found)} refundable transactions under {asked.transaction_id}",),
+    )
+
+
+def _look(movements: Sequence[Movement]) -> Book:
+    """Return the book of the balances of movements, unlocked; indicators without a balance get one in it only."""
+    book = writing.look(movements)
+    for name in {name for movement in movements for name in movement.indicators}:
+        if name not in book.named:
+            book.imagine(*name)
+    return book
+
+
+def _as_applied(movement: Movement, *, hold: bool) -> Movement:
+    """Return what becomes of a movement: of one that is to wait, its effect at last; its references stay."""
+    if movement.row.status not in WAITING:
+        return movement
+    return replace(movement, effect=Effect.HOLD if hold else Effect.POST)
+
+
+def _preview(book: Book, item: Item) -> Preview:
+    """Return what an item would do on its own, and leave the book as it was."""
+    posting = item.posting
+    if item.place.queued and posting.shares and not posting.atomic:
+        return _legs_apart(book, item)
+    decided = _decide(book, item)
+    book.take_back(decided.admitted)
+    if _is_duplicate(item, decided):
+        return _told(item, decided, None)
+    scope = Projections(book)
+    scope.name(*decided.reached)
+    scope.apply(*decided.admitted)
+    balances = scope.all()
+    if posting.shares:
+        return _told(item, decided, balances)
+    if len(balances) == 1:  # refused: one balance on both sides, told in both roles
+        balances += (replace(balances[0], role="destination"),)
+    return replace(_told(item, decided, balances), notes=tuple(_caveats(book, posting)))
+
+
+def _decide(book: Book, item: Item) -> Decided:
+    """Decide an item as the real call does, in the book only."""
+    legs = _applied(item)
+    admitted: list[Movement] = []
+    failure = direct.admit(book, 0, replace(item, movements=legs), admitted)
+    if failure is None:
+        return Decided(admitted, legs, None)
+    return Decided(admitted, legs[: failure.leg + 1], failure.error)
+
+
+def _applied(item: Item) -> list[Movement]:
+    return [_as_applied(movement, hold=item.posting.inflight) for movement in item.movements]
+
+
+def _legs_apart(book: Book, item: Item) -> Preview:
+    """Return what legs would do that are stored together and applied one by one."""
+    refused = enqueuing.admit(book, 0, item)
+    if refused is None:
+        book.take_back(item.movements)
+    error = refused.error if refused else None
+    balances, admitted = list[Projection](), list[Movement]()
+    for movement in _applied(item):
+        pair = Projections(book)
+        pair.name(movement)
+        try:
+            if refused is None:
+                book.admit(movement)
+                book.take_back([movement])
+                pair.apply(movement)
+                admitted.append(movement)
+        except LedgerError as why:
+            error = error or why
+        balances += pair.all()
+    return replace(_told(item, Decided(admitted, (), error), tuple(balances)), notes=(LEGS_APART,))
+
+
+def _is_duplicate(item: Item, decided: Decided) -> bool:
+    """Tell whether an item of a batch is refused for its reference: then nobody asks for its balances."""
+    is_alone = bool(item.place.batch_id) and not item.posting.shares
+    return is_alone and isinstance(decided.error, posting_exceptions.DuplicateReference)
+
+
+def _told(item: Item, decided: Decided, balances: tuple[Projection, ...] | None) -> Preview:
+    posting = item.posting
+    legs: tuple[Leg, ...] = ()
+    if posting.sources:
+        legs = tuple(leg_of(each, each.source, "source") for each in decided.admitted)
+    elif posting.destinations:
+        legs = tuple(leg_of(each, each.destination, "destination") for each in decided.admitted)
+    status = Status.INFLIGHT if posting.inflight else Status.APPLIED
+    return Preview(
+        rejection=Rejection.of(decided.error) if decided.error else None,
+        status="" if decided.error else str(status),
+        reference=posting.reference,
+        currency=posting.currency,
+        amount=posting.major_units,
+        units=posting.minor_units,
+        precision=posting.precision,
+        balances=balances,
+        legs=legs,
+    )
+
+
+def _caveats(book: Book, posting: Posting) -> Iterator[str]:
+    if posting.scheduled_for:
+        yield NO_SCHEDULE
+    for role, name in (("source", posting.source), ("destination", posting.destination)):
+        standing = book.standing(name, posting.currency)
+        if not standing.is_virtual and standing.currency not in ("", posting.currency):
+            yield (
+                f"currency mismatch: transaction is {posting.currency} but {role} balance {standing.balance_id} is "
+                f"{standing.currency}; the ledger applies this as raw minor units"
+            )
+
+
+def _notes_of(batch: Batch, *, refused: bool, run_async: bool) -> Iterator[str]:
+    if batch.atomic:
+        yield ALL_OR_NOTHING
+    elif not batch.skip_queue:
+        yield ITEMS_APART
+    elif refused:
+        yield STOPS
+    if run_async:
+        yield NO_BACKGROUND

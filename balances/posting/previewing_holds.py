@@ -1,0 +1,173 @@
+"""Dry runs of commits and voids (transactions 4, 7), like those of postings in ``previewing``."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from balances import posting_exceptions
+from balances.exceptions import LedgerError
+from balances.models import Transaction
+from balances.posting import settling, writing
+from balances.posting.book import Book
+from balances.posting.holds import Found, Hold, Holds, holds_of
+from balances.posting.movements import Movement
+from balances.posting.projecting import BulkPreview, Leg, Preview, Projections, Rejection, leg_of, sum_of
+from balances.posting.settling import Settlement
+from balances.queueing import draining
+from balances.queueing.models import Entry
+from balances.statements import SQL, Statement
+
+WAITING_ENTRIES = Statement(SQL / "waiting_entries.sql")
+Status = Transaction.Status
+Outcomes = dict[int, Movement | None]
+Choose = Callable[[Settlement, Found], list[Hold]]
+REFUSED = (posting_exceptions.NotInflight, posting_exceptions.AlreadyVoided, posting_exceptions.AlreadyQueued)
+"""Refusals of the whole, told as they are; those of single holds are told together."""
+VOIDED_WHOLE = "amount is ignored when voiding; a void always releases the full remaining hold"
+ITEMS_APART = (
+    "each item is projected independently against current balances; items are settled in the order of the request"
+)
+
+
+def preview_settlement(asked: Settlement, *, skip_queue: bool) -> Preview:
+    """Return what a commit or void would do with the holds under an id. Raises ``TransactionNotFound``."""
+    return _Scene([asked], skip_queue=skip_queue).preview(asked, _holds_under)
+
+
+def preview_settlements(asked: Sequence[Settlement], *, skip_queue: bool) -> BulkPreview:
+    """Return what each of several commits or voids would do, decided in order, each projected on its own.
+
+    Like the real call it settles at once only what an id names itself, and in the queue also what is under it.
+    """
+    scene, choose = _Scene(asked, skip_queue=skip_queue), settling.hold_itself if skip_queue else _holds_under
+    results = []
+    for each in asked:
+        try:
+            results.append(scene.preview(each, choose))
+        except posting_exceptions.TransactionNotFound:
+            text = f"NOT_FOUND: Transaction with ID '{each.transaction_id}' not found"
+            unknown = Rejection("GEN_NOT_FOUND", "", text)
+            results.append(Preview(rejection=unknown, operation=each.action, units=None, balances=None))
+    notes = [ITEMS_APART]
+    ids = [each.transaction_id for each in asked]
+    if repeated := list(dict.fromkeys(each for number, each in enumerate(ids) if each in ids[:number])):
+        settled = "each occurrence settles what the ones before it leave" if skip_queue else "only the first is queued"
+        notes.append(f"transaction id appears more than once in this batch ({', '.join(repeated)}); {settled}")
+    return BulkPreview(results=tuple(results), notes=tuple(notes))
+
+
+def _holds_under(asked: Settlement, found: Found) -> list[Hold]:
+    if found.holds:
+        return found.holds
+    if found.own is None:
+        raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{asked.transaction_id}' not found")
+    raise posting_exceptions.NotInflight
+
+
+@dataclass
+class _Waiting:
+    """What waits in the queue under one id and is applied first: what comes of it, and why some of it does not."""
+
+    movements: list[Movement] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+
+class _Scene:
+    """The holds that several settlements are about and their balances, read once; decided in memory only."""
+
+    def __init__(self, asked: Sequence[Settlement], *, skip_queue: bool) -> None:
+        ids = [each.transaction_id for each in asked]
+        self._holds = holds_of(ids)
+        rows = {row.pk for found in self._holds.found.values() for row in found.waiting}
+        entries = WAITING_ENTRIES.rows(ids=sorted(rows)) if rows else []
+        outcomes = {entry["entry_id"]: draining.outcome_of(entry) for entry in entries}
+        self._queued_as = {each.row.pk: str(each.row.parent_transaction) for each in outcomes.values() if each}
+        self._book = writing.look(
+            [movement for movement in outcomes.values() if movement],
+            others={side for found in self._holds.found.values() for side in found.balance_ids},
+            outcomes=bool(entries),
+        )
+        self._waiting = _decided(self._book, self._holds, entries, outcomes)
+        self._asked = set() if skip_queue else _already_queued(ids)
+        self._skip_queue = skip_queue
+
+    def preview(self, asked: Settlement, choose: Choose) -> Preview:
+        """Return what one settlement would do, after the ones before it."""
+        waiting = self._waiting.get(asked.transaction_id, _Waiting())
+        scope = Projections(self._book)
+        scope.apply(*waiting.movements)
+        try:
+            chosen = self._chosen(asked, choose)
+        except REFUSED as error:
+            return Preview(
+                rejection=Rejection.of(error),
+                operation=asked.action,
+                balances=scope.all(),
+                notes=tuple(waiting.refusals),
+            )
+        admitted, errors = self._settle(asked, chosen)
+        scope.apply(*admitted)
+        if not self._skip_queue and not errors:
+            self._asked.add(asked.transaction_id)
+        preview = sum_of(admitted, errors, scope)
+        status = Status.APPLIED if asked.action == "commit" else Status.VOID
+        given = asked.part.precise_amount or asked.part.amount or 0
+        return replace(
+            preview,
+            operation=asked.action,
+            status="" if errors else str(status),
+            legs=tuple(map(self._leg, admitted)) if len(chosen) > 1 else (),
+            notes=(*((VOIDED_WHOLE,) if asked.action == "void" and given > 0 else ()), *waiting.refusals),
+        )
+
+    def _chosen(self, asked: Settlement, choose: Choose) -> list[Hold]:
+        if asked.transaction_id in self._asked:
+            raise posting_exceptions.AlreadyQueued
+        found = self._holds.found[asked.transaction_id]
+        chosen = choose(asked, found)
+        if found.own is not None and all(hold.voided for hold in chosen):
+            raise posting_exceptions.AlreadyVoided
+        return chosen
+
+    def _settle(self, asked: Settlement, chosen: Sequence[Hold]) -> tuple[list[Movement], list[LedgerError]]:
+        admitted, errors = list[Movement](), list[LedgerError]()
+        for hold in chosen:
+            try:
+                admitted.append(settling.admit(self._book, hold, asked, f"ref_{uuid.uuid4()}"))
+            except LedgerError as error:
+                errors.append(error)
+        return admitted, errors
+
+    def _leg(self, movement: Movement) -> Leg:
+        """Return a leg; one that is to become a hold is told by its queued row."""
+        held = str(movement.row.parent_transaction)
+        return leg_of(movement, self._queued_as.get(held, held))
+
+
+def _decided(book: Book, holds: Holds, entries: list[dict[str, Any]], outcomes: Outcomes) -> dict[str, _Waiting]:
+    """Decide what waits as a worker would, whole groups, and return it by the id under which it waits."""
+    roots = defaultdict(list)
+    for root, found in holds.found.items():
+        for row in found.waiting:
+            roots[row.pk].append(root)
+    waiting: dict[str, _Waiting] = defaultdict(_Waiting)
+    for unit in draining.units(entries):
+        admitted, refusal = draining.decide(book, holds, [(entry, outcomes[entry["entry_id"]]) for entry in unit])
+        for root in {root for entry in unit for root in roots[entry["target"]]}:
+            waiting[root].movements += admitted
+            if refusal:
+                movement, error = refusal
+                waiting[root].refusals.append(
+                    f"{movement.row.parent_transaction} waits in the queue and would be rejected: {error.message}"
+                )
+    return waiting
+
+
+def _already_queued(ids: Sequence[str]) -> set[str]:
+    entries = Entry.objects.filter(transaction_id__in=ids, is_timer=False)
+    actions = (Entry.Action.COMMIT, Entry.Action.VOID)
+    return set(entries.filter(action__in=actions).values_list("transaction_id", flat=True))
