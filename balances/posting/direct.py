@@ -96,9 +96,10 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     timers = []
     for number, item in enumerate(items):
         failure = _admit(book, number, item, admitted)
+        kept = len(item.rows) if failure is None else 0 if item.posting.atomic else failure.leg
+        timers += entries.timers(item.posting, item.rows[:kept])
         if failure:
             break
-        timers += entries.timers(item.posting, item.rows)
     if failure and (atomic or not admitted):
         raise Refused(failure)
     if timers or telling.is_heard(book):

@@ -24,7 +24,7 @@ from balances.locks import refused_when_locked
 from balances.models import Transaction, new_transaction_id
 from balances.posting import writing
 from balances.posting.book import Book
-from balances.posting.holds import Holds, holds_of, row_of
+from balances.posting.holds import Hold, Holds, holds_of, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement
 from balances.queueing.entries import QUEUE
 from balances.queueing.models import Entry
@@ -165,12 +165,17 @@ def _decide(batch: Batch, unit: list[dict[str, Any]], outcomes: dict[int, Moveme
         return
     batch.done.append(entry["entry_id"])
     for hold in found.holds:
-        action_id = entry["action_id"] or f"act_{uuid.uuid4()}"
         try:
-            reference = f"{hold.row.pk}_{asked.action}_{action_id}"
-            batch.admitted.append(settling.admit(batch.book, hold, asked, reference))
+            batch.admitted.append(settling.admit(batch.book, hold, asked, _reference(entry, hold)))
         except LedgerError as error:  # it was settled meanwhile by another way, as the original has it
             logger.info("A queued %s of %s found nothing to do: %s", asked.action, hold.row.pk, error.message)
+
+
+def _reference(entry: dict[str, Any], hold: Hold) -> str:
+    """Return the reference of a settlement (transactions 7.3); what expires is released like what is voided at once."""
+    if entry["is_timer"] and entry["action"] == Entry.Action.VOID:
+        return f"ref_{uuid.uuid4()}"
+    return f"{hold.row.pk}_{entry['action']}_{entry['action_id'] or f'act_{uuid.uuid4()}'}"
 
 
 def _decide_rows(batch: Batch, unit: list[tuple[dict[str, Any], Movement | None]]) -> None:

@@ -50,18 +50,21 @@ def entry(movement: Movement, posting: Posting, group_id: str) -> Entry:
 def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Entry]:
     """Return what the dates of a hold ask for: that it be committed or voided then (transactions 11.4).
 
-    Never before it is to be applied itself. Each leg has a timer of its own.
+    In the order of the dates, never before the hold is to be applied itself. Each leg has timers of its own.
     """
     if not posting.inflight:
         return []
-    dates = ((Action.COMMIT, posting.inflight_commit_date), (Action.VOID, posting.inflight_expiry_date))
-    earliest = posting.scheduled_for or datetime.min.replace(tzinfo=UTC)
+    dates = ((posting.inflight_commit_date, Action.COMMIT), (posting.inflight_expiry_date, Action.VOID))
+    given = sorted((due, action) for due, action in dates if due)
     return [
-        Entry(action=action, transaction_id=row.pk, is_timer=True, due_at=max(due, earliest).astimezone(UTC))
+        Entry(action=action, transaction_id=row.pk, is_timer=True, due_at=max(due, _earliest(row, due)).astimezone(UTC))
         for row in rows
-        for action, due in dates
-        if due
+        for due, action in given
     ]
+
+
+def _earliest(row: Transaction, due: datetime) -> datetime:
+    return row.scheduled_for or due if row.status == Transaction.Status.SCHEDULED else due
 
 
 def announce() -> Callable[[], bool]:

@@ -1,13 +1,14 @@
 -- Purpose: put entries into the queue, in order.
--- Parameters: an array for each column, as many each; due_at timestamptz[], NULL: now.
+-- Parameters: an array for each column, as many each; due_at timestamptz[], NULL or past: now.
 -- Columns: transaction_id of each that was added: a settlement for which one waits already is not.
--- now() is that of the server, for all alike: clients' clocks do not decide what comes first.
+-- now() is that of the server, for all alike: clients' clocks do not decide what comes first, and a date in the past
+-- does not bring a settlement before its hold.
 INSERT INTO queueing_entry (
     action, transaction_id, group_id, units, action_id, is_timer, inflight, allow_overdraft, overdraft_limit, due_at,
     attempts, last_error
 )
 SELECT e.action, e.transaction_id, e.group_id, e.units, e.action_id, e.is_timer, e.inflight, e.allow_overdraft,
-       e.overdraft_limit, coalesce(e.due_at, now()), 0, ''
+       e.overdraft_limit, greatest(e.due_at, now()), 0, ''
 FROM unnest(
     %(action)s::text[], %(transaction_id)s::text[], %(group_id)s::text[], %(units)s::numeric[], %(action_id)s::text[],
     %(is_timer)s::boolean[], %(inflight)s::boolean[], %(allow_overdraft)s::boolean[], %(overdraft_limit)s::numeric[],
