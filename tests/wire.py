@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from balances.exact_json import loads
 from balances.models import TOTALS, Balance, Ledger, Transaction
-from balances.queueing import draining
+from balances.queueing import draining, tasks
 from balances.queueing.models import Entry
 from reconciliation.reconstruction import measure_all
 from tests import world
@@ -72,6 +73,15 @@ def drain() -> int:
     while drained := draining.drain():
         total += drained
     return total
+
+
+def run_batches() -> None:
+    """Do what a worker does with batches that were accepted."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'bulk_create' ORDER BY id")
+        found = cursor.fetchall()
+    for (args,) in found:
+        tasks.bulk_create(**loads(args))
 
 
 def row(reference: str) -> Transaction:

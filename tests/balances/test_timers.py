@@ -21,6 +21,7 @@ from tests.wire import (
     hold,
     queued,
     row,
+    run_batches,
     settle,
     settled,
     sums,
@@ -144,8 +145,6 @@ def test_3_each_leg_of_a_split_keeps_the_dates_of_its_request(
 def test_each_item_of_a_batch_keeps_its_own_dates(
     ledger: Client, skip_queue: bool, atomic: bool, run_async: bool
 ) -> None:
-    from tests.balances.api.test_bulk_contract import run_batches
-
     items = [
         body("expires", inflight_expiry_date=soon(hours=1)),
         body("commits", inflight_commit_date=soon(hours=2)),
@@ -153,7 +152,7 @@ def test_each_item_of_a_batch_keeps_its_own_dates(
         body("stays"),
     ]
     options = {"inflight": True, "skip_queue": skip_queue, "atomic": atomic, "run_async": run_async}
-    answer = ledger.post("/transactions/bulk", {"transactions": list(items)} | options)
+    answer = ledger.post("/transactions/bulk", {"transactions": items} | options)
     assert answer.status in (201, 202)
     run_batches()
     drain()

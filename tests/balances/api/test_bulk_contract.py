@@ -7,11 +7,22 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from balances.exact_json import loads
 from balances.models import Transaction
 from balances.queueing import tasks
 from tests.client import Answer, Client
-from tests.wire import assert_no_drift, assert_refused, body, drain, queued, row, sums, under, wallets, written
+from tests.wire import (
+    assert_no_drift,
+    assert_refused,
+    body,
+    drain,
+    queued,
+    row,
+    run_batches,
+    sums,
+    under,
+    wallets,
+    written,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -207,15 +218,6 @@ def jobs(task: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE task_name = %s", [task])
         return int(cursor.fetchone()[0])
-
-
-def run_batches() -> None:
-    """Do what a worker does with batches that were accepted."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'bulk_create' ORDER BY id")
-        found = cursor.fetchall()
-    for (args,) in found:
-        tasks.bulk_create(**loads(args))
 
 
 @pytest.mark.parametrize("inflight", [False, True])
