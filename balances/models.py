@@ -13,10 +13,13 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Func, Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.lookups import IsNull
 
 from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
 from balances.holders import Account, Identity  # noqa: F401 - Django looks for models here
 from balances.keys import ApiKey  # noqa: F401 - Django looks for models here
+from balances.lineage.models import LineageMapping, LineageOutbox  # noqa: F401 - Django looks for models here
 from balances.monitors import BalanceMonitor  # noqa: F401 - Django looks for models here
 from balances.querysets import BalanceQuerySet, TransactionQuerySet
 
@@ -267,6 +270,13 @@ class Transaction(models.Model):
             models.Index(fields=("destination", "created_at"), name="credits_by_creation"),
             # GET /transactions and the admin's list, newest first.
             models.Index(fields=("-created_at", "-transaction_id"), name="transactions_newest"),
+            # shadows.sql and GET /transactions/{id}/lineage: the shadow rows of a movement; only rows that are some.
+            models.Index(
+                KeyTextTransform("_shadow_for", "meta_data"),
+                "created_at",
+                condition=Q(IsNull(KeyTextTransform("_shadow_for", "meta_data"), False)),
+                name="shadow_rows",
+            ),
         )
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,6 +53,11 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
     def with_children(self, transaction_id: str) -> TransactionQuerySet:
         """Return a row and its children, one level deep, as metadata updates reach them (ledgers-balances 5)."""
         return self.filter(Q(transaction_id=transaction_id) | Q(parent_transaction=transaction_id))
+
+    def shadows_of(self, transaction_id: str) -> TransactionQuerySet:
+        """Return the shadow rows of a movement and what settles them, oldest first (transactions 14.1)."""
+        rows = self.alias(shadow_for=KT("meta_data___shadow_for")).filter(shadow_for=transaction_id)
+        return rows.order_by("created_at", "transaction_id")
 
     def moving(self, balance_id: str) -> TransactionQuerySet:
         """Return what moved, holds or is to move money of a balance, by the partial indexes of its two sides."""

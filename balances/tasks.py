@@ -5,6 +5,7 @@ from __future__ import annotations
 from procrastinate.contrib.django import app
 
 from balances.jobs import defer_once
+from balances.lineage import tasks  # noqa: F401 - jobs are looked for here
 from balances.snapshots import take_snapshots
 
 

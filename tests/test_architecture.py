@@ -77,6 +77,7 @@ def test_services_know_nothing_of_http_html_or_argv() -> None:
             )
         ),
         *(ROOT / "balances" / "posting").glob("*.py"),
+        *(ROOT / "balances" / "lineage").glob("*.py"),
         *((ROOT / "balances" / "queueing") / f"{name}.py" for name in ("entries", "enqueuing", "draining", "recovery")),
         *(ROOT / "reconciliation" / "models").glob("*.py"),
         *(ROOT / "reconciliation" / name for name in ("runs.py", "reconstruction.py", "scope.py")),

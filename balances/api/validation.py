@@ -10,7 +10,6 @@ from typing import Any
 
 from balances.amounts import plain
 from balances.api.body import InvalidBody, MalformedBody, parse_time
-from balances.exceptions import NotYetSupported
 from balances.models import GENERAL_LEDGER_ID
 from balances.posting import Posting, Share
 from balances.posting.batches import LARGEST
@@ -35,7 +34,7 @@ def check_ledger(fields: dict[str, Any]) -> None:
 
 
 def check_balance(fields: dict[str, Any]) -> None:
-    """Trim and check a new balance (ledgers-balances 3.4). Raises ``InvalidBody`` or ``NotYetSupported``."""
+    """Trim and check a new balance (ledgers-balances 3.4). Raises ``InvalidBody``."""
     fields["allocation_strategy"] = fields.get("allocation_strategy", "").strip().upper() or "FIFO"
     fields["indicator"] = fields.get("indicator", "").strip() or None
     reasons = {name: BLANK for name in ("ledger_id", "currency") if not fields.get(name)} | dict(_too_long(fields))
@@ -51,8 +50,6 @@ def check_balance(fields: dict[str, Any]) -> None:
         reasons["indicator"] = "indicator must start with '@' and contain no whitespace (e.g. '@cash')"
     if reasons:
         raise InvalidBody(reasons)
-    if fields.get("track_fund_lineage"):
-        raise NotYetSupported("Fund lineage is not served yet: leave track_fund_lineage out.")
 
 
 def check_api_key(fields: dict[str, Any]) -> None:

@@ -129,6 +129,7 @@ class BalancesView(ApiView):
             currency=fields["currency"],
             indicator=fields["indicator"],
             identity_id=fields.get("identity_id") or None,
+            track_fund_lineage=fields.get("track_fund_lineage", False),
             allocation_strategy=fields["allocation_strategy"],
             meta_data=fields.get("meta_data"),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from balances import telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import writing
+from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.movements import Movement, Place, movements_of
 from balances.posting.orders import Posting
@@ -104,6 +104,7 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
         raise Refused(failure)
     if timers or telling.is_heard(book):
         writing.need_block()
+    lineage.note(admitted, book)
     # From here on nothing refuses, but the database where another posting took a reference meanwhile.
     writing.write([movement.row for movement in admitted], book)
     entries.add(timers)

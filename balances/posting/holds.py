@@ -96,7 +96,8 @@ class Hold:
             effective_date=at,
             meta_data={key: value for key, value in (held.meta_data or {}).items() if key != INFLIGHT},
         )
-        return Movement(row, source, destination, Effect.COMMIT if action == "commit" else Effect.VOID)
+        effect = Effect.COMMIT if action == "commit" else Effect.VOID
+        return Movement(row, source, destination, effect, remaining=self.remaining)
 
     def settled(self, action: Action, units: int) -> None:
         """Note what was settled."""

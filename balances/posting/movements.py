@@ -47,6 +47,8 @@ class Movement:
     overdraft_units: int = 0
     share: int = 0
     """Which of the shares of a request this leg is, from 0."""
+    remaining: int = 0
+    """What its hold had left before, of a settlement, in minor units."""
 
     @property
     def units(self) -> int:

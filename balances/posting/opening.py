@@ -34,6 +34,7 @@ def open_balance(
     currency: str,
     indicator: str | None = None,
     identity_id: str | None = None,
+    track_fund_lineage: bool = False,
     allocation_strategy: str = "FIFO",
     meta_data: dict[str, Any] | None = None,
 ) -> Balance:
@@ -45,6 +46,7 @@ def open_balance(
         currency=currency,
         indicator=indicator,
         identity_id=identity_id,
+        track_fund_lineage=track_fund_lineage,
         allocation_strategy=allocation_strategy,
         meta_data=meta_data,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from balances import amounts, posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import writing
+from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement
@@ -113,6 +113,7 @@ def _apply(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
         movement.row.created_at = movement.row.effective_date = at
     admitted = admit(book, movements, errors)
     if admitted:
+        lineage.note(admitted, book)
         writing.write([movement.row for movement in admitted], book)
         telling.tell(admitted, book)
     return [movement.row for movement in admitted], errors

@@ -14,7 +14,7 @@ from functools import partial
 from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction
-from balances.posting import writing
+from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import ALL, Action, Found, Hold, Part, holds_of
 from balances.posting.movements import Movement
@@ -92,6 +92,7 @@ def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], l
                 outcome.errors.append(error)
         outcomes.append(outcome)
     if admitted:
+        lineage.note(admitted, book)
         writing.write([movement.row for movement in admitted], book)
         telling.tell(admitted, book)
     return outcomes

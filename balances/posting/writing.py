@@ -119,14 +119,21 @@ def _open(names: Sequence[Name]) -> None:
 
 
 def lock(
-    movements: Sequence[Movement], *, others: Iterable[str] = (), outcomes: bool = False, lock_wait: str = ""
+    movements: Sequence[Movement],
+    *,
+    others: Iterable[str] = (),
+    names: Iterable[Name] = (),
+    outcomes: bool = False,
+    lock_wait: str = "",
 ) -> Book:
-    """Lock the balances of movements, and others by id, and return the book in which they are decided.
+    """Lock the balances of movements, and others by id or name, and return the book in which they are decided.
 
     ``outcomes`` are what queued rows become: they may take the references that are kept for them. Must run within
     ``in_one_commit``. Raises ``BalanceLocked`` where another writer holds one for too long.
     """
-    return _book(LOCK_BALANCES, movements, others, create=True, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT)
+    return _book(
+        LOCK_BALANCES, movements, others, names, create=True, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT
+    )
 
 
 def look(
@@ -143,12 +150,13 @@ def _book(
     statement: Statement,
     movements: Sequence[Movement],
     others: Iterable[str],
+    more_names: Iterable[Name] = (),
     *,
     create: bool,
     outcomes: bool = False,
     **options: str,
 ) -> Book:
-    names = {name for movement in movements for name in movement.indicators}
+    names = {name for movement in movements for name in movement.indicators} | set(more_names)
     ids = {side for movement in movements for side in (movement.source, movement.destination)} | set(others)
     taken = {reference for movement in movements for reference in movement.references}
     rows = statement.rows(

@@ -22,7 +22,7 @@ from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT as REQUEST_LOCK_WAIT
 from balances.locks import refused_when_locked
 from balances.models import Transaction, new_transaction_id
-from balances.posting import writing
+from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import Hold, Holds, holds_of, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement
@@ -138,6 +138,7 @@ def _apply(claimed: list[dict[str, Any]], give_turn: Callable[[], None], lock_wa
     batch = Batch(book, holds_of(targets) if targets else Holds())
     for unit in units(claimed):
         _decide(batch, unit, outcomes)
+    lineage.note(batch.admitted, book)
     writing.write([*(movement.row for movement in batch.admitted), *batch.rejected], book)
     _finish(batch.done, batch.later)
     telling.tell(batch.admitted, book)

@@ -16,6 +16,7 @@ from procrastinate import App, JobContext
 from procrastinate.contrib.django import app
 from procrastinate.worker import Worker
 
+from balances.lineage import calling
 from balances.queueing.entries import call_worker
 from ledgerproj import processes
 from ledgerproj.lanes import Lane, UnknownQueue, give_threads, lanes
@@ -52,6 +53,7 @@ class Command(BaseCommand):
             self.stdout.write("Working on background jobs until interrupted.")
             self.stdout.flush()
         call_worker()  # whatever a killed worker left in the queue does not wait for the next minute
+        calling.call_worker()
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: told.set())  # an exception would fall anywhere in the event loop
         asyncio.run(_work(told, chosen, once=once))

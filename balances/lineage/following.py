@@ -1,0 +1,273 @@
+"""Follows money: the shadow rows of movements, and what settles them (transactions 14.3, platform 8.4 and 8.5)."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from balances import exceptions, telling
+from balances.amounts import major_units
+from balances.exact_json import dumps
+from balances.lineage import SQL
+from balances.lineage.allocation import in_order, proportional, share
+from balances.lineage.models import LineageOutbox
+from balances.lineage.outbox import Intent
+from balances.lineage.tracked import Mapping, Tracked, tracked_of
+from balances.models import new_transaction_id
+from balances.posting import Posting, settling, writing
+from balances.posting.book import Book
+from balances.posting.holds import Hold, Part, holds_of
+from balances.posting.movements import Movement, Place, movements_of
+from balances.posting.settling import Settlement
+from balances.statements import Statement
+
+logger = logging.getLogger(__name__)
+
+SHADOWS = Statement(SQL / "shadows.sql")
+MAP = Statement(SQL / "map.sql")
+MERGE_ALLOCATIONS = Statement(SQL / "merge_allocations.sql")
+SHADOW_FOR, KIND = "_shadow_for", "_lineage_type"
+
+
+class Following:
+    """Decides, in order, what movements mean for the money of providers; ``write`` records it.
+
+    ``shadows`` are the rows of each movement that are there already: of a hold, or of what the original did by half.
+    """
+
+    def __init__(self, intents: Sequence[Intent]) -> None:
+        """Read what must be known, lock every balance that may be touched, and decide."""
+        self.tracked = tracked_of({each for intent in intents for each in intent.balance_ids})
+        self.shadows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for shadow in SHADOWS.rows(ids=list({intent.main_id for intent in intents})):
+            self.shadows[shadow["main"]].append(shadow)
+        self.book = self._lock(intents)
+        self.holds = self._read_holds()
+        self.movements: list[Movement] = []
+        self.mapped: list[tuple[Tracked, Mapping]] = []
+        self.allocations: dict[str, list[dict[str, Any]]] = {}
+        for intent in intents:
+            if intent.is_settlement:
+                self._settle(intent)
+            else:
+                self._follow(intent)
+
+    def write(self) -> None:
+        """Record what was decided, in a few statements, however much it is."""
+        if self.movements:
+            writing.write([movement.row for movement in self.movements], self.book)
+            telling.tell(self.movements, self.book)
+        if self.mapped:
+            MAP.execute(**self._new_mappings())
+        if self.allocations:
+            allocations = [dumps(each) for each in self.allocations.values()]
+            MERGE_ALLOCATIONS.execute(ids=list(self.allocations), allocations=allocations)
+
+    def _lock(self, intents: Sequence[Intent]) -> Book:
+        """Lock the balances of all providers whose money is, or may come, on either side, and those of shadows."""
+        for intent in intents:
+            source, destination = self._sides(intent)
+            if destination and destination.identity_id and not intent.is_settlement:
+                for provider in source.providers if source else {intent.provider} - {""}:
+                    destination.mapping(provider)
+        kept = {
+            (name, tracked.currency)
+            for tracked in self.tracked.values()
+            for mapping in (*tracked.mappings.values(), *tracked.expected.values())
+            for name in (mapping.shadow, mapping.aggregate)
+        }
+        sides = {row[side] for rows in self.shadows.values() for row in rows for side in ("source", "destination")}
+        return writing.lock(
+            [],
+            others=sides | {name for name, _ in kept if not name.startswith("@")},
+            names={(name, currency) for name, currency in kept if name.startswith("@")},
+        )
+
+    def _read_holds(self) -> dict[str, list[Hold]]:
+        """Return the shadows of holds and how far they are settled, now that nobody else can settle them."""
+        mains = {row["transaction_id"]: main for main, rows in self.shadows.items() for row in rows if row["is_hold"]}
+        holds: dict[str, list[Hold]] = defaultdict(list)
+        found = holds_of(list(mains)).found if mains else {}
+        for transaction_id, main in mains.items():
+            holds[main] += [hold for hold in found[transaction_id].holds if hold.row.pk == transaction_id]
+        return holds
+
+    def _sides(self, intent: Intent) -> tuple[Tracked | None, Tracked | None]:
+        return self.tracked.get(intent.source_id), self.tracked.get(intent.destination_id)
+
+    def _follow(self, intent: Intent) -> None:
+        """Follow a movement: what the source pays from, what of that arrives, and what else is said to come in.
+
+        What arrives from a source that knows where its money came from is not counted once more for the provider that
+        the request names; in the original it is.
+        """
+        source, destination = self._sides(intent)
+        is_known = source is None or intent.provider in source.mappings
+        arrived = self._pay(intent, source, destination) if source else 0
+        if intent.provider and destination:
+            if not is_known:
+                logger.warning("%r has paid nothing into balance %s: ignored", intent.provider, intent.source_id)
+            elif arrived < intent.units:
+                self._credit(intent, destination, intent.units - arrived)
+
+    def _pay(self, intent: Intent, source: Tracked, destination: Tracked | None) -> int:
+        """Follow what a balance spends, and return how much of it arrives where funds are tracked as well."""
+        arrived = 0
+        for mapping, units in self._payers(source, intent):
+            self._release(intent, source, mapping, units)
+            if destination and destination.identity_id:
+                self._receive(intent, source, destination, mapping.provider, units)
+                arrived += units
+        return arrived
+
+    def _payers(self, source: Tracked, intent: Intent) -> list[tuple[Mapping, int]]:
+        """Return which providers a movement is paid from, and note it for the metadata of its row."""
+        done = {row["reference"]: int(row["units"]) for row in self.shadows[intent.main_id]}
+        mappings = list(source.mappings.values())
+        if source.strategy == "LIFO":
+            mappings.reverse()
+        paid = [(each, done[release]) for each in mappings if (release := _release_of(intent, each.provider)) in done]
+        others = [each for each in mappings if _release_of(intent, each.provider) not in done]
+        give = proportional if source.strategy == "PROPORTIONAL" else in_order
+        available = [self._spendable(each, source.currency) for each in others]
+        given = give(available, max(intent.units - sum(units for _, units in paid), 0))
+        payers = [*paid, *((mapping, units) for mapping, units in zip(others, given, strict=True) if units)]
+        untraced = intent.units - sum(units for _, units in payers)
+        if untraced:
+            logger.info("%s of %s were paid from money whose provider is not known", untraced, intent.transaction_id)
+        if payers:
+            self.allocations[intent.main_id] = [{"amount": units, "provider": each.provider} for each, units in payers]
+        return payers
+
+    def _spendable(self, mapping: Mapping, currency: str) -> int:
+        """Return what a provider's money is, less what is spent of it and what holds are about to spend.
+
+        The original lets several holds count on the same money, and leaves a provider with less than nothing.
+        """
+        standing = self.book.standings[self.book.balance_id(mapping.shadow, currency)]
+        if not standing.is_readable:
+            raise exceptions.UnreadableTotals(standing.balance_id)
+        came = standing.debit + standing.debited
+        went = standing.credit + standing.credited + standing.inflight_credit + standing.inflight_credited
+        return max(came - went, 0)
+
+    def _credit(self, intent: Intent, destination: Tracked, units: int) -> None:
+        """Write down that money comes in from a provider."""
+        mapping = self._mapped(destination, intent.provider)
+        self._post(
+            intent,
+            mapping.shadow,
+            mapping.aggregate,
+            units,
+            currency=destination.currency,
+            reference=f"{intent.reference}_shadow_{intent.provider}",
+            description=f"Shadow credit from {intent.provider}",
+            amount=major_units(units, intent.precision),
+            allow_overdraft=True,
+            meta_data={
+                "_provider": intent.provider,
+                "_identity_id": destination.identity_id,
+                KIND: "credit",
+                "_main_balance": destination.balance_id,
+            },
+        )
+
+    def _release(self, intent: Intent, source: Tracked, mapping: Mapping, units: int) -> None:
+        """Write down that money of a provider is spent."""
+        self._post(
+            intent,
+            mapping.aggregate,
+            mapping.shadow,
+            units,
+            currency=source.currency,
+            reference=_release_of(intent, mapping.provider),
+            description=f"Release {mapping.provider} funds",
+            meta_data={
+                "_provider": mapping.provider,
+                KIND: "release",
+                "_main_balance": source.balance_id,
+                "_allocation": source.strategy,
+            },
+        )
+
+    def _receive(self, intent: Intent, source: Tracked, destination: Tracked, provider: str, units: int) -> None:
+        """Write down that money of a provider arrives from another balance."""
+        mapping = self._mapped(destination, provider)
+        self._post(
+            intent,
+            mapping.shadow,
+            mapping.aggregate,
+            units,
+            currency=destination.currency,
+            reference=f"{intent.reference}_receive_{provider}",
+            description=f"Receive {provider} funds",
+            allow_overdraft=True,
+            meta_data={
+                "_provider": provider,
+                KIND: "receive",
+                "_main_balance": destination.balance_id,
+                "_from_balance": source.balance_id,
+            },
+        )
+
+    def _post(self, intent: Intent, source: str, destination: str, units: int, **terms: Any) -> None:
+        """Decide a shadow row, unless it is there already."""
+        if any(row["reference"] == terms["reference"] for row in self.shadows[intent.main_id]):
+            return
+        posting = Posting(
+            source=self.book.balance_id(source, terms["currency"]),
+            destination=self.book.balance_id(destination, terms["currency"]),
+            precise_amount=units,
+            precision=intent.precision,
+            inflight=intent.inflight,
+            **terms | {"meta_data": {SHADOW_FOR: intent.main_id} | terms["meta_data"]},
+        )
+        (movement,) = movements_of(posting, Place(transaction_id=new_transaction_id()))
+        self.book.admit(movement)
+        self.movements.append(movement)
+        if intent.inflight:
+            self.holds[intent.main_id].append(Hold(movement.row))
+
+    def _settle(self, intent: Intent) -> None:
+        """Settle the shadows of a hold as the hold was: by the same part, or all that remains of them."""
+        kinds: dict[Any, list[Hold]] = defaultdict(list)
+        for hold in self.holds[intent.main_id]:
+            if hold.remaining > 0 and not hold.voided:
+                kinds[hold.row.meta_data[KIND]].append(hold)
+        is_void = intent.kind == LineageOutbox.Type.SHADOW_VOID
+        part, whole = (1, 1) if is_void else intent.settled
+        for holds in kinds.values():
+            for hold, units in zip(holds, share([hold.remaining for hold in holds], part, whole), strict=True):
+                if units:
+                    self._settle_shadow(hold, "void" if is_void else "commit", units)
+
+    def _settle_shadow(self, hold: Hold, action: Any, units: int) -> None:
+        asked = Settlement(transaction_id=hold.row.pk, action=action, part=Part(precise_amount=units))
+        self.movements.append(settling.admit(self.book, hold, asked, f"ref_{uuid.uuid4()}"))
+
+    def _mapped(self, tracked: Tracked, provider: str) -> Mapping:
+        """Return the mapping of a provider whose money comes, to be written down where it is new."""
+        mapping = tracked.mapping(provider)
+        if provider not in tracked.mappings:
+            tracked.mappings[provider] = mapping
+            self.mapped.append((tracked, mapping))
+        return mapping
+
+    def _new_mappings(self) -> dict[str, list[Any]]:
+        """Return the parameters of ``map.sql``."""
+        return {
+            "balance_id": [tracked.balance_id for tracked, _ in self.mapped],
+            "provider": [mapping.provider for _, mapping in self.mapped],
+            "shadow_balance_id": [self.book.balance_id(each.shadow, tracked.currency) for tracked, each in self.mapped],
+            "aggregate_balance_id": [
+                self.book.balance_id(each.aggregate, tracked.currency) for tracked, each in self.mapped
+            ],
+            "identity_id": [tracked.identity_id for tracked, _ in self.mapped],
+        }
+
+
+def _release_of(intent: Intent, provider: str) -> str:
+    return f"{intent.reference}_release_{provider}"

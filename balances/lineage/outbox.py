@@ -1,0 +1,133 @@
+"""What is noted to be traced: claimed in order, marked as completed, or counted as failed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from django.db import transaction
+
+from balances.exact_json import loads
+from balances.lineage import SQL, calling
+from balances.lineage.models import LineageOutbox
+from balances.statements import Statement
+
+logger = logging.getLogger(__name__)
+
+TAKE_TURN = Statement(SQL / "take_turn.sql")
+CLAIM = Statement(SQL / "claim.sql")
+FINISH = Statement(SQL / "finish.sql")
+FAIL = Statement(SQL / "fail.sql")
+WINDOW = 1_000
+"""Notes looked at together, those that are put off included."""
+SETTLEMENTS = (LineageOutbox.Type.SHADOW_COMMIT, LineageOutbox.Type.SHADOW_VOID)
+
+
+class AnotherTraces(Exception):
+    """Somebody else is tracing, and goes on until nothing is left."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A movement that is to be traced, or a settlement of one."""
+
+    id: int
+    transaction_id: str
+    source_id: str
+    destination_id: str
+    provider: str
+    kind: str
+    inflight: bool
+    payload: dict[str, Any]
+
+    @property
+    def balance_ids(self) -> set[str]:
+        """Return its two balances; what the original noted of a settlement has none."""
+        return {self.source_id, self.destination_id} - {""}
+
+    @property
+    def is_settlement(self) -> bool:
+        """Tell whether it settles a hold that was traced before."""
+        return self.kind in SETTLEMENTS
+
+    @property
+    def main_id(self) -> str:
+        """Return the movement whose shadows it is about."""
+        return str(self.payload["parent_transaction_id"]) if self.is_settlement else self.transaction_id
+
+    @property
+    def units(self) -> int:
+        """Return what moved, in minor units."""
+        return int(self.payload["precise_amount"])
+
+    @property
+    def settled(self) -> tuple[int, int]:
+        """Return what was settled of what the hold had left; the original does not say, and means all of it."""
+        units, remaining = (int(self.payload.get(name, 1)) for name in ("precise_amount", "remaining"))
+        return units, remaining
+
+    @property
+    def reference(self) -> str:
+        """Return the reference of the movement."""
+        return str(self.payload["reference"])
+
+    @property
+    def precision(self) -> int:
+        """Return the minor units in a major one."""
+        return int(self.payload["precision"]) or 1
+
+
+def claim(size: int) -> list[Intent]:
+    """Claim what is to be traced next, until the block ends. Raises ``AnotherTraces``."""
+    if not TAKE_TURN.rows(task=calling.TASK)[0]["taken"]:
+        raise AnotherTraces
+    return _ready()[:size]
+
+
+def is_finished() -> bool:
+    """Tell whether nothing can be traced now and nobody is about to note more that this worker would not see."""
+    with transaction.atomic():
+        return calling.is_quiet() and not _ready()
+
+
+def finish(intents: Sequence[Intent]) -> None:
+    """Mark them as completed."""
+    FINISH.execute(ids=[intent.id for intent in intents])
+
+
+def fail(intent: Intent, error: str) -> None:
+    """Count a failure, and have a worker look again where it was not the last one."""
+    with transaction.atomic():
+        (outcome,) = FAIL.rows(id=intent.id, error=error)
+        if due := outcome["locked_until"]:  # a column without zone, as in a Blnk database, is UTC already
+            calling.call_worker_at(due if due.tzinfo else due.replace(tzinfo=UTC))
+    if outcome["status"] == LineageOutbox.Status.FAILED:
+        logger.error("The funds of %s could not be traced: %s", intent.transaction_id, error)
+
+
+def _ready() -> list[Intent]:
+    """Return what can be traced now: nothing that follows, on a common balance, what is put off."""
+    ready, waited_for = [], set[str]()
+    for row in CLAIM.rows(size=WINDOW):
+        intent = _intent(row)
+        if row["is_put_off"] or intent.balance_ids & waited_for:
+            waited_for |= intent.balance_ids
+        else:
+            ready.append(intent)
+    return ready
+
+
+def _intent(row: dict[str, Any]) -> Intent:
+    return Intent(
+        id=row["id"],
+        transaction_id=row["transaction_id"],
+        source_id=row["source_balance_id"] or "",
+        destination_id=row["destination_balance_id"] or "",
+        provider=row["provider"] or "",
+        kind=row["lineage_type"],
+        inflight=row["inflight"],
+        payload=loads(row["payload"]),
+    )

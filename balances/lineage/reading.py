@@ -1,0 +1,95 @@
+"""What is known of the money of providers: of a balance, and of a transaction (transactions 14.1, platform 8.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from balances.exceptions import BalanceNotFound, LedgerError
+from balances.lineage.models import LineageMapping
+from balances.models import Balance, Transaction
+from balances.posting_exceptions import TransactionNotFound
+
+FUND_ALLOCATION = "BLNK_FUND_ALLOCATION"
+
+
+class LineageOff(LedgerError):
+    """balance … does not have fund lineage tracking enabled."""
+
+    def __init__(self, balance_id: str) -> None:
+        """Name the balance."""
+        super().__init__(f"balance {balance_id} does not have fund lineage tracking enabled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderLineage:
+    """What came from a provider, and what of it is spent, in minor units; what holds are about to move is not in it."""
+
+    provider: str
+    amount: int
+    spent: int
+    shadow_balance_id: str
+
+    @property
+    def available(self) -> int:
+        """Return what is not spent."""
+        return self.amount - self.spent
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceLineage:
+    """The providers of a balance, oldest first; before money came from one, there is no aggregate."""
+
+    balance_id: str
+    aggregate_balance_id: str
+    providers: list[ProviderLineage]
+
+    @property
+    def total_with_lineage(self) -> int:
+        """Return what is not spent, of all providers."""
+        return sum(each.available for each in self.providers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransactionLineage:
+    """Which providers a transaction was paid from, and its shadow rows with what settles them, oldest first."""
+
+    transaction_id: str
+    fund_allocation: list[dict[str, Any]]
+    shadow_transactions: list[Transaction]
+
+
+def balance_lineage(balance_id: str) -> BalanceLineage:
+    """Return the lineage of a balance. Raises ``BalanceNotFound`` or ``LineageOff``."""
+    balance = Balance.objects.filter(balance_id=balance_id).only("track_fund_lineage").first()
+    if balance is None:
+        raise BalanceNotFound(balance_id)
+    if not balance.track_fund_lineage:
+        raise LineageOff(balance_id)
+    mappings = list(LineageMapping.objects.filter(balance=balance_id).select_related("shadow_balance"))
+    return BalanceLineage(
+        balance_id=balance_id,
+        aggregate_balance_id=mappings[0].aggregate_balance_id if mappings else "",
+        providers=[
+            ProviderLineage(
+                provider=mapping.provider,
+                amount=mapping.shadow_balance.debit_balance,
+                spent=mapping.shadow_balance.credit_balance,
+                shadow_balance_id=mapping.shadow_balance_id,
+            )
+            for mapping in mappings
+        ],
+    )
+
+
+def transaction_lineage(transaction_id: str) -> TransactionLineage:
+    """Return the lineage of a transaction. Raises ``TransactionNotFound``."""
+    row = Transaction.objects.filter(transaction_id=transaction_id).first()
+    if row is None:
+        raise TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
+    allocation = row.meta_data.get(FUND_ALLOCATION) if isinstance(row.meta_data, dict) else None
+    return TransactionLineage(
+        transaction_id=transaction_id,
+        fund_allocation=[each for each in allocation if isinstance(each, dict)] if isinstance(allocation, list) else [],
+        shadow_transactions=list(Transaction.objects.shadows_of(transaction_id)),
+    )

@@ -1,0 +1,65 @@
+"""Traces what was noted: many movements in one commit, in the order in which they happened.
+
+Shadow rows, mappings, allocations and the marks in the outbox are one transaction. A worker that is killed has traced
+nothing, and nothing is traced twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from balances.exceptions import BalanceLocked
+from balances.lineage import outbox
+from balances.lineage.following import Following
+from balances.lineage.outbox import Intent
+from balances.posting import writing
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+"""Movements traced in one commit at most."""
+
+
+def trace(*, size: int = BATCH) -> int:
+    """Trace the next movements, in one commit, and return how many they were.
+
+    Where a batch cannot be traced they are taken one by one; the one at fault is counted as failed and put off, and
+    with it what follows on the same balances. Raises ``AnotherTraces`` or ``BalanceLocked``.
+    """
+    try:
+        return _trace(size)
+    except (outbox.AnotherTraces, BalanceLocked):
+        raise
+    except Exception:
+        logger.exception("A batch of lineage could not be traced; it is taken one by one")
+    traced = 0
+    while traced < size and _trace_one():
+        traced += 1
+    return traced
+
+
+def _trace_one() -> int:
+    claimed: list[Intent] = []
+    try:
+        return _trace(1, claimed.extend)
+    except (outbox.AnotherTraces, BalanceLocked):
+        raise
+    except Exception as error:
+        if not claimed:
+            raise
+        logger.exception("The funds of %s could not be traced", claimed[0].transaction_id)
+        outbox.fail(claimed[0], str(error))
+        return 1
+
+
+def _trace(size: int, show: Callable[[Sequence[Intent]], None] = lambda _: None) -> int:
+    def work() -> int:
+        intents = outbox.claim(size)
+        show(intents)
+        if intents:
+            Following(intents).write()
+            outbox.finish(intents)
+        return len(intents)
+
+    return writing.in_one_commit(work)
