@@ -1,8 +1,9 @@
 """How many requests an address may send to a path (conventions 3.1, api-keys-auth 6): a token bucket for each pair.
 
-Buckets live in the memory of one process, as the original's do. They are of our own making: `limits` and
-`pyrate-limiter` have no token bucket, and that of `throttled-py` counts whole seconds, so that rates below one a
-second never fill up; none of them drops what has been idle for as long as an operator says.
+Buckets live in the memory of one process, as the original's do. They are of our own making: `limits` has no token
+bucket, that of `pyrate-limiter` counts whole microseconds a token and so knows no five million a second, that of
+`throttled-py` whole seconds, so that rates below one a second never fill up. Its GCRA would do, but like the others it
+does not drop what has been idle for as long as an operator says.
 """
 
 from __future__ import annotations

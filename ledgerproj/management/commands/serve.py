@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from ledgerproj import processes
@@ -50,6 +50,7 @@ class Command(BaseCommand):
             address=host,
             port=port,
             interface=Interfaces.WSGI,
+            http=HTTPModes.http1,  # what proxies and SDKs speak; HTTP/2 in the clear would only be more to attack
             workers=workers,
             blocking_threads=threads,
             backpressure=threads,
