@@ -11,7 +11,7 @@ from django.core.management import call_command
 from procrastinate.contrib.django import app
 
 from tests import world
-from tests.clients.sdks import Client, NoNode, Node, PythonSdk, TypeScriptSdk, install
+from tests.clients.sdks import Client, Node, NoNode, PythonSdk, TypeScriptSdk, install
 
 
 @pytest.fixture(scope="session")

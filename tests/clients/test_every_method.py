@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clients.cast import posting
-from tests.clients.sdks import Client
+from tests.clients.sdks import Client, TypeScriptSdk
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -92,6 +92,8 @@ METHODS: dict[str, tuple[tuple[Any, ...], int, str | None]] = {
 }
 """Each method: arguments about what is not there, and what the master key is answered."""
 OPEN = {"system.health"}
+STREAMED = {"reconciliation.upload"}
+"""What Node.js sends in chunks, which the test's server cannot read."""
 OF_NO_RESOURCE = {"ledger_balances.create_snapshot"}
 """What only the master key may do, because its path belongs to no scope (conventions 2.2)."""
 
@@ -104,7 +106,8 @@ def _tokens(settings: Any) -> None:
 def answers(client: Client) -> dict[str, tuple[int, str | None]]:
     """Call each method that the SDK has."""
     found = {}
-    for name in METHODS.keys() & client.sdk.methods():
+    unreadable = STREAMED if isinstance(client.sdk, TypeScriptSdk) else set()
+    for name in METHODS.keys() & client.sdk.methods() - unreadable:
         answer = client.sdk.call(*name.split("."), *METHODS[name][0])
         found[name] = (answer.status, answer.code)
     return found

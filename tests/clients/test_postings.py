@@ -27,7 +27,7 @@ PAST = datetime(2026, 1, 1, tzinfo=UTC)
         ({"precision": 1.5}, "precision: precision must be an integer value."),
         ({"reference": "", "currency": ""}, "currency: cannot be blank; reference: cannot be blank."),
         ({"source": None}, "source: either source or sources is required, not both."),
-        ({"source": "@same", "destination": "@same"}, "destination: source and destination cannot be the same balance."),
+        ({"source": "@x", "destination": "@x"}, "destination: source and destination cannot be the same balance."),
         ({"amount": 1234567890.123456}, "amount: amount has more than 15 significant digits which may cause rounding "
          "errors; use precise_amount instead."),
     ],
