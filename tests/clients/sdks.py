@@ -146,7 +146,8 @@ def install(directory: Path) -> Path:
             quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error")
             npm = subprocess.run(["npm", "install", *quiet], cwd=directory, capture_output=True, text=True, check=False)
             if npm.returncode:
-                raise NoNode(f"npm cannot install the TypeScript SDK: {npm.stderr.strip()}")
+                said, _, _ = npm.stderr.partition("\n")
+                raise NoNode(f"npm cannot install the TypeScript SDK: {said}")
             done.write_text(wanted)
     return directory / "node_modules"
 
