@@ -1,31 +1,17 @@
-"""Blnk's official Python SDK, unchanged, against a live server."""
+"""The reconstruction of a balance through Blnk's SDKs, unchanged, against a live server."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from blnk_sdk import BlnkClientOptions, blnk_init
 
 from balances.models import Balance
 from tests import world
+from tests.clients.sdks import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def blnk(live_server: Any) -> Any:
-    return blnk_init(world.MASTER_KEY, BlnkClientOptions(base_url=live_server.url))
-
-
-def test_a_wrong_key_gets_the_contracts_error(live_server: Any) -> None:
-    stranger = blnk_init("wrong", BlnkClientOptions(base_url=live_server.url))
-    answer = stranger.ledgers.create({"name": "Wallets"})
-    assert answer.status == 401
-    assert "AUTH_INVALID_API_KEY" in str(answer.__dict__)
-
-
-def test_the_sdk_rebuilds_a_balance_and_reads_the_eight_strings(blnk: Any) -> None:
+def test_the_sdk_rebuilds_a_balance_and_reads_the_eight_strings(blnk: Client) -> None:
     ledger = blnk.ledgers.create({"name": "SDK wallets", "meta_data": {"team": "ops"}})
     assert ledger.status == 201, ledger
     assert blnk.ledgers.get(ledger.data["ledger_id"]).data["name"] == "SDK wallets"

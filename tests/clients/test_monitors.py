@@ -1,26 +1,21 @@
-"""Monitors and past balances through Blnk's official Python SDK, unchanged, against a live server."""
+"""Monitors and past balances through Blnk's SDKs, unchanged, against a live server."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from blnk_sdk import BlnkClientOptions, blnk_init
 
 from tests import world
+from tests.clients.cast import only_python
+from tests.clients.sdks import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CONDITION = {"field": "credit_balance", "operator": ">=", "value": 250, "precision": 100}
 
 
-@pytest.fixture
-def blnk(live_server: Any) -> Any:
-    return blnk_init(world.MASTER_KEY, BlnkClientOptions(base_url=live_server.url))
-
-
-def test_what_is_not_there_is_not_found_by_any_method(blnk: Any) -> None:
+def test_what_is_not_there_is_not_found_by_any_method(blnk: Client) -> None:
     monitors = blnk.balance_monitor
     asked = {"balance_id": "bln_x", "condition": CONDITION}
     assert [each.status for each in (monitors.get("mon_x"), monitors.update("mon_x", asked))] == [404] * 2
@@ -29,7 +24,7 @@ def test_what_is_not_there_is_not_found_by_any_method(blnk: Any) -> None:
     assert blnk.ledger_balances.get_at("bln_x", {"timestamp": "2026-03-04T12:00:00Z"}).status == 404
 
 
-def test_the_sdk_keeps_monitors(blnk: Any) -> None:
+def test_the_sdk_keeps_monitors(blnk: Client) -> None:
     alice, bob = world.balance(), world.balance()
     asked = {"balance_id": alice.pk, "condition": CONDITION, "description": "large", "call_back_url": "https://e.com"}
     created = blnk.balance_monitor.create(asked)
@@ -49,9 +44,19 @@ def test_the_sdk_keeps_monitors(blnk: Any) -> None:
     assert blnk.balance_monitor.list().data is None
 
 
+@only_python  # the TypeScript SDK has no method for it
+def test_the_sdk_lists_the_monitors_of_a_balance(blnk: Client) -> None:
+    alice, bob = world.balance(), world.balance()
+    for watched in (alice, alice, bob):
+        world.monitor(watched)
+    listed = blnk.balance_monitor.list_by_balance_id(alice.pk)
+    assert (listed.status, [row["balance_id"] for row in listed.data]) == (200, [alice.pk] * 2)
+    assert blnk.balance_monitor.list_by_balance_id("bln_x").data is None
+
+
 @pytest.mark.parametrize("from_source", [False, True])
 @pytest.mark.parametrize(("timestamp", "units"), [("2026-03-04T14:00:00+02:00", 7), ("2026-03-04T11:59:59.999Z", 0)])
-def test_the_sdk_reads_what_a_balance_was(blnk: Any, from_source: bool, timestamp: str, units: int) -> None:
+def test_the_sdk_reads_what_a_balance_was(blnk: Client, from_source: bool, timestamp: str, units: int) -> None:
     alice = world.balance()
     world.post("@world", alice, 7, effective_date=NOON)
     then = blnk.ledger_balances.get_at(alice.pk, {"timestamp": timestamp, "from_source": from_source})

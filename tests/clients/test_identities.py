@@ -1,4 +1,4 @@
-"""Identities through Blnk's official Python SDK, unchanged, against a live server."""
+"""Identities through Blnk's SDKs, unchanged, against a live server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from blnk_sdk import BlnkClientOptions, blnk_init
 
 from tests import world
+from tests.clients.sdks import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ALICE = {
@@ -23,13 +23,12 @@ ALICE = {
 }
 
 
-@pytest.fixture
-def blnk(live_server: Any, settings: Any) -> Any:
+@pytest.fixture(autouse=True)
+def _tokens(settings: Any) -> None:
     settings.BLNK_TOKENIZATION_SECRET = b"0123456789abcdef0123456789abcdef"
-    return blnk_init(world.MASTER_KEY, BlnkClientOptions(base_url=live_server.url))
 
 
-def test_unknown_identities_are_refused_by_every_method(blnk: Any) -> None:
+def test_unknown_identities_are_refused_by_every_method(blnk: Client) -> None:
     identity = blnk.identity
     answers = [
         identity.get("idt_x"),
@@ -45,7 +44,7 @@ def test_unknown_identities_are_refused_by_every_method(blnk: Any) -> None:
     assert [answer.status for answer in answers] == [404] * 9
 
 
-def test_a_second_tokenizing_and_a_second_use_of_an_id_are_refused(blnk: Any) -> None:
+def test_a_second_tokenizing_and_a_second_use_of_an_id_are_refused(blnk: Client) -> None:
     chosen = f"idt_{uuid.uuid4()}"
     assert blnk.identity.create(ALICE | {"identity_id": chosen}).data["identity_id"] == chosen
     assert blnk.identity.create(ALICE | {"identity_id": chosen}).status == 400
@@ -55,7 +54,7 @@ def test_a_second_tokenizing_and_a_second_use_of_an_id_are_refused(blnk: Any) ->
     assert blnk.identity.detokenize_field(chosen, "LastName").status == 400
 
 
-def test_the_sdk_keeps_identities_and_their_tokens(blnk: Any) -> None:
+def test_the_sdk_keeps_identities_and_their_tokens(blnk: Client) -> None:
     created = blnk.identity.create(ALICE)
     assert created.status == 201, created
     alice = created.data["identity_id"]
