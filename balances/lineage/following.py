@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from balances import exceptions, telling
+from balances import telling
 from balances.amounts import major_units
 from balances.exact_json import dumps
 from balances.lineage import SQL
@@ -147,9 +147,7 @@ class Following:
 
         The original lets several holds count on the same money, and leaves a provider with less than nothing.
         """
-        standing = self.book.standings[self.book.balance_id(mapping.shadow, currency)]
-        if not standing.is_readable:
-            raise exceptions.UnreadableTotals(standing.balance_id)
+        standing = self.book.standing(mapping.shadow, currency)
         came = standing.debit + standing.debited
         went = standing.credit + standing.credited + standing.inflight_credit + standing.inflight_credited
         return max(came - went, 0)
