@@ -106,6 +106,17 @@ def fail(intent: Intent, error: str) -> None:
         logger.error("The funds of %s could not be traced: %s", intent.transaction_id, error)
 
 
+def retry(ids: Sequence[int]) -> int:
+    """Have those that were given up traced after all, and return how many they are."""
+    with transaction.atomic():
+        is_called = calling.announce()
+        failed = LineageOutbox.objects.filter(pk__in=ids, status=LineageOutbox.Status.FAILED)
+        count = failed.update(status=LineageOutbox.Status.PENDING, attempts=0, locked_until=None)
+        if count and not is_called:
+            calling.call_worker()
+    return count
+
+
 def _ready() -> list[Intent]:
     """Return what can be traced now: nothing that follows, on a common balance, what is put off."""
     ready, waited_for = [], set[str]()
