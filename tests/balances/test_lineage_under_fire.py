@@ -340,14 +340,16 @@ class TestStatements:
 
 
 FILL = """
+    INSERT INTO identity (identity_id, first_name, last_name, created_at)
+    SELECT 'idt_' || n, 'Jane', 'Doe', now() FROM generate_series(1, 20000) AS n;
     INSERT INTO balances (balance_id, ledger_id, indicator, currency, balance, credit_balance, debit_balance,
                           inflight_balance, inflight_credit_balance, inflight_debit_balance, version, created_at,
                           identity_id, track_fund_lineage, allocation_strategy)
-    SELECT 'bln_' || n, %(ledger)s, '@' || n || '_lineage', 'USD', 0, 0, 0, 0, 0, 0, 1, now(), %(holder)s, true, 'FIFO'
+    SELECT 'bln_' || n, %(ledger)s, '@' || n || '_lineage', 'USD', 0, 0, 0, 0, 0, 0, 1, now(), 'idt_' || n, true, 'FIFO'
     FROM generate_series(1, 20000) AS n;
     INSERT INTO lineage_mappings (balance_id, provider, shadow_balance_id, aggregate_balance_id, identity_id,
                                   created_at)
-    SELECT 'bln_' || n, 'stripe', 'bln_' || n, 'bln_' || n, %(holder)s, now() FROM generate_series(1, 20000) AS n;
+    SELECT 'bln_' || n, 'stripe', 'bln_' || n, 'bln_' || n, 'idt_' || n, now() FROM generate_series(1, 20000) AS n;
     INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, amount,
                               precise_amount, precision, currency, status, created_at, effective_date, meta_data)
     SELECT 'txn_' || n, CASE WHEN n %% 2 = 0 THEN 'txn_' || n - 1 ELSE '' END, 'bln_' || n, 'bln_' || n + 1, 'r' || n,
@@ -358,10 +360,10 @@ FILL = """
                                 inflight)
     SELECT 'txn_' || n, 'credit', '{}', CASE WHEN n > 19990 THEN 'pending' ELSE 'completed' END, 0, 5, now(), false
     FROM generate_series(1, 20000) AS n;
-    ANALYZE balances, lineage_mappings, transactions, lineage_outbox
+    ANALYZE identity, balances, lineage_mappings, transactions, lineage_outbox
 """
 
 
 def fill() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(FILL, {"ledger": world.ledger().pk, "holder": holder().pk})
+        cursor.execute(FILL, {"ledger": world.ledger().pk})
