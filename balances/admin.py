@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from balances import balance_panels, identity_admin, key_admin, monitor_admin  # noqa: F401 - Django looks for admin pages here
+from balances import balance_panels, identity_admin, key_admin, lineage_admin, monitor_admin  # noqa: F401 - Django looks for admin pages here
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display, link
 from balances.metadata_form import ExactJSONFormField, MetadataForm
 from balances.models import Balance, Ledger, Transaction
@@ -164,6 +164,7 @@ class BalanceAdmin(LedgerModelAdmin):
         movements = last_transactions(balance.pk)
         context |= {"movements": movements, "precision": known_precision(movements)}
         context |= balance_panels.past(request, balance) | balance_panels.monitors(request, balance)
+        context |= balance_panels.lineage(balance)
         return super().render_change_form(request, context, *args, **options)
 
     @display(description="Indicator or id")

@@ -1,4 +1,4 @@
-"""Panels on the page of a balance: what it was at an instant, and who watches it."""
+"""Panels on the page of a balance: what it was at an instant, whose money it holds, and who watches it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from balances.exceptions import LedgerError
 from balances.history import balance_at
+from balances.lineage.reading import balance_lineage, untraced
 from balances.models import Balance
 from balances.monitors import BalanceMonitor
 
@@ -40,6 +41,14 @@ def past(request: HttpRequest, balance: Balance) -> dict[str, Any]:
         form.add_error("as_of", error.message)
         then = None
     return {"as_of_form": form, "then": then}
+
+
+def lineage(balance: Balance) -> dict[str, Any]:
+    """Return whose money a balance holds, where it tracks its funds, and how much of its history is not traced."""
+    if not balance.track_fund_lineage:
+        return {}
+    waiting, failed = untraced(balance.pk)
+    return {"lineage": balance_lineage(balance.pk), "waiting_to_be_traced": waiting, "not_traced": failed}
 
 
 def monitors(request: HttpRequest, balance: Balance) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from balances import exceptions, telling
+from balances import telling
 from balances.amounts import major_units
 from balances.exact_json import dumps
 from balances.lineage import SQL
@@ -40,7 +40,7 @@ class Following:
 
     def __init__(self, intents: Sequence[Intent]) -> None:
         """Read what must be known, lock every balance that may be touched, and decide."""
-        self.tracked = tracked_of({each for intent in intents for each in intent.balance_ids})
+        self.tracked = tracked_of({each for intent in intents for each in intent.tracked})
         self.shadows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for shadow in SHADOWS.rows(ids=list({intent.main_id for intent in intents})):
             self.shadows[shadow["main"]].append(shadow)
@@ -147,9 +147,7 @@ class Following:
 
         The original lets several holds count on the same money, and leaves a provider with less than nothing.
         """
-        standing = self.book.standings[self.book.balance_id(mapping.shadow, currency)]
-        if not standing.is_readable:
-            raise exceptions.UnreadableTotals(standing.balance_id)
+        standing = self.book.standing(mapping.shadow, currency)
         came = standing.debit + standing.debited
         went = standing.credit + standing.credited + standing.inflight_credit + standing.inflight_credited
         return max(came - went, 0)
@@ -236,7 +234,7 @@ class Following:
         kinds: dict[Any, list[Hold]] = defaultdict(list)
         for hold in self.holds[intent.main_id]:
             if hold.remaining > 0 and not hold.voided:
-                kinds[hold.row.meta_data[KIND]].append(hold)
+                kinds[hold.row.meta_data.get(KIND)].append(hold)
         is_void = intent.kind == LineageOutbox.Type.SHADOW_VOID
         part, whole = (1, 1) if is_void else intent.settled
         for holds in kinds.values():

@@ -82,12 +82,15 @@ class LineageOutbox(models.Model):
 
     class Meta:
         db_table = "lineage_outbox"
-        verbose_name = "movement to trace"
-        verbose_name_plural = "movements to trace"
+        verbose_name = "movement of tracked funds"
+        verbose_name_plural = "movements of tracked funds"
+        permissions = (("retry_lineageoutbox", "Can have funds traced again"),)
         constraints = (models.UniqueConstraint(fields=("transaction_id",), name="traced_once"),)
         indexes = (
             # claim.sql: what is to be traced, in order.
             models.Index(fields=("id",), condition=Q(status__in=("pending", "processing")), name="lineage_in_order"),
+            # The page of a balance, and the admin's list: what could not be traced.
+            models.Index(fields=("id",), condition=Q(status="failed"), name="lineage_failed"),
         )
 
     def __str__(self) -> str:

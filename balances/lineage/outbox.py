@@ -13,6 +13,7 @@ from django.db import transaction
 from balances.exact_json import loads
 from balances.lineage import SQL, calling
 from balances.lineage.models import LineageOutbox
+from balances.locks import LOCK_WAIT
 from balances.statements import Statement
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,8 @@ TAKE_TURN = Statement(SQL / "take_turn.sql")
 CLAIM = Statement(SQL / "claim.sql")
 FINISH = Statement(SQL / "finish.sql")
 FAIL = Statement(SQL / "fail.sql")
-WINDOW = 1_000
-"""Notes looked at together, those that are put off included."""
+WINDOW = 500
+"""Notes looked at together, those that are put off included; so many are traced in one commit at most."""
 SETTLEMENTS = (LineageOutbox.Type.SHADOW_COMMIT, LineageOutbox.Type.SHADOW_VOID)
 
 
@@ -42,11 +43,8 @@ class Intent:
     kind: str
     inflight: bool
     payload: dict[str, Any]
-
-    @property
-    def balance_ids(self) -> set[str]:
-        """Return its two balances; what the original noted of a settlement has none."""
-        return {self.source_id, self.destination_id} - {""}
+    tracked: frozenset[str]
+    """Which of its balances track their funds; what the original noted of a settlement names none."""
 
     @property
     def is_settlement(self) -> bool:
@@ -80,9 +78,9 @@ class Intent:
         return int(self.payload["precision"]) or 1
 
 
-def claim(size: int) -> list[Intent]:
+def claim(size: int = WINDOW) -> list[Intent]:
     """Claim what is to be traced next, until the block ends. Raises ``AnotherTraces``."""
-    if not TAKE_TURN.rows(task=calling.TASK)[0]["taken"]:
+    if not TAKE_TURN.rows(task=calling.TASK, lock_wait=LOCK_WAIT)[0]["taken"]:
         raise AnotherTraces
     return _ready()[:size]
 
@@ -108,13 +106,24 @@ def fail(intent: Intent, error: str) -> None:
         logger.error("The funds of %s could not be traced: %s", intent.transaction_id, error)
 
 
+def retry(ids: Sequence[int]) -> int:
+    """Have those that were given up traced after all, and return how many they are."""
+    with transaction.atomic():
+        is_called = calling.announce()
+        failed = LineageOutbox.objects.filter(pk__in=ids, status=LineageOutbox.Status.FAILED)
+        count = failed.update(status=LineageOutbox.Status.PENDING, attempts=0, locked_until=None)
+        if count and not is_called:
+            calling.call_worker()
+    return count
+
+
 def _ready() -> list[Intent]:
     """Return what can be traced now: nothing that follows, on a common balance, what is put off."""
     ready, waited_for = [], set[str]()
     for row in CLAIM.rows(size=WINDOW):
         intent = _intent(row)
-        if row["is_put_off"] or intent.balance_ids & waited_for:
-            waited_for |= intent.balance_ids
+        if row["is_put_off"] or intent.tracked & waited_for:
+            waited_for |= intent.tracked
         else:
             ready.append(intent)
     return ready
@@ -130,4 +139,5 @@ def _intent(row: dict[str, Any]) -> Intent:
         kind=row["lineage_type"],
         inflight=row["inflight"],
         payload=loads(row["payload"]),
+        tracked=frozenset(row["tracked"]),
     )

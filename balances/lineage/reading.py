@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from balances.exceptions import BalanceNotFound, LedgerError
-from balances.lineage.models import LineageMapping
+from balances.lineage.models import LineageMapping, LineageOutbox
 from balances.models import Balance, Transaction
 from balances.posting_exceptions import TransactionNotFound
 
@@ -23,11 +25,12 @@ class LineageOff(LedgerError):
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderLineage:
-    """What came from a provider, and what of it is spent, in minor units; what holds are about to move is not in it."""
+    """What came from a provider, and what of it is spent, in minor units; what is ``held`` is not spent yet."""
 
     provider: str
     amount: int
     spent: int
+    held: int
     shadow_balance_id: str
 
     @property
@@ -75,11 +78,19 @@ def balance_lineage(balance_id: str) -> BalanceLineage:
                 provider=mapping.provider,
                 amount=mapping.shadow_balance.debit_balance,
                 spent=mapping.shadow_balance.credit_balance,
+                held=mapping.shadow_balance.inflight_credit_balance,
                 shadow_balance_id=mapping.shadow_balance_id,
             )
             for mapping in mappings
         ],
     )
+
+
+def untraced(balance_id: str) -> tuple[int, int]:
+    """Return how many movements of a balance are still to be traced, and how many could not be."""
+    noted = LineageOutbox.objects.filter(Q(source_balance_id=balance_id) | Q(destination_balance_id=balance_id))
+    waiting = noted.filter(status__in=(LineageOutbox.Status.PENDING, LineageOutbox.Status.PROCESSING))
+    return waiting.count(), noted.filter(status=LineageOutbox.Status.FAILED).count()
 
 
 def transaction_lineage(transaction_id: str) -> TransactionLineage:

@@ -17,11 +17,8 @@ from balances.posting import writing
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
-"""Movements traced in one commit at most."""
 
-
-def trace(*, size: int = BATCH) -> int:
+def trace(*, size: int = outbox.WINDOW) -> int:
     """Trace the next movements, in one commit, and return how many they were.
 
     Where a batch cannot be traced they are taken one by one; the one at fault is counted as failed and put off, and

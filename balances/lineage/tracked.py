@@ -70,7 +70,7 @@ def aggregate_of(who: str) -> str:
 
 
 def tracked_of(ids: Iterable[str]) -> dict[str, Tracked]:
-    """Return those of some balances that track their funds, by id."""
+    """Return balances that track their funds, by id."""
     rows = TRACKED_BALANCES.rows(ids=list(ids))
     holders = [row for row in rows if row["identity_id"]]
     owners = _owners(holders)

@@ -78,13 +78,15 @@ class Migration(migrations.Migration):
                 ("inflight", models.BooleanField(default=False)),
             ],
             options={
-                "verbose_name": "movement to trace",
-                "verbose_name_plural": "movements to trace",
+                "verbose_name": "movement of tracked funds",
+                "verbose_name_plural": "movements of tracked funds",
                 "db_table": "lineage_outbox",
+                "permissions": (("retry_lineageoutbox", "Can have funds traced again"),),
                 "indexes": [
                     models.Index(
                         condition=models.Q(status__in=("pending", "processing")), fields=["id"], name="lineage_in_order"
-                    )
+                    ),
+                    models.Index(condition=models.Q(status="failed"), fields=["id"], name="lineage_failed"),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("transaction_id",), name="traced_once")],
             },

@@ -1,9 +1,14 @@
 -- Purpose: claim what is noted next, in order; the claim ends with the transaction.
--- Parameters: size int. Columns: those of the outbox; is_put_off, boolean: not to be taken yet.
+-- Parameters: size int. Columns: those of the outbox; is_put_off, boolean: not to be taken yet; tracked text[]: which of
+-- its balances track their funds.
 -- A row that is put off comes along: what follows it on the same balances has to wait for it. Whoever has one locked is
 -- waited for, as another writer of the same database may be: passing it over would change the order.
 SELECT o.id, o.transaction_id, o.source_balance_id, o.destination_balance_id, o.provider, o.lineage_type,
-       o.payload::text AS payload, o.inflight, coalesce(o.locked_until > now(), false) AS is_put_off
+       o.payload::text AS payload, o.inflight, coalesce(o.locked_until > now(), false) AS is_put_off,
+       ARRAY(
+           SELECT b.balance_id FROM balances AS b
+           WHERE b.balance_id IN (o.source_balance_id, o.destination_balance_id) AND b.track_fund_lineage
+       ) AS tracked
 FROM lineage_outbox AS o
 WHERE o.status IN ('pending', 'processing') AND o.attempts < o.max_attempts
 ORDER BY o.id

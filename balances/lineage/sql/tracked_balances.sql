@@ -1,5 +1,5 @@
 -- Purpose: what must be known of balances that track their funds, and whose they are.
--- Parameters: ids text[], of any balances.
+-- Parameters: ids text[].
 -- Columns: balance_id, currency, allocation_strategy; identity_id, first_name, last_name, organization_name, NULL where
 -- nobody holds it; provider, shadow_balance_id, aggregate_balance_id of each mapping, NULL where there is none yet.
 -- One row a mapping, oldest first.
@@ -9,5 +9,5 @@ SELECT b.balance_id, b.currency, b.allocation_strategy,
 FROM balances AS b
 LEFT JOIN identity AS i ON i.identity_id = b.identity_id
 LEFT JOIN lineage_mappings AS m ON m.balance_id = b.balance_id
-WHERE b.balance_id = ANY(%(ids)s::text[]) AND b.track_fund_lineage
+WHERE b.balance_id = ANY(%(ids)s::text[])
 ORDER BY m.created_at, m.id
