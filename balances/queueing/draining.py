@@ -13,9 +13,11 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
@@ -26,7 +28,7 @@ from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import Hold, Holds, holds_of, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement
-from balances.queueing.entries import QUEUE
+from balances.queueing.entries import QUEUE, call_worker_at
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
@@ -202,9 +204,11 @@ def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[
             continue
         try:
             _admit(book, entry, movement)
-        except posting_exceptions.DuplicateReference:
-            continue  # its outcome is there already, as after a recovery
         except LedgerError as error:
+            if isinstance(error, posting_exceptions.DuplicateReference):
+                if _has_outcome(movement):
+                    continue  # as after a recovery
+                movement.row.reference = f"ref_{uuid.uuid4()}"  # another writer's row has the one that it was to bear
             book.take_back(each for _, each in admitted)
             return [], (movement, error)
         admitted.append((entry, movement))
@@ -213,6 +217,11 @@ def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[
             queued = str(movement.row.parent_transaction)
             holds.add(movement.row, (movement.row.pk, queued, *filter(None, [entry["parent_transaction"]])))
     return [movement for _, movement in admitted], None
+
+
+def _has_outcome(movement: Movement) -> bool:
+    queued, reference = movement.row.parent_transaction, movement.row.reference
+    return Transaction.objects.filter(reference=reference, parent_transaction=queued).exists()
 
 
 def _admit(book: Book, entry: dict[str, Any], movement: Movement) -> None:
@@ -272,3 +281,5 @@ def _finish(done: Sequence[int], later: Sequence[tuple[int, int]], error: str = 
         delays=[delay for _, delay in later],
         errors=[error] * len(later),
     )
+    for delay in {delay for _, delay in later}:
+        call_worker_at(timezone.now() + timedelta(seconds=delay))
