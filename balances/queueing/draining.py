@@ -3,7 +3,8 @@
 An entry is claimed by locking its row, and taken out in the commit that writes its outcome: a worker that is killed
 has done nothing, and another takes over. Claims follow one another in turn, and each locks its balances before the
 next one claims: so what touches a common balance happens in the order in which it was asked for, whoever does it, and
-what does not runs side by side.
+what does not runs side by side. Whoever has waited for balances looks whether the one before it was killed meanwhile
+and left entries that come first; then it claims anew.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
@@ -26,7 +29,7 @@ from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import Hold, Holds, holds_of, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement
-from balances.queueing.entries import QUEUE
+from balances.queueing.entries import QUEUE, call_worker_at
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
@@ -46,6 +49,7 @@ MOST_ATTEMPTS = 5
 """How often an entry is tried that ends in an error of the database, before it is rejected (transactions 9.4)."""
 REASON = "blnk_rejection_reason"
 Claim = Callable[[], list[dict[str, Any]]]
+GiveTurn = Callable[[int | None], None]
 Unit = list[tuple[dict[str, Any], Movement | None]]
 """Entries that are decided together, and what their rows become."""
 
@@ -79,12 +83,15 @@ def drain(*, size: int = BATCH) -> int:
 
 def apply_now(transaction_ids: Sequence[str]) -> None:
     """Apply queued rows before their turn, and what belongs to the same groups. Raises ``BalanceLocked``."""
-    _drain(lambda: CLAIM_SOME_ENTRIES.rows(ids=list(transaction_ids)), lock_wait=REQUEST_LOCK_WAIT)
+    _drain(lambda: CLAIM_SOME_ENTRIES.rows(ids=list(transaction_ids)), in_order=False, lock_wait=REQUEST_LOCK_WAIT)
 
 
 def is_finished() -> bool:
-    """Tell whether nothing is due and nobody is about to add an entry that this worker would not see."""
-    with transaction.atomic():
+    """Tell whether nothing is due and nobody is about to add an entry that this worker would not see.
+
+    In turn: others would pass over what is locked for a look. Raises ``BalanceLocked``.
+    """
+    with refused_when_locked(), _turn(LOCK_WAIT), transaction.atomic():
         return bool(IS_QUEUE_QUIET.rows(queue=QUEUE)[0]["quiet"] and not CLAIM_ENTRIES.rows(size=1))
 
 
@@ -104,21 +111,35 @@ def _drain_one() -> int:
         return len(claimed)
 
 
-def _drain(claim: Claim, *, lock_wait: str = LOCK_WAIT) -> int:
+class Overtaking(Exception):
+    """Entries that come before those claimed have become free while their balances were waited for."""
+
+
+def _drain(claim: Claim, *, in_order: bool = True, lock_wait: str = LOCK_WAIT) -> int:
+    while True:
+        with suppress(Overtaking):
+            return _drain_in_turn(claim, in_order=in_order, lock_wait=lock_wait)
+
+
+def _drain_in_turn(claim: Claim, *, in_order: bool, lock_wait: str) -> int:
     with refused_when_locked(), _turn(lock_wait) as give_turn:
-        return writing.in_one_commit(lambda: _apply(claim(), give_turn, lock_wait))
+        return writing.in_one_commit(lambda: _apply(claim(), give_turn, in_order=in_order, lock_wait=lock_wait))
 
 
 @contextmanager
-def _turn(lock_wait: str) -> Iterator[Callable[[], None]]:
-    """Wait for one's turn to claim; it ends when the yielded function is called, at the latest with the block."""
+def _turn(lock_wait: str) -> Iterator[GiveTurn]:
+    """Wait for one's turn to claim; it ends when the yielded function is called, at the latest with the block.
+
+    That is told the first entry that was claimed, if it matters what comes before. Raises ``Overtaking``.
+    """
     TAKE_TURN.rows(queue=QUEUE, lock_wait=lock_wait)
     held = [True]
 
-    def give() -> None:
+    def give(first: int | None = None) -> None:
         if held:
             held.clear()
-            GIVE_TURN.rows(queue=QUEUE)
+            if GIVE_TURN.rows(queue=QUEUE, first=first)[0]["overtakes"]:
+                raise Overtaking
 
     try:
         yield give
@@ -126,7 +147,7 @@ def _turn(lock_wait: str) -> Iterator[Callable[[], None]]:
         give()
 
 
-def _apply(claimed: list[dict[str, Any]], give_turn: Callable[[], None], lock_wait: str) -> int:
+def _apply(claimed: list[dict[str, Any]], give_turn: GiveTurn, *, in_order: bool, lock_wait: str) -> int:
     if not claimed:
         return 0
     outcomes = {entry["entry_id"]: outcome_of(entry) for entry in claimed if entry["action"] == Entry.Action.APPLY}
@@ -134,7 +155,7 @@ def _apply(claimed: list[dict[str, Any]], give_turn: Callable[[], None], lock_wa
     targets = [entry["target"] for entry in claimed if entry["action"] != Entry.Action.APPLY]
     held = {side for found in holds_of(targets).found.values() for side in found.balance_ids} if targets else set()
     book = writing.lock(movements, others=held, outcomes=True, lock_wait=lock_wait)
-    give_turn()
+    give_turn(claimed[0]["entry_id"] if in_order else None)
     batch = Batch(book, holds_of(targets) if targets else Holds())
     for unit in units(claimed):
         _decide(batch, unit, outcomes)
@@ -202,9 +223,11 @@ def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[
             continue
         try:
             _admit(book, entry, movement)
-        except posting_exceptions.DuplicateReference:
-            continue  # its outcome is there already, as after a recovery
         except LedgerError as error:
+            if isinstance(error, posting_exceptions.DuplicateReference):
+                if _has_outcome(movement):
+                    continue  # as after a recovery
+                movement.row.reference = f"ref_{uuid.uuid4()}"  # another writer's row has the one that it was to bear
             book.take_back(each for _, each in admitted)
             return [], (movement, error)
         admitted.append((entry, movement))
@@ -213,6 +236,11 @@ def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[
             queued = str(movement.row.parent_transaction)
             holds.add(movement.row, (movement.row.pk, queued, *filter(None, [entry["parent_transaction"]])))
     return [movement for _, movement in admitted], None
+
+
+def _has_outcome(movement: Movement) -> bool:
+    queued, reference = movement.row.parent_transaction, movement.row.reference
+    return Transaction.objects.filter(reference=reference, parent_transaction=queued).exists()
 
 
 def _admit(book: Book, entry: dict[str, Any], movement: Movement) -> None:
@@ -272,3 +300,5 @@ def _finish(done: Sequence[int], later: Sequence[tuple[int, int]], error: str = 
         delays=[delay for _, delay in later],
         errors=[error] * len(later),
     )
+    for delay in {delay for _, delay in later}:
+        call_worker_at(timezone.now() + timedelta(seconds=delay))

@@ -42,6 +42,7 @@ def drain(context: JobContext) -> None:
     while not context.should_abort():
         try:
             drained = draining.drain()
+            is_finished = not drained and draining.is_finished()
         except BalanceLocked:
             logger.warning("Somebody holds a balance for longer than the queue waits; it tries again")
             continue
@@ -52,7 +53,7 @@ def drain(context: JobContext) -> None:
             return
         if drained:
             continue
-        if draining.is_finished():
+        if is_finished:
             return
         time.sleep(PAUSE_SECONDS)
 
