@@ -188,9 +188,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "balances.api.describing.describe_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "SweepState": "reconciliation.models.Sweep.State",
         "PlanState": "reconciliation.models.Plan.State",
+        "TransactionStatus": "balances.models.Transaction.Status",
         "WatchedTotal": "balances.monitors.Watched",
         "MonitorOperator": "balances.monitors.Operator",
     },

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.openapi import AutoSchema
+
+KEYLESS = ("/", "/health", "/metrics")
+"""Paths that ask for no key."""
+REFUSALS = {
+    "401": "No valid key",
+    "403": "The key does not allow this",
+    "423": "Another writer holds what this needs",
+    "429": "Too many requests",
+}
+"""What any route may answer, and why."""
+AS_TEXT = {
+    "/transactions/bulk",
+    "/transactions/inflight/{transaction_id}",
+    "/transactions/inflight/bulk/commit",
+    "/transactions/inflight/bulk/void",
+    "/search/{collection}",
+    "/multi-search",
+}
+"""Routes that call the JSON of a malformed body's refusal text, as the original does (conventions 1)."""
+REFUSAL = {"$ref": "#/components/schemas/ErrorAnswer"}
 
 
 class JSONBodies(AutoSchema):
@@ -11,3 +33,26 @@ class JSONBodies(AutoSchema):
     def map_parsers(self) -> list[str]:
         """Return the only media type."""
         return ["application/json"]
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        """Require no key that an answer leaves out where it says nothing."""
+        schema: Any = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        omitted = getattr(serializer, "omitted_when_empty", ())
+        if omitted and "required" in schema:
+            schema["required"] = [name for name in schema["required"] if name not in omitted]
+        return schema
+
+
+def describe_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add to each route what the gate in front of it may answer, and that some refusals are called text."""
+    for path, operations in result["paths"].items():
+        for operation in operations.values():
+            answers = operation.get("responses", {})
+            if path not in KEYLESS:
+                for status, why in REFUSALS.items():
+                    answers.setdefault(
+                        status, {"description": why, "content": {"application/json": {"schema": REFUSAL}}}
+                    )
+            if path in AS_TEXT and "400" in answers:
+                answers["400"].setdefault("content", {})["text/plain"] = {"schema": {"type": "string"}}
+    return result

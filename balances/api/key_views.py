@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +12,7 @@ from balances import keyring
 from balances.api import serializers, validation
 from balances.api.body import decode
 from balances.api.caller import principal
+from balances.api.filtering.describing import rows_of
 from balances.api.views import ApiView
 
 OWNER = OpenApiParameter("owner", str, description="Required with the master key; a scoped key has its own")
@@ -19,7 +20,9 @@ REFUSED: dict[Any, Any] = dict.fromkeys((400, 401, 403), serializers.ErrorAnswer
 
 
 class ApiKeysView(ApiView):
-    @extend_schema(parameters=[OWNER], responses={200: serializers.ApiKeyAnswer(many=True)} | REFUSED)
+    @extend_schema(
+        parameters=[OWNER], responses={200: OpenApiResponse(rows_of(serializers.ApiKeyAnswer, or_null=True))} | REFUSED
+    )
     def get(self, request: Request) -> Response:
         """List the keys of an owner, newest first; an empty list is ``null``, as in the original."""
         found = keyring.keys_for(principal(request._request), owner=request.query_params.get("owner", ""))

@@ -252,7 +252,7 @@ class ApiKeyAnswer(Answer):
     created_at = Instant()
     last_used_at = Instant()
     is_revoked = serializers.BooleanField()
-    revoked_at = Instant(help_text="Left out until the key is revoked")
+    revoked_at = Instant(required=False, help_text="Left out until the key is revoked")
 
     omitted_when_empty = ("key",)
 
@@ -273,5 +273,6 @@ class ErrorDetail(serializers.Serializer[Any]):
 class ErrorAnswer(serializers.Serializer[Any]):
     """Every refusal; validation failures say ``errors`` instead of ``error``."""
 
-    error = serializers.CharField()
+    error = serializers.CharField(required=False)
+    errors = serializers.JSONField(required=False, help_text="A text, or a list of what is wrong with a query")
     error_detail = ErrorDetail()

@@ -154,7 +154,7 @@ class RecordedTransaction(Answer):
     sources = ShareAnswer(many=True, default=())
     destinations = ShareAnswer(many=True, default=())
     created_at = Instant()
-    effective_date = Instant()
+    effective_date = Instant(required=False)
     scheduled_for = Instant()
     inflight_expiry_date = Instant()
     inflight_commit_date = Instant()

@@ -61,7 +61,8 @@ def refund_of(original: Transaction, asked: Refund) -> Movement:
     """Return the row that gives an original back (transactions 8.3): a released hold comes back as a hold."""
     transaction_id, at = new_transaction_id(), now()
     is_hold = original.status == Status.VOID
-    kept = {key: value for key, value in (original.meta_data or {}).items() if key != INFLIGHT}
+    told = (original.meta_data or {}) | asked.meta_data
+    kept = {key: value for key, value in told.items() if key != INFLIGHT}  # that is for the original's row to say
     added: dict[str, Any] = {ALLOW_OVERDRAFT: True}
     if is_hold:
         added[INFLIGHT] = True
@@ -87,7 +88,7 @@ def refund_of(original: Transaction, asked: Refund) -> Movement:
         ),
         created_at=at,
         effective_date=at,
-        meta_data=kept | asked.meta_data | added,
+        meta_data=kept | added,
     )
     return Movement(row, source, destination, EFFECTS[status], allow_overdraft=True)
 
