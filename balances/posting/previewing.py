@@ -51,7 +51,7 @@ class Decided:
 def preview_posting(posting: Posting, *, skip_queue: bool) -> Preview:
     """Return what a posting would do: at once, or as a worker would apply it (transactions 4).
 
-    Legs that are queued one by one are projected one by one. Raises ``InvalidDistribution``,
+    Legs that are queued one by one are projected one by one. Raises ``InvalidDistribution``, ``SplitLegRefused``,
     ``UnknownPostingBalance`` or ``UnreadableTotals``.
     """
     item = direct.item_of(posting, Place(transaction_id=new_transaction_id(), queued=not skip_queue))

@@ -1,5 +1,6 @@
 -- Purpose: the entries that are to apply some queued rows, in order, whole groups, as they are now: nobody is waited for.
 -- Parameters: ids text[], of the queued rows. Columns: those of claim_entries.sql.
+-- Groups are found first and given as an array: joined to their members, all of the queue would be read.
 SELECT e.id AS entry_id, e.action, e.transaction_id AS target, e.group_id, e.units, e.action_id, e.is_timer,
        e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.attempts, e.last_error, t.*
 FROM queueing_entry AS e
@@ -10,8 +11,11 @@ WHERE e.id = ANY(ARRAY(
         WHERE w.action = 'apply' AND w.transaction_id = ANY(%(ids)s::text[])
         UNION
         SELECT m.id
-        FROM queueing_entry AS g
-        JOIN queueing_entry AS m ON m.group_id = g.group_id AND m.group_id > '' AND m.action = 'apply'
-        WHERE g.action = 'apply' AND g.transaction_id = ANY(%(ids)s::text[])
+        FROM queueing_entry AS m
+        WHERE m.action = 'apply' AND m.group_id > '' AND m.group_id = ANY(ARRAY(
+                SELECT DISTINCT g.group_id
+                FROM queueing_entry AS g
+                WHERE g.action = 'apply' AND g.transaction_id = ANY(%(ids)s::text[]) AND g.group_id > ''
+              ))
       ))
 ORDER BY e.due_at, e.id

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Q
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from balances.posting import Posting, Share, post
 from balances.posting.batches import Batch, new_batch_id, post_batch
 from balances.posting.holds import Action, Part
 from balances.posting.previewing import preview_batch, preview_posting, preview_refund
-from balances.posting.previewing_holds import preview_settlement, preview_settlements
+from balances.posting.previewing_holds import WAITING_ENTRIES, preview_settlement, preview_settlements
 from balances.posting.projecting import Projection, Totals
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import Settlement, settle, settle_each
@@ -254,3 +255,34 @@ def test_a_refund_does_what_its_dry_run_said(history: Any, index: int) -> None:
     if refused and preview.rejection:
         assert (refused.message, refused.code) == (preview.rejection.message, preview.rejection.code)
     ledgers.assert_came_true(ledgers.foreseen(before, preview.balances))
+
+
+def test_what_waits_is_found_by_indexes_however_long_the_queue_is() -> None:
+    alice, bob = world.balance(), world.balance()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, amount,
+                                      precise_amount, precision, currency, description, status, hash,
+                                      created_at, effective_date, meta_data)
+            SELECT 'txn_' || n, '', %s, %s, 'waits-' || n, 1, 100, 100, 'USD', '', 'QUEUED', '', now(), now(), '{}'
+            FROM generate_series(1, 20000) AS n
+            """,
+            [alice.pk, bob.pk],
+        )
+        cursor.execute(
+            """
+            INSERT INTO queueing_entry (action, transaction_id, group_id, action_id, is_timer, inflight,
+                                        allow_overdraft, due_at, attempts, last_error)
+            SELECT 'apply', 'txn_' || n, CASE n % 10 WHEN 0 THEN 'group ' || n / 100 ELSE '' END, '', false, true,
+                   false, now(), 0, ''
+            FROM generate_series(1, 20000) AS n
+            """
+        )
+        cursor.execute("ANALYZE transactions, queueing_entry")
+        ids = {"ids": [f"txn_{n}" for n in range(1, 101)]}
+        cursor.execute(f"EXPLAIN {WAITING_ENTRIES.text}", ids)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert all(index in plan for index in ("a_transaction_waits_once", "entries_of_group", "transactions_pkey")), plan
+    assert "Seq Scan" not in plan, plan
+    assert len(WAITING_ENTRIES.rows(**ids)) == 109  # those asked for, and nine more of the group of the last one

@@ -92,6 +92,8 @@ def test_a_dry_run_is_validated_as_the_real_call_is(api: Client, alice: Balance,
     calls: list[tuple[str, str, Any]] = [
         ("POST", "/transactions", order(alice, bob, 0)),
         ("POST", "/transactions", divided(alice, 10, (bob, "60%"), ("@x", "50%"))),
+        ("POST", "/transactions", divided(alice, 1.5, (bob, "0.5%"), ("@x", "99.5%"))),
+        ("POST", "/transactions", divided(alice, 1.5, (bob, "0.5%"), ("@x", "99.5%"), skip_queue=True)),
         ("POST", "/transactions/bulk", {"transactions": []}),
         ("POST", "/transactions/bulk", {"transactions": [order(alice, bob, 1), None]}),
         ("POST", "/transactions/bulk", {"transactions": [order(alice, bob, 1, currency="")]}),
