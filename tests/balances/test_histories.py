@@ -10,8 +10,8 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
-from hypothesis import HealthCheck, given, settings
+from django.db import DatabaseError, connection, transaction
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from balances.models import Transaction
@@ -226,29 +226,53 @@ def all_is_decided() -> None:
     assert len(references) == len(set(references))
 
 
+Steps = list[tuple[tuple[str, Any], str]]
+HISTORY = {"holds": HOLDS, "steps": st.lists(st.tuples(STEP, FAILURE), min_size=3, max_size=14)}
+PATIENT: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+
+
+def play(history: History, holds: list[dict[str, Any]], steps: Steps) -> None:
+    """Let a history happen, the books in agreement after each step, and at its end let all be done that waits."""
+    for asked in holds:
+        create(history, asked)
+    for (name, asked), failure in steps:
+        with breaking(history, failure if (name == "drain") == (failure in ("worker", "killed")) else ""):
+            STEPS[name](history, asked)
+        books_agree()
+    run_batches()
+    for _ in range(12):  # what was put off falls due, and what settles it after it
+        drain()
+        Entry.objects.update(due_at=datetime.now(UTC) - timedelta(hours=1))
+    books_agree()
+    all_is_decided()
+
+
 @pytest.mark.django_db
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(holds=HOLDS, steps=st.lists(st.tuples(STEP, FAILURE), min_size=3, max_size=14))
+@settings(max_examples=40, **PATIENT)
+@given(**HISTORY)
 def test_whatever_is_asked_in_whatever_order_the_books_agree(
-    holds: list[dict[str, Any]], steps: list[tuple[tuple[str, Any], str]], api: Client
+    holds: list[dict[str, Any]], steps: Steps, api: Client
 ) -> None:
     with transaction.atomic():
         wallets()
-        history = History(api)
-        for asked in holds:
-            create(history, asked)
-        for (name, asked), failure in steps:
-            with breaking(history, failure if (name == "drain") == (failure in ("worker", "killed")) else ""):
-                STEPS[name](history, asked)
-            books_agree()
-        run_batches()
-        for _ in range(12):  # what was put off falls due, and what settles it after it
-            drain()
-            Entry.objects.update(due_at=datetime.now(UTC) - timedelta(hours=1))
-        books_agree()
-        all_is_decided()
+        play(History(api), holds, steps)
         transaction.set_rollback(True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_books_agree_where_each_request_commits_by_itself(api: Client) -> None:
+    """One history after the other on one ledger. Requests that read and write once then need no block."""
+    wallets()
+    history = History(api)
+
+    @settings(max_examples=12, phases=[Phase.generate], database=None, **PATIENT)
+    @given(**HISTORY)
+    def on_one_ledger(holds: list[dict[str, Any]], steps: Steps) -> None:
+        play(history, holds, [(step, failure) for step, failure in steps if failure != "request"])
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs")
+
+    on_one_ledger()
