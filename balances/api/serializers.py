@@ -274,5 +274,5 @@ class ErrorAnswer(serializers.Serializer[Any]):
     """Every refusal; validation failures say ``errors`` instead of ``error``."""
 
     error = serializers.CharField(required=False)
-    errors = serializers.JSONField(required=False, help_text="A text, or a list of what is wrong with a query")
+    errors = serializers.JSONField(required=False, help_text="A text, or a list of what is wrong with a query")  # type: ignore[assignment]  # the base class has a property of this name
     error_detail = ErrorDetail()
