@@ -248,7 +248,7 @@ def test_a_forced_truncation_leaves_an_entry_for_each_row() -> None:
     with pytest.raises(IntegrityError, match="append-only: TRUNCATE refused"):
         sql("TRUNCATE balances CASCADE")
     with replica():
-        sql("TRUNCATE balances, transactions, balance_snapshots, accounts, balance_monitors")
+        sql("TRUNCATE balances, transactions, balance_snapshots, accounts, balance_monitors, lineage_mappings")
     assert TransactionEdit.objects.get().old["precise_amount"] == 100
     lost = BalanceEdit.objects.filter(operation="DELETE").values_list("balance_id", flat=True)
     assert set(lost) == {alice.pk, bob.pk}

@@ -164,5 +164,6 @@ def test_the_worker_watches_by_itself_starts_what_is_due_and_tells_of_its_silenc
     assert set(ProcrastinateJob.objects.values_list("task_name", "status")) == {
         (watch.name, "succeeded"),
         (drain.name, "succeeded"),  # each worker looks at the queue when it starts
+        ("trace_lineage", "succeeded"),
         (KEEP, "succeeded"),
     }
