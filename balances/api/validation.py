@@ -168,6 +168,9 @@ def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, limit in MAX_BYTES.items():
         if len((fields.get(name) or "").encode()) > limit:
             yield name, f"cannot be longer than {limit} bytes"
+    for side in ("source", "destination"):
+        if any(len(name.encode()) > MAX_BYTES[side] for name in _names({f"{side}s": fields.get(f"{side}s", ())}, side)):
+            yield f"{side}s", f"an identifier cannot be longer than {MAX_BYTES[side]} bytes"
 
 
 TIMES = ("scheduled_for", "inflight_expiry_date", "inflight_commit_date")

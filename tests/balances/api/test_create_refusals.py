@@ -55,6 +55,11 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"source": "@bank", "destination": "@bank"}, f"destination: {SAME}."),
     ({"destination": None, "destinations": [{"identifier": "bln_alice"}]}, f"destination: {SAME}."),
     ({"source": None, "sources": [{"identifier": "bln_bob"}]}, f"destination: {SAME}."),
+    ({"source": "@" + "x" * 1000}, "source: cannot be longer than 1000 bytes."),
+    (
+        {"destination": None, "destinations": [{"identifier": "@" + "é" * 500, "distribution": "left"}]},
+        "destinations: an identifier cannot be longer than 1000 bytes.",
+    ),
     ({"scheduled_for": "tomorrow"}, f"scheduled_for: {DATE}."),
     ({"scheduled_for": "2030-01-01"}, f"scheduled_for: {DATE}."),
     ({"scheduled_for": "2030-01-01T00:00:00"}, f"scheduled_for: {DATE}."),
