@@ -1,18 +1,12 @@
-"""Many workers, many clients, kill -9: nothing is lost, nothing is applied twice, nobody waits for ever."""
+"""Many workers and many clients: nothing is lost, nothing is applied twice, nobody waits for ever."""
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,17 +18,15 @@ from balances.posting import Posting, writing
 from balances.posting.batches import Batch, new_batch_id, post_batch
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import Settlement, request, settle
-from balances.queueing import draining, entries, tasks
+from balances.queueing import draining, tasks
 from balances.queueing.enqueuing import enqueue
 from balances.queueing.models import Entry
 from tests.balances.test_posting import together
 from tests.client import Client
-from tests.test_scratch import environment
-from tests.wire import FUNDS, assert_no_drift, body, create, drain, hold, queued, sums, under, wallets
+from tests.wire import FUNDS, assert_no_drift, body, drain, queued, sums, under, wallets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PAIRS = [("bln_alice", "bln_bob"), ("bln_bob", "bln_alice"), ("bln_alice", "bln_carol"), ("bln_carol", "bln_bob")]
 
 
@@ -42,6 +34,13 @@ def posting(reference: str, units: int = 1, pair: int = 0, **fields: Any) -> Pos
     source, destination = PAIRS[pair % len(PAIRS)]
     return Posting(source=source, destination=destination, currency="USD", reference=reference, description="d",
                    precise_amount=units, precision=100, allow_overdraft=True, **fields)  # fmt: skip
+
+
+def in_and_out(suffix: str = "") -> None:
+    """Have Dora spend what Alice gives her: swapped, the second one is rejected."""
+    for name, source, destination in (("in", "bln_alice", "bln_dora"), ("out", "bln_dora", "bln_carol")):
+        enqueue(Posting(source=source, destination=destination, currency="USD", reference=f"{name}{suffix}",
+                        description="d", precise_amount=10, precision=100))  # fmt: skip
 
 
 def outcomes() -> Counter[str]:
@@ -128,13 +127,11 @@ def test_a_worker_never_leaves_while_somebody_adds_what_it_would_not_see() -> No
     assert take_job() is None
 
 
-def test_workers_side_by_side_apply_everything_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_side_by_side_apply_everything_once_and_in_order() -> None:
     """What is paid out of Dora's account was paid in before, so whoever swaps two entries rejects one."""
     wallets()
     for number in range(60):
-        for name, source, destination in (("in", "bln_alice", "bln_dora"), ("out", "bln_dora", "bln_carol")):
-            enqueue(Posting(source=source, destination=destination, currency="USD", reference=f"{name}-{number}",
-                            description="d", precise_amount=10, precision=100))  # fmt: skip
+        in_and_out(f"-{number}")
     post_batch(Batch(batch_id=new_batch_id(), postings=[posting(f"g{n}", pair=n) for n in range(9)], atomic=True))
 
     def until_empty() -> int:
@@ -154,9 +151,7 @@ def test_workers_side_by_side_apply_everything_once_and_in_order(monkeypatch: py
 def test_where_a_worker_is_killed_those_behind_it_let_its_entries_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dora can spend only what Alice gives her; whoever waits for Dora's balance has claimed the spending already."""
     wallets()
-    for name, source, destination in (("in", "bln_alice", "bln_dora"), ("out", "bln_dora", "bln_carol")):
-        enqueue(Posting(source=source, destination=destination, currency="USD", reference=name, description="d",
-                        precise_amount=10, precision=100))  # fmt: skip
+    in_and_out()
     writes, killed = threading.Event(), threading.Event()
     real = writing.write
 
@@ -187,9 +182,7 @@ def test_where_a_worker_is_killed_those_behind_it_let_its_entries_go_first(monke
 def test_who_asks_whether_there_is_more_makes_nobody_pass_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else another worker would take what comes after it first."""
     wallets()
-    for name, source, destination in (("in", "bln_alice", "bln_dora"), ("out", "bln_dora", "bln_carol")):
-        enqueue(Posting(source=source, destination=destination, currency="USD", reference=name, description="d",
-                        precise_amount=10, precision=100))  # fmt: skip
+    in_and_out()
     asks, real = threading.Event(), draining.CLAIM_ENTRIES.rows
 
     def rows(**given: Any) -> Any:
@@ -316,82 +309,6 @@ def test_one_reference_sent_by_many_to_the_queue_and_at_once_is_recorded_once(ap
     all_was_done_once()
 
 
-WORK_AND_DIE = """
-import os, signal, sys, time
-import django
-django.setup()
-from balances.queueing import draining
-def dying(real, before):
-    calls = 0
-    def called(*given, **named):
-        nonlocal calls
-        calls += 1
-        if before and calls == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = real(*given, **named)
-        if calls == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    return called
-def work(where):
-    *owners, name = where.rstrip("!").split(".")
-    target = draining
-    for owner in owners:
-        target = getattr(target, owner)
-    setattr(target, name, dying(getattr(target, name), where.endswith("!")))
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if not draining.drain(size=6):
-            time.sleep(0.005)
-workers = {}
-for where in sys.argv[1:]:
-    child = os.fork()
-    if not child:
-        work(where)
-        os._exit(1)
-    workers[child] = where
-for child, where in workers.items():
-    _, status = os.waitpid(child, 0)
-    print(where, os.WTERMSIG(status))
-"""
-POINTS = [
-    "CLAIM_ENTRIES.rows",  # with entries claimed, and the turn held
-    "writing.lock",  # with balances locked, and the turn held
-    "writing.write!",  # before anything is written
-    "writing.write",  # with rows and totals written, entries still there
-    "_finish",  # with entries taken out, not committed
-    "telling.tell_rejected",  # at the end of the transaction
-    "_drain",  # after the commit
-]
-
-
-def test_workers_killed_wherever_they_are_lose_nothing_and_repeat_nothing(api: Client) -> None:
-    wallets()
-    for number in range(40):
-        create(api, queued(f"p{number}", 10))
-        create(api, queued(f"refused{number}", source="bln_dora"))
-        own = create(api, queued(f"h{number}", 10, inflight=True, inflight_expiry_date="2020-01-01T00:00:00Z"))
-        if number % 2:
-            api.put(f"/transactions/inflight/{own}", {"status": "commit", "precise_amount": 4})
-    api.post("/transactions/bulk", {"transactions": [queued(f"g{n}", 1) for n in range(20)], "atomic": True})
-    other = hold(api, "direct", 500)
-    api.put(f"/transactions/inflight/{other}", {"status": "commit"})
-    words = [sys.executable, "-c", WORK_AND_DIE, *POINTS]
-    told = subprocess.run(words, cwd=ROOT, env=os.environ | environment(), capture_output=True, timeout=60, check=True)
-    assert told.stdout.decode().splitlines() == [f"{where} {int(signal.SIGKILL)}" for where in POINTS]
-    assert Entry.objects.exists()
-    assert_no_drift()
-    Entry.objects.update(due_at=datetime.now(UTC) - timedelta(hours=1))  # what was put off behind its hold
-    drain()
-    all_was_done_once()
-    assert sums("bln_dora") == (0, 0, 0, 0)
-    assert Transaction.objects.filter(status="REJECTED").count() == 40
-    debit, _, held_debit, _ = sums("bln_alice")
-    parts = sum(units for each in Transaction.objects.filter(status="INFLIGHT", reference__endswith="_q")
-                for state, units in under(each.pk) if state == "APPLIED")  # fmt: skip
-    assert (debit, held_debit) == (40 * 10 + 20 + 500 + parts, 0)
-
-
 def test_a_worker_that_is_called_leaves_no_one_waiting_where_it_was_killed_before() -> None:
     """The job of a killed worker stays behind as one that is being done; the next call is answered all the same."""
     wallets()
@@ -402,4 +319,3 @@ def test_a_worker_that_is_called_leaves_no_one_waiting_where_it_was_killed_befor
     stopped.set()
     assert work(stopped) == 1
     all_was_done_once()
-    assert entries.QUEUE == "postings"
