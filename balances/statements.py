@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 from django.db import connection, models
+from psycopg.pq import PipelineStatus
 
 M = TypeVar("M", bound=models.Model)
 SQL = Path(__file__).parent / "sql"
@@ -66,15 +67,27 @@ class Statement:
 
 
 @contextmanager
-def pipeline() -> Iterator[None]:
+def pipeline(*refusals: type[Exception]) -> Iterator[None]:
     """Run hot statements as one transaction that needs no round trip to begin or to commit.
 
-    They travel together until rows are fetched; the last ones travel with the commit, at the end of the block. An
-    exception does NOT undo what was written before it, so whatever may refuse has to do so before the first write.
+    They travel together until rows are fetched; the last ones travel with the commit, at the end of the block. That
+    comes also after an exception, so ``refusals`` are those that are raised before the first write only. Any other
+    one ends the connection, and with it whatever was written.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        yield
+    raw = connection.connection
+    try:
+        with connection.wrap_database_errors, raw.pipeline():
+            try:
+                yield
+            except BaseException as error:
+                is_undone = raw.pgconn.pipeline_status == PipelineStatus.ABORTED  # the server refused a statement
+                if not (is_undone or isinstance(error, refusals)):
+                    raw.close()
+                raise
+    finally:
+        if raw.closed:
+            connection.close()
 
 
 class Lookup(Generic[M]):

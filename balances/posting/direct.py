@@ -39,7 +39,7 @@ class Failure:
     error: LedgerError
 
 
-class Refused(Exception):
+class Refused(writing.Refused):
     """Nothing of a batch is to be written."""
 
     def __init__(self, failure: Failure) -> None:

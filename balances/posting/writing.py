@@ -15,6 +15,7 @@ from psycopg import errors as pg
 
 from balances import exceptions, posting_exceptions, telling
 from balances.exact_json import dumps
+from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT, refused_when_locked
 from balances.models import Transaction, new_balance_id
 from balances.posting.book import Book, Standing, standing_of
@@ -63,6 +64,10 @@ def in_one_commit(work: Callable[[], Result], *, brief: bool = False) -> Result:
         raise posting_exceptions.DuplicateReference(error.reference) from error
 
 
+class Refused(Exception):
+    """Nothing is to be written; why is for those to say who raise it."""
+
+
 class BlockNeeded(Exception):
     """There is more to do than to read once and to write once."""
 
@@ -93,7 +98,7 @@ def _reference_errors() -> Iterator[None]:
 
 
 def _briefly(work: Callable[[], Result]) -> Result:
-    with _reference_errors(), refused_when_locked(), pipeline():
+    with _reference_errors(), refused_when_locked(), pipeline(LedgerError, Refused, BlockNeeded, MissingIndicators):
         return work()
 
 

@@ -183,3 +183,21 @@ def test_a_balance_held_too_long_is_refused_as_locked(monkeypatch: pytest.Monkey
         (result,) = together(lambda: world.post("@world", alice, 1))
     assert isinstance(result, BalanceLocked)
     assert not Transaction.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_surprise_after_the_write_undoes_it_and_the_next_posting_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = world.balance()
+    world.post("@world", alice, 1)
+
+    def surprise(*_: Any) -> None:
+        raise RuntimeError("after the write")
+
+    monkeypatch.setattr("balances.telling.tell", surprise)
+    with pytest.raises(RuntimeError, match="after the write"):
+        world.post("@world", alice, 100)
+    monkeypatch.undo()
+    assert world.totals(alice)["balance"] == 1
+    assert Transaction.objects.count() == 1
+    world.post("@world", alice, 2)
+    assert world.totals(alice)["balance"] == 3
