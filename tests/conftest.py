@@ -30,7 +30,9 @@ def _known_settings(settings: Any) -> None:
 SEEDED = {"django_migrations", "django_content_type", "auth_permission"}
 """Tables that no test changes."""
 JOBS = ("procrastinate_periodic_defers", "procrastinate_events", "procrastinate_jobs")
-SMALL_BYTES = 1_000_000
+JOURNALS = ("reconciliation_balanceedit", "reconciliation_transactionedit")
+"""Deleting totals and rows leaves entries there."""
+SMALL_BYTES = 200_000
 USED = """
     SELECT relname, pg_relation_size(oid) > %s FROM pg_class
     WHERE relname = ANY(%s) AND relnamespace = current_schema()::regnamespace AND pg_relation_size(oid) > 0
@@ -46,19 +48,19 @@ def _flush_past_the_guards() -> Iterator[None]:
     flush = TransactionTestCase._fixture_teardown
 
     def empty(case: TransactionTestCase) -> None:
-        tables = [*connection.introspection.django_table_names(only_existing=True, include_views=False), *JOBS]
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
         with connection.cursor() as cursor:
             cursor.execute(USED, [SMALL_BYTES, sorted(set(tables) - SEEDED)])
             used = dict(cursor.fetchall())
         if any(used.values()):
             _without_guards(lambda: flush(case))
             return
-        last = [name for name in used if name.endswith("edit")]  # deleting totals and rows leaves entries there
-        order = [*(name for name in used if name not in last), *last]
+        order = [*(name for name in used if name not in JOURNALS), *JOURNALS]
         with connection.cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")
-            cursor.execute("; ".join(f'DELETE FROM "{name}"' for name in order) or "SELECT 1")
+            cursor.execute("; ".join(f'DELETE FROM "{name}"' for name in order))
             cursor.execute("RESET session_replication_role")
+            cursor.execute(f"TRUNCATE {', '.join(JOBS)}")
         ensure_general_ledger(using="default")
         ensure_schedules(using="default")
 
