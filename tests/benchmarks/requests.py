@@ -111,19 +111,19 @@ def told(server: Server, what: str, taken: list[float], seconds: float) -> float
     return rate
 
 
-def debits(server: Server, line: http.client.HTTPConnection, ids: list[str]) -> int:
+def debits(server: Server, ids: list[str]) -> int:
     """Return what all these balances have been debited by: what has been applied, in minor units."""
     wanted = {"filters": [{"field": "currency", "operator": "eq", "value": "USD"}], "limit": 100}
-    total = 0
+    total, line = 0, server.connection()  # an idle one may have been closed meanwhile
     for offset in range(0, len(ids) + 100, 100):
         page = send(server, line, "POST", "/balances/filter", wanted | {"offset": offset}) or []
         total += sum(row["debit_balance"] for row in page)
     return total
 
 
-def drained(server: Server, line: http.client.HTTPConnection, ids: list[str], expected: int, began: float) -> float:
+def drained(server: Server, ids: list[str], expected: int, began: float) -> float:
     """Wait until all that was queued is applied, and return the seconds since ``began``."""
-    while debits(server, line, ids) < expected:
+    while debits(server, ids) < expected:
         if time.perf_counter() - began > PATIENCE_SECONDS:
             raise RuntimeError(f"{server.name} did not apply all that was queued.")
         time.sleep(0.2)
@@ -141,22 +141,22 @@ def run(server: Server, clients: int, seconds: float) -> None:
     told(server, "reads of a balance", measure(server, "read", ids, clients, seconds), seconds)
     direct = told(server, "direct postings", measure(server, "direct", ids, clients, seconds), seconds)
     told(server, "direct, all on one hot balance", measure(server, "hot", ids, clients, seconds), seconds)
-    before = debits(server, line, ids)
+    before = debits(server, ids)
     began = time.perf_counter()
     taken = measure(server, "queued", ids, clients, seconds)
     told(server, "queued postings, until stored", taken, seconds)
-    whole = drained(server, line, ids, before + 100 * len(taken), began)
+    whole = drained(server, ids, before + 100 * len(taken), began)
     print(f"  {server.name:<8}{'queued postings, until applied':<34}{len(taken) / whole:>9,.0f}/s")
     for skip_queue in (True, False):
-        bulk(server, line, ids, direct, skip_queue=skip_queue)
+        bulk(server, ids, direct, skip_queue=skip_queue)
 
 
-def bulk(server: Server, line: http.client.HTTPConnection, ids: list[str], direct: float, *, skip_queue: bool) -> None:
+def bulk(server: Server, ids: list[str], direct: float, *, skip_queue: bool) -> None:
     items = [posting(ids, number, uuid.uuid4().hex, skip_queue=False, hot=False) for number in range(BULK)]
-    before, began = debits(server, line, ids), time.perf_counter()
-    send(server, line, "POST", "/transactions/bulk", {"transactions": items, "skip_queue": skip_queue})
+    before, began = debits(server, ids), time.perf_counter()
+    send(server, server.connection(), "POST", "/transactions/bulk", {"transactions": items, "skip_queue": skip_queue})
     answered = time.perf_counter() - began
-    whole = drained(server, line, ids, before + 100 * BULK, began)
+    whole = drained(server, ids, before + 100 * BULK, began)
     what = f"bulk of {BULK:,}, {'direct' if skip_queue else 'queued'}"
     print(f"  {server.name:<8}{what:<34}{answered:>9.2f} s until answered, {whole:.2f} s until applied")
     if not skip_queue:
