@@ -109,6 +109,11 @@ class UTCDateTimeField(DateTimeField[Set, Get]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        """Send an instant in UTC: PostgreSQL knows fewer offsets than RFC 3339."""
+        prepped = super().get_db_prep_value(value, connection, prepared)
+        return prepped.astimezone(UTC) if isinstance(prepped, datetime) and prepped.tzinfo else prepped
+
 
 class ExactJSONField(models.JSONField):
     """A ``jsonb`` column whose numbers survive digit for digit."""

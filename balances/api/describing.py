@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 KEYLESS = ("/", "/health", "/metrics")
 """Paths that ask for no key."""
 REFUSALS = {
+    "400": "The query or the body cannot be read",
     "401": "No valid key",
     "403": "The key does not allow this",
     "423": "Another writer holds what this needs",

@@ -165,3 +165,11 @@ def test_a_body_sent_in_chunks_is_read_only_behind_the_gate(key: str | None, sta
     answered: list[str] = []
     application(environ | ({"HTTP_X_BLNK_KEY": key} if key else {}), lambda line, _: answered.append(line))
     assert (answered[0][:3], body.was_read) == (status, was_read)
+
+
+@pytest.mark.django_db
+def test_an_offset_that_the_database_does_not_know_is_no_surprise(api: Client) -> None:
+    body = {"name": "k", "owner": "o", "scopes": [], "expires_at": "2031-01-29T04:22:36+18:40"}
+    answer = api.post("/api-keys", body)
+    assert (answer.status, answer.body["expires_at"]) == (201, body["expires_at"])
+    assert api.get("/api-keys?owner=o").body[0]["expires_at"] == "2031-01-28T09:42:36Z"
