@@ -19,6 +19,11 @@ RECORDS = ("reconstruction", "step", "refusal", "disclosure", "seal", "balanceed
 GUARDED = ("balances", "transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the groups that must run in one process: at the end the other processes would wait for them."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(autouse=True)
 def _known_settings(settings: Any) -> None:
     settings.BLNK_SERVER_SECURE = True
