@@ -20,11 +20,11 @@ from balances.exceptions import LedgerError
 from balances.models import Transaction
 from balances.posting import post
 from balances.posting.batches import Batch, new_batch_id, post_batch
-from balances.posting.holds import Part
+from balances.posting.holds import Part, Settlement
 from balances.posting.previewing import preview_batch, preview_posting, preview_refund
 from balances.posting.previewing_holds import preview_settlement, preview_settlements
 from balances.posting.refunding import Refund, refund
-from balances.posting.settling import Outcome, Settlement, request_each, settle, settle_each
+from balances.posting.settling import Outcome, request_each, settle, settle_each
 from balances.posting.settling import request as request_settlement
 from balances.queueing.enqueuing import enqueue
 from balances.queueing.recovery import LEAST_AGE, recover

@@ -17,11 +17,10 @@ from balances.lineage.models import LineageOutbox
 from balances.lineage.outbox import Intent
 from balances.lineage.tracked import Mapping, Tracked, tracked_of
 from balances.models import new_transaction_id
-from balances.posting import Posting, settling, writing
+from balances.posting import Posting, writing
 from balances.posting.book import Book
-from balances.posting.holds import Hold, Part, holds_of
+from balances.posting.holds import Hold, Part, Settlement, holds_of, settle_hold
 from balances.posting.movements import Movement, Place, movements_of
-from balances.posting.settling import Settlement
 from balances.statements import Statement
 
 logger = logging.getLogger(__name__)
@@ -244,7 +243,7 @@ class Following:
 
     def _settle_shadow(self, hold: Hold, action: Any, units: int) -> None:
         asked = Settlement(transaction_id=hold.row.pk, action=action, part=Part(precise_amount=units))
-        self.movements.append(settling.admit(self.book, hold, asked, f"ref_{uuid.uuid4()}"))
+        self.movements.append(settle_hold(self.book, hold, asked, f"ref_{uuid.uuid4()}"))
 
     def _mapped(self, tracked: Tracked, provider: str) -> Mapping:
         """Return the mapping of a provider whose money comes, to be written down where it is new."""

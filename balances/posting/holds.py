@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from balances import amounts, posting_exceptions
 from balances.models import Transaction, new_transaction_id, now
+from balances.posting.book import Book
 from balances.posting.movements import INFLIGHT, Effect, Movement
 from balances.statements import SQL, Statement
 
@@ -40,6 +41,15 @@ class Part:
 
 
 ALL = Part()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What is asked of the holds under one id."""
+
+    transaction_id: str
+    action: Action
+    part: Part = ALL
 
 
 @dataclass
@@ -157,9 +167,17 @@ class Holds:
                 row.pk, Hold(row, int(columns["committed"]), int(columns["released"]), columns["voided"])
             )
             found.holds.append(hold)
-        elif columns["waits"] and (row.meta_data or {}).get(INFLIGHT) is True:
+        elif columns["waits"]:
             found.waiting.append(row)
             self._waited_for[row.pk].append(found)
+
+
+def settle_hold(book: Book, hold: Hold, asked: Settlement, reference: str) -> Movement:
+    """Decide the settlement of one hold. Raises what ``Hold.units_of`` and ``Book.admit`` raise."""
+    movement = hold.settlement(asked.action, asked.part, reference)
+    book.admit(movement)
+    hold.settled(asked.action, movement.units)
+    return movement
 
 
 def holds_of(ids: Sequence[str]) -> Holds:

@@ -11,12 +11,12 @@ from typing import Any
 from balances import posting_exceptions
 from balances.exceptions import LedgerError
 from balances.models import Transaction
-from balances.posting import settling, writing
+from balances.posting import writing
 from balances.posting.book import Book
-from balances.posting.holds import Found, Hold, Holds, holds_of
+from balances.posting.holds import Found, Hold, Holds, Settlement, holds_of, settle_hold
 from balances.posting.movements import Movement
 from balances.posting.projecting import BulkPreview, Leg, Preview, Projections, Rejection, leg_of, sum_of
-from balances.posting.settling import Settlement
+from balances.posting.settling import hold_itself
 from balances.queueing import draining
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
@@ -43,7 +43,7 @@ def preview_settlements(asked: Sequence[Settlement], *, skip_queue: bool) -> Bul
 
     Like the real call it settles at once only what an id names itself, and in the queue also what is under it.
     """
-    scene, choose = _Scene(asked, skip_queue=skip_queue), settling.hold_itself if skip_queue else _holds_under
+    scene, choose = _Scene(asked, skip_queue=skip_queue), hold_itself if skip_queue else _holds_under
     results = []
     for each in asked:
         try:
@@ -137,7 +137,7 @@ class _Scene:
         admitted, errors = list[Movement](), list[LedgerError]()
         for hold in chosen:
             try:
-                admitted.append(settling.admit(self._book, hold, asked, f"ref_{uuid.uuid4()}"))
+                admitted.append(settle_hold(self._book, hold, asked, f"ref_{uuid.uuid4()}"))
             except LedgerError as error:
                 errors.append(error)
         return admitted, errors

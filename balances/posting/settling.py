@@ -15,20 +15,9 @@ from balances import posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction
 from balances.posting import lineage, writing
-from balances.posting.book import Book
-from balances.posting.holds import ALL, Action, Found, Hold, Part, holds_of
-from balances.posting.movements import Movement
+from balances.posting.holds import Found, Hold, Settlement, holds_of, settle_hold
 from balances.queueing import draining, entries
 from balances.queueing.models import Entry
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settlement:
-    """What is asked of the holds under one id."""
-
-    transaction_id: str
-    action: Action
-    part: Part = ALL
 
 
 @dataclass
@@ -86,7 +75,7 @@ def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], l
             outcome.errors.append(error)
         for hold in chosen:
             try:
-                admitted.append(admit(book, hold, each, f"ref_{uuid.uuid4()}"))
+                admitted.append(settle_hold(book, hold, each, f"ref_{uuid.uuid4()}"))
                 outcome.rows.append(admitted[-1].row)
             except LedgerError as error:
                 outcome.errors.append(error)
@@ -96,14 +85,6 @@ def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], l
         writing.write([movement.row for movement in admitted], book)
         telling.tell(admitted, book)
     return outcomes
-
-
-def admit(book: Book, hold: Hold, asked: Settlement, reference: str) -> Movement:
-    """Decide the settlement of one hold. Raises what ``Hold.units_of`` and ``Book.admit`` raise."""
-    movement = hold.settlement(asked.action, asked.part, reference)
-    book.admit(movement)
-    hold.settled(asked.action, movement.units)
-    return movement
 
 
 def _holds_under(asked: Settlement, found: Found) -> list[Hold]:
@@ -195,13 +176,3 @@ def replace_id(row: Transaction, transaction_id: str) -> Transaction:
     """Return a copy of a row that bears another id."""
     columns = {each.attname: getattr(row, each.attname) for each in Transaction._meta.concrete_fields}
     return Transaction(**columns | {"transaction_id": transaction_id})
-
-
-def of_entry(entry: dict[str, object]) -> Settlement:
-    """Return what an entry of the queue asks for."""
-    units = entry["units"]
-    return Settlement(
-        transaction_id=str(entry["target"]),
-        action="commit" if entry["action"] == "commit" else "void",
-        part=Part(precise_amount=int(units)) if units is not None else ALL,  # type: ignore[call-overload]
-    )

@@ -27,7 +27,7 @@ from balances.locks import refused_when_locked
 from balances.models import Transaction, new_transaction_id
 from balances.posting import lineage, writing
 from balances.posting.book import Book
-from balances.posting.holds import Hold, Holds, holds_of, row_of
+from balances.posting.holds import ALL, Hold, Holds, Part, Settlement, holds_of, row_of, settle_hold
 from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement
 from balances.queueing.entries import QUEUE, call_worker_at
 from balances.queueing.models import Entry
@@ -176,13 +176,11 @@ def units(claimed: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def _decide(batch: Batch, unit: list[dict[str, Any]], outcomes: dict[int, Movement | None]) -> None:
-    from balances.posting import settling  # it applies what waits before it settles: each needs the other
-
     entry = unit[0]
     if entry["action"] == Entry.Action.APPLY:
         _decide_rows(batch, [(each, outcomes[each["entry_id"]]) for each in unit])
         return
-    asked = settling.of_entry(entry)
+    asked = settlement_of(entry)
     found = batch.holds.found[asked.transaction_id]
     if found.waiting:  # the hold was put off, and so is what settles it
         batch.later.append((entry["entry_id"], 1))
@@ -190,9 +188,16 @@ def _decide(batch: Batch, unit: list[dict[str, Any]], outcomes: dict[int, Moveme
     batch.done.append(entry["entry_id"])
     for hold in found.holds:
         try:
-            batch.admitted.append(settling.admit(batch.book, hold, asked, _reference(entry, hold)))
+            batch.admitted.append(settle_hold(batch.book, hold, asked, _reference(entry, hold)))
         except LedgerError as error:  # it was settled meanwhile by another way, as the original has it
             logger.info("A queued %s of %s found nothing to do: %s", asked.action, hold.row.pk, error.message)
+
+
+def settlement_of(entry: dict[str, Any]) -> Settlement:
+    """Return what an entry asks for."""
+    units = entry["units"]
+    part = ALL if units is None else Part(precise_amount=int(units))
+    return Settlement(transaction_id=entry["target"], action=entry["action"], part=part)
 
 
 def _reference(entry: dict[str, Any], hold: Hold) -> str:

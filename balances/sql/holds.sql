@@ -1,7 +1,7 @@
 -- Purpose: what an id holds: the row itself, the holds and queued rows under it, and how far each hold is settled.
 -- Parameters: ids text[]: transactions, split parents or batches (transactions 7.2).
 -- Columns: root, the id that was asked for; the row; committed, released numeric, voided boolean; waits boolean: whether
--- a queued row is to be applied still. Newest first; legs of one split, which are of one instant, last one first.
+-- a queued row is to become a hold still. Newest first; legs of one split, which are of one instant, last one first.
 -- A hold hangs under its root, or under a queued row that does. Settlements hang under their hold, or, in a database of
 -- the original's, under the queued row that it came from (transactions 12.1).
 WITH own AS (
@@ -31,7 +31,7 @@ found AS (
 )
 SELECT f.*, settled.committed, settled.released, settled.voided,
        f.status = 'QUEUED' AND EXISTS (
-           SELECT FROM queueing_entry AS e WHERE e.transaction_id = f.transaction_id AND e.action = 'apply'
+           SELECT FROM queueing_entry AS e WHERE e.transaction_id = f.transaction_id AND e.action = 'apply' AND e.inflight
        ) AS waits
 FROM found AS f
 LEFT JOIN LATERAL (

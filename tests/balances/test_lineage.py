@@ -23,9 +23,9 @@ from balances.lineage.reading import balance_lineage, transaction_lineage
 from balances.models import Balance, Transaction
 from balances.posting import Posting, Share, post
 from balances.posting.batches import Batch, new_batch_id, post_batch
-from balances.posting.holds import Part
+from balances.posting.holds import Part, Settlement
 from balances.posting.refunding import Refund, refund
-from balances.posting.settling import Settlement, settle
+from balances.posting.settling import settle
 from balances.queueing import draining
 from balances.queueing.enqueuing import enqueue
 from reconciliation.reconstruction import measure_all

@@ -17,12 +17,12 @@ from balances.exceptions import LedgerError
 from balances.models import Balance
 from balances.posting import Posting, Share, post
 from balances.posting.batches import Batch, new_batch_id, post_batch
-from balances.posting.holds import Action, Part
+from balances.posting.holds import Action, Part, Settlement
 from balances.posting.previewing import preview_batch, preview_posting, preview_refund
 from balances.posting.previewing_holds import WAITING_ENTRIES, preview_settlement, preview_settlements
 from balances.posting.projecting import Projection, Totals
 from balances.posting.refunding import Refund, refund
-from balances.posting.settling import Settlement, settle, settle_each
+from balances.posting.settling import settle, settle_each
 from balances.posting_exceptions import DuplicateReference, TransactionNotFound
 from balances.queueing import draining
 from balances.queueing.enqueuing import enqueue

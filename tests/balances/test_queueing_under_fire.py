@@ -16,8 +16,9 @@ from balances.exceptions import LedgerError
 from balances.models import Transaction
 from balances.posting import Posting, writing
 from balances.posting.batches import Batch, new_batch_id, post_batch
+from balances.posting.holds import Settlement
 from balances.posting.refunding import Refund, refund
-from balances.posting.settling import Settlement, request, settle
+from balances.posting.settling import request, settle
 from balances.queueing import draining, tasks
 from balances.queueing.enqueuing import enqueue
 from balances.queueing.models import Entry

@@ -13,9 +13,9 @@ from balances.models import Balance, Transaction
 from balances.monitoring import watch
 from balances.posting import Posting
 from balances.posting.batches import Batch, new_batch_id, post_batch, post_batch_in_background
-from balances.posting.holds import Part
+from balances.posting.holds import Part, Settlement
 from balances.posting.refunding import Refund, refund
-from balances.posting.settling import Settlement, settle
+from balances.posting.settling import settle
 from balances.queueing import draining
 from balances.queueing.enqueuing import enqueue
 from reconciliation.runs import reconstruct
