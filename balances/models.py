@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -16,6 +17,7 @@ from django.db.models import F, Func, Q
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import IsNull
 
+from balances import amounts
 from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
 from balances.holders import Account, Identity  # noqa: F401 - Django looks for models here
 from balances.keys import ApiKey  # noqa: F401 - Django looks for models here
@@ -281,6 +283,13 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return self.reference or self.transaction_id
+
+    @property
+    def units(self) -> int:
+        """Return the amount in minor units; a row from before ``precise_amount`` has only major ones."""
+        if self.precise_amount is None:
+            return amounts.minor_units(self.amount or Decimal(0), self.precision or 1)
+        return int(self.precise_amount)
 
 
 class BalanceSnapshot(models.Model):

@@ -64,7 +64,7 @@ class Hold:
     @property
     def remaining(self) -> int:
         """Return what is still held."""
-        return (self.row.precise_amount or 0) - self.committed - self.released
+        return self.row.units - self.committed - self.released
 
     def units_of(self, action: Action, part: Part) -> int:
         """Return what an action settles (transactions 7.3). Raises what it refuses."""
@@ -79,7 +79,7 @@ class Hold:
             return self.remaining
         if units < 0:
             raise posting_exceptions.NegativeCommit
-        for what, most in (("original", self.row.precise_amount or 0), ("remaining", self.remaining)):
+        for what, most in (("original", self.row.units), ("remaining", self.remaining)):
             if units > most:
                 raise posting_exceptions.CommitExceeds(what, self._money(most), self._money(units))
         return units

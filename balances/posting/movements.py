@@ -53,8 +53,7 @@ class Movement:
     @property
     def units(self) -> int:
         """Return what moves, in minor units."""
-        units: int = self.row.precise_amount or 0
-        return units
+        return self.row.units
 
     @property
     def references(self) -> list[str]:

@@ -78,7 +78,7 @@ def refund_of(original: Transaction, asked: Refund) -> Movement:
         parent_transaction=original.pk,
         reference=reference,
         amount=original.amount,
-        precise_amount=original.precise_amount,
+        precise_amount=original.units,
         precision=original.precision,
         currency=original.currency,
         description=asked.description or original.description,

@@ -17,6 +17,7 @@ from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
 STUCK_ROWS = Statement(SQL / "stuck_rows.sql")
+NOTE_RECOVERY = Statement(SQL / "note_recovery.sql")
 LEAST_AGE = timedelta(minutes=2)
 AT_ONCE = 100
 """Rows taken up in one call at most."""
@@ -25,11 +26,13 @@ AT_ONCE = 100
 def recover(threshold: timedelta) -> int:
     """Have a worker apply queued rows that are older than a threshold, and return how many there are, 100 at most.
 
-    What no column of theirs keeps is read from their metadata; a limit of overdraft is not kept there.
+    What no column of theirs keeps is read from their metadata; a limit of overdraft is not kept there. Rows that were
+    not in the queue already say there, and so will their outcomes, that they were recovered.
     """
     with transaction.atomic():
         rows = [row_of(row) for row in STUCK_ROWS.rows(before=now() - max(threshold, LEAST_AGE), size=AT_ONCE)]
-        entries.add([_entry(row) for row in rows])
+        if taken := entries.add([_entry(row) for row in rows]):
+            NOTE_RECOVERY.execute(ids=sorted(taken), at=now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         if rows:
             entries.call_worker()
     return len(rows)

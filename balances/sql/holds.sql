@@ -35,15 +35,17 @@ SELECT f.*, settled.committed, settled.released, settled.voided,
        ) AS waits
 FROM found AS f
 LEFT JOIN LATERAL (
-    SELECT coalesce(sum(s.precise_amount) FILTER (WHERE s.status = 'APPLIED'), 0) AS committed,
-           coalesce(sum(s.precise_amount) FILTER (WHERE s.status = 'VOID'), 0) AS released,
+    SELECT coalesce(sum(s.units) FILTER (WHERE s.status = 'APPLIED'), 0) AS committed,
+           coalesce(sum(s.units) FILTER (WHERE s.status = 'VOID'), 0) AS released,
            count(*) FILTER (WHERE s.status = 'VOID') > 0 AS voided
     FROM (
-        SELECT c.status, c.precise_amount
+        SELECT c.status,
+               coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
         FROM transactions AS c
         WHERE c.parent_transaction = f.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')
         UNION ALL
-        SELECT c.status, c.precise_amount
+        SELECT c.status,
+               coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
         FROM transactions AS q
         JOIN transactions AS c
             ON c.parent_transaction = q.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')

@@ -307,3 +307,19 @@ def test_a_hold_of_another_writer_whose_commit_hangs_under_its_queued_row_is_set
     assert settle(ledger, waiting.pk).body["precise_amount"] == 400
     assert settle(ledger, own.pk).status == 409
     assert_no_drift()
+
+
+def test_rows_from_before_minor_units_were_kept_are_settled_and_refunded_by_their_amount(ledger: Client) -> None:
+    alice, bob = Balance.objects.get(pk="bln_alice"), Balance.objects.get(pk="bln_bob")
+    old = {"amount": Decimal(10), "precision": 100}
+    held = world.row("INFLIGHT", None, alice, bob, reference="old_hold", **old)
+    world.row("APPLIED", None, alice, bob, reference="old_part", parent_transaction=held.pk, amount=4, precision=100)
+    paid = world.row("APPLIED", None, alice, bob, reference="old_paid", **old)
+    world.drift(alice, debit=1400, hold_debit=600)
+    world.drift(bob, credit=1400, hold_credit=600)
+    assert settle(ledger, held.pk, units=601).body["error_detail"]["code"] == "TXN_COMMIT_AMOUNT_EXCEEDED"
+    assert settle(ledger, held.pk).body["precise_amount"] == 600
+    refund = ledger.post(f"/refund-transaction/{paid.pk}", {"skip_queue": True})
+    assert (refund.status, refund.body["precise_amount"]) == (201, 1000)
+    assert sums("bln_alice") == (2000, FUNDS + 1000, 0, 0)
+    assert_no_drift()

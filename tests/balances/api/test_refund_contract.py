@@ -267,6 +267,12 @@ def test_what_another_writer_left_queued_is_applied_and_what_has_an_outcome_is_n
     found = row("old_q")
     assert (found.status, found.parent_transaction, found.effective_date) == ("APPLIED", stuck.pk, day)
     assert found.created_at == old
+    for each in (row("old"), found):
+        said = dict(each.meta_data)
+        at = datetime.strptime(said.pop("recovery_last_attempt"), "%Y-%m-%dT%H:%M:%S%z")
+        assert timedelta() <= datetime.now(UTC) - at < timedelta(minutes=5)
+        assert (said.pop("recovery_attempts"), said.pop("recovery_status")) == (1, "recovered")
+    assert "recovery_status" not in row("young").meta_data
     assert (row("held_q").status, row("deep_q").status) == ("INFLIGHT", "APPLIED")
     assert api.post("/transactions/recover?threshold=1s").body == {"recovered": 0, "threshold": "1s"}
     assert sums("bln_bob") == (700, 500, 0, 600)
