@@ -144,6 +144,13 @@ def test_a_long_pause_is_spent_where_no_worker_looks(webhook: Receiver) -> None:
     assert not jobs()
 
 
+INSERT = "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at) "
+BACKLOG = (
+    INSERT + "SELECT name, 'none', '{}', at FROM generate_series(1, 5000),"
+    "(VALUES ('webhooks', NULL), ('webhooks_waiting', now() + interval '1 day')) AS backlog (name, at)"
+)
+
+
 def used(index: str) -> int:
     """Return how many entries of an index of waiting jobs were read."""
     with connection.cursor() as cursor:
@@ -157,19 +164,15 @@ def used(index: str) -> int:
     ("queue", "index"), [("postings", "jobs_but_webhooks"), ("default", "jobs_but_webhooks"), (QUEUE, "jobs_webhooks")]
 )
 def test_no_worker_reads_through_a_backlog_of_webhooks(queue: str, index: str, analyzed: bool) -> None:
-    insert = "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at) "
     with connection.cursor() as cursor:
-        cursor.execute(
-            insert + "SELECT name, 'none', '{}', at FROM generate_series(1, 5000),"
-            "(VALUES ('webhooks', NULL), ('webhooks_waiting', now() + interval '1 day')) AS backlog (name, at)"
-        )
+        cursor.execute(BACKLOG)
         if analyzed:
             cursor.execute("ANALYZE procrastinate_jobs")
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
         worker = cursor.fetchone()[0]
         everywhere, here = used("procrastinate_jobs_priority_idx_v1"), used(index)
         for _ in range(10):  # a plan that is kept for any queue would come after the fifth time
-            cursor.execute(insert + "VALUES (%s, 'one', '{}', NULL)", [queue])
+            cursor.execute(INSERT + "VALUES (%s, 'one', '{}', NULL)", [queue])
             cursor.execute(sql.queries["fetch_job"], {"queues": [queue], "worker_id": worker})
             assert cursor.fetchone()[0] is not None
         assert used("procrastinate_jobs_priority_idx_v1") == everywhere
@@ -178,10 +181,10 @@ def test_no_worker_reads_through_a_backlog_of_webhooks(queue: str, index: str, a
 
 def test_what_is_due_is_found_by_an_index() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(BACKLOG)
+        cursor.execute("ANALYZE procrastinate_jobs")
         cursor.execute("EXPLAIN " + TAKE_UP_WAITING.text, {"queue": QUEUE, "waiting": WAITING})
-        assert "jobs_webhooks_waiting" in "".join(line for (line,) in cursor.fetchall())
-        cursor.execute("RESET enable_seqscan")
+        assert "Index Scan using jobs_webhooks_waiting" in "".join(line for (line,) in cursor.fetchall())
 
 
 @pytest.mark.parametrize(("attempts", "status"), [(RETRIES - 1, "todo"), (RETRIES, "failed")])
