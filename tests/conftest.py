@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connection
 from django.test import TransactionTestCase
 from procrastinate.contrib.django import app
@@ -18,6 +19,9 @@ from tests.world import MASTER_KEY
 RECORDS = ("reconstruction", "step", "refusal", "disclosure", "seal", "balanceedit", "transactionedit", "alertdelivery")
 GUARDED = ("balances", "transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
 
+WSGIRequestHandler.disable_nagle_algorithm = True
+"""The live server sends its headers in several writes, each of which would wait 40 ms for an acknowledgement."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the groups that must run in one process: at the end the other processes would wait for them."""
@@ -29,6 +33,7 @@ def _known_settings(settings: Any) -> None:
     settings.BLNK_SERVER_SECURE = True
     settings.BLNK_SERVER_SECRET_KEY = MASTER_KEY
     settings.BLNK_WEBHOOK_URL = ""
+    settings.WHITENOISE_AUTOREFRESH = True  # else every client lists all static files anew
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

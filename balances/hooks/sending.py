@@ -91,7 +91,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> A
                 answer = Answer(response.status, response.read(LARGEST_ANSWER + 1))
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         reason = type(error).__name__
-    if late.is_set():  # an answer that the cut ended may look whole
+    if late.is_set() or (reason and time.monotonic() >= until):  # an answer that the cut ended may look whole
         reason = f"No answer within {seconds} s"
     elif not reason and len(answer.body) > LARGEST_ANSWER:
         reason = f"HTTP {answer.status}, longer than {LARGEST_ANSWER} bytes"
