@@ -169,7 +169,8 @@ def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if len((fields.get(name) or "").encode()) > limit:
             yield name, f"cannot be longer than {limit} bytes"
     for side in ("source", "destination"):
-        if any(len(name.encode()) > MAX_BYTES[side] for name in _names({f"{side}s": fields.get(f"{side}s", ())}, side)):
+        listed = fields.get(f"{side}s", ())
+        if any(len((entry.get("identifier") or "").encode()) > MAX_BYTES[side] for entry in listed):
             yield f"{side}s", f"an identifier cannot be longer than {MAX_BYTES[side]} bytes"
 
 

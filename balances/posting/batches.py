@@ -47,7 +47,8 @@ class Batch:
         changed: dict[str, Any] = {"inflight": self.inflight}
         if self.atomic and not self.skip_queue:
             changed["scheduled_for"] = max(filter(None, (each.scheduled_for for each in self.postings)), default=None)
-        return [replace(posting, **changed) for posting in self.postings]
+        said = changed.items()
+        return [each if vars(each).items() >= said else replace(each, **changed) for each in self.postings]
 
     @property
     def status(self) -> str:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from balances import amounts
-from balances.models import Transaction, now
+from balances.models import Transaction, new_transaction_id, now
 from balances.posting.distribution import distribute
 from balances.posting.orders import Posting
 from balances.posting_exceptions import NonPositiveAmount, SplitLegRefused
@@ -100,8 +100,6 @@ def movements_of(posting: Posting, place: Place) -> list[Movement]:
     created_at = now()
     if not posting.shares:
         row = _row(posting, place, created_at, units=posting.minor_units, amount=posting.major_units)
-        row.transaction_id = place.transaction_id
-        row.parent_transaction = place.batch_id
         return [_movement(posting, row, posting.source, posting.destination)]
     parts = distribute(posting.minor_units, posting.shares, posting.precision)
     for leg, part in enumerate(parts):
@@ -119,6 +117,7 @@ def _leg(
     amount = amounts.major_units(units, posting.precision)
     source, destination = (identifier, posting.destination) if posting.sources else (posting.source, identifier)
     row = _row(posting, place, created_at, units=units, amount=amount)
+    row.transaction_id = new_transaction_id()
     row.parent_transaction = place.batch_id or place.transaction_id
     row.reference = f"{posting.reference}{'_' if place.queued else '-'}{number}"
     # What a leg's hash covers differs by mode (transactions 10.5).
@@ -152,13 +151,15 @@ EFFECTS = {
 
 
 def _row(posting: Posting, place: Place, created_at: datetime, *, units: int, amount: Decimal) -> Transaction:
-    """Return a row without its balances, its id and its parent."""
+    """Return the row of a posting that is not shared, without its balances."""
     if place.queued:
         status = Status.SCHEDULED if posting.scheduled_for else Status.QUEUED
     else:
         status = Status.INFLIGHT if posting.inflight else Status.APPLIED
     hashed = amount if place.queued else posting.amount or Decimal(0)
     return Transaction(
+        transaction_id=place.transaction_id,
+        parent_transaction=place.batch_id,
         reference=posting.reference,
         amount=amount,
         precise_amount=units,

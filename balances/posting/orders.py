@@ -70,6 +70,11 @@ class Posting:
         return self.sources or self.destinations
 
     @property
+    def is_dated(self) -> bool:
+        """Tell whether anything of it is to be done at a date."""
+        return any((self.scheduled_for, self.inflight_expiry_date, self.inflight_commit_date))
+
+    @property
     def overdraft_units(self) -> int:
         """Return how far the source may go below zero, in minor units; zero says nothing."""
         return amounts.minor_units(self.overdraft_limit, self.precision) if self.overdraft_limit > 0 else 0

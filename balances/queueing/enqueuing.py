@@ -44,6 +44,9 @@ def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> Failure | Non
 def _enqueue(items: Sequence[Item], group_id: str) -> Failure | None:
     is_called = entries.announce()
     book = writing.look([movement for item in items for movement in item.movements], create=True)
+    at_once = is_called() and not any(item.posting.is_dated for item in items)
+    if not at_once:
+        writing.need_block()
     stored: list[Item] = []
     failure = None
     for number, item in enumerate(items):
@@ -54,9 +57,6 @@ def _enqueue(items: Sequence[Item], group_id: str) -> Failure | None:
     if failure and (group_id or not stored):
         raise Refused(failure)
     waiting = [entry for item in stored for entry in _entries(item, group_id)]
-    at_once = is_called() and not any(entry.due for entry in waiting)
-    if not at_once:
-        writing.need_block()
     writing.write([row for item in stored for row in item.rows], book)
     if at_once:
         entries.insert(waiting)
