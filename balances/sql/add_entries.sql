@@ -10,9 +10,9 @@ INSERT INTO queueing_entry (
 SELECT e.action, e.transaction_id, e.group_id, e.units, e.action_id, e.is_timer, e.inflight, e.allow_overdraft,
        e.overdraft_limit, greatest(e.due_at, now()), 0, ''
 FROM unnest(
-    %(action)s::text[], %(transaction_id)s::text[], %(group_id)s::text[], %(units)s::numeric[], %(action_id)s::text[],
-    %(is_timer)s::boolean[], %(inflight)s::boolean[], %(allow_overdraft)s::boolean[], %(overdraft_limit)s::numeric[],
-    %(due_at)s::timestamptz[]
+    %(action)b::text[], %(transaction_id)b::text[], %(group_id)b::text[], %(units)s::numeric[], %(action_id)b::text[],
+    %(is_timer)b::boolean[], %(inflight)b::boolean[], %(allow_overdraft)b::boolean[], %(overdraft_limit)s::numeric[],
+    %(due_at)b::timestamptz[]
 ) WITH ORDINALITY AS e (action, transaction_id, group_id, units, action_id, is_timer, inflight, allow_overdraft,
                         overdraft_limit, due_at, place)
 ORDER BY e.place

@@ -11,10 +11,10 @@ WITH locked AS MATERIALIZED (
            EXISTS (SELECT FROM hooks_hook AS h WHERE h.active) AS is_hooked
     FROM balances AS b
     WHERE b.balance_id = ANY(ARRAY(
-            SELECT unnest(%(balance_ids)s::text[])
+            SELECT unnest(%(balance_ids)b::text[])
             UNION
             SELECT n.balance_id
-            FROM unnest(%(indicators)s::text[], %(currencies)s::text[]) AS w (indicator, currency)
+            FROM unnest(%(indicators)b::text[], %(currencies)b::text[]) AS w (indicator, currency)
             JOIN balances AS n ON n.indicator = w.indicator AND n.currency = w.currency
           ))
       AND set_config('lock_timeout', %(lock_wait)s, true) IS NOT NULL
@@ -25,8 +25,8 @@ SELECT locked.*, NULL AS used FROM locked
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.reference
 FROM transactions AS t
-WHERE t.reference = ANY(%(refs)s::text[])
+WHERE t.reference = ANY(%(refs)b::text[])
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, q.reference || '_q'
 FROM transactions AS q
-WHERE q.reference = ANY(%(queued_refs)s::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')
+WHERE q.reference = ANY(%(queued_refs)b::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')

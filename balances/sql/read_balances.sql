@@ -1,10 +1,10 @@
 -- Purpose: read the totals of the balances of movements as they are now, without locking them; find references in use.
 -- Parameters and columns: those of lock_balances.sql, without lock_wait.
 WITH wanted AS (
-    SELECT unnest(%(balance_ids)s::text[]) AS balance_id
+    SELECT unnest(%(balance_ids)b::text[]) AS balance_id
     UNION
     SELECT n.balance_id
-    FROM unnest(%(indicators)s::text[], %(currencies)s::text[]) AS w (indicator, currency)
+    FROM unnest(%(indicators)b::text[], %(currencies)b::text[]) AS w (indicator, currency)
     JOIN balances AS n ON n.indicator = w.indicator AND n.currency = w.currency
 )
 SELECT b.balance_id, b.indicator, b.currency, b.balance, b.credit_balance, b.debit_balance,
@@ -16,8 +16,8 @@ WHERE b.balance_id = ANY(ARRAY(SELECT balance_id FROM wanted))
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.reference
 FROM transactions AS t
-WHERE t.reference = ANY(%(refs)s::text[])
+WHERE t.reference = ANY(%(refs)b::text[])
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, q.reference || '_q'
 FROM transactions AS q
-WHERE q.reference = ANY(%(queued_refs)s::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')
+WHERE q.reference = ANY(%(queued_refs)b::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')

@@ -13,11 +13,11 @@ WITH recorded AS (
            r.precision, r.currency, r.description, r.status, r.hash, r.created_at, r.effective_date, r.scheduled_for,
            r.meta_data::jsonb
     FROM unnest(
-        %(transaction_id)s::text[], %(parent_transaction)s::text[], %(source)s::text[], %(destination)s::text[],
-        %(reference)s::text[], %(amount)s::numeric[], %(precise_amount)s::numeric[], %(precision)s::bigint[],
-        %(currency)s::text[], %(description)s::text[], %(status)s::text[], %(hash)s::text[],
-        %(created_at)s::timestamptz[], %(effective_date)s::timestamptz[], %(scheduled_for)s::timestamptz[],
-        %(meta_data)s::text[]
+        %(transaction_id)b::text[], %(parent_transaction)b::text[], %(source)b::text[], %(destination)b::text[],
+        %(reference)b::text[], %(amount)s::numeric[], %(precise_amount)s::numeric[], %(precision)s::bigint[],
+        %(currency)b::text[], %(description)b::text[], %(status)b::text[], %(hash)b::text[],
+        %(created_at)b::timestamptz[], %(effective_date)b::timestamptz[], %(scheduled_for)b::timestamptz[],
+        %(meta_data)b::text[]
     ) AS r (transaction_id, parent_transaction, source, destination, reference, amount, precise_amount, precision,
             currency, description, status, hash, created_at, effective_date, scheduled_for, meta_data)
 )
@@ -30,7 +30,7 @@ SET credit_balance = b.credit_balance + m.credit,
     inflight_balance = b.inflight_balance + m.inflight_credit - m.inflight_debit,
     version = b.version + 1
 FROM unnest(
-    %(balance_ids)s::text[], %(credits)s::numeric[], %(debits)s::numeric[],
+    %(balance_ids)b::text[], %(credits)s::numeric[], %(debits)s::numeric[],
     %(inflight_credits)s::numeric[], %(inflight_debits)s::numeric[]
 ) AS m (balance_id, credit, debit, inflight_credit, inflight_debit)
 WHERE b.balance_id = m.balance_id
