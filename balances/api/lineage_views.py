@@ -45,7 +45,7 @@ class TransactionLineageAnswer(Answer):
     fund_allocation = serializers.ListField(
         child=Metadata(help_text="amount in minor units, and provider"), help_text="Left out where there is none"
     )
-    shadow_transactions = ShadowAnswer(many=True, help_text="null where there are none")
+    shadow_transactions = ShadowAnswer(many=True, allow_null=True, help_text="null where there are none")
 
     omitted_when_empty = ("fund_allocation",)
 

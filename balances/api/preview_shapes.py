@@ -53,12 +53,7 @@ class ProjectionAnswer(Answer):
     resulting_inflight_debit_balance = Digits(source="resulting.inflight_debit_balance")
     resulting_inflight_credit_balance = Digits(source="resulting.inflight_credit_balance")
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Return the body; that a balance exists is not said."""
-        body = super().to_representation(instance)
-        if not body["virtual"]:
-            del body["virtual"]
-        return body
+    omitted_when_empty = ("virtual",)
 
 
 class LegAnswer(Answer):

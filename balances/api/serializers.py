@@ -103,7 +103,7 @@ class Answer(serializers.Serializer[Any]):
             value = field.get_attribute(instance)
             body[name] = None if value is None and not isinstance(field, Instant) else field.to_representation(value)
         for name in self.omitted_when_empty:
-            if body[name] is None or body[name] in ("", {}, []):
+            if body[name] is None or body[name] is False or body[name] in ("", {}, []):
                 del body[name]
         return body
 

@@ -41,3 +41,10 @@ def test_a_filter_route_names_its_fields_and_both_shapes_of_its_answer(paths: An
     parameters = {parameter["name"]: parameter for parameter in paths[f"/{table}"]["get"]["parameters"]}
     assert set(parameters) == {"limit", "offset", "logical_operator", "filters"}
     assert parameters["filters"]["explode"] is True
+
+
+def test_what_an_answer_may_leave_out_or_have_as_null_is_described_so() -> None:
+    shapes = Client(None).get("/schema").body["components"]["schemas"]
+    assert shapes["TransactionLineageAnswer"]["properties"]["shadow_transactions"]["nullable"] is True
+    assert {"balance_id", "role", "currency"} <= set(shapes["ProjectionAnswer"]["required"])
+    assert "virtual" not in shapes["ProjectionAnswer"]["required"]
