@@ -18,6 +18,11 @@ from balances.models import Transaction
 from balances.posting import writing
 from balances.queueing import draining
 from balances.queueing.models import Entry
+from reconciliation.checks import CHECKS
+from reconciliation.models import Origin
+from reconciliation.scope import Scope
+from reconciliation.sweep_status import unproved, verdict
+from reconciliation.sweeping import create_sweep, run_sweep
 from tests.client import Answer, Client
 from tests.wire import SOME, assert_no_drift, drain, run_batches, under, wallets
 
@@ -226,6 +231,12 @@ def all_is_decided() -> None:
     assert len(references) == len(set(references))
 
 
+def nothing_is_found() -> None:
+    """Run every check of a deep sweep: a ledger that used every feature has no finding."""
+    found = {name: faults for name, check in CHECKS.items() if (faults := check.faults(balance_ids=None, sweep_id=""))}
+    assert not found
+
+
 Steps = list[tuple[tuple[str, Any], str]]
 HISTORY = {"holds": HOLDS, "steps": st.lists(st.tuples(STEP, FAILURE), min_size=3, max_size=14)}
 PATIENT: dict[str, Any] = {
@@ -248,6 +259,7 @@ def play(history: History, holds: list[dict[str, Any]], steps: Steps) -> None:
         Entry.objects.update(due_at=datetime.now(UTC) - timedelta(hours=1))
     books_agree()
     all_is_decided()
+    nothing_is_found()
 
 
 @pytest.mark.django_db
@@ -276,3 +288,5 @@ def test_the_books_agree_where_each_request_commits_by_itself(api: Client) -> No
             cursor.execute("DELETE FROM procrastinate_jobs")
 
     on_one_ledger()
+    sweep = run_sweep(create_sweep(Scope(everything=True), actor="alice", origin=Origin.COMMAND, deep=True).sweep_id)
+    assert (verdict(sweep), unproved(sweep), list(sweep.findings.values("faults", "not_proved"))) == ("healthy", [], [])

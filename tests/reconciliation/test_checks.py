@@ -15,8 +15,10 @@ from reconciliation.checks import CHECKS
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.runs import reconstruct_many
 from reconciliation.scope import Scope
+from reconciliation.sweep_status import verdict
 from reconciliation.sweeping import create_sweep, run_sweep
-from tests import world
+from tests import wire, world
+from tests.client import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,7 +74,7 @@ def void_without_hold(alice: Balance, bob: Balance) -> list[str]:
 
 
 def child_without_parent(alice: Balance, bob: Balance) -> list[str]:
-    child = world.row("APPLIED", 100, alice, bob, parent_transaction="txn_gone")
+    child = world.row("APPLIED", 100, alice, bob, parent_transaction="txn_gone", reference="txn_gone_refund")
     rebuilt(alice, bob)
     return [child.pk]
 
@@ -190,6 +192,46 @@ def test_a_ledger_that_is_right_raises_no_alarm_whatever_happened_in_it() -> Non
         snapshot(each, credit=0)
     swept()
     assert list(Finding.objects.values("balance_id", "faults", "not_proved")) == []
+
+
+def split(reference: str, **fields: Any) -> dict[str, Any]:
+    """Return a payment out of Alice's balance to two others and an indicator."""
+    shares = [("bln_bob", "20%"), ("bln_carol", "30%"), ("@fees", "left")]
+    given = {"destinations": [{"identifier": name, "distribution": share} for name, share in shares]}
+    return wire.body(reference, 1_000, destination=None, **given, **fields)
+
+
+def test_split_payments_of_every_kind_have_no_finding(api: Client) -> None:
+    wire.wallets()
+    for fields in ({}, {"skip_queue": None}, {"inflight": True}, {"inflight": True, "skip_queue": None}):
+        made = wire.create(api, split(f"split-{len(fields)}-{'inflight' in fields}", **fields))
+        wire.drain()
+        if "inflight" in fields:
+            wire.settled(api, made, units=100)
+            wire.settled(api, made, "void")
+        else:
+            assert api.post(f"/refund-transaction/{made}", wire.NOW).status == 201
+    sweep = swept()
+    assert (verdict(sweep), list(Finding.objects.values("faults"))) == ("healthy", [])
+
+
+def test_a_child_whose_reference_looks_like_that_of_a_leg_is_found_where_its_parent_was_deleted() -> None:
+    alice, bob = world.balance(), world.balance()
+    parent = world.post(alice, bob, 100)
+    world.row("APPLIED", 100, bob, alice, parent_transaction=parent.pk, reference="back-1")
+    by_force("DELETE FROM transactions WHERE transaction_id = %s", parent.pk)
+    rebuilt(alice, bob)
+    swept()
+    assert set(said("child_without_parent")) == {alice.pk, bob.pk}
+
+
+@pytest.mark.parametrize("reference", ["txn_x_refund", "txn_x_refund_2", "r_q", None, "txn_commit_act_1-000123456789"])
+def test_a_child_that_is_no_leg_needs_its_parent(reference: str | None) -> None:
+    alice, bob = world.balance(), world.balance()
+    world.row("APPLIED", 100, alice, bob, parent_transaction="txn_gone", reference=reference)
+    rebuilt(alice, bob)
+    swept()
+    assert set(said("child_without_parent")) == {alice.pk, bob.pk}
 
 
 def test_a_snapshot_beside_a_posting_of_the_same_minute_is_not_judged() -> None:
