@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import hashlib
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
+
+from balances.exceptions import FractionOfUnit
 
 EXACT = Context(prec=4_000, rounding=ROUND_HALF_UP)
 """Enough digits that no product of two read numbers is ever rounded."""
 ZERO = Decimal(0)
 MAX_FRACTION_DIGITS = Decimal(1).scaleb(-16)
 """An amount computed from minor units has at most 16 decimals."""
+NOISE, MOST_NOISE = Decimal("1e-9"), Decimal("1e-3")
+"""How far a float may be off a whole number of minor units: relative to it, and in minor units at most."""
 
 
-def minor_units(amount: Decimal, precision: int) -> int:
-    """Return ``amount`` major units as minor units, rounded half away from zero: 1.005 × 100 is 101."""
+def stored_units(amount: Decimal, precision: int) -> int:
+    """Return the minor units of a row that was stored without them, rounded half away from zero: 1.005 × 100 is 101.
+
+    What comes in is never rounded: see ``whole_units``.
+    """
     return int(EXACT.multiply(amount, Decimal(precision)).to_integral_value(ROUND_HALF_UP, EXACT))
+
+
+def whole_units(amount: Decimal, precision: int) -> int:
+    """Return ``amount`` major units as minor units: 0.29 × 100 is 29, and so is 0.2900000000000001 × 100.
+
+    Raises ``FractionOfUnit`` where that is no whole number, beyond what a float may be off.
+    """
+    exact = EXACT.multiply(amount, Decimal(precision))
+    units = exact.to_integral_value(ROUND_HALF_UP, EXACT)
+    off = EXACT.subtract(exact, units).copy_abs()
+    if off > min(EXACT.multiply(exact.copy_abs(), NOISE), MOST_NOISE):
+        lower = int(exact.copy_abs().to_integral_value(ROUND_DOWN, EXACT))
+        sign = "-" if amount < 0 else ""
+        neighbours = [sign + plain(major_units(each, precision)) for each in (lower, lower + 1) if each]
+        raise FractionOfUnit(plain(amount), precision, neighbours)
+    return int(units)
+
+
+def booked(amount: Decimal, precision: int) -> Decimal:
+    """Return an amount without the noise of a float: what is booked of it. Raises ``FractionOfUnit``."""
+    units = whole_units(amount, precision)
+    is_exact = EXACT.multiply(amount, Decimal(precision)) == units
+    return amount if is_exact else major_units(units, precision)
 
 
 def major_units(precise_amount: int, precision: int) -> Decimal:

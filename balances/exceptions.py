@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -15,6 +16,18 @@ class LedgerError(Exception):
         """Take the class docstring as the message unless one is given."""
         self.message = message or (self.__doc__ or "").rstrip(".")
         super().__init__(self.message)
+
+
+class FractionOfUnit(LedgerError, ValueError):
+    """An amount is no whole number of minor units; the original rounds it."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, amount: str, precision: int, neighbours: Sequence[str]) -> None:
+        """Name the amounts beside it that would be."""
+        super().__init__(
+            f"{amount} at precision {precision} is no whole number of minor units; {' or '.join(neighbours)} would be"
+        )
 
 
 class LedgerNotFound(LedgerError):

@@ -288,7 +288,7 @@ class Transaction(models.Model):
     def units(self) -> int:
         """Return the amount in minor units; a row from before ``precise_amount`` has only major ones."""
         if self.precise_amount is None:
-            return amounts.minor_units(self.amount or Decimal(0), self.precision or 1)
+            return amounts.stored_units(self.amount or Decimal(0), self.precision or 1)
         return int(self.precise_amount)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from balances import amounts
@@ -131,14 +132,20 @@ class _Money(NamedTuple):
 def _money(record: Record) -> _Money:
     precision = record.read("precision", values.precision)
     units = record.read("precise_amount", values.units_moved)
-    amount = record.read("amount", values.major_amount)
+    amount = record.read("amount", partial(values.major_amount, precision=precision))
     if amount is None:
         if units is None:
             raise record.refusal(
                 "precise_amount" if "precise_amount" in record.cells else "amount", "the value is missing"
             )
-        amount = amounts.major_units(units, precision)
-    return _Money(amount, units, precision)
+        return _Money(amounts.major_units(units, precision), units, precision)
+    booked = amounts.booked(amount, precision)
+    if units is not None and units != amounts.whole_units(booked, precision):
+        if amount != amounts.major_units(units, precision):  # which has 16 decimals at most
+            problem = f"{amounts.plain(amount)} at precision {precision} is not the {units} of precise_amount"
+            raise record.refusal("amount", f"{problem}; leave out the one that is wrong")
+        booked = amount
+    return _Money(booked, units, precision)
 
 
 def _parent(record: Record, ledger_id: str, reference: str) -> str:

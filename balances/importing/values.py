@@ -7,12 +7,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
+from balances import amounts
 from balances.exact_json import MAX_DIGITS, dumps, loads
 from balances.importing.files import shown
 from balances.models import RUN_FLAG, RUN_VALUE, Transaction
 
 WHOLE = re.compile(r"-?[0-9]+")
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+THREE_DECIMALS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+"""An amount that may be a thousand times as much: the point may separate thousands."""
+GROUPED = re.compile(r"[0-9]+([ ,.'’\u00a0\u202f][0-9]{3})+([.,][0-9]+)?")
+COMMA = re.compile(r"[0-9]+,[0-9]+")
 INDICATOR = re.compile(r"@\S+")
 BALANCE_ID = re.compile(r"bln_[0-9a-z-]+")
 """What can stand in every URL."""
@@ -31,7 +36,8 @@ def given(cell: str) -> str:
 def whole(cell: str) -> int:
     """Return minor units: digits, perhaps a minus before them, nothing else."""
     if not WHOLE.fullmatch(given(cell)):
-        raise ValueError(f"{shown(cell)} is not a whole number of minor units")
+        why = ", but seems to have thousands separators" if GROUPED.fullmatch(cell.removeprefix("-")) else ""
+        raise ValueError(f"{shown(cell)} is not a whole number of minor units{why}")
     return int(_limited(cell))
 
 
@@ -44,13 +50,37 @@ def units_moved(cell: str) -> int | None:
     return units
 
 
-def major_amount(cell: str) -> Decimal | None:
-    """Return an amount of major units, such as ``12.50``, not negative; nothing where the cell is empty."""
+def major_amount(cell: str, precision: int) -> Decimal | None:
+    """Return an amount of major units, such as ``12.50``, not negative; nothing where the cell is empty.
+
+    It is a whole number of minor units, of which ``precision`` make a major one. ``1.000`` is refused where that has
+    fewer than three decimals: it may be a thousand.
+    """
     if not cell:
         return None
     if not DECIMAL.fullmatch(cell):
-        raise ValueError(f"{shown(cell)} is not a decimal amount such as 12.50")
-    return Decimal(_limited(cell))
+        raise ValueError(_no_amount(cell))
+    amount = Decimal(_limited(cell))
+    is_ambiguous = bool(precision % 1000 and THREE_DECIMALS.fullmatch(cell))
+    thousands = f"if its point separates thousands, write {cell.replace('.', '')}"
+    try:
+        amounts.whole_units(amount, precision)
+    except ValueError as error:
+        raise ValueError(f"{error}; {thousands}" if is_ambiguous else str(error)) from error
+    if is_ambiguous:
+        raise ValueError(
+            f"{shown(cell)} has more decimals than precision {precision}: write {amounts.plain(amount)} or, {thousands}"
+        )
+    return amount
+
+
+def _no_amount(cell: str) -> str:
+    """Say why a cell is no amount, by the likeliest cause."""
+    if COMMA.fullmatch(cell):
+        return f"{shown(cell)} has a comma; an amount has a point before its decimals and no thousands separators"
+    if GROUPED.fullmatch(cell):
+        return f"{shown(cell)} has thousands separators; write the amount without them, such as 12500.00"
+    return f"{shown(cell)} is not a decimal amount such as 12.50"
 
 
 def precision(cell: str) -> int:

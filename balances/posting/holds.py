@@ -34,7 +34,7 @@ class Part:
             return self.precise_amount
         if not self.amount:
             return None
-        units = amounts.minor_units(self.amount, precision)
+        units = amounts.stored_units(self.amount, precision)
         if not units:
             raise posting_exceptions.AmountTooSmall(amounts.plain(self.amount), precision)
         return units

@@ -55,7 +55,7 @@ class Posting:
         """Return what moves, in minor units; a ``precise_amount`` of zero or less counts as absent."""
         if self.precise_amount is not None and self.precise_amount > 0:
             return self.precise_amount
-        return amounts.minor_units(self.amount or Decimal(0), self.precision)
+        return amounts.stored_units(self.amount or Decimal(0), self.precision)
 
     @property
     def major_units(self) -> Decimal:
@@ -77,4 +77,4 @@ class Posting:
     @property
     def overdraft_units(self) -> int:
         """Return how far the source may go below zero, in minor units; zero says nothing."""
-        return amounts.minor_units(self.overdraft_limit, self.precision) if self.overdraft_limit > 0 else 0
+        return amounts.stored_units(self.overdraft_limit, self.precision) if self.overdraft_limit > 0 else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,12 @@ def test_a_bad_transaction_is_refused_with_line_column_and_value(files: Files, r
         ),
         ("amount", "12,5", None),
         ("amount", "abc", "'abc' is not a decimal amount such as 12.50"),
+        ("amount", "10.0055", "10.0055 at precision 100 is no whole number of minor units; 10 or 10.01 would be"),
+        (
+            "amount",
+            "10.01",
+            "10.01 at precision 100 is not the 1000 of precise_amount; leave out the one that is wrong",
+        ),
     ],
 )
 def test_a_bad_optional_cell_is_refused(files: Files, column: str, cell: str, sentence: str | None) -> None:
@@ -199,6 +206,72 @@ def test_a_bad_optional_cell_is_refused(files: Files, column: str, cell: str, se
     files.write(transactions=f"{TRANSACTION_HEADER},{column}\n{first},{cell}\n").assert_refused(
         place if sentence else "{t}, line 2: 10 fields where the header has 9"
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "precision", "problem"),
+    [
+        ("12.555", 100, "12.555 at precision 100 is no whole number of minor units; 12.55 or 12.56 would be; "
+                        "if its point separates thousands, write 12555"),
+        ("12.50", 1, "12.5 at precision 1 is no whole number of minor units; 12 or 13 would be"),
+        ("0.004", 100, "0.004 at precision 100 is no whole number of minor units; 0.01 would be"),
+        ("1.000", 100, "'1.000' has more decimals than precision 100: write 1 or, if its point separates thousands, "
+                       "write 1000"),
+        ("999.500", 10, "'999.500' has more decimals than precision 10: write 999.5 or, if its point separates "
+                        "thousands, write 999500"),
+        ("1.000.000", 100, "'1.000.000' has thousands separators; write the amount without them, such as 12500.00"),
+        ("1,000.50", 100, "'1,000.50' has thousands separators; write the amount without them, such as 12500.00"),
+        ("1.000,50", 100, "'1.000,50' has thousands separators; write the amount without them, such as 12500.00"),
+        ("1 000", 100, "'1 000' has thousands separators; write the amount without them, such as 12500.00"),
+        ("1'000", 100, "\"1'000\" has thousands separators; write the amount without them, such as 12500.00"),
+        ("12,50", 100, "'12,50' has a comma; an amount has a point before its decimals and no thousands separators"),
+        ("1,000", 100, "'1,000' has a comma; an amount has a point before its decimals and no thousands separators"),
+        ("-5", 100, "'-5' is not a decimal amount such as 12.50"),
+        ("5e2", 100, "'5e2' is not a decimal amount such as 12.50"),
+    ],
+)  # fmt: skip
+def test_an_amount_that_is_no_whole_number_of_minor_units_is_refused(
+    files: Files, cell: str, precision: int, problem: str
+) -> None:
+    header = TRANSACTION_HEADER.replace("precise_amount", "amount")
+    row = f'in-1,@world,@till,"{cell}",{precision},CZK,2024-01-01T00:00:00Z,opening\n'
+    files.write(transactions=f"{header}\n{row}").assert_refused(f"{{t}}, line 2, column amount: {problem}")
+
+
+@pytest.mark.parametrize("cell", ["1,000", "1 000", "1.000,00"])
+def test_minor_units_with_thousands_separators_are_refused_as_such(files: Files, cell: str) -> None:
+    files.write(transactions=TRANSACTIONS.replace(",1000,", f',"{cell}",')).assert_refused(
+        f"{{t}}, line 2, column precise_amount: '{cell}' is not a whole number of minor units, "
+        "but seems to have thousands separators"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "precision", "units", "stored"),
+    [
+        ("1.000", 1000, 1000, "1"),
+        ("1.5000", 100, 150, "1.5"),
+        ("0.500", 100, 50, "0.5"),
+        ("12.50", 100, 1250, "12.5"),
+        ("0.3000000000000000444", 100, 30, "0.3"),
+        ("0.000000000000000001", 10**18, 1, "0.000000000000000001"),
+    ],
+)
+def test_an_amount_of_whole_minor_units_comes_in_as_what_was_booked(
+    files: Files, cell: str, precision: int, units: int, stored: str
+) -> None:
+    header = TRANSACTION_HEADER.replace("precise_amount", "amount")
+    files.write(
+        transactions=f"{header}\nin-1,@world,@till,{cell},{precision},CZK,2024-01-01T00:00:00Z,opening\n"
+    ).load()
+    row = Transaction.objects.get(reference="in-1")
+    assert (row.units, row.amount) == (units, Decimal(stored))
+
+
+def test_an_amount_beside_minor_units_has_the_sixteen_decimals_that_blnk_stores(files: Files) -> None:
+    row = TRANSACTIONS.splitlines()[1].replace("1000,100", f"1,{10**18}")
+    files.write(transactions=f"{TRANSACTION_HEADER},amount\n{row},0\n").load()
+    assert Transaction.objects.get(reference="in-1").units == 1
 
 
 def test_an_unknown_currency_column_is_named(files: Files) -> None:
@@ -369,10 +442,10 @@ def test_an_inflight_net_that_does_not_follow_is_refused(files: Files) -> None:
 
 
 def test_rows_from_before_precise_amounts_keep_their_amount(files: Files) -> None:
-    files.write(transactions=TRANSACTIONS.replace("precise_amount", "amount").replace(",1000,", ",10.005,")).load()
+    files.write(transactions=TRANSACTIONS.replace("precise_amount", "amount").replace(",1000,", ",10.05,")).load()
     row = Transaction.objects.get(reference="in-1")
-    assert (row.precise_amount, str(row.amount)) == (None, "10.005")
-    assert measure([balance("@till").pk])[0].recalculated.credit_balance == 1001
+    assert (row.precise_amount, str(row.amount)) == (None, "10.05")
+    assert measure([balance("@till").pk])[0].recalculated.credit_balance == 1005
 
 
 def test_balances_without_indicator_go_by_their_ids(files: Files) -> None:

@@ -24,7 +24,7 @@ from tests import world
     [("1.005", 100, 101), ("0.29", 100, 29), ("0.001", 100, 0), ("0.5", 1, 1), ("1E+3", 100, 100_000)],
 )
 def test_amounts_are_rounded_half_away_from_zero(amount: str, precision: int, units: int) -> None:
-    assert amounts.minor_units(Decimal(amount), precision) == units
+    assert amounts.stored_units(Decimal(amount), precision) == units
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_major_units_have_at_most_sixteen_decimals(units: int, precision: int, t
 
 @given(units=st.integers(0, 10**40), places=st.integers(0, 16))
 def test_minor_units_survive_the_way_to_major_units_and_back(units: int, places: int) -> None:
-    assert amounts.minor_units(amounts.major_units(units, 10**places), 10**places) == units
+    assert amounts.stored_units(amounts.major_units(units, 10**places), 10**places) == units
 
 
 @given(amount=st.decimals(0, 10**12, places=6), precision=st.integers(1, 10**9))
 def test_rounding_never_moves_more_than_half_a_unit(amount: Decimal, precision: int) -> None:
     exact = amount * precision
-    units = amounts.minor_units(amount, precision)
+    units = amounts.stored_units(amount, precision)
     assert abs(units - exact) <= Decimal("0.5")
     assert units == int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
