@@ -31,6 +31,7 @@ class Wallet:
     damage: Callable[[Balance], object] | None = None
     opening: int = 0
     """Minor units that it was created with, as by an import that books nothing."""
+    landlord: str = BANK
 
 
 def fill() -> Ledger:
@@ -40,19 +41,24 @@ def fill() -> Ledger:
         return existing
     with transaction.atomic():
         ledger = open_ledger(name=LEDGER_NAME, meta_data={"demo": True})
-        for number, wallet in enumerate(WALLETS, start=1):
-            balance = Balance.objects.create(
-                ledger=ledger,
-                currency=CURRENCY,
-                indicator=f"@demo-{wallet.name}",
-                credit_balance=wallet.opening,
-                balance=wallet.opening,
-                meta_data={"what_happened": wallet.story},
-            )
-            _spend_a_week(balance, number)
+        opened = [(wallet, _open(ledger, wallet)) for wallet in WALLETS]
+        for number, (wallet, balance) in enumerate(opened, start=1):
+            _spend_a_week(balance, number, wallet.landlord)
+        for wallet, balance in opened:
             if wallet.damage is not None:
                 wallet.damage(balance)
     return ledger
+
+
+def _open(ledger: Ledger, wallet: Wallet) -> Balance:
+    return Balance.objects.create(
+        ledger=ledger,
+        currency=CURRENCY,
+        indicator=f"@demo-{wallet.name}",
+        credit_balance=wallet.opening,
+        balance=wallet.opening,
+        meta_data={"what_happened": wallet.story},
+    )
 
 
 def wallet_to_rebuild(ledger: Ledger) -> Balance:
@@ -75,16 +81,17 @@ def _post(source: str, destination: str, units: int, reference: str, description
     )
 
 
-def _spend_a_week(balance: Balance, number: int) -> None:
+def _spend_a_week(balance: Balance, number: int, landlord: str) -> None:
     """Post a salary and a few payments; amounts differ from wallet to wallet."""
     name = balance.indicator
     _post(BANK, balance.pk, 250_000 + number * 1_150, f"{name}-salary", "Salary")
     for day, (units, what) in enumerate(((4_250, "Groceries"), (1_999, "Books"), (87_500, "Rent"), (3_300, "Tram"))):
-        _post(balance.pk, BANK, units + number * 7, f"{name}-{day}", what)
+        payee = landlord if what == "Rent" else BANK
+        _post(balance.pk, payee, units + number * 7, f"{name}-{day}", what)
 
 
 def _lose_an_update(balance: Balance) -> None:
-    shift(balance.pk, debit=-_units_of(balance, "-2"), version=-1)
+    shift(balance.pk, debit=-_units_of(balance, "-2"))  # the writers of both payments counted theirs
 
 
 def _apply_half(balance: Balance) -> None:
@@ -133,7 +140,12 @@ def _units_of(balance: Balance, suffix: str) -> int:
 
 
 WALLETS = (
-    Wallet("ada", "Lost update: two payments at once, the rent is missing from the debits.", _lose_an_update),
+    Wallet(
+        "ada",
+        "Lost update: two payments at once, the rent is missing from the debits.",
+        _lose_an_update,
+        landlord="@demo-ivo",
+    ),
     Wallet("ben", "Half applied: the salary left the bank and never reached this wallet.", _apply_half),
     Wallet("cleo", "Retried payment: one transaction, counted twice.", _count_twice),
     Wallet("dora", "Edited by hand: somebody added 1,000.00 in SQL.", _edit_by_hand),

@@ -20,7 +20,7 @@ from reconciliation.reconstruction import SQL, Measurement, measure, units
 
 FITTING_ROWS = Statement(SQL / "fitting_rows.sql")
 FITTING_HOLDS = Statement(SQL / "fitting_holds.sql")
-NEIGHBOURS = Statement(SQL / "neighbours.sql")
+OVERWRITERS = Statement(SQL / "overwriters.sql")
 FIRST_AFTER = Statement(SQL / "first_after.sql")
 HISTORY = Statement(SQL / "history.sql")
 LAST_DAY = Statement(SQL / "last_day.sql")
@@ -204,16 +204,16 @@ def _hold(row: dict[str, Any]) -> Hold:
 
 
 def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> None:
-    """Look around the rows that fit: neighbours in time, the other balances, the last day, rounding, pairs."""
+    """Look around the rows that fit: what may have written over them, the other balances, last day, rounding, pairs."""
     suspects = {
         (case.balance_id, row.transaction_id): row for case in cases for row in case.rows if _is_suspect(case, row)
     }
     known = {case.balance_id: case for case in cases}
-    found = NEIGHBOURS.rows(
+    found = OVERWRITERS.rows(
         balance_ids=[balance_id for balance_id, _ in suspects], transaction_ids=[row_id for _, row_id in suspects]
     )
     for row in found:
-        known[row["balance_id"]].neighbours[row["transaction_id"]] = (row["neighbour"], row["apart"])
+        known[row["balance_id"]].overwriters[row["transaction_id"]] = (row["overwriter"], row["apart"])
     drifts = peers({row.other for row in suspects.values() if row.other})
     for case in cases:
         case.peers = drifts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status
@@ -12,12 +13,14 @@ CAUSES = (
     Cause(
         "lost_update",
         "Lost update",
-        "Two postings read the same totals and the second wrote over the first: one transaction is missing in them.",
+        "Two postings read the same totals and the second wrote over the first: one transaction is missing in them, "
+        "although its posting was counted.",
     ),
     Cause(
         "half_applied",
         "Half-applied transaction",
-        "A transaction reached one of its two balances and not the other.",
+        "A transaction reached one of its two balances and not the other: its writer stopped half-way, or its effect "
+        "was written over.",
     ),
     Cause(
         "row_without_effect",
@@ -82,34 +85,44 @@ def _duplicate(case: Case, row: Row, first: Row) -> Explanation:
 
 
 def _missing(case: Case, row: Row) -> Explanation:
-    drift = row.effect.times(-1)
-    side = next(iter(drift.sides))
+    found = _how_it_went_missing(case, row)
+    side = next(iter(found.drift.sides))
+    counted = case.lag is not None and case.lag <= 0
+    not_counted = case.lag is not None and case.lag > 0  # a row that was changed leaves the version in step
+    contradicted = counted and found.cause != "lost_update"
+    doubtful = side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)
+    if contradicted or case.imported or doubtful:
+        return replace(found, certainty="possible", score=_score(row, 20))
+    return found
+
+
+def _how_it_went_missing(case: Case, row: Row) -> Explanation:
+    """Say how a row can be missing here: nowhere counted, written over, or never arrived.
+
+    A posting that was written over had been counted in ``version``; one that never arrived had not. How near another
+    row is decides nothing by itself: on a busy balance one is always near.
+    """
+    drift, mirrored = row.effect.times(-1), _mirrored(row.effect)
     peer = case.peers.get(row.other or "", Drift())
-    mirrored = _mirrored(row.effect)
-    neighbour = case.neighbours.get(row.transaction_id)
+    here = next(iter(drift.sides)).replace("_", " ")
     evidence = {"version_lag": case.lag, "counterparty": row.other, "counterparty_drift": peer.sides}
-    contradicted = case.lag is not None and case.lag <= 0
+    near, open_question = "", case.lag is None or any(getattr(peer, side) for side in mirrored.sides)
+    if overwriter := case.overwriters.get(row.transaction_id):
+        other, apart = overwriter
+        milliseconds = round(apart.total_seconds() * 1000)
+        evidence |= {"neighbour": other, "apart_ms": milliseconds}
+        near = f"{other}, posted {milliseconds} ms apart, wrote over it."
     if mirrored.times(-1).fits(peer):
         cause, certainty, score = "row_without_effect", "strong", 88
         sentence = f"{row.name} is recorded, and neither of its two balances has its {row.units} in the totals."
-    elif neighbour is not None:
-        other, apart = neighbour
-        cause, certainty, score = "lost_update", "likely" if contradicted else "strong", 86
-        contradicted = False  # a writer of absolute totals may have counted both
-        milliseconds = round(apart.total_seconds() * 1000)
-        sentence = (
-            f"{row.name} and {other} were posted {milliseconds} ms apart; "
-            f"the stored {side.replace('_', ' ')} lacks exactly the first."
-        )
-        evidence |= {"neighbour": other, "apart_ms": milliseconds}
+    elif near and case.lag is not None and case.lag <= 0:
+        cause, certainty, score = "lost_update", "likely", 86
+        sentence = f"{row.name} was counted, and the stored {here} lacks its {row.units}: {near}"
     else:
-        cause, certainty, score = "half_applied", "likely" if case.lag is None else "strong", 82
-        here = side.replace("_", " ")
-        sentence = f"{row.name} reached balance {row.other}; the stored {here} here never got its {row.units}."
-    not_counted = case.lag is not None and case.lag > 0  # a row that was changed leaves the version in step
-    doubtful = side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)
-    if contradicted or case.imported or doubtful:
-        certainty, score = "possible", 20
+        cause, certainty, score = "half_applied", "likely" if near or open_question else "strong", 82
+        reached = f"reached balance {row.other}" if row.other else "names no other balance"
+        sentence = f"{row.name} {reached}; the stored {here} here never got its {row.units}"
+        sentence += f", or {near}" if near else "."
     return Explanation(
         cause,
         sentence,

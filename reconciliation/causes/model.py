@@ -251,8 +251,8 @@ class Case:
     """Rows whose amount has a fraction of a minor unit."""
     foreign: dict[str, Any] = field(default_factory=dict)
     """Credits out of balances in other currencies."""
-    neighbours: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
-    """For a row: another row of this balance written within a second of it."""
+    overwriters: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
+    """For a row: another row of this balance, not of its other one, written within a second of it."""
     after: dict[str, str] = field(default_factory=dict)
     """For a record: the first row after it."""
     peers: dict[str, Drift] = field(default_factory=dict)

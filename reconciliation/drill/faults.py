@@ -107,6 +107,11 @@ class Places:
             if other.pk != row.pk and abs(other.created_at - row.created_at) <= SECOND
         ]
 
+    def overwriters(self, row: Transaction, balance_id: str) -> list[Transaction]:
+        """Return the neighbours whose writer may have written over this row here, and not on its other balance."""
+        ends = {row.source_id, row.destination_id}
+        return [other for other in self.neighbours(row, balance_id) if {other.source_id, other.destination_id} != ends]
+
 
 def end(row: Transaction, side: str) -> str:
     """Return the balance that a row debits or credits."""

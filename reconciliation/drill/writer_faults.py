@@ -11,15 +11,14 @@ from reconciliation.drill.ledger import SECOND, Status
 
 
 def lost_update(places: Places) -> Fault | None:
-    """Let one of two postings of the same moment be missing; its writer may have been counted or not."""
-    side, counted = places.chance.choice(("debit", "credit")), places.chance.random() < 0.3
-    row = places.applied(side, lambda row: bool(places.neighbours(row, end(row, side))))
+    """Let one of two postings of the same moment be written over by the other; both were counted."""
+    side = places.chance.choice(("debit", "credit"))
+    row = places.applied(side, lambda row: bool(places.overwriters(row, end(row, side))))
     if row is None:
         return None
     balance = end(row, side)
-    shift(balance, **{side: -units(row)}, version=0 if counted else -1)
-    variant = f"{side}, {'counted' if counted else 'not counted'} in version"
-    return Fault("lost_update", variant, places.use(balance), (row.pk,))
+    shift(balance, **{side: -units(row)})
+    return Fault("lost_update", side, places.use(balance), (row.pk,))
 
 
 def two_lost_updates(places: Places) -> Fault | None:
@@ -43,14 +42,15 @@ def _after(places: Places, row: Transaction) -> list[Transaction]:
 
 
 def half_applied(places: Places) -> Fault | None:
-    """Let a row reach one of its balances only."""
-    side = places.chance.choice(("debit", "credit"))
-    row = places.applied(side, lambda row: not places.neighbours(row, end(row, side)))
+    """Let a row reach one of its balances only; others may have been written in the same moment, or not."""
+    side, crowded = places.chance.choice(("debit", "credit")), places.chance.random() < 0.5
+    row = places.applied(side, lambda row: bool(places.neighbours(row, end(row, side))) == crowded)
     if row is None:
         return None
     balance = end(row, side)
     shift(balance, **{side: -units(row)}, version=-1)
-    return Fault("half_applied", f"{side} missing", places.use(balance), (row.pk,))
+    beside = "beside another row" if crowded else "alone"
+    return Fault("half_applied", f"{side} missing, {beside}", places.use(balance), (row.pk,))
 
 
 def half_committed(places: Places) -> Fault | None:
@@ -58,12 +58,7 @@ def half_committed(places: Places) -> Fault | None:
     side = places.chance.choice(("debit", "credit"))
     row = places.draw(
         places.ledger.rows,
-        lambda row: (
-            row.status == Status.APPLIED
-            and places.is_commit(row)
-            and places.is_free(end(row, side))
-            and not places.neighbours(row, end(row, side))
-        ),
+        lambda row: row.status == Status.APPLIED and places.is_commit(row) and places.is_free(end(row, side)),
     )
     if row is None:
         return None

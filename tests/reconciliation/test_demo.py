@@ -20,7 +20,7 @@ def test_a_sweep_of_the_demo_says_why_each_wallet_is_wrong() -> None:
     }
     assert causes == {
         "ada": "lost_update",
-        "ben": "lost_update",  # written within one second, half applied and lost look alike
+        "ben": "half_applied",
         "cleo": "counted_twice",
         "dora": "edited_total",
         "eli": "unexplained",
@@ -28,3 +28,6 @@ def test_a_sweep_of_the_demo_says_why_each_wallet_is_wrong() -> None:
         "gus": "precision_factor",
         "hana": "hold_released_twice",
     }
+    ben = Finding.objects.get(indicator="@demo-ben").explanations[0]
+    assert (ben["certainty"], ben["alternatives"]) == ("strong", 0)
+    assert "reached balance" in ben["sentence"]

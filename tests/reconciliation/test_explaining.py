@@ -138,15 +138,54 @@ def test_a_balance_without_drift_has_nothing_to_explain(alice: Balance, bob: Bal
 # A cause each.
 
 
-def test_a_lost_update_names_the_row_and_its_neighbour(alice: Balance, bob: Balance) -> None:
+def test_a_lost_update_was_counted_and_names_the_row_that_wrote_over_it(alice: Balance, bob: Balance) -> None:
     lost = posted(alice, bob, 555, at(600))
-    posted(alice, bob, 777, at(600) + timedelta(milliseconds=3))
-    shift(alice.pk, debit=-555, version=-1)
+    over = posted(alice, world.balance(alice.ledger), 777, at(600) + timedelta(milliseconds=3))
+    shift(alice.pk, debit=-555)
     found = best(alice)
-    assert (found.cause, found.rows, found.certainty) == ("lost_update", (lost.pk,), "strong")
-    assert "3 ms apart" in found.sentence
+    assert (found.cause, found.rows, found.certainty) == ("lost_update", (lost.pk,), "likely")
+    assert f"{over.pk}, posted 3 ms apart, wrote over it" in found.sentence
     assert found.as_json()["debit"] == -555
     assert found.as_json()["explains"] == 555
+
+
+@pytest.mark.parametrize(("with_another", "certainty"), [(False, "strong"), (True, "likely")])
+def test_a_row_that_its_other_balance_has_is_half_applied_however_near_another_row_is(
+    alice: Balance, bob: Balance, with_another: bool, certainty: str
+) -> None:
+    lacked = posted(alice, bob, 555, at(600))
+    near = posted(alice, world.balance(alice.ledger) if with_another else bob, 777, at(600) + timedelta(milliseconds=3))
+    shift(alice.pk, debit=-555, version=-1)
+    found = best(alice)
+    assert (found.cause, found.rows, found.certainty, found.alternatives) == (
+        "half_applied",
+        (lacked.pk,),
+        certainty,
+        0,
+    )
+    assert (near.pk in found.sentence) is with_another  # between the same two it would have written over both
+
+
+def test_a_near_row_between_the_same_two_balances_did_not_write_over_one_of_them(alice: Balance, bob: Balance) -> None:
+    posted(alice, bob, 555, at(600))
+    posted(bob, alice, 777, at(600) + timedelta(milliseconds=3))
+    shift(alice.pk, debit=-555)
+    assert (why(alice)[0].cause, why(alice)[0].unexplained) == ("unexplained", 555)
+
+
+def test_a_row_whose_other_balance_is_wrong_by_another_amount_is_not_said_to_be_there_for_sure(
+    alice: Balance, bob: Balance
+) -> None:
+    posted(alice, bob, 555, at(600))
+    shift(alice.pk, debit=-555, version=-1)
+    shift(bob.pk, credit=17)
+    assert (best(alice).cause, best(alice).certainty) == ("half_applied", "likely")
+
+
+def test_a_row_that_names_no_other_balance_is_not_said_to_have_reached_one(alice: Balance, bob: Balance) -> None:
+    when = {"created_at": at(800), "effective_date": at(800)}
+    world.row("APPLIED", 606, alice, None, **when)  # type: ignore[arg-type]
+    assert "names no other balance" in best(alice).sentence
 
 
 def test_two_rows_lost_together_are_both_named(alice: Balance, bob: Balance) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def alice() -> Balance:
-    """Return Alice, who lost a credit of 4,000 and has 7 too much that nobody can explain."""
+    """Return Alice, who never got a credit of 4,000 and has 7 too much that nobody can explain."""
     alice = world.balance(indicator=None)
     world.post("@world", alice, 4_000)
     world.post("@world", alice, 9_000)
@@ -64,10 +64,10 @@ def test_a_balance_without_drift_says_so(api: Client) -> None:
 def test_the_answer_names_rows_amounts_certainty_and_what_is_left(api: Client, alice: Balance) -> None:
     body = api.get(f"/balances/{alice.pk}/explanation").body
     assert body["drift"] == {"credit": -4_000, "debit": 7, "inflight_credit": 0, "inflight_debit": 0}
-    assert (body["cause"], body["explained"], body["unexplained"]) == ("lost_update", 4_000, 7)
+    assert (body["cause"], body["explained"], body["unexplained"]) == ("half_applied", 4_000, 7)
     assert body["source_is_incomplete"] is False
     best = body["explanations"][0]
-    assert (best["explains"], best["alternatives"], best["title"]) == (4_000, 0, "Lost update")
+    assert (best["explains"], best["alternatives"], best["title"]) == (4_000, 0, "Half-applied transaction")
     assert best["rows"][0] in {row["transaction_id"] for row in body["window"]}
 
 
@@ -82,13 +82,13 @@ def test_the_command_reports_in_three_forms_and_one_sentence(alice: Balance) -> 
     world.balance(alice.ledger)
     out, err = run("--all", "--format", "json")
     [row] = json.loads(out)
-    assert (row["credit"], row["unexplained"], row["explanations"][0]["cause"]) == ("-4000", "7", "lost_update")
+    assert (row["credit"], row["unexplained"], row["explanations"][0]["cause"]) == ("-4000", "7", "half_applied")
     assert err == "1 balances with drift, 0 of them explained wholly.\n"
     [line] = csv.DictReader(io.StringIO(run(alice.pk, "--format", "csv")[0]))
-    assert line["cause"] == "lost_update"
+    assert line["cause"] == "half_applied"
     table, _ = run("--ledger", alice.ledger_id, "--format", "table")
     assert "credit -4000" in table
-    assert "Lost update" in table
+    assert "Half-applied transaction" in table
 
 
 def test_the_route_is_described(api: Client) -> None:
