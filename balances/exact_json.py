@@ -5,7 +5,7 @@ What comes in is limited, so that whatever was let in can be stored and read aga
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import simplejson
@@ -38,8 +38,13 @@ def _integer(literal: str) -> int:
 
 
 def _decimal(literal: str) -> Decimal:
-    value = Decimal(literal)
-    if len(literal) > MAX_DIGITS or abs(value.adjusted()) > MAX_EXPONENT or len(format(value, "f")) > MAX_DIGITS:
+    if len(literal) > MAX_DIGITS:
+        raise NumberOutOfRange(literal)
+    try:
+        value = Decimal(literal)
+    except InvalidOperation as error:  # an exponent of more than 18 digits
+        raise NumberOutOfRange(literal) from error
+    if abs(value.adjusted()) > MAX_EXPONENT or len(format(value, "f")) > MAX_DIGITS:
         raise NumberOutOfRange(literal)
     return value
 

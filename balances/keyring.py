@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import bcrypt
 from django.core.cache import caches
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from balances import exceptions
@@ -63,9 +64,9 @@ def issue_for(caller: Principal, *, name: str, owner: str, scopes: list[str], ex
     return issue(name=name, owner_id=owner_id, scopes=scopes, expires_at=expires_at)
 
 
-def keys_for(caller: Principal, *, owner: str) -> list[ApiKey]:
+def keys_for(caller: Principal, *, owner: str) -> QuerySet[ApiKey]:
     """Return the keys of an owner, revoked ones included, newest first. Raises as ``issue_for`` about the owner."""
-    return list(ApiKey.objects.filter(owner_id=_owner_for(caller, owner)).order_by("-created_at", "-api_key_id"))
+    return ApiKey.objects.filter(owner_id=_owner_for(caller, owner)).order_by("-created_at", "-api_key_id")
 
 
 def revoke_for(caller: Principal, api_key_id: str, *, owner: str) -> None:

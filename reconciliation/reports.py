@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -65,9 +66,25 @@ def opened(path: Path | None, stdout: Any) -> AbstractContextManager[TextIO]:
     return nullcontext(stdout) if path is None else path.open("w", encoding="utf-8", newline="")
 
 
+FORMULA = re.compile(r"[=+\-@\t\n＝＋－＠]")
+"""How a cell begins that a spreadsheet would compute."""
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+
+
 def _flat(value: Any) -> Any:
-    """Return what a cell of CSV holds: lists and objects as JSON, nothing for nothing."""
-    return dumps(value) if isinstance(value, (list, dict)) else value
+    """Return what a cell of CSV holds: lists and objects as JSON, nothing for nothing.
+
+    A text that a spreadsheet would take for a formula, such as ``@shop`` or ``=1+1``, gets an apostrophe in front,
+    which makes it text there; a negative number stays one.
+    """
+    if isinstance(value, (list, dict)):
+        return dumps(value)
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace(
+        "\r", "\n"
+    )  # the writer puts no quotes around a bare CR, which ends a row
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def _plain(value: Any) -> Text:

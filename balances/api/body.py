@@ -150,16 +150,20 @@ class Structs(serializers.ListField):
     of pointers to them.
     """
 
-    def __init__(self, shape: Shape, *, pointers: bool = False, **options: Any) -> None:
-        """Keep the serializer, and make the kind that reads by it."""
+    def __init__(self, shape: Shape, *, pointers: bool = False, most: int | None = None, **options: Any) -> None:
+        """Keep the serializer, and make the kind that reads by it.
+
+        Of a list that is longer than ``most``, one more is read: enough for the route to refuse it in its own words.
+        """
         super().__init__(child=shape(), **options)
         go_type = _go_type(shape)
         self.kind = Kind(f"[]{'*' if pointers else ''}{go_type}", frozenset({list}), self._read)
         self._struct, self._pointers = _struct_kind(shape), pointers
+        self._read_at_most = most and most + 1
 
     def _read(self, items: list[Any]) -> list[dict[str, Any] | None]:
         read, pointers = self._struct.read, self._pointers
-        return [read(item) if item is not None else None if pointers else {} for item in items]
+        return [read(item) if item is not None else None if pointers else {} for item in items[: self._read_at_most]]
 
 
 KINDS: dict[type[serializers.Field[Any, Any, Any, Any]], Kind] = {

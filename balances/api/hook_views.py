@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from balances.api import hook_shapes as shapes
+from balances.api import listing
 from balances.api.body import MalformedBody, decode
 from balances.api.caller import principal
 from balances.api.identity_shapes import MessageAnswer
@@ -48,7 +49,7 @@ class HooksView(HookApiView):
     def get(self, request: Request) -> Response:
         """List hooks, oldest first."""
         with _failing("failed to list hooks"):
-            found = list(registry.of_type(request.query_params.get("type", "")))
+            found = listing.whole(registry.of_type(request.query_params.get("type", "")), "delete some")
         return Response([shapes.HookAnswer.body(hook) for hook in found])
 
     @extend_schema(request=shapes.HookBody, responses={201: shapes.HookAnswer} | MALFORMED | FORBIDDEN)

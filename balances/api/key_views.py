@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from balances import keyring
-from balances.api import serializers, validation
+from balances.api import listing, serializers, validation
 from balances.api.body import decode
 from balances.api.caller import principal
 from balances.api.filtering.describing import rows_of
@@ -26,7 +26,8 @@ class ApiKeysView(ApiView):
     def get(self, request: Request) -> Response:
         """List the keys of an owner, newest first; an empty list is ``null``, as in the original."""
         found = keyring.keys_for(principal(request._request), owner=request.query_params.get("owner", ""))
-        return Response([serializers.ApiKeyAnswer.body(key) for key in found] or None)
+        keys = listing.whole(found, "revoked keys stay in it: give new ones another owner")
+        return Response([serializers.ApiKeyAnswer.body(key) for key in keys] or None)
 
     @extend_schema(request=serializers.CreateApiKey, responses={201: serializers.ApiKeyAnswer} | REFUSED)
     def post(self, request: Request) -> Response:

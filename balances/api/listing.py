@@ -14,11 +14,32 @@ from balances.api.filtering.resources import Filters
 from balances.exceptions import LedgerError
 from balances.snapshots import BATCH_SIZE
 
+MOST_ROWS = 10_000
+"""Rows that one answer holds where the contract knows no cap."""
+
 
 class InvalidParameter(LedgerError):
     """A query parameter is not what the route reads."""
 
     code = "GEN_VALIDATION_ERROR"
+
+
+class TooManyRows(LedgerError):
+    """A list that is always answered whole has become too long for one answer."""
+
+    code = "GEN_VALIDATION_ERROR"
+
+    def __init__(self, instead: str) -> None:
+        """Say what reads the rows in parts."""
+        super().__init__(f"this list has more than {MOST_ROWS:,} rows; {instead}")
+
+
+def whole(rows: Any, instead: str) -> list[Any]:
+    """Return all rows of a list that is not paged. Raises ``TooManyRows``, which names what to use instead."""
+    found = list(rows[: MOST_ROWS + 1])
+    if len(found) > MOST_ROWS:
+        raise TooManyRows(instead)
+    return found
 
 
 @dataclass(frozen=True)
@@ -36,14 +57,17 @@ class Paging:
     def rows(self, filters: type[Filters], request: Request) -> list[Any]:
         """Return the rows that the query filters, one page of them, newest first.
 
-        Raises ``InvalidParameter``, and what the filters raise.
+        Raises ``InvalidParameter``, ``TooManyRows``, and what the filters raise.
         """
         limit, offset = self._numbers(request)
         asked = from_query(request.query_params)
         if self.all_unless_filtered and not asked.conditions:
-            limit, offset = LARGEST, 0
-        if self.cap_of_filtered is not None and asked.conditions:
-            limit = min(limit, self.cap_of_filtered)
+            return whole(filters.rows(Page(asked, MOST_ROWS + 1, 0)), "read it in pages with POST and /filter")
+        if self.cap_of_filtered is not None:
+            if asked.conditions:
+                limit = min(limit, self.cap_of_filtered)
+            elif limit > MOST_ROWS:  # a smaller page than was asked for would look like the last one
+                raise InvalidParameter(f"limit cannot be more than {MOST_ROWS:,}")
         return filters.rows(Page(asked, limit, offset))
 
     def page(self, rows: Any, request: Request) -> Any:

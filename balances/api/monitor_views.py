@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from balances import monitoring
+from balances.api import listing
 from balances.api import monitor_shapes as shapes
 from balances.api.body import InvalidBody, decode
 from balances.api.filtering.describing import rows_of
@@ -28,7 +29,7 @@ class MonitorsView(ApiView):
     @extend_schema(operation_id="balance_monitors_list", responses={200: MONITORS})
     def get(self, request: Request) -> Response:
         """List all monitors, newest first; an empty list is ``null``."""
-        return _listed(BalanceMonitor.objects.all())
+        return _listed(BalanceMonitor.objects.all(), "read those of one balance at /balance-monitors/balances/{id}")
 
     @extend_schema(request=shapes.CreateBalanceMonitor, responses={201: shapes.MonitorAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
@@ -83,11 +84,11 @@ class MonitorsOfBalanceView(ApiView):
     @extend_schema(operation_id="balance_monitors_of_balance", responses={200: MONITORS})
     def get(self, request: Request, balance_id: str) -> Response:
         """List the monitors of a balance, newest first; none, or no such balance, is ``null``."""
-        return _listed(BalanceMonitor.objects.filter(balance=balance_id))
+        return _listed(BalanceMonitor.objects.filter(balance=balance_id), "read single ones by their id")
 
 
-def _listed(monitors: Any) -> Response:
-    return Response([shapes.MonitorAnswer.body(monitor) for monitor in monitors] or None)
+def _listed(monitors: Any, instead: str) -> Response:
+    return Response([shapes.MonitorAnswer.body(monitor) for monitor in listing.whole(monitors, instead)] or None)
 
 
 def _check(fields: dict[str, Any], condition: dict[str, Any], blank: dict[str, str]) -> None:

@@ -8,7 +8,9 @@ from rest_framework import serializers
 
 from balances.api.body import Strings, Structs
 from balances.api.serializers import Answer, Instant, Metadata, MinorUnits, Number
+from balances.api.validation import MOST_SETTLEMENTS
 from balances.models import Transaction
+from balances.posting.batches import LARGEST
 
 DRY_RUN = "Answer what would happen, and do nothing"
 
@@ -36,8 +38,8 @@ class RecordTransaction(serializers.Serializer[Any]):
         required=False, help_text="Balance id or @indicator"
     )
     destination = serializers.CharField(required=False, help_text="Balance id or @indicator")
-    sources = Structs(Distribution, required=False)
-    destinations = Structs(Distribution, required=False)
+    sources = Structs(Distribution, most=LARGEST, required=False)
+    destinations = Structs(Distribution, most=LARGEST, required=False)
     allow_overdraft = serializers.BooleanField(required=False)
     overdraft_limit = serializers.DecimalField(None, None, required=False, help_text="Major units")
     inflight = serializers.BooleanField(required=False)
@@ -56,7 +58,10 @@ class RecordTransaction(serializers.Serializer[Any]):
 
 class BulkTransactions(serializers.Serializer[Any]):
     transactions = Structs(
-        RecordTransaction, pointers=True, help_text="1 to 10,000 transactions, as POST /transactions takes them"
+        RecordTransaction,
+        pointers=True,
+        most=LARGEST,
+        help_text="1 to 10,000 transactions, as POST /transactions takes them",
     )
     inflight = serializers.BooleanField(required=False, help_text="Stands for what each transaction says")
     skip_queue = serializers.BooleanField(required=False, help_text="Stands for what each transaction says")
@@ -89,7 +94,7 @@ class CommitItem(serializers.Serializer[Any]):
 
 
 class BulkCommit(serializers.Serializer[Any]):
-    transactions = Structs(CommitItem, help_text="1 to 100 holds")
+    transactions = Structs(CommitItem, most=MOST_SETTLEMENTS, help_text="1 to 100 holds")
     skip_queue = serializers.BooleanField(required=False)
     dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
 

@@ -170,7 +170,9 @@ def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"cannot be longer than {limit} bytes"
     for side in ("source", "destination"):
         listed = fields.get(f"{side}s", ())
-        if any(len((entry.get("identifier") or "").encode()) > MAX_BYTES[side] for entry in listed):
+        if len(listed) > LARGEST:
+            yield f"{side}s", f"cannot be more than {LARGEST}"
+        elif any(len((entry.get("identifier") or "").encode()) > MAX_BYTES[side] for entry in listed):
             yield f"{side}s", f"an identifier cannot be longer than {MAX_BYTES[side]} bytes"
 
 

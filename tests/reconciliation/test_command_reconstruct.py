@@ -106,7 +106,7 @@ def test_a_run_corrects_with_its_reason_leaves_empty_ones_and_says_so(wallets: L
     out, err, status = run("--ledger", "Wallets", "--reason", "month end", "--format", "csv", "--output", str(report))
     assert (out, status) == ("", 3)
     rows = {row["indicator"]: row["outcome"] for row in csv.DictReader(io.StringIO(report.read_text()))}
-    assert rows == {"@w0": "corrected", "@w1": "corrected", "@w2": "no_drift", "@w3": "refused"}
+    assert rows == {"'@w0": "corrected", "'@w1": "corrected", "'@w2": "no_drift", "'@w3": "refused"}
     assert "2 corrected" in err
     assert "Say --allow-empty if" in err
     assert set(Reconstruction.objects.values_list("reason", "origin")) == {("month end", "command")}

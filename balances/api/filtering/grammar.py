@@ -20,7 +20,9 @@ RESERVED = {"page", "pagesize", "per_page", "limit", "offset", "sort", "order", 
 }
 """Parameters of a query that are never filters."""
 MAX_FILTERS, MAX_BYTES, MAX_VALUES = 20, 1000, 100
-"""Caps of a query; a body has none but its size."""
+"""Caps of a query, those of the contract."""
+MAX_CONDITIONS = 64
+"""Cap of a body, where the contract has none: each condition may make the database read a whole table."""
 LARGEST = 2**63 - 1
 """Largest limit and offset that PostgreSQL takes."""
 BAD_LOGIC = "invalid logical_operator: must be 'and' or 'or'"
@@ -105,12 +107,17 @@ def _values(operator: str, text: str) -> tuple[Given, ...]:
 
 
 def from_fields(fields: dict[str, Any]) -> Asked:
-    """Return what a decoded body asks. Raises ``InvalidFilterRequest`` for an unknown ``logical_operator``."""
+    """Return what a decoded body asks.
+
+    Raises ``InvalidFilterRequest`` for an unknown ``logical_operator`` or too many conditions.
+    """
     logic = fields.get("logical_operator", "").strip().lower()
     if logic not in ("", "and", "or"):
         raise InvalidFilterRequest(BAD_LOGIC)
-    conditions = tuple(_condition(given) for given in fields.get("filters", ()))
-    return Asked(conditions, logic == "or")
+    filters = fields.get("filters", ())
+    if len(filters) > MAX_CONDITIONS:
+        raise InvalidFilterRequest(f"exceeded maximum number of filters ({MAX_CONDITIONS})")
+    return Asked(tuple(_condition(given) for given in filters), logic == "or")
 
 
 def _condition(given: dict[str, Any]) -> Condition:

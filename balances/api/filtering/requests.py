@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from balances.api.body import ANYTHING, NUMBER, Kind, MalformedBody, Mismatch, Structs, decode
-from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, InvalidFilterRequest, from_fields
+from balances.api.filtering.grammar import LARGEST, MAX_CONDITIONS, OPERATORS, Asked, InvalidFilterRequest, from_fields
 
 MOST, OTHERWISE = 100, 20
 """A limit that is not from 1 to 100 turns into 20."""
@@ -52,7 +52,9 @@ class QueryFilter(serializers.Serializer[Any]):
 
 
 class FilterRequest(serializers.Serializer[Any]):
-    filters = Structs(QueryFilter, required=False, help_text="None means all rows")
+    filters = Structs(
+        QueryFilter, most=MAX_CONDITIONS, required=False, help_text=f"At most {MAX_CONDITIONS}; none means all rows"
+    )
     logical_operator = serializers.CharField(required=False, help_text="and (as it is without), or or")
     limit = Whole(required=False, help_text="From 1 to 100; anything else is 20")
     offset = Whole(required=False)

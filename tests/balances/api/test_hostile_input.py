@@ -19,7 +19,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize(
     "number",
-    [f"1.{'7' * 980}e-300", "9" * 1001, "1e309", "1e-309", f"0.{'1' * 1001}"],
+    [
+        *(f"1.{'7' * 980}e-300", "9" * 1001, "9" * 5000, "1e309", "1e-309", f"0.{'1' * 1001}", f"1e{'0' * 1000}1"),
+        *("1e2000000000000000000", "-1e2000000000000000000", "1e-2000000000000000000", "0e99999999999999999999"),
+    ],
 )
 def test_a_number_that_could_not_be_read_again_is_not_stored(api: Client, number: str) -> None:
     alice = world.balance()
