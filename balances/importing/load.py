@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from django.db import connection, transaction
 from psycopg import errors as pg
 
 from balances import upkeep
-from balances.importing.files import CsvFile, ImportRefused, Record, shown
+from balances.importing.files import CsvFile, Record
+from balances.importing.refusing import ImportRefused, shown
+from balances.importing.report import Imported, Tally
 from balances.importing.rows import (
     BALANCE_COLUMNS,
     TRANSACTION_COLUMNS,
     Names,
     Row,
     balance_rows,
+    columns_of,
     transaction_rows,
 )
+from balances.importing.style import ALL_COLUMNS, Style
 from balances.models import Ledger
 from balances.posting import merge_metadata, open_ledger
 from balances.statements import SQL, Statement
@@ -39,26 +43,28 @@ COPY_COLUMN = re.compile(r", column (\w+)")
 Progress = Callable[[CsvFile], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Imported:
-    """What is in the database now; ``already`` when an earlier import of the same files had brought it in."""
+def import_ledger(
+    *,
+    name: str,
+    balances: Path,
+    transactions: Path,
+    style: Style | None = None,
+    dry_run: bool = False,
+    progress: Progress = lambda file: None,
+) -> Imported:
+    """Import a ledger of this name from a file of balances and one of transactions, written as ``style`` says.
 
-    ledger_id: str
-    name: str
-    balances: int
-    transactions: int
-    already: bool
-
-
-def import_ledger(*, name: str, balances: Path, transactions: Path, progress: Progress = lambda file: None) -> Imported:
-    """Import a ledger of this name from a file of balances and one of transactions.
-
-    Totals are stored as the file says them. ``progress`` is told every so often which file is being read.
-    Raises ``ImportRefused``, which names file, line and column, with nothing written.
+    Totals are stored as the file says them. ``progress`` is told every so often which file is being read. A dry run
+    does all of it and takes it back. Raises ``ImportRefused``, which names file, line and column, with nothing written.
     """
     if not name.strip():
         raise ImportRefused("The ledger needs a name")
-    files = CsvFile(balances, BALANCE_COLUMNS), CsvFile(transactions, TRANSACTION_COLUMNS)
+    style = style or Style()
+    files = (
+        CsvFile(balances, columns_of(BALANCE_COLUMNS, style), style),
+        CsvFile(transactions, columns_of(TRANSACTION_COLUMNS, style), style),
+    )
+    _check_names(files, style)
     for file in files:
         file.check()
     fingerprints = dict(zip(("balances", "transactions"), (file.fingerprint() for file in files), strict=True))
@@ -67,8 +73,23 @@ def import_ledger(*, name: str, balances: Path, transactions: Path, progress: Pr
         if earlier := _earlier_import(name, fingerprints):
             return earlier
         imported = _import(name, *files, fingerprints, progress)
+        if dry_run:
+            transaction.set_rollback(True)
+            return replace(imported, dry_run=True)
     upkeep.mark_visible()
     return imported
+
+
+def _check_names(files: Iterable[CsvFile], style: Style) -> None:
+    """Refuse a name of a column that means nothing: a misspelt one would leave its column out without a word."""
+    known = {name for file in files for name in file.columns.known}
+    if unknown := sorted(set(style.columns) - known):
+        raise ImportRefused(f"{shown(unknown[0])} is not one of our columns: {', '.join(sorted(known))}")
+    if style.columns or style.ignored:
+        header = {name for file in files for name in file.header()}
+        for theirs in (*style.columns.values(), *sorted(style.ignored - {ALL_COLUMNS})):
+            if theirs not in header:
+                raise ImportRefused(f"No file has a column {shown(theirs)}")
 
 
 def _earlier_import(name: str, fingerprints: dict[str, str]) -> Imported | None:
@@ -90,17 +111,24 @@ def _import(
 ) -> Imported:
     ledger_id = open_ledger(name=name).ledger_id
     names: Names = {}
-    rows = {
+    tally = Tally()
+    rows: dict[str, int] = {
         "balances": _copy(COPY_BALANCES, balance_rows(balances, ledger_id, names), balances, progress),
         "transactions": _copy(
-            COPY_TRANSACTIONS, transaction_rows(transactions, ledger_id, names), transactions, progress
+            COPY_TRANSACTIONS, transaction_rows(transactions, ledger_id, names, tally), transactions, progress
         ),
     }
     upkeep.tell_planner()
     _check_parents(transactions, ledger_id)
     origin = {kind: {"sha256": fingerprints[kind], "rows": rows[kind]} for kind in rows}
     merge_metadata(entity_id=ledger_id, meta_data={IMPORT_KEY: origin}, changed_by="import_ledger")
-    return Imported(ledger_id=ledger_id, name=name, already=False, **rows)
+    return Imported(
+        ledger_id=ledger_id,
+        name=name,
+        balances=rows["balances"],
+        transactions=rows["transactions"],
+        tally=tally,
+    )
 
 
 def _copy(statement: Statement, rows: Iterable[Row], file: CsvFile, progress: Progress) -> int:

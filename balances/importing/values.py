@@ -9,15 +9,13 @@ from functools import lru_cache
 
 from balances import amounts
 from balances.exact_json import MAX_DIGITS, dumps, loads
-from balances.importing.files import shown
+from balances.importing.refusing import shown
 from balances.models import RUN_FLAG, RUN_VALUE, Transaction
 
 WHOLE = re.compile(r"-?[0-9]+")
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 THREE_DECIMALS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 """An amount that may be a thousand times as much: the point may separate thousands."""
-GROUPED = re.compile(r"[0-9]+([ ,.'’\u00a0\u202f][0-9]{3})+([.,][0-9]+)?")
-COMMA = re.compile(r"[0-9]+,[0-9]+")
 INDICATOR = re.compile(r"@\S+")
 BALANCE_ID = re.compile(r"bln_[0-9a-z-]+")
 """What can stand in every URL."""
@@ -36,8 +34,7 @@ def given(cell: str) -> str:
 def whole(cell: str) -> int:
     """Return minor units: digits, perhaps a minus before them, nothing else."""
     if not WHOLE.fullmatch(given(cell)):
-        why = ", but seems to have thousands separators" if GROUPED.fullmatch(cell.removeprefix("-")) else ""
-        raise ValueError(f"{shown(cell)} is not a whole number of minor units{why}")
+        raise ValueError(f"{shown(cell)} is not a whole number of minor units")
     return int(_limited(cell))
 
 
@@ -59,7 +56,7 @@ def major_amount(cell: str, precision: int) -> Decimal | None:
     if not cell:
         return None
     if not DECIMAL.fullmatch(cell):
-        raise ValueError(_no_amount(cell))
+        raise ValueError(f"{shown(cell)} is not a decimal amount such as 12.50")
     amount = Decimal(_limited(cell))
     is_ambiguous = bool(precision % 1000 and THREE_DECIMALS.fullmatch(cell))
     thousands = f"if its point separates thousands, write {cell.replace('.', '')}"
@@ -74,13 +71,16 @@ def major_amount(cell: str, precision: int) -> Decimal | None:
     return amount
 
 
-def _no_amount(cell: str) -> str:
-    """Say why a cell is no amount, by the likeliest cause."""
-    if COMMA.fullmatch(cell):
-        return f"{shown(cell)} has a comma; an amount has a point before its decimals and no thousands separators"
-    if GROUPED.fullmatch(cell):
-        return f"{shown(cell)} has thousands separators; write the amount without them, such as 12500.00"
-    return f"{shown(cell)} is not a decimal amount such as 12.50"
+def amount_in_minor_units(cell: str, precision: int) -> int:
+    """Return major units, not negative, as exactly so many minor units."""
+    amount = major_amount(given(cell), precision)
+    return amounts.whole_units(amount or Decimal(0), precision)
+
+
+def total_in_minor_units(cell: str, precision: int) -> int:
+    """Return major units, perhaps with a minus before them, as exactly so many minor units."""
+    units = amount_in_minor_units(cell.removeprefix("-"), precision)
+    return -units if cell.startswith("-") else units
 
 
 def precision(cell: str) -> int:

@@ -46,14 +46,14 @@ class Files:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         return self
 
-    def load(self, name: str = "Shop") -> Imported:
-        return import_ledger(name=name, balances=self.balances, transactions=self.transactions)
+    def load(self, name: str = "Shop", **options: Any) -> Imported:
+        return import_ledger(name=name, balances=self.balances, transactions=self.transactions, **options)
 
-    def assert_refused(self, sentence: str, name: str = "Shop") -> None:
+    def assert_refused(self, sentence: str, name: str = "Shop", **options: Any) -> None:
         """Every word of the sentence counts, and so does that the database is as it was."""
         before = contents()
         with pytest.raises(ImportRefused) as refusal:
-            self.load(name)
+            self.load(name, **options)
         assert str(refusal.value) == sentence.format(b=self.balances, t=self.transactions)
         assert contents() == before
 
@@ -80,7 +80,7 @@ def balance(indicator: str) -> Balance:
             BALANCES.replace("currency", "curency"),
             "{b}, line 1: unknown column 'curency'; known columns: currency, credit_balance, debit_balance, balance, "
             "created_at, indicator, balance_id, inflight_credit_balance, inflight_debit_balance, inflight_balance, "
-            "meta_data",
+            "meta_data, precision; say which column it is with --map, or leave it out with --ignore",
         ),
         (BALANCES.replace(",created_at", ""), "{b}, line 1: column created_at is missing"),
         (BALANCES.replace("indicator,", ""), "{b}, line 1: column indicator (or balance_id) is missing"),
@@ -91,12 +91,16 @@ def balance(indicator: str) -> Balance:
             BALANCES + "@x," + "z" * 140_000,
             "{b}, line 4: this is not CSV (field larger than field limit (131072))",
         ),
-        (BALANCES + "z" * (1 << 20), "{b}, line 4: the line is longer than 1,048,576 bytes"),
-        (BALANCES.encode() + b"@caf\xe9,CZK,0,0,0,2024-01-01T00:00:00Z", "{b}, line 4: byte 0xe9 is not UTF-8"),
+        (BALANCES + "z" * (1 << 20), "{b}, line 4: the line is longer than 1,048,576 characters"),
+        (
+            BALANCES.encode() + b"@caf\xe9,CZK,0,0,0,2024-01-01T00:00:00Z",
+            "{b}, line 4: byte 0xe9 is not UTF-8; is this Windows-1252? use --encoding cp1252",
+        ),
         (BALANCES + "@x\0,CZK,0,0,0,2024-01-01T00:00:00Z", "{b}, line 4: there is a NUL character"),
         (
             BALANCES.replace("1000,300", "1000.00,300"),
-            "{b}, line 2, column credit_balance: '1000.00' is not a whole number of minor units",
+            "{b}, line 2, column credit_balance: '1000.00' is not a whole number of minor units; "
+            "major units? use --units major",
         ),
         (
             BALANCES.replace("1000,300,700", "1000,,700"),
@@ -120,7 +124,8 @@ def balance(indicator: str) -> Balance:
         ),
         (
             BALANCES.replace("2024-01-01T00:00:00Z", "31.1.2024"),
-            "{b}, line 2, column created_at: '31.1.2024' is not a time such as 2024-01-31T09:30:00Z",
+            "{b}, line 2, column created_at: '31.1.2024' is not a time such as 2024-01-31T09:30:00Z; "
+            "day first? use --date-format %d.%m.%Y",
         ),
         (
             BALANCES.replace("2024-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"),
@@ -153,7 +158,10 @@ def test_a_bad_balances_file_is_refused_in_one_sentence_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (ROW.replace(",5,", ",5.50,"), "column precise_amount: '5.50' is not a whole number of minor units"),
+        (
+            ROW.replace(",5,", ",5.50,"),
+            "column precise_amount: '5.50' is not a whole number of minor units; major units? use --units major",
+        ),
         (ROW.replace(",5,", ",-5,"), "column precise_amount: '-5' is negative; swap source and destination instead"),
         (ROW.replace(",5,", ",,"), "column precise_amount: the value is missing"),
         (
@@ -219,13 +227,18 @@ def test_a_bad_optional_cell_is_refused(files: Files, column: str, cell: str, se
                        "write 1000"),
         ("999.500", 10, "'999.500' has more decimals than precision 10: write 999.5 or, if its point separates "
                         "thousands, write 999500"),
-        ("1.000.000", 100, "'1.000.000' has thousands separators; write the amount without them, such as 12500.00"),
-        ("1,000.50", 100, "'1,000.50' has thousands separators; write the amount without them, such as 12500.00"),
-        ("1.000,50", 100, "'1.000,50' has thousands separators; write the amount without them, such as 12500.00"),
-        ("1 000", 100, "'1 000' has thousands separators; write the amount without them, such as 12500.00"),
-        ("1'000", 100, "\"1'000\" has thousands separators; write the amount without them, such as 12500.00"),
-        ("12,50", 100, "'12,50' has a comma; an amount has a point before its decimals and no thousands separators"),
-        ("1,000", 100, "'1,000' has a comma; an amount has a point before its decimals and no thousands separators"),
+        ("1.000.000", 100, "'1.000.000' is not a decimal amount such as 12.50; "
+                         "thousands separated by '.'? use --decimal , --thousands ."),
+        ("1,000.50", 100, "'1,000.50' is not a decimal amount such as 12.50; "
+                         "thousands separated by ','? use --thousands ,"),
+        ("1.000,50", 100, "'1.000,50' is not a decimal amount such as 12.50; "
+                         "decimal comma? use --decimal , --thousands '.'"),
+        ("1 000", 100, "'1 000' is not a decimal amount such as 12.50; "
+                         "thousands separated by ' '? use --thousands ' '"),
+        ("1'000", 100, "\"1'000\" is not a decimal amount such as 12.50; "
+                         "thousands separated by \"'\"? use --thousands \"'\""),
+        ("12,50", 100, "'12,50' is not a decimal amount such as 12.50; decimal comma? use --decimal ,"),
+        ("1,000", 100, "'1,000' is not a decimal amount such as 12.50; thousands separated by ','? use --thousands ,"),
         ("-5", 100, "'-5' is not a decimal amount such as 12.50"),
         ("5e2", 100, "'5e2' is not a decimal amount such as 12.50"),
     ],
@@ -238,11 +251,17 @@ def test_an_amount_that_is_no_whole_number_of_minor_units_is_refused(
     files.write(transactions=f"{header}\n{row}").assert_refused(f"{{t}}, line 2, column amount: {problem}")
 
 
-@pytest.mark.parametrize("cell", ["1,000", "1 000", "1.000,00"])
-def test_minor_units_with_thousands_separators_are_refused_as_such(files: Files, cell: str) -> None:
+@pytest.mark.parametrize(
+    ("cell", "hint"),
+    [
+        ("1,000", "thousands separated by ','? use --thousands ,"),
+        ("1 000", "thousands separated by ' '? use --thousands ' '"),
+        ("1.000,00", "decimal comma? use --decimal , --thousands '.'"),
+    ],
+)
+def test_minor_units_with_thousands_separators_are_refused_as_such(files: Files, cell: str, hint: str) -> None:
     files.write(transactions=TRANSACTIONS.replace(",1000,", f',"{cell}",')).assert_refused(
-        f"{{t}}, line 2, column precise_amount: '{cell}' is not a whole number of minor units, "
-        "but seems to have thousands separators"
+        f"{{t}}, line 2, column precise_amount: '{cell}' is not a whole number of minor units; {hint}"
     )
 
 

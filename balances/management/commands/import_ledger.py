@@ -1,9 +1,11 @@
-"""Import a ledger from two CSV files; the rules are in ``balances.importing``."""
+"""Import a ledger from files; the rules are in ``balances.importing``."""
 
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +13,58 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from balances.importing import ImportRefused, import_ledger
+from balances import amounts
+from balances.importing import Imported, ImportRefused, Style, import_ledger
 from balances.importing.files import CsvFile
+from balances.importing.load import Progress as Told
+
+BALANCES_HELP = (
+    "columns: indicator or balance_id, currency, credit_balance, debit_balance, balance, created_at; "
+    "optional: inflight_credit_balance, inflight_debit_balance, inflight_balance, precision, meta_data"
+)
+TRANSACTIONS_HELP = (
+    "columns: reference, source, destination, precise_amount (minor units) or amount (major units), precision, "
+    "currency, effective_date; optional: description, status, parent (its reference), created_at, meta_data"
+)
 
 
 class Command(BaseCommand):
-    """Arguments in, one service call, one summary line out."""
+    """Arguments in, one service call, a report out."""
 
     help = (
-        "Import a ledger from a file of balances and a file of transactions (CSV in UTF-8, plain or gzip), "
-        "all or nothing. Stored totals come in as the file says them, even when they are wrong."
+        "Import a ledger from a file of balances and a file of transactions (CSV, plain or gzip), all or nothing. "
+        "Stored totals come in as the file says them, even when they are wrong. docs/importing.md has examples."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the name and the two files."""
+        """Declare the name, the files, and how they are written."""
         parser.add_argument("--ledger", required=True, metavar="NAME", help="name of the new ledger")
-        parser.add_argument(
-            "--balances",
-            required=True,
-            type=Path,
-            metavar="FILE",
-            help="columns: indicator or balance_id, currency, credit_balance, debit_balance, balance, created_at; "
-            "optional: inflight_credit_balance, inflight_debit_balance, inflight_balance, meta_data",
-        )
-        parser.add_argument(
-            "--transactions",
-            required=True,
-            type=Path,
-            metavar="FILE",
-            help="columns: reference, source, destination, precise_amount (minor units) or amount (major units), "
-            "precision, currency, effective_date, description; optional: status, parent (its reference), "
-            "created_at, meta_data",
-        )
+        parser.add_argument("--balances", required=True, type=Path, metavar="FILE", help=BALANCES_HELP)
+        parser.add_argument("--transactions", required=True, type=Path, metavar="FILE", help=TRANSACTIONS_HELP)
+        parser.add_argument("--dry-run", action="store_true", help="do all of it, report, and take it back")
+        add_style_arguments(parser)
 
     def handle(self, *, ledger: str, balances: Path, transactions: Path, **options: Any) -> None:
         """Import and say what came in, or that it had before. Raises ``CommandError`` with one sentence."""
         started = time.monotonic()
+        try:
+            with self._bar() as show:
+                result = import_ledger(
+                    name=ledger,
+                    balances=balances,
+                    transactions=transactions,
+                    style=style_of(options),
+                    dry_run=bool(options.get("dry_run")),
+                    progress=show,
+                )
+        except ImportRefused as refusal:
+            raise CommandError(f"{refusal}; nothing was imported.") from refusal
+        for line in report(result, time.monotonic() - started):
+            self.stdout.write(line)
+
+    @contextmanager
+    def _bar(self) -> Iterator[Told]:
+        """Show a bar for each file on a terminal, and nothing elsewhere."""
         terminal = self.stderr.isatty()
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         console = Console(stderr=True, force_terminal=terminal)
@@ -58,13 +76,92 @@ class Command(BaseCommand):
                     tasks[file.path] = bar.add_task(file.path.name, total=file.size)
                 bar.update(tasks[file.path], completed=file.position)
 
-            try:
-                result = import_ledger(name=ledger, balances=balances, transactions=transactions, progress=show)
-            except ImportRefused as refusal:
-                raise CommandError(f"{refusal}; nothing was imported.") from refusal
-        rows = f"{result.balances:,} balances and {result.transactions:,} transactions"
-        into = f"ledger {result.name} ({result.ledger_id})"
-        if result.already:
-            self.stdout.write(f"These files are in already, {rows} in {into}: nothing changed.")
-        else:
-            self.stdout.write(f"Imported {rows} into {into} in {time.monotonic() - started:.1f} s.")
+            yield show
+
+
+def add_style_arguments(parser: ArgumentParser) -> None:
+    """Declare how the CSV files are written."""
+    style = parser.add_argument_group("how the CSV files are written")
+    style.add_argument("--delimiter", default=",", metavar="CHARACTER", help="between cells; 'tab' for a tab")
+    style.add_argument("--encoding", default="utf-8", help="such as utf-16 or cp1252; UTF-8 otherwise")
+    style.add_argument("--skip-lines", type=int, default=0, metavar="N", help="lines before the header")
+    style.add_argument("--decimal", default="", choices=(".", ","), help="what stands before decimals")
+    style.add_argument("--thousands", default="", metavar="CHARACTER", help="what stands between groups of digits")
+    style.add_argument(
+        "--units",
+        default="minor",
+        choices=("minor", "major"),
+        help="what totals are; with major, so is the column amount, and both are converted exactly",
+    )
+    style.add_argument("--time-zone", default="", metavar="ZONE", help="of times without one, such as Europe/Prague")
+    style.add_argument("--date-format", default="", metavar="FORMAT", help="such as %%d.%%m.%%Y; ISO 8601 otherwise")
+    style.add_argument(
+        "--precision",
+        action="append",
+        type=_precision,
+        default=[],
+        metavar="[CURRENCY=]N",
+        help="minor units in a major one where no row says it, of one currency or of all others",
+    )
+    style.add_argument("--currency", default="", metavar="CODE", help="of rows in a file without that column")
+    style.add_argument(
+        "--map",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="OURS=THEIRS",
+        help="read our column OURS from the file's column THEIRS",
+    )
+    style.add_argument("--ignore", action="append", default=[], metavar="COLUMN", help="leave out; '*' for all others")
+
+
+def style_of(options: dict[str, Any]) -> Style:
+    """Return how the files are written. Raises ``ImportRefused``."""
+    delimiter = options.get("delimiter", ",")
+    return Style(
+        delimiter="\t" if delimiter in ("tab", r"\t") else delimiter,
+        encoding=options.get("encoding", "utf-8"),
+        skip_lines=options.get("skip_lines", 0),
+        decimal=options.get("decimal", ""),
+        thousands=options.get("thousands", ""),
+        major=options.get("units") == "major",
+        zone=options.get("time_zone", ""),
+        date_format=options.get("date_format", ""),
+        precisions=dict(options.get("precision", ())),
+        currency=options.get("currency", ""),
+        columns=dict(options.get("map", ())),
+        ignored=frozenset(options.get("ignore", ())),
+    )
+
+
+def _pair(argument: str) -> tuple[str, str]:
+    ours, equals, theirs = argument.partition("=")
+    if not (ours and equals and theirs):
+        raise ArgumentTypeError(f"{argument!r} is not of the form OURS=THEIRS")
+    return ours, theirs
+
+
+def _precision(argument: str) -> tuple[str, int]:
+    currency, _, number = argument.rpartition("=")
+    if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= 10**18:
+        raise ArgumentTypeError(f"{argument!r} is not a count of minor units in a major one, such as 100 or JPY=1")
+    return currency, int(number)
+
+
+def report(result: Imported, seconds: float) -> Iterator[str]:
+    """Yield what came in, line by line."""
+    rows = f"{result.balances:,} balances and {result.transactions:,} transactions"
+    into = f"ledger {result.name} ({result.ledger_id})"
+    if result.already:
+        yield f"These files are in already, {rows} in {into}: nothing changed."
+        return
+    if not result.dry_run:
+        yield f"Imported {rows} into {into} in {seconds:.1f} s."
+        return
+    yield f"Dry run: {rows} would come into ledger {result.name}; nothing was imported."
+    for (currency, precision), moved in sorted(result.tally.moved.items()):
+        total = amounts.plain(amounts.major_units(moved.units, precision))
+        yield f"  {moved.rows:,} transactions move {total} {currency} ({precision} minor units each)"
+    for row in result.tally.first:
+        words = f"{row.source} → {row.destination}, {row.amount} {row.currency}, {row.effective_date}"
+        yield f"  line {row.line}: {row.reference}: {words}{f', {row.description}' if row.description else ''}"

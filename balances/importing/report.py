@@ -1,0 +1,64 @@
+"""What an import brought, or would bring: counts, sums by currency and the first rows, for people to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FIRST_ROWS = 10
+"""Transactions that a report shows as they were understood."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstRow:
+    """A transaction as it was understood."""
+
+    line: int
+    reference: str
+    source: str
+    destination: str
+    amount: str
+    """Major units."""
+    currency: str
+    effective_date: str
+    """UTC, ISO 8601."""
+    description: str
+
+
+@dataclass(kw_only=True)
+class Moved:
+    """The transactions of one currency at one precision: how many, and what they move in minor units."""
+
+    rows: int = 0
+    units: int = 0
+
+
+@dataclass
+class Tally:
+    """Counted while rows pass."""
+
+    moved: dict[tuple[str, int], Moved] = field(default_factory=dict)
+    """By currency and precision."""
+    first: list[FirstRow] = field(default_factory=list)
+
+    def add(self, currency: str, precision: int, units: int | None) -> None:
+        """Count a row; one from before minor units existed moves none."""
+        moved = self.moved.get((currency, precision))
+        if moved is None:
+            moved = self.moved[currency, precision] = Moved()
+        moved.rows += 1
+        moved.units += units or 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What is in the database now, or would be after a dry run."""
+
+    ledger_id: str
+    name: str
+    balances: int
+    transactions: int
+    already: bool = False
+    """An earlier import of the same files had brought it in."""
+    dry_run: bool = False
+    """Nothing was written."""
+    tally: Tally = field(default_factory=Tally)
