@@ -175,13 +175,14 @@ class ApiKeyNotFound(LedgerError):
 
 
 class UnreadableTotals(LedgerError):
-    """A total or a transaction's amount is no number."""
+    """A total is no number, or the transactions do not add up to whole minor units."""
 
     code = "GEN_CONFLICT"
 
     def __init__(self, balance_id: str) -> None:
         """Say why nothing can be done here."""
         super().__init__(
-            f"Balance {balance_id} has a total or a transaction that is no number (NaN or infinite): no difference "
-            "can be computed. Nothing was changed; mend that value in the database first."
+            f"Balance {balance_id} has a total that is no number (missing, NaN or infinite), or transactions that do "
+            "not add up to a whole number of minor units: no difference can be computed. Nothing was changed; mend "
+            "that value in the database first."
         )

@@ -131,7 +131,7 @@ def _render(model_admin: Any, request: HttpRequest, template: str, page: dict[st
 def _report(model_admin: Any, request: HttpRequest, done: list[Comparison]) -> None:
     """Say what was done, with counts."""
     refused = sum(each.refused for each in done)
-    corrected = sum(bool(each.differing) for each in done) - refused
+    corrected = sum(bool(each.differing) and not each.refused for each in done)
     agreeing = len(done) - corrected - refused
     if corrected:
         text = f"Corrected {balances(corrected)} from the transactions."

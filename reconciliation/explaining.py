@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -80,7 +81,7 @@ def explain(
     sweep are asked who drifts by the same amount.
     """
     measured = list(measurements)
-    cases = evidence.open_cases([each for each in measured if each.is_readable and each.has_drift])
+    cases = evidence.open_cases([each for each in measured if each.is_whole and each.has_drift])
     known: dict[str, list[Explanation]] = {}
     evidence.find_rows(cases)
     for case in cases:
@@ -93,7 +94,13 @@ def explain(
         evidence.find_rows(after_facts)
     evidence.find_surroundings(after_facts, peers, sweep_id)
     explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
-    return {each.balance_id: explained.get(each.balance_id) or Explained(each, Drift(), [], 0) for each in measured}
+    return {each.balance_id: explained.get(each.balance_id) or _without_words(each) for each in measured}
+
+
+def _without_words(measurement: Measurement) -> Explained:
+    """Return what is known of a balance without drift, or whose drift is no whole amount: no row has a fraction."""
+    drift = Drift.of(measurement.recalculated, measurement.stored) if measurement.is_readable else Drift()
+    return Explained(measurement, drift, [], drift.gross)
 
 
 def _explained(case: Case, found: list[Explanation]) -> Explained:
@@ -186,9 +193,12 @@ def window(balance_id: str, after: datetime | None, until: datetime | None) -> l
 
 
 def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:
-    """Measure balances now, some at a time, and yield those that drift, explained. Unknown ids are left out."""
+    """Measure balances now, some at a time, and yield those that drift, explained, and those that cannot be judged.
+
+    Unknown ids are left out.
+    """
     for chunk in chunks(balance_ids, EXPLAINED_AT_ONCE):
-        yield from (each for each in explain(measure(chunk)).values() if each.drift)
+        yield from (each for each in explain(measure(chunk)).values() if each.drift or not each.measurement.is_readable)
 
 
 def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
@@ -211,8 +221,8 @@ def _write(findings: list[Finding], reasons: list[Explained]) -> None:
         finding_ids=[finding.finding_id for finding in findings],
         explanations=[dumps(reason.as_json()) for reason in reasons],
         causes=[reason.cause for reason in reasons],
-        explained=[reason.explained for reason in reasons],
-        unexplained=[reason.unexplained for reason in reasons],
+        explained=[Decimal(reason.explained) for reason in reasons],
+        unexplained=[Decimal(reason.unexplained) for reason in reasons],
         last_right_at=[reason.last_right_at for reason in reasons],
         first_wrong_at=[reason.first_wrong_at for reason in reasons],
     )

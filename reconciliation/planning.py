@@ -31,7 +31,7 @@ from reconciliation.trial_balance import corrected, judged, stored_sums
 
 WRONG_SNAPSHOTS = Statement(SQL / "wrong_snapshots.sql")
 NO_ROWS = "the balance has totals but no transactions"
-NO_NUMBER = "one of its totals is no number, and nothing that is added makes it one"
+NO_NUMBER = "a total is no number, or its transactions do not add up to whole minor units"
 MAX_TICKET = 200
 """Longest reference to a ticket, in characters."""
 

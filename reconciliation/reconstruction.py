@@ -49,6 +49,16 @@ class Totals:
         sides = (self.credit_balance, self.debit_balance, self.inflight_credit_balance, self.inflight_debit_balance)
         return sum(map(abs, sides))
 
+    @property
+    def are_finite(self) -> bool:
+        """Tell whether every total is a number."""
+        return all(Decimal(getattr(self, total)).is_finite() for total in TOTALS)
+
+    @property
+    def are_whole(self) -> bool:
+        """Tell whether every total is a whole number: ``units`` leaves anything else a ``Decimal``."""
+        return all(isinstance(getattr(self, total), int) for total in TOTALS)
+
     def __bool__(self) -> bool:
         """Tell whether any total differs from zero."""
         return any(getattr(self, total) for total in TOTALS)
@@ -84,9 +94,16 @@ class Measurement:
 
     @property
     def is_readable(self) -> bool:
-        """Tell whether every total is a number; PostgreSQL's ``numeric`` also knows NaN and infinity."""
-        sides = (self.stored, self.recalculated)
-        return all(Decimal(getattr(side, total)).is_finite() for side in sides for total in TOTALS)
+        """Tell whether it can be rebuilt: every stored total is a number, and the transactions give whole ones.
+
+        PostgreSQL's ``numeric`` also knows NaN and infinity; a foreign database may hold NULL and fractions.
+        """
+        return self.stored.are_finite and self.recalculated.are_whole
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether its stored totals are whole minor units as well, so that its drift is an amount of money."""
+        return self.is_readable and self.stored.are_whole
 
     @property
     def is_empty(self) -> bool:
@@ -134,11 +151,11 @@ def _measurement(row: dict[str, Any]) -> Measurement:
     return Measurement(stored=Totals(**stored), recalculated=Totals.net(**sums), **row)
 
 
-def units(value: Decimal) -> int:
+def units(value: Decimal | None) -> int:
     """Return a sum as an ``int``; the fraction that a foreign database may hold stays, to be corrected exactly.
 
-    What is no number at all is NaN, which differs from everything; ``is_readable`` tells.
+    What is missing or no number at all is NaN, which differs from everything; ``is_readable`` tells.
     """
-    if not value.is_finite():
+    if value is None or not value.is_finite():
         return Decimal("NaN")  # type: ignore[return-value]
     return int(value) if value == value.to_integral_value() else value  # type: ignore[return-value]

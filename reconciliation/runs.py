@@ -67,8 +67,8 @@ class Finding:
 
     @property
     def refused(self) -> bool:
-        """Tell whether drift was left: totals without rows that nobody allowed to be zero, or totals no number."""
-        return self.measurement.has_drift and self.record is None
+        """Tell whether it was left: totals without rows that may not become zero, or something is no whole number."""
+        return self.record is None and (self.measurement.has_drift or not self.measurement.is_readable)
 
     @property
     def outcome(self) -> str:

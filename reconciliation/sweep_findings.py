@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from balances.models import TOTALS
 from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE, Fault
 from reconciliation.models import Finding, Sweep
 from reconciliation.reconstruction import Measurement, measure_all
@@ -20,7 +21,7 @@ def findings_of(sweep: Sweep, measurements: list[Measurement], faults: list[Faul
     return [
         _finding(sweep, measurement, by_balance[balance_id])
         for balance_id, measurement in sorted(measured.items())
-        if measurement.has_drift or by_balance[balance_id]
+        if measurement.has_drift or not measurement.is_whole or by_balance[balance_id]
     ]
 
 
@@ -49,13 +50,26 @@ def _finding(sweep: Sweep, measurement: Measurement, faults: list[Fault]) -> Fin
         drifted=measurement.is_readable and measurement.has_drift,
         **Finding.copied(measurement),
     )
-    if not measurement.is_readable:
-        finding.not_proved.append({"check": UNREADABLE, "detail": "A total or a sum is no number.", "rows": []})
+    if not measurement.is_whole:
+        finding.not_proved.append({"check": UNREADABLE, "detail": _unreadable(measurement), "rows": []})
     elif measurement.is_empty:
         detail = "It has totals but no transactions that they could come from."
         finding.not_proved.append({"check": EMPTY_SOURCE, "detail": detail, "rows": []})
     _put(finding, faults)
     return finding
+
+
+def _unreadable(measurement: Measurement) -> str:
+    """Say in which totals there is no whole number of minor units."""
+    stored, summed = (
+        ", ".join(total.replace("_", " ") for total in TOTALS if not isinstance(getattr(totals, total), int))
+        for totals in (measurement.stored, measurement.recalculated)
+    )
+    sentences = [
+        f"Stored totals that are missing or no whole number: {stored}." if stored else "",
+        f"Transactions do not add up to whole numbers: {summed}." if summed else "",
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _put(finding: Finding, faults: list[Fault]) -> None:

@@ -14,7 +14,10 @@ from reconciliation.reports import KEYS, Report
 CHECKS_FOUND = Statement(SQL / "checks_found.sql")
 MEASURED = {
     EMPTY_SOURCE: ("Totals without any transactions", "Nothing tells what such a balance ought to be."),
-    UNREADABLE: ("A total is no number", "Totals that are NaN or infinite cannot be compared."),
+    UNREADABLE: (
+        "A total is no whole number",
+        "Totals or sums that are missing, NaN, infinite or a fraction of a minor unit cannot be judged.",
+    ),
 }
 """What measuring itself tells, beside the checks: title and description."""
 

@@ -93,6 +93,6 @@ def _taking_back(record: Reconstruction, measured: dict[str, Measurement]) -> Pl
     if record.balance_id not in measured:
         raise BalanceNotFound(record.balance_id)
     if not measured[record.balance_id].is_readable:
-        raise CannotBeUndone(f"{record.pk} cannot be taken back: of balance {record.balance_id} {NO_NUMBER}.")
+        raise CannotBeUndone(f"{record.pk} cannot be taken back on balance {record.balance_id}: {NO_NUMBER}.")
     back = changed_by(measured[record.balance_id], record.previous - record.recalculated)
     return Planned(PlanItem(undoes=record.pk, **PlanItem.copied(back)), record.executed_at)

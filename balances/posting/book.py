@@ -176,7 +176,7 @@ def standing_of(row: dict[str, Any]) -> Standing:
 
     Totals that are no numbers, as only SQL can leave them, make it one that cannot be posted to.
     """
-    is_readable = all(row[total].is_finite() for total in TOTALS)
+    is_readable = all(row[total] is not None and row[total].is_finite() for total in TOTALS)
     balance, credit, debit, held_credit, held_debit = (int(row[total]) if is_readable else 0 for total in TOTALS)
     return Standing(
         balance_id=row["balance_id"],

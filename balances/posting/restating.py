@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from balances import exceptions, telling
 from balances.exact_json import dumps
@@ -39,7 +40,7 @@ def restate_balances(corrections: list[Correction]) -> None:
     restated = RESTATE.rows(
         balance_ids=ids,
         results=[dumps(correction.result) for correction in ordered],
-        **{PARAMETERS[total]: [getattr(correction, total) for correction in ordered] for total in TOTALS},
+        **{PARAMETERS[total]: [Decimal(getattr(each, total)) for each in ordered] for total in TOTALS},
     )
     if gone := set(ids) - {row["balance_id"] for row in restated}:
         raise exceptions.BalanceNotFound(min(gone))

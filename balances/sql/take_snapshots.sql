@@ -1,6 +1,7 @@
 -- Purpose: write the snapshots of the next balances in key order that have none of this day (UTC) yet.
 -- Parameters: after text, the last key that is done; batch_size int; taken_at timestamptz, the instant of the run.
 -- Columns: last text, the last key of the batch, NULL where there is none left; taken bigint, snapshots written.
+-- A balance of which a total is missing, as a foreign database may hold, is left out: a sweep names it.
 -- Totals and newest row come out of one snapshot of the database. Postings are not blocked, no row is locked but as
 -- foreign keys do.
 WITH batch AS (
@@ -26,7 +27,9 @@ WITH batch AS (
          WHERE t.destination = b.balance_id ORDER BY t.created_at DESC LIMIT 1)
         ORDER BY created_at DESC LIMIT 1
     ) AS newest ON true
-    WHERE NOT EXISTS (
+    WHERE num_nulls(b.balance, b.credit_balance, b.debit_balance,
+                    b.inflight_balance, b.inflight_credit_balance, b.inflight_debit_balance) = 0
+      AND NOT EXISTS (
         SELECT FROM balance_snapshots AS s
         WHERE s.balance_id = b.balance_id
           AND (s.snapshot_time AT TIME ZONE 'UTC')::date = (%(taken_at)s AT TIME ZONE 'UTC')::date

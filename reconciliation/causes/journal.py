@@ -93,8 +93,8 @@ def _edits_of_totals(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanati
     if sum((stored_change(edit) for edit in changes), Drift()) != case.drift:
         changes = [edit for edit in changes if not _left_a_row(case, edit)]
     drift = sum((stored_change(edit) for edit in changes), Drift())
-    if not drift:
-        return
+    if not drift or not drift.is_finite:
+        return  # after NaN or infinity nothing tells by how much a total was moved
     times = "once" if len(changes) == 1 else f"{len(changes)} times"
     yield Explanation(
         "edited_total",
@@ -117,7 +117,7 @@ def _left_a_row(case: Case, edit: BalanceEdit) -> bool:
 
 def _edit_of_row(case: Case, edit: TransactionEdit) -> Explanation | None:
     drift = _effect(case, edit.old) - _effect(case, edit.new if edit.operation != "DELETE" else None)
-    if not drift:
+    if not drift or not drift.is_finite:
         return None
     old = edit.old or {}
     was = f"{edit.transaction_id} ({old.get('reference')}, {old.get('status')})"
@@ -153,9 +153,9 @@ def _effect(case: Case, row: dict[str, Any] | None) -> Drift:
 def row_units(row: dict[str, Any]) -> int:
     """Return the minor units of a journaled row, as the measuring statement counts them."""
     if row.get("precise_amount") is not None:
-        return int(Decimal(row["precise_amount"]))
+        return units(Decimal(row["precise_amount"]))
     scaled = Decimal(row.get("amount") or 0) * Decimal(row.get("precision") or 1)
-    return int(scaled.quantize(Decimal(1), ROUND_HALF_UP))
+    return units(scaled.quantize(Decimal(1), ROUND_HALF_UP) if scaled.is_finite() else scaled)
 
 
 def _settles(case: Case, row: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from balances.models import Transaction
@@ -59,6 +60,11 @@ class Drift:
     def gross(self) -> int:
         """Return the sum of what is off, each side by its absolute value."""
         return sum(abs(units) for units in self.sides.values())
+
+    @property
+    def is_finite(self) -> bool:
+        """Tell whether every side is a number: what a foreign database or an edit held may not be."""
+        return all(Decimal(units).is_finite() for units in self.sides.values())
 
     def fits(self, rest: Drift) -> bool:
         """Tell whether this is exactly what is off in ``rest`` on the sides that it speaks of."""

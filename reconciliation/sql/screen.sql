@@ -85,9 +85,11 @@ expected AS (
 )
 SELECT balance_id
 FROM expected
-WHERE credit_balance <> credit OR debit_balance <> debit OR balance <> credit - debit
-   OR inflight_credit_balance <> inflight_credit OR inflight_debit_balance <> inflight_debit
-   OR inflight_balance <> inflight_credit - inflight_debit
-   -- NaN and infinity equal themselves in PostgreSQL: totals that are no number must not pass as right.
-   OR credit_balance + debit_balance + inflight_credit_balance + inflight_debit_balance IN ('NaN', 'Infinity', '-Infinity')
+WHERE credit_balance IS DISTINCT FROM credit OR debit_balance IS DISTINCT FROM debit
+   OR balance IS DISTINCT FROM credit - debit
+   OR inflight_credit_balance IS DISTINCT FROM inflight_credit OR inflight_debit_balance IS DISTINCT FROM inflight_debit
+   OR inflight_balance IS DISTINCT FROM inflight_credit - inflight_debit
+   -- NaN, infinity and fractions equal themselves: totals that are no whole number must not pass as right.
+   OR min_scale(credit_balance) IS DISTINCT FROM 0 OR min_scale(debit_balance) IS DISTINCT FROM 0
+   OR min_scale(inflight_credit_balance) IS DISTINCT FROM 0 OR min_scale(inflight_debit_balance) IS DISTINCT FROM 0
 ORDER BY balance_id

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from balances.exceptions import UnreadableTotals
 from reconciliation.causes import CAUSES
 from reconciliation.explaining import Explained, explain_many
 from reconciliation.management.ledger_command import LedgerCommand
@@ -55,13 +56,19 @@ class Command(LedgerCommand):
     def handle(self, **options: Any) -> None:
         """Explain, report, and say in one line how much is explained."""
         self.drifted = self.wholly = 0
+        self.unread: list[str] = []
         with self.refusals_for_people(options):
             found = self._count(explain_many(self.scope(options).ids()))
             self.report(options, REPORT, map(as_row, found))
         self.stderr.write(f"{self.drifted:,} balances with drift, {self.wholly:,} of them explained wholly.")
+        for balance_id in self.unread:
+            self.stderr.write(f"Not proved: {UnreadableTotals(balance_id).message}")
 
     def _count(self, found: Iterable[Explained]) -> Iterator[Explained]:
         for each in found:
+            if not each.measurement.is_readable:
+                self.unread.append(each.measurement.balance_id)
+                continue
             self.drifted += 1
             self.wholly += not each.unexplained
             yield each

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from reconciliation.management.ledger_command import LedgerCommand, operator
-from reconciliation.models import Origin
+from reconciliation.models import Origin, Reconstruction
 from reconciliation.reports import MEASURED, as_row
 from reconciliation.runs import Finding, Request, reconstruct_many
 
@@ -53,8 +53,8 @@ class Command(LedgerCommand):
         self.stderr.write(count.sentence(time.monotonic() - started, dry_run=request.dry_run))
         if count.refused:
             self.stderr.write(
-                f"{count.refused:,} of them have totals but no transactions, or a total that is no number, and were "
-                "left as they are. Say --allow-empty if totals without transactions are to be set to zero."
+                f"{count.refused:,} of them have totals but no transactions, or something that is no whole number, and "
+                "were left as they are. Say --allow-empty if totals without transactions are to be set to zero."
             )
         if count.refused or (options["check"] and count.drifted):
             sys.exit(DRIFT_LEFT)
@@ -69,17 +69,18 @@ class Count:
 
     def __init__(self) -> None:
         """Start at nothing."""
-        self.measured = self.drifted = self.refused = 0
+        self.measured = self.drifted = self.corrected = self.refused = 0
 
     def watch(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """Pass findings on, counted."""
         for finding in findings:
             self.measured += 1
             self.drifted += finding.measurement.has_drift
+            self.corrected += finding.outcome == Reconstruction.Outcome.CORRECTED
             self.refused += finding.refused
             yield finding
 
     def sentence(self, seconds: float, *, dry_run: bool) -> str:
         """Return what happened, for people."""
-        done = "nothing changed (dry run)" if dry_run else f"{self.drifted - self.refused:,} corrected"
+        done = "nothing changed (dry run)" if dry_run else f"{self.corrected:,} corrected"
         return f"{self.measured:,} balances measured, {self.drifted:,} with drift, {done}, in {seconds:.1f} s."
