@@ -5,9 +5,13 @@ Strangers are only logged, by Django: they could fill a disk.
 
 from __future__ import annotations
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views import csrf, defaults
 
+from balances.outages import RETRY_AFTER_SECONDS, outage_of
 from balances.signals import refused
 
 
@@ -21,6 +25,16 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     """Answer to what this person may not do."""
     _tell(request, str(exception) or "No permission")
     return defaults.permission_denied(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer to a surprise. Where the database is away, that is no surprise, and people are told to come back."""
+    error = sys.exc_info()[1]
+    found = outage_of(error) if error else None
+    if found is None:
+        return defaults.server_error(request)
+    page = render_to_string("503.html", {"message": found.message})  # without a request: it would ask who is signed in
+    return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _tell(request: HttpRequest, why: str) -> None:

@@ -89,15 +89,29 @@ def limits(name: str, default: str) -> dict[str, int | None]:
     return found
 
 
+PATIENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Seconds to connect; seconds until a silent connection is probed, and how; milliseconds until what was sent must have
+been acknowledged. Left alone, libpq waits for ever, for two hours, and for fifteen minutes."""
+
+
 def database(url: str) -> dict[str, Any]:
-    """Return Django's database settings for a PostgreSQL URL, read as libpq reads it (``options`` included)."""
+    """Return Django's database settings for a PostgreSQL URL, read as libpq reads it (``options`` included).
+
+    What the URL leaves open about a network that swallows everything is limited (``PATIENCE``).
+    """
     try:
         parts = conninfo_to_dict(url)
     except ProgrammingError as error:
         raise Misconfigured(f"DATABASE_URL is not a PostgreSQL URL: {str(error).strip()}") from error
     named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     settings: dict[str, Any] = {key: str(parts.pop(part, "") or "") for key, part in named.items()}
-    return settings | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": dict(parts)}
+    return settings | {"ENGINE": "ledgerproj.postgresql", "OPTIONS": PATIENCE | parts}
 
 
 def webhook(name: str) -> str:

@@ -248,11 +248,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "filters": {"without_arguments": {"()": "ledgerproj.logs.WithoutArguments"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_outages"]}},
+    "filters": {
+        "without_arguments": {"()": "ledgerproj.logs.WithoutArguments"},
+        "without_outages": {"()": "ledgerproj.logs.WithoutOutages"},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django.request": {"level": "ERROR"},
         "procrastinate.worker": {"filters": ["without_arguments"]},
+        "psycopg.pool": {"level": "ERROR"},  # ledgerproj.postgresql.pools says what matters, once
     },
 }

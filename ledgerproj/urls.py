@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 admin.autodiscover()
 
 handler403 = "balances.refusing.permission_denied"
+handler500 = "balances.refusing.server_error"
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

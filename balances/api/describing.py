@@ -14,6 +14,7 @@ REFUSALS = {
     "403": "The key does not allow this",
     "423": "Another writer holds what this needs",
     "429": "Too many requests",
+    "503": "The database is away",
 }
 """What any route may answer, and why."""
 AS_TEXT = {

@@ -16,11 +16,13 @@ from balances.api.caller import principal, tell_refusal
 from balances.api.filtering.grammar import InvalidFilterParameters
 from balances.exceptions import LedgerError
 from balances.hooks.exceptions import HookError
+from balances.outages import RETRY_AFTER_SECONDS, DatabaseUnavailable, OutcomeUnknown, outage_of
 from balances.posting_exceptions import BatchRefused
 
 logger = logging.getLogger(__name__)
 
 FORBIDDEN = 403
+READING = {"GET", "HEAD"}
 STATUSES = {
     code: status
     for status, codes in {
@@ -61,11 +63,12 @@ STATUSES = {
             SRCH_FAILED ADMIN_BACKUP_FAILED
         """,
         501: "GEN_NOT_IMPLEMENTED",
-        503: "QUEUE_BACKPRESSURE",
+        503: "QUEUE_BACKPRESSURE GEN_UNAVAILABLE",
     }.items()
     for code in codes.split()
 }
-"""Code to status (conventions 7.5); only GEN_NOT_IMPLEMENTED is ours, for what this server does not do yet."""
+"""Code to status (conventions 7.5). Two are ours: GEN_NOT_IMPLEMENTED, for what this server does not do, and
+GEN_UNAVAILABLE, for a database that is away."""
 
 
 def error_body(code: str, message: str, *, details: Any = None, key: str = "error") -> dict[str, Any]:
@@ -76,6 +79,21 @@ def error_body(code: str, message: str, *, details: Any = None, key: str = "erro
     return dict(sorted({key: message, "error_detail": detail}.items()))
 
 
+def headers_of(code: str) -> dict[str, str]:
+    """Return the headers that belong to a code."""
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if code == DatabaseUnavailable.code else {}
+
+
+def refusal_of(error: Exception, method: str | None) -> Exception:
+    """Return the refusal that an outage of the database amounts to; any other error as it is."""
+    found = None if isinstance(error, LedgerError) else outage_of(error)
+    if isinstance(found, OutcomeUnknown) and method in READING:
+        return DatabaseUnavailable()  # what only reads has no outcome to be unsure of
+    if found and type(found) is not DatabaseUnavailable:  # of which the pool speaks, once
+        logger.warning("A request failed: %s", found.message)
+    return found or error
+
+
 def not_found() -> HttpResponse:
     """Return the answer to an unknown path or a wrong method (conventions 1.1)."""
     return HttpResponse("404 page not found", status=404, content_type="text/plain")
@@ -84,6 +102,7 @@ def not_found() -> HttpResponse:
 def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
     """Turn what a view raised into an answer. A surprise is logged with its traceback, never shown."""
     set_rollback()
+    error = refusal_of(error, context["request"].method)
     match error:
         case MethodNotAllowed() | Http404():
             return not_found()
@@ -118,4 +137,4 @@ def _response(
     code: str, message: str, *, details: Any = None, key: str = "error", content_type: str | None = None
 ) -> Response:
     body = error_body(code, message, details=details, key=key)
-    return Response(body, status=STATUSES[code], content_type=content_type)
+    return Response(body, status=STATUSES[code], headers=headers_of(code), content_type=content_type)

@@ -18,17 +18,18 @@ from django.urls import ResolverMatch, resolve
 from django.utils import timezone
 from django.utils.encoding import escape_uri_path
 from django.utils.html import escape
-from psycopg_pool import PoolTimeout
 
 from balances import exceptions, keyring
 from balances.api import permissions
 from balances.api.caller import admit, tell_refusal
-from balances.api.errors import STATUSES, error_body, not_found
-from balances.api.rate_limit import RateLimiter, bucket_of, headers_of
+from balances.api.errors import STATUSES, error_body, headers_of, not_found
+from balances.api.rate_limit import RateLimiter, bucket_of
+from balances.api.rate_limit import headers_of as rate_headers_of
 from balances.api.views import ApiView
 from balances.exact_json import dumps
 from balances.exceptions import LedgerError
 from balances.keys import ApiKey
+from balances.outages import DatabaseUnavailable, OutcomeUnknown, is_outage
 from balances.principals import ANYBODY, MASTER, Principal
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class ApiGate:
         """Take a token for the request and answer, or refuse where none is left (conventions 3.1)."""
         left = self.limiter.take(*bucket_of(request))
         response = _error("GEN_RATE_LIMITED", TOO_MANY) if left is None else self._with_headers(request)
-        for header, value in headers_of(self.limiter, request, left):
+        for header, value in rate_headers_of(self.limiter, request, left):
             response.headers[header] = value
         response.headers["Content-Length"] = str(len(response.content))
         return response
@@ -183,10 +184,15 @@ def _caller(request: HttpRequest) -> Principal:
 
 
 def _stored_key(given: str) -> ApiKey:
-    """Return the key that was sent. Raises ``InvalidApiKey``, as the contract wants also where the lookup fails."""
+    """Return the key that was sent. Raises ``InvalidApiKey``, as the contract wants also where the lookup fails.
+
+    An outage says nothing about a key and raises ``DatabaseUnavailable``: a client may throw an invalid key away.
+    """
     try:
         key = keyring.find(given)
-    except (DatabaseError, PoolTimeout) as error:
+    except DatabaseError as error:
+        if is_outage(error):
+            raise DatabaseUnavailable from error
         logger.exception("An API key could not be looked up")
         raise exceptions.InvalidApiKey from error
     if key is None:
@@ -210,11 +216,16 @@ def _in_contract(response: HttpResponse) -> HttpResponse:
     """Replace Django's own page about a surprise, which is for people, by what API clients expect."""
     for_people = response.headers.get("Content-Type", "").startswith("text/html")
     if for_people and response.status_code >= 500 and not settings.DEBUG:
+        if response.status_code == STATUSES[OutcomeUnknown.code]:
+            return _error(OutcomeUnknown.code, OutcomeUnknown().message)
         return _error("GEN_INTERNAL", "internal server error")
     return response
 
 
 def _error(code: str, message: str) -> HttpResponse:
     return HttpResponse(
-        dumps(error_body(code, message)), status=STATUSES[code], content_type="application/json; charset=utf-8"
+        dumps(error_body(code, message)),
+        status=STATUSES[code],
+        headers=headers_of(code),
+        content_type="application/json; charset=utf-8",
     )

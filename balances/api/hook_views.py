@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import DatabaseError
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,6 +22,7 @@ from balances.api.serializers import ErrorAnswer
 from balances.api.views import ApiView
 from balances.hooks import registry
 from balances.hooks.exceptions import HookOperationFailed, InvalidHook, MasterKeyRequired
+from balances.outages import is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -96,9 +96,11 @@ def _decoded(request: Request) -> dict[str, Any]:
 
 @contextmanager
 def _failing(message: str) -> Iterator[None]:
-    """Raise ``HookOperationFailed`` where the database fails."""
+    """Raise ``HookOperationFailed`` where the database fails; an outage is one wherever it happens."""
     try:
         yield
-    except (DatabaseError, PoolTimeout) as error:
+    except DatabaseError as error:
+        if is_outage(error):
+            raise
         logger.exception("A request about hooks failed")
         raise HookOperationFailed(message) from error

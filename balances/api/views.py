@@ -7,7 +7,6 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.http import Http404, HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -67,7 +66,7 @@ class HealthView(ApiView):
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-        except (DatabaseError, PoolTimeout):
+        except DatabaseError:
             return Response({"reason": "database unreachable", "status": "DOWN"}, status=503)
         return Response({"status": "UP"})
 

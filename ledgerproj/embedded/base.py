@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.backends.postgresql import base
 
 from ledgerproj.embedded.server import connection_params
+from ledgerproj.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

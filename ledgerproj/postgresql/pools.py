@@ -1,0 +1,129 @@
+"""Pools of connections that say at once when the database is away, and are as before as soon as it is back.
+
+Those of psycopg wait for a connection, and try again with pauses that grow to minutes. Here every request that finds no
+connection tries once; where that fails, and no other connection is left to wait for, all who wait are told so.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from balances.outages import Unreachable
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 5.0
+"""How long a request waits for a connection that others use, or that is being made."""
+OPTIONS: dict[str, Any] = {"timeout": PATIENCE_SECONDS, "reconnect_timeout": 0.0}
+
+
+class Outages:
+    """Logs an outage when it begins and when it is over, once in each process."""
+
+    def __init__(self) -> None:
+        """Assume that the database is there."""
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self.why = ""
+
+    def failed(self, error: Exception) -> None:
+        """Note that no connection can be made."""
+        with self._lock:
+            began, self.why = self._since is None, " ".join(str(error).split())
+            if began:
+                self._since = time.monotonic()
+        if began:
+            logger.error("The database cannot be reached: %s", self.why)
+
+    def connected(self) -> None:
+        """Note that a connection was made."""
+        if self._since is None:
+            return
+        with self._lock:
+            since, self._since = self._since, None
+        if since is not None:
+            logger.warning("The database is back after %.1f s", time.monotonic() - since)
+
+
+outages = Outages()
+
+
+class Pool(ConnectionPool[psycopg.Connection[Any]]):
+    """The pool of a process, for threads."""
+
+    def __init__(self, **options: Any) -> None:
+        """Open nothing yet."""
+        super().__init__(**OPTIONS | options)
+
+    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        """Return a connection that the server has not ended. Raises ``Unreachable`` or ``PoolTimeout``."""
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        while True:
+            connection = super().getconn(deadline - time.monotonic())
+            if not _is_cut(connection):
+                return connection
+            connection.close()
+            self.putconn(connection)  # which makes another in its place
+
+    def reconnect_failed(self) -> None:
+        """Tell those who wait, if no connection is left that one of them could get."""
+        with self._lock:
+            waiting = [] if self._nconns else [*self._waiting]
+            for client in waiting:
+                self._waiting.remove(client)
+        for client in waiting:
+            client.fail(Unreachable(outages.why))
+
+    def _connect(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        try:
+            made = super()._connect(timeout)
+        except Exception as error:
+            outages.failed(error)
+            raise
+        outages.connected()
+        return made
+
+
+class AsyncPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
+    """The pool of a worker's event loop."""
+
+    def __init__(self, **options: Any) -> None:
+        """Open nothing yet."""
+        super().__init__(**OPTIONS | options)
+
+    async def reconnect_failed(self) -> None:
+        """Tell those who wait, if no connection is left that one of them could get."""
+        async with self._lock:
+            waiting = [] if self._nconns else [*self._waiting]
+            for client in waiting:
+                self._waiting.remove(client)
+        for client in waiting:
+            await client.fail(Unreachable(outages.why))
+
+    async def _connect(self, timeout: float | None = None) -> psycopg.AsyncConnection[Any]:
+        try:
+            made = await super()._connect(timeout)
+        except Exception as error:
+            outages.failed(error)
+            raise
+        outages.connected()
+        return made
+
+
+def _is_cut(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether the server has said something to an idle connection: that it ends it, nearly always.
+
+    It costs no round trip. A connection that got something harmless is replaced as well.
+    """
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

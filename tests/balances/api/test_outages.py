@@ -1,0 +1,176 @@
+"""What a request gets whose connection to the database is cut, and what is an outage at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DatabaseError, OperationalError, connection
+from psycopg import errors as pg
+from psycopg_pool import PoolTimeout
+
+from balances.models import Transaction
+from balances.outages import DatabaseUnavailable, DatabaseUnwritable, OutcomeUnknown, Unreachable, outage_of
+from balances.posting import writing
+from balances.statements import Statement
+from tests import wire
+from tests.client import Client
+from tests.people import signed_in
+
+LOST, AWAY, UNWRITABLE = OutcomeUnknown, DatabaseUnavailable, DatabaseUnwritable
+JUDGED: list[tuple[psycopg.Error, type[DatabaseUnavailable] | None]] = [
+    (Unreachable("connection refused"), AWAY),
+    (PoolTimeout("couldn't get a connection"), AWAY),
+    (pg.CannotConnectNow(), AWAY),
+    (pg.TooManyConnections(), AWAY),
+    (pg.AdminShutdown(), LOST),
+    (pg.CrashShutdown(), LOST),
+    (pg.ConnectionFailure(), LOST),
+    (psycopg.OperationalError("server closed the connection unexpectedly"), LOST),
+    (pg.ReadOnlySqlTransaction(), UNWRITABLE),
+    (pg.DiskFull(), UNWRITABLE),
+    (pg.OutOfMemory(), UNWRITABLE),
+    (pg.IoError(), UNWRITABLE),
+    (pg.LockNotAvailable(), None),
+    (pg.DeadlockDetected(), None),
+    (pg.QueryCanceled(), None),
+    (pg.PipelineAborted(), None),
+    (pg.UniqueViolation(), None),
+    (pg.UndefinedTable(), None),
+    (psycopg.InterfaceError("the cursor is closed"), None),
+]
+
+
+@pytest.mark.parametrize(("error", "found"), JUDGED, ids=lambda value: getattr(value, "__name__", repr(value)))
+def test_errors_of_the_database_are_judged_by_what_they_leave_open(
+    error: psycopg.Error, found: type[DatabaseUnavailable] | None
+) -> None:
+    wrapped = OperationalError("as Django raises it")
+    wrapped.__cause__ = error
+    assert [type(outage_of(each)) for each in (error, wrapped)] == [found or type(None)] * 2
+
+
+def test_a_connection_that_was_lost_outweighs_that_none_can_be_made_afterwards() -> None:
+    later = Unreachable("connection refused")
+    later.__context__ = pg.AdminShutdown()
+    assert isinstance(outage_of(later), OutcomeUnknown)
+
+
+def cut() -> None:
+    """End the connection of this thread as an administrator does, from another one."""
+    connection.ensure_connection()
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid])
+
+
+@pytest.fixture
+def cut_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], None]:
+    """Return what has the connection cut just before something is called."""
+
+    def arrange(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def called(*given: Any, **named: Any) -> Any:
+            monkeypatch.setattr(owner, name, real)
+            cut()
+            return real(*given, **named)
+
+        monkeypatch.setattr(owner, name, called)
+
+    return arrange
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_cut_while_idle_hurts_no_request(api: Client) -> None:
+    wire.wallets()
+    for method, path, body in (
+        ("GET", "/health", b""),
+        ("GET", "/balances/bln_alice", b""),
+        ("POST", "/transactions", wire.body("r1")),
+        ("POST", "/transactions", wire.queued("r2")),
+    ):
+        cut()
+        connection.close()  # as every request does at its end: the pool has it back, and does not know yet
+        assert api.send(method, path, body).status in {200, 201}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("cut_at", "given", "recorded"),
+    [
+        ((writing.RECORD_MOVEMENTS, "execute"), wire.body("r1"), {"r1"}),
+        ((writing.LOCK_BALANCES, "rows"), wire.body("r1"), {"r1"}),
+        ((connection, "commit"), wire.body("r1", inflight=True, inflight_expiry_date="2099-01-01T00:00:00Z"), {"r1"}),
+        ((connection, "commit"), wire.queued("r1"), {"r1"}),
+    ],
+    ids=["before it is written", "before it is decided", "before the commit", "queued"],
+)
+def test_a_posting_whose_connection_is_cut_is_503_says_unknown_and_can_be_sent_again(
+    api: Client, cut_before: Any, cut_at: tuple[Any, str], given: dict[str, Any], recorded: set[str]
+) -> None:
+    wire.wallets()
+    cut_before(*cut_at)
+    answer = api.post("/transactions", given)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.body["error_detail"] == {"code": "GEN_UNAVAILABLE", "message": OutcomeUnknown().message}
+    assert answer.body["error"] == OutcomeUnknown().message
+    assert api.post("/transactions", given).status == 201
+    assert set(Transaction.objects.exclude(reference="funds").values_list("reference", flat=True)) == recorded
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_whose_connection_is_cut_is_503_without_an_outcome_to_be_unsure_of(api: Client, cut_before: Any) -> None:
+    wire.wallets()
+    cut_before(Statement, "rows")
+    answer = api.get("/balances/bln_alice/at?timestamp=2030-01-01T00:00:00Z")
+    assert (answer.status, answer.body["error"]) == (503, DatabaseUnavailable().message)
+
+
+def unreachable(*_: Any, **__: Any) -> None:
+    raise OperationalError from Unreachable("connection refused")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/ledgers"), ("POST", "/ledgers"), ("GET", "/hooks"), ("POST", "/balances/filter")]
+)
+def test_every_kind_of_route_answers_503_while_the_database_is_away(
+    api: Client, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    monkeypatch.setattr(connection, "cursor", unreachable)
+    answer = api.send(method, path, {"name": "x", "filters": []})
+    monkeypatch.undo()
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.body["error_detail"]["code"] == "GEN_UNAVAILABLE"
+
+
+@pytest.mark.django_db
+def test_no_key_is_called_invalid_because_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "cursor", unreachable)
+    answer = Client("A" * 43 + "=").get("/ledgers")
+    monkeypatch.undo()
+    assert (answer.status, answer.body["error_detail"]["code"]) == (503, "GEN_UNAVAILABLE")
+
+
+@pytest.mark.django_db
+def test_a_key_is_called_invalid_where_the_lookup_fails_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise DatabaseError from pg.UndefinedTable('relation "api_keys" does not exist')
+
+    monkeypatch.setattr(connection, "cursor", fail)
+    answer = Client("A" * 43 + "=").get("/ledgers")
+    monkeypatch.undo()
+    assert (answer.status, answer.body["error_detail"]["code"]) == (401, "AUTH_INVALID_API_KEY")
+
+
+@pytest.mark.django_db
+def test_people_get_a_page_that_says_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = signed_in("view_balance")
+    client.raise_request_exception = False
+    monkeypatch.setattr(connection, "cursor", unreachable)
+    page = client.get("/admin/balances/balance/")
+    monkeypatch.undo()
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert DatabaseUnavailable().message in page.content.decode()
