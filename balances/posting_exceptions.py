@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from balances.exceptions import BalanceNotFound, LedgerError
 
@@ -64,7 +65,7 @@ class InvalidDistribution(LedgerError):
 
 
 class SplitLegRefused(LedgerError):
-    """A leg of a posting was refused; legs before it stay, unless the posting is atomic."""
+    """A leg of a posting was refused, and with it the whole posting."""
 
     @classmethod
     def of(cls, leg: int, error: LedgerError) -> LedgerError:
@@ -99,10 +100,10 @@ class BatchRefused(LedgerError):
     TELLING = frozenset({"TXN_NOT_FOUND", "TXN_INSUFFICIENT_FUNDS", "TXN_DUPLICATE_REFERENCE", "GEN_RESOURCE_LOCKED"})
     """Codes that the original finds again in the text of a batch's refusal (conventions 7.4)."""
 
-    def __init__(self, batch_id: str, message: str, error: LedgerError) -> None:
-        """Keep the batch, and the code of the posting's refusal where it is one of those."""
+    def __init__(self, batch_id: str, message: str, error: LedgerError, left_out: dict[str, Any]) -> None:
+        """Keep the batch, what it left out before, and the code of the refusal where the contract finds it again."""
         super().__init__(message)
-        self.batch_id, self.details = batch_id, {"batch_id": batch_id}
+        self.batch_id, self.details = batch_id, {"batch_id": batch_id} | left_out
         self.code = error.code if error.code in self.TELLING else LedgerError.code
 
 

@@ -71,10 +71,10 @@ def tell_opened(balance_ids: Sequence[str]) -> None:
         _announce_created(list(Balance.objects.filter(pk__in=balance_ids).order_by("pk")))
 
 
-def tell_batch(batch_id: str, status: str, count: int) -> None:
-    """Announce that a batch was recorded in the background."""
+def tell_batch(batch_id: str, status: str, count: int, left_out: dict[str, Any]) -> None:
+    """Announce that a batch was recorded in the background, and which of its postings were not."""
     told = {"batch_id": batch_id, "status": status, "timestamp": go_time(now()), "transaction_count": count}
-    _announce(f"bulk_transaction.{status}", [told])
+    _announce(f"bulk_transaction.{status}", [told | left_out])
 
 
 def tell_batch_failed(batch_id: str, error: str) -> None:

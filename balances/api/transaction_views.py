@@ -111,14 +111,10 @@ class BulkView(ApiView):
             request_batch(batch)
             started = {"message": "Bulk transaction processing started", "status": "processing"}
             return Response({"batch_id": batch.batch_id} | started, status=202)
-        post_batch(batch)
+        left_out = post_batch(batch)
         count = len(batch.postings)
-        body: dict[str, Any] = {
-            "batch_id": batch.batch_id,
-            "status": batch.status,
-            "transaction_count": count,
-        }
-        return Response(body, status=201)
+        body: dict[str, Any] = {"batch_id": batch.batch_id, "status": batch.status, "transaction_count": count}
+        return Response(body | left_out, status=201)
 
 
 class TransactionView(ApiView):

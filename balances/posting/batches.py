@@ -18,8 +18,6 @@ from balances.queueing.enqueuing import enqueue_items
 
 LARGEST = 10_000
 """Postings in one batch at most."""
-UNSHARED = (posting_exceptions.InvalidDistribution, posting_exceptions.SplitLegRefused)
-"""Why an amount cannot be divided as asked, known before anything is looked up."""
 
 
 def new_batch_id() -> str:
@@ -31,8 +29,10 @@ def new_batch_id() -> str:
 class Batch:
     """Postings to be recorded in order; ``inflight`` and ``skip_queue`` stand for what each of them says.
 
-    An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or nothing. There it
-    waits for the last of the dates for which its postings are scheduled: nothing may be applied before its date.
+    A batch at once ends with the first posting that is refused; those before it stay. A queued one goes on without
+    what it refuses. An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or
+    nothing. There it waits for the last of the dates for which its postings are scheduled: nothing may be applied
+    before its date.
     """
 
     batch_id: str
@@ -66,30 +66,47 @@ class Batch:
         return item_of(self.told[number], place)
 
 
-def post_batch(batch: Batch) -> None:
-    """Record a batch. Raises ``BatchRefused``, which names the first posting that was refused, or ``BalanceLocked``.
+def post_batch(batch: Batch) -> dict[str, Any]:
+    """Record a batch, and return what its answer says of the postings that a queued one went on without.
 
-    Postings before that one stay, unless the batch is atomic.
+    Raises ``BatchRefused``, which names the posting that ended the batch, or ``BalanceLocked``.
     """
     items: list[Item] = []
-    unshared: Failure | None = None
+    undivided: Failure | None = None
     for number in range(len(batch.postings)):
         try:
             items.append(batch.item(number))
-        except UNSHARED as error:
-            unshared = Failure(number, 0, error)
+        except posting_exceptions.InvalidDistribution as error:  # ends a batch in the queue as well
+            undivided = Failure(number, 0, error)
             break
-    if unshared and batch.atomic:
-        raise _refusal(batch, unshared)
-    failure = _record(batch, items) if items else None
-    if failure or unshared:
-        raise _refusal(batch, failure or unshared)  # type: ignore[arg-type]
+    if undivided and batch.atomic:
+        raise _refusal(batch, undivided)
+    failures = _record(batch, items) if items else []
+    if failures and (batch.skip_queue or batch.atomic):
+        raise _refusal(batch, failures[0])
+    refused = _left_out(batch, failures)
+    if undivided:
+        raise _refusal(batch, undivided, refused)
+    return refused
 
 
-def _record(batch: Batch, items: Sequence[Item]) -> Failure | None:
+def _record(batch: Batch, items: Sequence[Item]) -> list[Failure]:
     if batch.skip_queue:
-        return apply_items(items, atomic=batch.atomic)
+        failure = apply_items(items, atomic=batch.atomic)
+        return [failure] if failure else []
     return enqueue_items(items, group_id=batch.batch_id if batch.atomic else "")
+
+
+def _left_out(batch: Batch, failures: Sequence[Failure]) -> dict[str, Any]:
+    """Return what is said of refused postings, each by its index from 0, in the shape of a bulk settlement."""
+    results = []
+    for failure in failures:
+        posting, error = batch.postings[failure.item], failure.error
+        if posting.shares:
+            error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
+        told = {"code": error.code, "message": error.message}
+        results.append({"index": failure.item, "reference": posting.reference, "status": "failed"} | told)
+    return {"failed": len(results), "results": results} if results else {}
 
 
 def post_batch_in_background(batch: Batch) -> None:
@@ -100,18 +117,18 @@ def post_batch_in_background(batch: Batch) -> None:
     if _is_known(batch.batch_id):
         return
     try:
-        post_batch(batch)
+        refused = post_batch(batch)
     except LedgerError as error:
         telling.tell_batch_failed(batch.batch_id, error.message)
     else:
-        telling.tell_batch(batch.batch_id, batch.status, len(batch.postings))
+        telling.tell_batch(batch.batch_id, batch.status, len(batch.postings), refused)
 
 
 def _is_known(batch_id: str) -> bool:
     return Transaction.objects.filter(parent_transaction=batch_id, parent_transaction__gt="").exists()
 
 
-def _refusal(batch: Batch, failure: Failure) -> posting_exceptions.BatchRefused:
+def _refusal(batch: Batch, failure: Failure, left_out: dict[str, Any] | None = None) -> posting_exceptions.BatchRefused:
     """Return the refusal in the original's words (transactions 5.3)."""
     posting = batch.postings[failure.item]
     if not batch.atomic:
@@ -121,13 +138,14 @@ def _refusal(batch: Batch, failure: Failure) -> posting_exceptions.BatchRefused:
     else:
         outcome = "All transactions in this batch have been refunded."
     error = failure.error
-    if posting.shares and not isinstance(error, UNSHARED):
+    if posting.shares and not isinstance(error, posting_exceptions.InvalidDistribution):
         error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
     return posting_exceptions.BatchRefused(
         batch.batch_id,
         f"failed to queue transaction {failure.item + 1} (Reference: {posting.reference}, Source: {posting.source}, "
         f"Destination: {posting.destination}, Amount: {posting.major_units:.2f}): {_flat(error)}. {outcome}",
         error,
+        left_out or {},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from balances import exceptions, posting_exceptions
+from balances.models import Transaction
 from balances.posting.movements import Effect, Movement
 
 
@@ -60,6 +61,7 @@ class Book:
         self.standings = {standing.balance_id: standing for standing in standings}
         self.named = named
         self.used = used
+        self._imagined: dict[str | None, tuple[str, str]] = {}
 
     def balance_id(self, name: str, currency: str) -> str:
         """Return the id of the balance that is named so; an unknown indicator is returned as it is."""
@@ -79,6 +81,14 @@ class Book:
         balance_id = f"{name} {currency}"  # one indicator has a balance in each currency
         self.standings[balance_id] = Standing(balance_id, currency, 0, 0, 0, 0, 0, is_virtual=True)
         self.named[name, currency] = balance_id
+        self._imagined[balance_id] = name, currency
+
+    def virtual_names(self, rows: Iterable[Transaction]) -> set[tuple[str, str]]:
+        """Return the indicators among the sides of rows that have no balance yet, each with its currency."""
+        imagined = self._imagined
+        if not imagined:
+            return set()
+        return {imagined[side] for row in rows for side in (row.source_id, row.destination_id) if side in imagined}
 
     def admit(self, movement: Movement) -> None:
         """Decide one movement: resolve its balances, check it, and count it in.

@@ -1,4 +1,7 @@
-"""Postings that are applied at once (transactions 3.5): all their rows and totals in one commit."""
+"""Postings that are applied at once (transactions 3.5): all their rows and totals in one commit.
+
+A posting is applied whole or not at all, with all its legs, whether it is ``atomic`` or not.
+"""
 
 from __future__ import annotations
 
@@ -40,16 +43,16 @@ class Failure:
 
 
 class Refused(writing.Refused):
-    """Nothing of a batch is to be written."""
+    """Abort without writing anything of a batch."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failures: list[Failure]) -> None:
         """Keep why."""
-        self.failure = failure
-        super().__init__(str(failure.error))
+        self.failures = failures
+        super().__init__(str(failures[0].error))
 
 
 def item_of(posting: Posting, place: Place | None = None) -> Item:
-    """Return a posting with its rows. Raises ``InvalidDistribution`` or ``SplitLegRefused``."""
+    """Return a posting with its rows. Raises ``InvalidDistribution``."""
     place = place or Place(transaction_id=new_transaction_id())
     return Item(posting, place, movements_of(posting, place))
 
@@ -62,12 +65,11 @@ def post_transaction(posting: Posting) -> Transaction:
 def post(posting: Posting) -> Item:
     """Apply one posting at once: each leg's row and both its balances in one commit (transactions 3.5, 10).
 
-    Legs before one that is refused stay, unless the posting is ``atomic``. Raises ``InvalidDistribution``,
-    ``SplitLegRefused``, ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``,
-    ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``BalanceLocked``.
+    Raises ``InvalidDistribution``, ``SplitLegRefused``, ``DuplicateReference``, ``UnknownPostingBalance``,
+    ``SameBalance``, ``NonPositiveAmount``, ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``BalanceLocked``.
     """
     item = item_of(posting)
-    failure = apply_items([item], atomic=posting.atomic)
+    failure = apply_items([item], atomic=True)
     if failure is None:
         return item
     if not posting.shares:
@@ -85,7 +87,7 @@ def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     try:
         return writing.in_one_commit(lambda: _apply(items, atomic=atomic), brief=True)
     except Refused as refused:
-        return refused.failure
+        return refused.failures[0]
 
 
 def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
@@ -95,13 +97,13 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     failure = None
     timers = []
     for number, item in enumerate(items):
-        failure = admit(book, number, item, admitted)
-        kept = len(item.rows) if failure is None else 0 if item.posting.atomic else failure.leg
-        timers += entries.timers(item.posting, item.rows[:kept])
+        failure = admit(book, number, item)
         if failure:
             break
+        admitted += item.movements
+        timers += entries.timers(item.posting, item.rows)
     if failure and (atomic or not admitted):
-        raise Refused(failure)
+        raise Refused([failure])
     if timers or telling.is_heard(book):
         writing.need_block()
     lineage.note(admitted, book)
@@ -122,18 +124,12 @@ def _date(items: Sequence[Item]) -> None:
                 row.effective_date = at
 
 
-def admit(book: Book, number: int, item: Item, admitted: list[Movement]) -> Failure | None:
-    """Decide the legs of one item in order, add those admitted to a list, and return where it stopped, if it did.
-
-    An atomic one takes back the legs before the one that is refused.
-    """
+def admit(book: Book, number: int, item: Item) -> Failure | None:
+    """Decide the legs of one item in order: all are admitted, or none. Return which was refused, if any was."""
     for leg, movement in enumerate(item.movements):
         try:
             book.admit(movement)
         except LedgerError as error:
-            if item.posting.atomic and leg:
-                book.take_back(item.movements[:leg])
-                del admitted[-leg:]
+            book.take_back(item.movements[:leg])
             return Failure(number, leg, error)
-        admitted.append(movement)
     return None

@@ -13,7 +13,6 @@ from balances import amounts
 from balances.models import Transaction, new_transaction_id, now
 from balances.posting.distribution import distribute
 from balances.posting.orders import Posting
-from balances.posting_exceptions import NonPositiveAmount, SplitLegRefused
 
 Status = Transaction.Status
 QUEUED_PARENT = "QUEUED_PARENT_TRANSACTION"
@@ -93,18 +92,12 @@ class Place:
 
 
 def movements_of(posting: Posting, place: Place) -> list[Movement]:
-    """Return the rows that a posting makes: one, or one a leg.
-
-    Raises ``InvalidDistribution``, or ``SplitLegRefused`` where a leg gets nothing: the others would be wrong as well.
-    """
+    """Return the rows that a posting makes: one, or one a leg. Raises ``InvalidDistribution``."""
     created_at = now()
     if not posting.shares:
         row = _row(posting, place, created_at, units=posting.minor_units, amount=posting.major_units)
         return [_movement(posting, row, posting.source, posting.destination)]
     parts = distribute(posting.minor_units, posting.shares, posting.precision)
-    for leg, part in enumerate(parts):
-        if part.units <= 0:
-            raise SplitLegRefused.of(leg, NonPositiveAmount())
     return [
         _leg(posting, place, created_at, number, part.identifier, int(part.units), part.number)
         for number, part in enumerate(parts, start=1)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from balances import posting_exceptions
-from balances.exceptions import LedgerError
+from balances.exceptions import LedgerError, UnreadableTotals
 from balances.models import Transaction, new_transaction_id
 from balances.posting import direct, refunding, writing
 from balances.posting.batches import Batch
@@ -20,7 +20,6 @@ from balances.posting.movements import INFLIGHT, WAITING, Effect, Movement, Plac
 from balances.posting.orders import Posting
 from balances.posting.projecting import BulkPreview, Leg, Preview, Projection, Projections, Rejection, leg_of, sum_of
 from balances.posting.refunding import Refund
-from balances.queueing import enqueuing
 
 Status = Transaction.Status
 NO_SCHEDULE = "scheduled_for is ignored in a dry run; the projection shows the effect as if applied now"
@@ -51,20 +50,21 @@ class Decided:
 def preview_posting(posting: Posting, *, skip_queue: bool) -> Preview:
     """Return what a posting would do: at once, or as a worker would apply it (transactions 4).
 
-    Legs that are queued one by one are projected one by one. Raises ``InvalidDistribution``, ``SplitLegRefused``,
-    ``UnknownPostingBalance`` or ``UnreadableTotals``.
+    Legs that are queued one by one are projected one by one. Raises ``InvalidDistribution``, ``UnknownPostingBalance``
+    or ``UnreadableTotals``.
     """
     item = direct.item_of(posting, Place(transaction_id=new_transaction_id(), queued=not skip_queue))
-    return _preview(_look(item.movements), item)
+    return _preview(writing.look(item.movements), item)
 
 
 def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
     """Return what a batch would do. One that is atomic, or not queued, carries balances from item to item.
 
-    Raises what ``preview_posting`` raises, of any item.
+    Raises what ``preview_posting`` raises, of any item; but a queued batch that is not atomic goes on without an item
+    whose balance is unknown, and so does its preview.
     """
     items = [batch.item(number) for number in range(len(batch.postings))]
-    book = _look([movement for item in items for movement in item.movements])
+    book = writing.look([movement for item in items for movement in item.movements])
     cumulative = batch.skip_queue or batch.atomic
     scope, kept, results = Projections(book), list[Movement](), list[Preview]()
     refused = False
@@ -77,7 +77,7 @@ def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
                 kept += decided.admitted
             results.append(_told(item, decided, None))
         else:
-            results.append(_preview(book, item))
+            results.append(_apart(book, item))
         refused = refused or not results[-1].would_apply
         # A reference counts as seen, whatever became of its item.
         book.used.update(reference for movement in item.movements for reference in movement.references)
@@ -99,7 +99,7 @@ def preview_refund(asked: Refund) -> Preview:
         raise posting_exceptions.NothingToRefund(f"transaction {asked.transaction_id} not found for refund")
     movements, errors = refunding.reversals(found, asked)
     movements = [_as_applied(movement, hold=movement.row.meta_data.get(INFLIGHT) is True) for movement in movements]
-    book = _look(movements)
+    book = writing.look(movements)
     admitted = refunding.admit(book, movements, errors)
     scope = Projections(book)
     scope.apply(*admitted)
@@ -117,20 +117,19 @@ def preview_refund(asked: Refund) -> Preview:
     )
 
 
-def _look(movements: Sequence[Movement]) -> Book:
-    """Return the book of the balances of movements, unlocked; indicators without a balance get one in it only."""
-    book = writing.look(movements)
-    for name in {name for movement in movements for name in movement.indicators}:
-        if name not in book.named:
-            book.imagine(*name)
-    return book
-
-
 def _as_applied(movement: Movement, *, hold: bool) -> Movement:
     """Return what becomes of a movement: of one that is to wait, its effect at last; its references stay."""
     if movement.row.status not in WAITING:
         return movement
     return replace(movement, effect=Effect.HOLD if hold else Effect.POST)
+
+
+def _apart(book: Book, item: Item) -> Preview:
+    """Return what an item of a batch would do on its own."""
+    try:
+        return _preview(book, item)
+    except (posting_exceptions.UnknownPostingBalance, UnreadableTotals) as error:
+        return _told(item, Decided((), (), error), None)
 
 
 def _preview(book: Book, item: Item) -> Preview:
@@ -156,11 +155,10 @@ def _preview(book: Book, item: Item) -> Preview:
 def _decide(book: Book, item: Item) -> Decided:
     """Decide an item as the real call does, in the book only."""
     legs = _applied(item)
-    admitted: list[Movement] = []
-    failure = direct.admit(book, 0, replace(item, movements=legs), admitted)
+    failure = direct.admit(book, 0, replace(item, movements=legs))
     if failure is None:
-        return Decided(admitted, legs, None)
-    return Decided(admitted, legs[: failure.leg + 1], failure.error)
+        return Decided(legs, legs, None)
+    return Decided((), legs[: failure.leg + 1], failure.error)
 
 
 def _applied(item: Item) -> list[Movement]:
@@ -169,7 +167,7 @@ def _applied(item: Item) -> list[Movement]:
 
 def _legs_apart(book: Book, item: Item) -> Preview:
     """Return what legs would do that are stored together and applied one by one."""
-    refused = enqueuing.admit(book, 0, item)
+    refused = direct.admit(book, 0, item)
     if refused is None:
         book.take_back(item.movements)
     error = refused.error if refused else None

@@ -36,30 +36,36 @@ Name = tuple[str, str]
 
 
 class MissingIndicators(Exception):
-    """Indicators are used for the first time: their balances are to be created before any row is locked."""
+    """Indicators are used for the first time: their balances must be created before any row is locked."""
 
     def __init__(self, names: Iterable[Name]) -> None:
-        """Keep them in the order in which they are to be created."""
-        self.names = sorted(names)
+        """Keep the names."""
+        self.names = set(names)
         super().__init__(str(self.names))
 
 
 def in_one_commit(work: Callable[[], Result], *, brief: bool = False) -> Result:
     """Run work in an atomic block, and once more where the database ended a deadlock or a reference was just taken.
 
-    Balances of new indicators are created first, in the same block: what is refused leaves none behind, and whoever
-    waits for another to create the same one holds nothing that the other could be waiting for. ``brief`` work is tried
-    without a block at first: it reads once and writes once, or asks for the block (``need_block``) before it writes.
+    Work that writes to new indicators is undone and done again after their balances were created, in the same block:
+    what is refused leaves none behind, and a writer that waits for another to create the same one holds nothing that
+    the other could be waiting for. ``brief`` work is tried without a block at first: it reads once and writes once, or
+    asks for the block (``need_block``) before it writes.
     """
+    names: set[Name] = set()
     if brief and not connection.in_atomic_block:
-        with suppress(BlockNeeded, MissingIndicators, exceptions.Deadlocked, ReferenceJustTaken):
+        try:
             return _briefly(work)
+        except MissingIndicators as missing:
+            names = missing.names
+        except (BlockNeeded, exceptions.Deadlocked, ReferenceJustTaken):
+            pass
     attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
     for _ in range(attempts - 1):
         with suppress(exceptions.Deadlocked, ReferenceJustTaken):
-            return _in_block(work)
+            return _in_block(work, names)
     try:
-        return _in_block(work)
+        return _in_block(work, names)
     except ReferenceJustTaken as error:
         raise posting_exceptions.DuplicateReference(error.reference) from error
 
@@ -102,15 +108,15 @@ def _briefly(work: Callable[[], Result]) -> Result:
         return work()
 
 
-def _in_block(work: Callable[[], Result]) -> Result:
-    with _reference_errors(), refused_when_locked():
+def _in_block(work: Callable[[], Result], names: set[Name]) -> Result:
+    while True:
         try:
-            with transaction.atomic():
+            with _reference_errors(), refused_when_locked(), transaction.atomic():
+                if names:
+                    _open(sorted(names))
                 return work()
         except MissingIndicators as missing:
-            with transaction.atomic():
-                _open(missing.names)
-                return work()
+            names = names | missing.names
 
 
 def _open(names: Sequence[Name]) -> None:
@@ -133,22 +139,16 @@ def lock(
 ) -> Book:
     """Lock the balances of movements, and others by id or name, and return the book in which they are decided.
 
-    ``outcomes`` are what queued rows become: they may take the references that are kept for them. Must run within
-    ``in_one_commit``. Raises ``BalanceLocked`` where another writer holds one for too long.
+    Indicators of movements that have no balance yet have a virtual one in the book. ``outcomes`` are what queued rows
+    become: they may take the references that are kept for them. Must run within ``in_one_commit``. Raises
+    ``BalanceLocked`` where another writer holds one for too long.
     """
-    return _book(
-        LOCK_BALANCES, movements, others, names, create=True, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT
-    )
+    return _book(LOCK_BALANCES, movements, others, names, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT)
 
 
-def look(
-    movements: Sequence[Movement], *, others: Iterable[str] = (), create: bool = False, outcomes: bool = False
-) -> Book:
-    """Return the book of the balances of movements as they are now, unlocked.
-
-    Indicators without a balance are unknown to it, unless they are to be created. ``outcomes``: as for ``lock``.
-    """
-    return _book(READ_BALANCES, movements, others, create=create, outcomes=outcomes)
+def look(movements: Sequence[Movement], *, others: Iterable[str] = (), outcomes: bool = False) -> Book:
+    """Return the book of the balances of movements as they are now, unlocked, otherwise as ``lock`` does."""
+    return _book(READ_BALANCES, movements, others, outcomes=outcomes)
 
 
 def _book(
@@ -157,7 +157,6 @@ def _book(
     others: Iterable[str],
     more_names: Iterable[Name] = (),
     *,
-    create: bool,
     outcomes: bool = False,
     **options: str,
 ) -> Book:
@@ -174,18 +173,25 @@ def _book(
     )
     balances = [row for row in rows if row["balance_id"] is not None]
     named = {(row["indicator"], row["currency"]): row["balance_id"] for row in balances if row["indicator"]}
-    if create and (missing := names - named.keys()):
+    if missing := set(more_names) - named.keys():
         raise MissingIndicators(missing)
     book = Book(map(standing_of, balances), named, {row["used"] for row in rows if row["used"] is not None})
     # The queue decides in order: what is ahead of its outcomes is decided, and what is behind does not count.
     if settings.BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS and not outcomes:
         for row in QUEUED_DEBITS.rows(balance_ids=list(book.standings)):
             book.standings[row["balance_id"]].queued_debit = int(row["queued_debit"])
+    for name in names - named.keys():
+        book.imagine(*name)
     return book
 
 
 def write(rows: Sequence[Transaction], book: Book) -> None:
-    """Record rows and move the totals that the book says. From here on nothing refuses but the database itself."""
+    """Record rows and move the totals that the book says. From here on nothing refuses but the database itself.
+
+    Raises ``MissingIndicators``, with nothing written, where a row names a balance that is virtual still.
+    """
+    if missing := book.virtual_names(rows):
+        raise MissingIndicators(missing)
     RECORD_MOVEMENTS.execute(**recording(rows, book.moved()))
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from balances.exceptions import LedgerError
 from balances.models import new_transaction_id
 from balances.posting import writing
-from balances.posting.book import Book
-from balances.posting.direct import Failure, Item, Refused, item_of
+from balances.posting.direct import Failure, Item, Refused, admit, item_of
 from balances.posting.movements import Place
 from balances.posting.orders import Posting
 from balances.posting_exceptions import SplitLegRefused
@@ -23,57 +21,47 @@ from balances.queueing.models import Entry
 def enqueue(posting: Posting) -> Item:
     """Store one posting, whole or not at all. Raises what ``posting.post`` raises, but for lack of funds."""
     item = item_of(posting, Place(transaction_id=new_transaction_id(), queued=True))
-    failure = enqueue_items([item], group_id=item.place.transaction_id if posting.atomic and posting.shares else "")
-    if failure:
+    for failure in enqueue_items([item]):
         raise SplitLegRefused.of(failure.leg, failure.error) if posting.shares else failure.error
     return item
 
 
-def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> Failure | None:
-    """Store items in order, in one commit; return where they stopped, if they did.
+def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> list[Failure]:
+    """Store items in order, in one commit; return what was refused, in order.
 
-    With a ``group_id`` all are applied together or none is, and none is stored unless all are; without, items before
-    the one that is refused stay. Raises ``BalanceLocked``.
+    With a ``group_id`` all are applied together or none is, and none is stored unless all are: the first refusal ends
+    it. Without, each item is stored that can be, whatever becomes of the others. Raises ``BalanceLocked``.
     """
     try:
         return writing.in_one_commit(lambda: _enqueue(items, group_id), brief=True)
     except Refused as refused:
-        return refused.failure
+        return refused.failures
 
 
-def _enqueue(items: Sequence[Item], group_id: str) -> Failure | None:
+def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
     is_called = entries.announce()
-    book = writing.look([movement for item in items for movement in item.movements], create=True)
+    book = writing.look([movement for item in items for movement in item.movements])
     at_once = is_called() and not any(item.posting.is_dated for item in items)
     if not at_once:
         writing.need_block()
     stored: list[Item] = []
-    failure = None
+    failures: list[Failure] = []
     for number, item in enumerate(items):
-        failure = admit(book, number, item)
-        if failure:
+        if failure := admit(book, number, item):
+            failures.append(failure)
+        else:
+            stored.append(item)
+        if failure and group_id:
             break
-        stored.append(item)
-    if failure and (group_id or not stored):
-        raise Refused(failure)
+    if failures and (group_id or not stored):
+        raise Refused(failures)
     waiting = [entry for item in stored for entry in _entries(item, group_id)]
     writing.write([row for item in stored for row in item.rows], book)
     if at_once:
         entries.insert(waiting)
     else:
         entries.add(waiting)
-    return failure
-
-
-def admit(book: Book, number: int, item: Item) -> Failure | None:
-    """Decide whether an item is stored: all its legs, or none; return which was refused, if any was."""
-    for leg, movement in enumerate(item.movements):
-        try:
-            book.admit(movement)
-        except LedgerError as error:
-            book.take_back(item.movements[:leg])
-            return Failure(number, leg, error)
-    return None
+    return failures
 
 
 def _entries(item: Item, group_id: str) -> list[Entry]:

@@ -233,18 +233,6 @@ def test_a_movement_that_holds_nothing_has_no_dates(ledger: Client) -> None:
     assert sums("bln_alice") == (2000, FUNDS, 0, 0)
 
 
-def test_legs_that_stay_though_a_later_one_is_refused_expire_all_the_same(ledger: Client) -> None:
-    sources = [{"identifier": "bln_alice", "distribution": "4"}, {"identifier": "bln_dora", "distribution": "left"}]
-    given = body("s", inflight=True, source=None, sources=sources, inflight_expiry_date=soon(hours=1))
-    assert ledger.post("/transactions", given).status == 400
-    batch = {"transactions": [given | {"reference": "b"}], "inflight": True, "skip_queue": True}
-    assert ledger.post("/transactions/bulk", batch).status == 400
-    assert sums("bln_alice") == (0, FUNDS, 800, 0)
-    assert fall_due() == 2
-    assert sums("bln_alice") == NOTHING
-    assert_no_drift()
-
-
 def test_what_a_date_writes_bears_the_references_of_the_contract(ledger: Client) -> None:
     expired = hold(ledger, "a", inflight_expiry_date=at(hours=1), meta_data={"k": "v"})
     committed = hold(ledger, "b", inflight_commit_date=at(hours=1))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from balances.models import Transaction
+from balances.exact_json import loads
+from balances.models import Balance, Transaction
 from balances.queueing import tasks
 from tests.client import Answer, Client
 from tests.wire import (
@@ -149,7 +150,14 @@ BAD: list[tuple[dict[str, Any], int, str, str]] = [
     ({"source": None, "sources": [{"identifier": "bln_dora", "distribution": "left"}]},
      400, "TXN_INSUFFICIENT_FUNDS", f"failed to record split transaction 0: {FUNDS}"),
 ]  # fmt: skip
-APPLIED_ONLY = {"insufficient funds", "overdraft limit"}
+NEVER = [each for each in BAD if "insufficient funds" not in each[3] and "overdraft limit" not in each[3]]
+"""What is refused before a worker decides it."""
+LEFT_OUT = [
+    (change, "TXN_VALIDATION_ERROR" if code == "GEN_BAD_REQUEST" else code, why.rpartition("NOT_FOUND: ")[2])
+    for change, _, code, why in NEVER
+    if "failed to split" not in why
+]
+"""What a queued batch goes on without, with the code and the text of the single call."""
 OUTCOMES = {
     (False, False): "Previous transactions were not rolled back.",
     (False, True): "Previous transactions were not rolled back.",
@@ -167,14 +175,111 @@ def test_the_first_item_that_is_refused_ends_the_batch(
     refuse_second(ledger, change, status, code, why, atomic=atomic, inflight=inflight, skip_queue=True)
 
 
-@pytest.mark.parametrize("atomic", [False, True])
-@pytest.mark.parametrize(
-    ("change", "status", "code", "why"), [each for each in BAD if not any(only in each[3] for only in APPLIED_ONLY)]
-)
-def test_what_can_never_be_applied_ends_a_queued_batch_too(
-    ledger: Client, change: Any, status: int, code: str, why: str, atomic: bool
+@pytest.mark.parametrize(("change", "status", "code", "why"), NEVER)
+def test_what_can_never_be_applied_ends_an_atomic_queued_batch(
+    ledger: Client, change: Any, status: int, code: str, why: str
 ) -> None:
-    refuse_second(ledger, change, status, code, why, atomic=atomic, inflight=False, skip_queue=False)
+    refuse_second(ledger, change, status, code, why, atomic=True, inflight=False, skip_queue=False)
+
+
+def test_an_amount_that_cannot_be_divided_ends_a_queued_batch_and_what_was_left_out_before_is_named(
+    ledger: Client,
+) -> None:
+    change, status, code, why = next(each for each in BAD if "failed to split" in each[3])
+    refuse_second(ledger, change, status, code, why, atomic=False, inflight=False, skip_queue=False)
+    undivided = {name: value for name, value in (body("z") | change).items() if value is not None}
+    answer = bulk(ledger, body("a"), body("y"), undivided)
+    details = answer.body["error_detail"]["details"]
+    assert [each["index"] for each in details["results"]] == [0]
+    assert row("y").status == "QUEUED"
+
+
+@pytest.mark.parametrize("inflight", [False, True])
+@pytest.mark.parametrize("run_async", [False, True])
+@pytest.mark.parametrize(("change", "code", "why"), LEFT_OUT)
+def test_a_queued_batch_goes_on_without_what_can_never_be_applied(
+    ledger: Client, settings: Any, change: Any, code: str, why: str, run_async: bool, inflight: bool
+) -> None:
+    settings.BLNK_WEBHOOK_URL = "https://listener.example/blnk"
+    second = {name: value for name, value in (body("b", source="@new") | change).items() if value is not None}
+    items, options = [body("a"), second, body("c")], {"inflight": inflight, "run_async": run_async}
+    previewed = bulk(ledger, *items, **options, dry_run=True).body
+    assert [each["would_apply"] for each in previewed["results"]] == [True, False, True]
+    rejection = previewed["results"][1]["rejection"]
+    assert why.endswith(rejection["message"])
+    answer = bulk(ledger, *items, **options)
+    assert answer.status == (202 if run_async else 201)
+    told = answer.body
+    if run_async:
+        run_batches()
+        told = announced(f"bulk_transaction.{'inflight' if inflight else 'applied'}")
+        del told["timestamp"]
+    refused = {"index": 1, "reference": second["reference"], "status": "failed", "code": code, "message": why}
+    assert told == {
+        "batch_id": answer.body["batch_id"],
+        "status": "inflight" if inflight else "applied",
+        "transaction_count": 3,
+        "failed": 1,
+        "results": [refused],
+    }
+    drain()
+    assert [row(f"{reference}_q").status for reference in "ac"] == ["INFLIGHT" if inflight else "APPLIED"] * 2
+    assert Transaction.objects.exclude(reference="funds").count() == 4
+    assert not Balance.objects.filter(indicator="@new").exists()
+    assert_no_drift()
+
+
+def announced(event: str) -> dict[str, Any]:
+    """Return the data of the newest webhook of an event."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT args->>'body' FROM procrastinate_jobs WHERE args->>'event' = %s ORDER BY id DESC LIMIT 1", [event]
+        )
+        data: dict[str, Any] = loads(cursor.fetchone()[0])["data"]
+    return data
+
+
+def test_a_batch_that_is_sent_again_gets_through(ledger: Client) -> None:
+    items = [body("a"), body("funds"), body("c")]
+    assert [each["index"] for each in bulk(ledger, *items).body["results"]] == [1]
+    again = bulk(ledger, *items, body("d"))
+    assert (again.status, again.body["failed"], again.body["transaction_count"]) == (201, 3, 4)
+    drain()
+    assert sums("bln_alice") == (3000, 100_000, 0, 0)
+    assert_no_drift()
+
+
+def test_a_batch_that_was_recorded_whole_can_be_sent_again_and_leaves_nothing(ledger: Client) -> None:
+    items = [body("a", destination="@new"), body("b")]
+    recorded(ledger, *items)
+    before = written()
+    for again in (items, [body("a", destination="@newer"), body("b", source="bln_nobody")]):
+        answer = bulk(ledger, *again)
+        assert (answer.status, answer.body["status"]) == (201, "applied")
+        assert [each["code"] for each in answer.body["results"]] == ["TXN_DUPLICATE_REFERENCE"] * 2
+        assert written() == before
+
+
+def test_the_first_of_equal_references_in_a_queued_batch_is_stored_unless_it_is_refused(ledger: Client) -> None:
+    answer = bulk(ledger, body("a", source="bln_nobody"), body("a", 2000), body("a", 3000), body("a_q", 4000))
+    assert [each["index"] for each in answer.body["results"]] == [0, 2, 3]
+    drain()
+    assert sums("bln_alice")[0] == 2000
+    assert_no_drift()
+
+
+def test_legs_of_a_split_that_a_queued_batch_leaves_out_are_left_out_together(ledger: Client) -> None:
+    parts = [{"identifier": "bln_bob", "distribution": "60%"}, {"identifier": "bln_nobody", "distribution": "left"}]
+    split = {name: value for name, value in body("s").items() if name != "destination"} | {"destinations": parts}
+    answer = bulk(ledger, split, body("s_1"))
+    assert [(each["index"], each["code"]) for each in answer.body["results"]] == [(0, "TXN_NOT_FOUND")]
+    assert row("s_1").precise_amount == 1000
+
+
+def test_a_batch_at_once_that_is_refused_creates_no_balance_for_what_it_does_not_record(ledger: Client) -> None:
+    items = [body("a", destination="@first"), body("b", source="bln_dora", destination="@second"), body("c")]
+    assert bulk(ledger, *items, skip_queue=True).status == 400
+    assert set(Balance.objects.exclude(indicator=None).values_list("indicator", flat=True)) == {"@world", "@first"}
 
 
 def refuse_second(

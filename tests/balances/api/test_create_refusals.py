@@ -9,7 +9,18 @@ import simplejson
 
 from balances.models import Balance, Transaction
 from tests.client import Client
-from tests.wire import assert_refused, body, create, drain, hold, queued, wallets, while_locked, written
+from tests.wire import (
+    assert_no_drift,
+    assert_refused,
+    body,
+    create,
+    drain,
+    hold,
+    queued,
+    wallets,
+    while_locked,
+    written,
+)
 
 TWO_SIDES = {"source": None, "destination": None}
 DATE = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)"
@@ -352,20 +363,38 @@ def test_source_and_destination_that_prove_to_be_one_balance_conflict(api: Clien
     refuse(api, change | parts, 409, "GEN_CONFLICT", text, None)
 
 
+UNPAID = (400, "TXN_INSUFFICIENT_FUNDS", f"failed to record split transaction 1: {FUNDS}", None)
+LOST = (404, "TXN_NOT_FOUND", "Balance with ID 'bln_nobody' not found", {})
+TAKEN = (
+    409, "TXN_DUPLICATE_REFERENCE",
+    "failed to record split transaction 1: transaction validation failed: reference s-2 has already been used", None,
+)  # fmt: skip
+
+
 @pytest.mark.django_db
-def test_legs_before_the_refused_one_stay_unless_the_split_is_atomic(api: Client) -> None:
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("inflight", [False, True])
+@pytest.mark.parametrize(
+    ("last", "refusal"), [("bln_carol", UNPAID), ("bln_nobody", LOST), ("bln_dora", TAKEN)], ids=str
+)
+def test_a_split_at_once_of_which_a_leg_is_refused_moves_nothing_and_can_be_sent_again(
+    api: Client, last: str, refusal: Any, inflight: bool, atomic: bool
+) -> None:
     wallets()
-    sources = [{"identifier": "bln_alice", "distribution": "4"}, {"identifier": "bln_carol", "distribution": "left"}]
-    given = body("s") | {"source": None, "sources": sources}
-    refuse(
-        api, given | {"atomic": True}, 400, "TXN_INSUFFICIENT_FUNDS", f"failed to record split transaction 1: {FUNDS}",
-        None,
-    )  # fmt: skip
-    answer = api.post("/transactions", {name: value for name, value in given.items() if value is not None})
-    assert_refused(answer, 400, "TXN_INSUFFICIENT_FUNDS", f"failed to record split transaction 1: {FUNDS}")
-    assert list(Transaction.objects.exclude(reference="funds").values_list("reference", "precise_amount")) == [
-        ("s-1", 400)
+    if refusal is TAKEN:
+        create(api, body("s-2", destination="bln_dora"))
+    sources = [
+        {"identifier": "bln_alice", "distribution": "4"},
+        {"identifier": last, "distribution": "left"},
+        {"identifier": "@new", "distribution": "1"},
     ]
+    given = body("s") | {"source": None, "sources": sources, "atomic": atomic, "inflight": inflight}
+    refuse(api, given, *refusal)
+    assert not Balance.objects.filter(indicator="@new").exists()
+    if refusal is not TAKEN:
+        sources[1]["identifier"], sources[2]["identifier"] = "@world", "bln_alice"
+        create(api, {name: value for name, value in given.items() if value is not None} | {"allow_overdraft": True})
+        assert_no_drift()
 
 
 @pytest.mark.django_db(transaction=True)

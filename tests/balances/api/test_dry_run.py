@@ -92,8 +92,6 @@ def test_a_dry_run_is_validated_as_the_real_call_is(api: Client, alice: Balance,
     calls: list[tuple[str, str, Any]] = [
         ("POST", "/transactions", order(alice, bob, 0)),
         ("POST", "/transactions", divided(alice, 10, (bob, "60%"), ("@x", "50%"))),
-        ("POST", "/transactions", divided(alice, 1.5, (bob, "0.5%"), ("@x", "99.5%"))),
-        ("POST", "/transactions", divided(alice, 1.5, (bob, "0.5%"), ("@x", "99.5%"), skip_queue=True)),
         ("POST", "/transactions/bulk", {"transactions": []}),
         ("POST", "/transactions/bulk", {"transactions": [order(alice, bob, 1), None]}),
         ("POST", "/transactions/bulk", {"transactions": [order(alice, bob, 1, currency="")]}),
@@ -109,8 +107,9 @@ def test_a_dry_run_is_validated_as_the_real_call_is(api: Client, alice: Balance,
 
 
 @pytest.mark.parametrize("skip_queue", [True, False])
+@pytest.mark.parametrize("atomic", [True, False])
 def test_a_missing_balance_is_404_as_for_the_real_call(
-    api: Client, alice: Balance, bob: Balance, skip_queue: bool
+    api: Client, alice: Balance, bob: Balance, skip_queue: bool, atomic: bool
 ) -> None:
     message = "Balance with ID 'bln_nope' not found"
     bodies: list[tuple[str, dict[str, Any]]] = [
@@ -120,7 +119,10 @@ def test_a_missing_balance_is_404_as_for_the_real_call(
         ("/transactions/bulk", {"transactions": [order(alice, bob, 1), order(alice, "bln_nope", 1, reference="b")]}),
     ]
     for path, body in bodies:
-        answer = dry(api, path, body | {"skip_queue": skip_queue})
+        answer = dry(api, path, body | {"skip_queue": skip_queue, "atomic": atomic})
+        if path.endswith("bulk") and not (skip_queue or atomic):  # it goes on without, and so does its preview
+            assert [each.get("rejection", {}).get("message") for each in answer.body["results"]] == [None, message]
+            continue
         assert (answer.status, answer.text) == (
             404,
             f'{{"error":"{message}","error_detail":{{"code":"TXN_NOT_FOUND","message":"{message}","details":{{}}}}}}',
@@ -282,23 +284,38 @@ def test_legs_at_once_share_one_set_of_balances(api: Client, alice: Balance, bob
     )
 
 
-def test_legs_at_once_stop_at_the_first_that_is_refused(api: Client, alice: Balance, bob: Balance) -> None:
-    body = divided(alice, 150, (bob, "60%"), ("@carol", "left"), ("@dave", "1%"), skip_queue=True)
-    previewed = dry(api, "/transactions", body).body
-    assert previewed["rejection"]["message"] == FUNDS
-    assert [each["identifier"] for each in previewed["legs"]] == [bob.pk]
-    assert short(previewed["balances"]) == ["source 10000 -> 1000", "destination 0 -> 9000", "destination 0 -> 0"]
-
-
-def test_legs_of_an_atomic_posting_move_all_or_nothing_also_in_the_queue(
+def test_legs_at_once_and_those_of_an_atomic_posting_move_all_or_nothing(
     api: Client, alice: Balance, bob: Balance
 ) -> None:
-    for skip_queue in (True, False):
-        body = divided(alice, 150, (bob, "60%"), ("@carol", "left"), skip_queue=skip_queue, atomic=True)
+    for skip_queue, atomic in ((True, False), (True, True), (False, True)):
+        body = divided(alice, 150, (bob, "60%"), ("@carol", "left"), skip_queue=skip_queue, atomic=atomic)
         previewed = dry(api, "/transactions", body).body
         assert previewed["rejection"]["message"] == FUNDS
         assert "legs" not in previewed
         assert short(previewed["balances"]) == ["source 10000 -> 10000", "destination 0 -> 0", "destination 0 -> 0"]
+
+
+@pytest.mark.parametrize("skip_queue", [True, False])
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_leg_that_gets_nothing_is_a_rejection_and_leaves_the_previews_of_other_items(
+    api: Client, alice: Balance, bob: Balance, skip_queue: bool, atomic: bool
+) -> None:
+    empty = divided(alice, 10, (bob, "0.05%"), ("@carol", "left"), skip_queue=skip_queue, atomic=atomic)
+    previewed = dry(api, "/transactions", empty)
+    assert (previewed.status, previewed.body["would_apply"]) == (200, False)
+    assert previewed.body["rejection"] == {
+        "code": "TXN_VALIDATION_ERROR",
+        "reason": "other",
+        "message": "failed to apply transaction to balances: transaction precise amount must be positive",
+    }
+    assert {each["resulting_balance"] for each in previewed.body["balances"]} == {"10000", "0"}
+    refused = api.post("/transactions", empty)
+    assert (refused.status, refused.body["error_detail"]["code"]) == (400, "TXN_VALIDATION_ERROR")
+    orders = [order(alice, bob, 1), empty | {"reference": "ref-2"}, order(alice, bob, 1, reference="ref-3")]
+    options = {"transactions": orders, "skip_queue": skip_queue, "atomic": atomic}
+    answer = dry(api, "/transactions/bulk", options)
+    assert [each["would_apply"] for each in answer.body["results"]] == [True, False, True]
+    assert ("failed" in api.post("/transactions/bulk", options).body) is not (skip_queue or atomic)
 
 
 def test_queued_legs_are_projected_one_by_one(api: Client, alice: Balance, bob: Balance) -> None:
