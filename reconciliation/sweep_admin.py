@@ -168,7 +168,8 @@ class SweepAdmin(LedgerModelAdmin):
         verdict = sweep_status.verdict(sweep)
         context |= {
             "verdict": verdict,
-            "verdict_words": VERDICTS[verdict],
+            "verdict_words": _in_words(sweep, verdict),
+            "out_of_balance": sweep_status.out_of_balance(sweep),
             "unproved": sweep_status.unproved(sweep),
             "progress": progress,
             "time_left": None if left is None else duration(timedelta(seconds=left)),
@@ -255,3 +256,10 @@ class SweepAdmin(LedgerModelAdmin):
     def alive(self, sweep: Sweep) -> str:
         """Show when it last got on."""
         return instant(sweep.heartbeat_at)
+
+
+def _in_words(sweep: Sweep, verdict: str) -> str:
+    """Return the verdict for people; of a part of the balances nothing is claimed but for that part."""
+    if verdict == "not proved" and sweep.out_of_scope:
+        return f"Nothing wrong was found in what was looked at: {sweep_status.balances(sweep.measured)}."
+    return VERDICTS[verdict]

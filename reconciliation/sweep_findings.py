@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from balances.models import TOTALS
+from balances.models import TOTALS, now
 from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE, Fault
 from reconciliation.models import Finding, Sweep
-from reconciliation.reconstruction import Measurement, measure_all
+from reconciliation.reconstruction import Measurement, Totals, measure_all
 
 
 def findings_of(sweep: Sweep, measurements: list[Measurement], faults: list[Fault]) -> list[Finding]:
@@ -18,6 +18,7 @@ def findings_of(sweep: Sweep, measurements: list[Measurement], faults: list[Faul
     measured = {each.balance_id: each for each in measurements}
     missing = sorted(by_balance.keys() - measured.keys())
     measured |= {each.balance_id: each for each in measure_all(missing)}
+    measured |= {balance_id: _gone(balance_id) for balance_id in missing if balance_id not in measured}
     return [
         _finding(sweep, measurement, by_balance[balance_id])
         for balance_id, measurement in sorted(measured.items())
@@ -37,6 +38,13 @@ def add_faults(sweep: Sweep, faults: list[Fault]) -> None:
     Finding.objects.bulk_update(existing.values(), ["faults", "not_proved"], batch_size=500)
     fresh = [fault for fault in faults if fault.balance_id not in existing]
     Finding.objects.bulk_create(findings_of(sweep, [], fresh), batch_size=500)
+
+
+def _gone(balance_id: str) -> Measurement:
+    """Return what is left to say of a balance that transactions name and that is not there: nothing but its name."""
+    at = now()
+    nothing = Totals.net(credit=0, debit=0, inflight_credit=0, inflight_debit=0)
+    return Measurement(balance_id, None, "", "", "", 0, nothing, nothing, 0, 0, 0, at, at.isoformat())
 
 
 def _finding(sweep: Sweep, measurement: Measurement, faults: list[Fault]) -> Finding:

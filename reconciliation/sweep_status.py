@@ -26,9 +26,29 @@ def verdict(sweep: Sweep) -> str:
     """Return ``healthy``, ``findings``, ``not proved`` (nothing found, but not everything judged) or ``unfinished``."""
     if sweep.state != Sweep.State.FINISHED:
         return "unfinished"
-    if sweep.drifted or sweep.faulty:
+    if sweep.drifted or sweep.faulty or out_of_balance(sweep):
         return "findings"
     return "not proved" if unproved(sweep) else "healthy"
+
+
+def out_of_balance(sweep: Sweep) -> list[str]:
+    """Return in sentences where the stored sums of a sweep of all balances contradict each other, by currency."""
+    return [_sides(line) for line in _disagreeing(sweep)] if sweep.scope.get("everything") else []
+
+
+def _disagreeing(sweep: Sweep) -> list[dict[str, Any]]:
+    return [line for line in sweep.trial_balance if not line["stored"]["agrees"]]
+
+
+def _sides(line: dict[str, Any]) -> str:
+    sums = line["stored"]
+    pairs = [
+        (what, sums[credit], sums[debit])
+        for what, credit, debit in (("", "credit", "debit"), ("inflight ", "inflight_credit", "inflight_debit"))
+        if sums[credit] != sums[debit] or isinstance(sums[credit], str)
+    ]
+    told = " and ".join(f"{what}credits are {credit}, {what}debits {debit}" for what, credit, debit in pairs)
+    return f"The trial balance does not agree in {line['currency'] or 'rows without a currency'}: {told}."
 
 
 def unproved(sweep: Sweep) -> list[str]:
@@ -48,6 +68,9 @@ def unproved(sweep: Sweep) -> list[str]:
         sentences.append(f"{balances(sweep.not_proved)} could not be judged; the findings say why.")
     if sweep.out_of_scope:
         sentences.append(f"{balances(sweep.out_of_scope)} not in scope.")
+    if not sweep.scope.get("everything") and (apart := _disagreeing(sweep)):
+        named = ", ".join(line["currency"] for line in apart)
+        sentences.append(f"The trial balance of all balances does not agree in {named}: a sweep of all says more.")
     ran = {entry["check"] for entry in sweep.checks}
     left_out = [check.title for name, check in CHECKS.items() if name not in ran]
     if left_out:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from balances.models import new_transaction_id
+from reconciliation.drill.damage import delete_balance
 from reconciliation.drill.faults import Fault, Places, end
 from reconciliation.drill.ledger import Status
 from reconciliation.drill.source_faults import snapshot
@@ -67,3 +68,19 @@ def wrong_snapshot(places: Places) -> Fault | None:
         return None
     snapshot(places, wallet, None, credit=places.ledger.amount())
     return _fault("snapshot_disagrees", places.use(wallet))
+
+
+def end_missing(places: Places) -> Fault | None:
+    """Delete a balance that has a history."""
+    wallet = places.wallet()
+    if wallet is None:
+        return None
+    delete_balance(wallet)
+    return _fault("end_missing", places.use(wallet))
+
+
+def unknown_status(places: Places) -> Fault | None:
+    """Write a row with a status that nothing counts."""
+    first, second = places.two_wallets()
+    places.ledger.row("SETTLED", first, second, places.ledger.amount(), places.ledger.instant())
+    return _fault("unknown_status", places.use(first, second))

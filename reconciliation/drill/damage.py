@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
-from balances.models import Transaction
+from balances.models import Balance, Transaction
 from balances.statements import Statement
 from reconciliation.reconstruction import SQL
 
@@ -39,6 +39,13 @@ def delete_rows(ids: list[str]) -> None:
     """Delete transactions past the guard."""
     with forced():
         rows = Transaction.objects.filter(pk__in=ids)
+        rows._raw_delete(rows.db)
+
+
+def delete_balance(balance_id: str) -> None:
+    """Delete a balance past the foreign keys of its transactions."""
+    with forced():
+        rows = Balance.objects.filter(pk=balance_id)
         rows._raw_delete(rows.db)
 
 

@@ -53,6 +53,8 @@ PLANTERS: tuple[Planter, ...] = (
     check_faults.wrong_hash,
     check_faults.row_without_amount,
     check_faults.wrong_snapshot,
+    check_faults.end_missing,
+    check_faults.unknown_status,
     riddles.odd_amount,
     riddles.round_amount,
     riddles.deleted_in_silence,

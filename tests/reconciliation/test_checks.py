@@ -15,9 +15,9 @@ from reconciliation.checks import CHECKS
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.runs import reconstruct_many
 from reconciliation.scope import Scope
-from reconciliation.sweep_status import verdict
+from reconciliation.sweep_status import out_of_balance, unproved, verdict
 from reconciliation.sweeping import create_sweep, run_sweep
-from tests import wire, world
+from tests import people, wire, world
 from tests.client import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -122,6 +122,16 @@ def wrong_snapshot(alice: Balance, bob: Balance) -> list[str]:
     return []
 
 
+def balances_gone(alice: Balance, bob: Balance) -> list[str]:
+    moved = world.post(alice, bob, 100)
+    by_force("DELETE FROM balances WHERE balance_id = ANY(%s)", [alice.pk, bob.pk])
+    return [moved.pk]
+
+
+def status_not_known(alice: Balance, bob: Balance) -> list[str]:
+    return [world.row("SETTLED", 100, alice, bob).pk]
+
+
 FAULTS: list[tuple[str, Callable[[Balance, Balance], list[str]]]] = [
     ("hold_settled_beyond", over_settled),
     ("hold_settled_beyond", over_settled_through_the_queue),
@@ -133,6 +143,8 @@ FAULTS: list[tuple[str, Callable[[Balance, Balance], list[str]]]] = [
     ("negative_side", below_zero),
     ("net_disagrees", wrong_net),
     ("snapshot_disagrees", wrong_snapshot),
+    ("end_missing", balances_gone),
+    ("unknown_status", status_not_known),
 ]
 
 
@@ -240,6 +252,69 @@ def test_a_snapshot_beside_a_posting_of_the_same_minute_is_not_judged() -> None:
     snapshot(Balance.objects.get(pk=alice.pk), credit=0, hours_ago=0)
     swept()
     assert said("snapshot_disagrees") == {}
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_a_balance_that_was_deleted_with_its_history_is_found_by_name(deep: bool) -> None:
+    alice, bob = world.balance(), world.balance()
+    world.post(alice, bob, 100)
+    by_force("DELETE FROM balances WHERE balance_id = %s", alice.pk)
+    sweep = run_sweep(create_sweep(Scope(everything=True), actor="a", origin=Origin.COMMAND, deep=deep).sweep_id)
+    assert verdict(sweep) == "findings"
+    assert out_of_balance(sweep) == ["The trial balance does not agree in USD: credits are 100, debits 0."]
+    assert set(said("end_missing")) == ({alice.pk} if deep else set())
+    if deep:
+        assert "It was deleted by database user" in said("end_missing")[alice.pk]["detail"]
+        admin = people.signed_in(*people.VIEW, *people.CASES)
+        finding = Finding.objects.get(balance_id=alice.pk)
+        assert alice.pk in admin.get(f"/admin/reconciliation/finding/{finding.pk}/change/").content.decode()
+        assert alice.pk in admin.get("/admin/reconciliation/finding/").content.decode()
+
+
+@pytest.mark.parametrize("nowhere", ["bln_nowhere", "", None])
+@pytest.mark.parametrize("end", ["source", "destination"])
+def test_a_row_that_names_no_balance_is_found_whichever_end_it_is(end: str, nowhere: str | None) -> None:
+    alice, bob = world.balance(), world.balance()
+    moved = world.post(alice, bob, 100)
+    other = bob if end == "source" else alice
+    by_force(f"UPDATE transactions SET {end} = %s WHERE transaction_id = %s", nowhere, moved.pk)
+    rebuilt(alice, bob)
+    sweep = swept()
+    assert {key: entry["rows"] for key, entry in said("end_missing").items()} == {nowhere or other.pk: [moved.pk]}
+    assert (verdict(sweep), len(out_of_balance(sweep))) == ("findings", 1)
+
+
+def test_a_row_without_any_end_is_found() -> None:
+    moved = world.post(world.balance(), world.balance(), 100)
+    by_force("UPDATE transactions SET source = NULL, destination = NULL WHERE transaction_id = %s", moved.pk)
+    rebuilt(*Balance.objects.all())
+    sweep = swept()
+    assert set(said("end_missing")) == {"(no balance)"}
+    assert (verdict(sweep), out_of_balance(sweep)) == ("findings", [])
+
+
+@pytest.mark.parametrize("status", ["SETTLED", "applied", "", None])
+def test_a_status_that_is_not_known_is_never_healthy(status: str | None) -> None:
+    alice, bob = world.balance(), world.balance()
+    moved = world.post(alice, bob, 100)
+    by_force("UPDATE transactions SET status = %s WHERE transaction_id = %s", status, moved.pk)
+    rebuilt(alice, bob)
+    assert verdict(swept()) == "not proved"
+    assert set(said("unknown_status")) == {alice.pk, bob.pk}
+
+
+def test_of_a_part_only_the_part_is_claimed_and_the_trial_balance_of_all_is_said() -> None:
+    alice, bob = world.balance(), world.balance()
+    world.post(alice, bob, 100)
+    world.drift(bob, credit=7)
+    sweep = swept(Scope(balance_ids=(alice.pk,)))
+    assert (verdict(sweep), out_of_balance(sweep)) == ("not proved", [])
+    assert unproved(sweep) == [
+        "1 balance not in scope.",
+        "The trial balance of all balances does not agree in USD: a sweep of all says more.",
+    ]
+    page = people.signed_in(*people.VIEW, *people.CASES).get(f"/admin/reconciliation/sweep/{sweep.pk}/change/")
+    assert "Nothing wrong was found in what was looked at: 1 balance." in page.content.decode()
 
 
 def test_faults_outside_the_scope_are_left_out() -> None:

@@ -16,7 +16,7 @@ from reconciliation import sweeping, tasks
 from reconciliation.checks import CHECKS
 from reconciliation.management.ledger_command import LedgerCommand, operator
 from reconciliation.models import Origin, Sweep
-from reconciliation.sweep_status import FINDINGS, as_row, unproved, verdict
+from reconciliation.sweep_status import FINDINGS, as_row, out_of_balance, unproved, verdict
 
 NOT_HEALTHY = 3
 """Exit status when something was found or a balance could not be judged, so that cron can tell."""
@@ -96,9 +96,11 @@ class Command(LedgerCommand):
             f"{sweep.measured:,} balances measured{took}: {sweep.drifted:,} with drift, {sweep.faulty:,} with other "
             f"faults, {sweep.not_proved:,} not proved. Verdict: {verdict(sweep)}."
         )
+        for sentence in out_of_balance(sweep):
+            self.stderr.write(sentence)
         for sentence in unproved(sweep):
             self.stderr.write(f"Not proved: {sentence}")
-        if sweep.drifted or sweep.faulty or sweep.not_proved:
+        if sweep.drifted or sweep.faulty or sweep.not_proved or out_of_balance(sweep):
             sys.exit(NOT_HEALTHY)
 
 
