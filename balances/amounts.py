@@ -10,8 +10,8 @@ from balances.exceptions import FractionOfUnit
 EXACT = Context(prec=4_000, rounding=ROUND_HALF_UP)
 """Enough digits that no product of two read numbers is ever rounded."""
 ZERO = Decimal(0)
-MAX_FRACTION_DIGITS = Decimal(1).scaleb(-16)
-"""An amount computed from minor units has at most 16 decimals."""
+MAX_DECIMALS = 16
+"""An amount computed from minor units has at most so many."""
 NOISE, MOST_NOISE = Decimal("1e-9"), Decimal("1e-3")
 """How far a float may be off a whole number of minor units: relative to it, and in minor units at most."""
 
@@ -35,7 +35,8 @@ def whole_units(amount: Decimal, precision: int) -> int:
     if off > min(EXACT.multiply(exact.copy_abs(), NOISE), MOST_NOISE):
         lower = int(exact.copy_abs().to_integral_value(ROUND_DOWN, EXACT))
         sign = "-" if amount < 0 else ""
-        neighbours = [sign + plain(major_units(each, precision)) for each in (lower, lower + 1) if each]
+        decimals = max(MAX_DECIMALS, len(str(precision)) - 1)
+        neighbours = [sign + plain(major_units(each, precision, decimals)) for each in (lower, lower + 1) if each]
         raise FractionOfUnit(plain(amount), precision, neighbours)
     return int(units)
 
@@ -47,12 +48,12 @@ def booked(amount: Decimal, precision: int) -> Decimal:
     return amount if is_exact else major_units(units, precision)
 
 
-def major_units(precise_amount: int, precision: int) -> Decimal:
-    """Return minor units as a decimal amount with at most 16 decimals and no trailing zeros."""
-    digits = len(str(precise_amount)) + 20
+def major_units(precise_amount: int, precision: int, decimals: int = MAX_DECIMALS) -> Decimal:
+    """Return minor units as a decimal amount with so many decimals at most."""
+    digits = len(str(precise_amount)) + decimals + 4
     context = Context(prec=digits + len(str(precision)), rounding=ROUND_HALF_UP)
     return context.divide(Decimal(precise_amount), Decimal(precision)).quantize(
-        MAX_FRACTION_DIGITS, ROUND_HALF_UP, context
+        Decimal(1).scaleb(-decimals), ROUND_HALF_UP, context
     )
 
 

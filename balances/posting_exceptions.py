@@ -48,6 +48,12 @@ class OverdraftLimitExceeded(LedgerError):
     code = "TXN_VALIDATION_ERROR"
 
 
+class NegativeLimit(LedgerError):
+    """overdraft_limit cannot be negative."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+
 class NonPositiveAmount(LedgerError):
     """failed to apply transaction to balances: transaction precise amount must be positive."""
 
@@ -147,16 +153,24 @@ class NegativeCommit(LedgerError):
     """commit amount cannot be negative."""
 
 
-class AmountTooSmall(LedgerError):
-    """An amount that rounds to no minor unit at all; the original takes it for "all that remains"."""
+class AmountsDiffer(LedgerError):
+    """Major and minor units were sent, and contradict each other; the original takes the minor ones."""
 
     code = "TXN_INVALID_AMOUNT"
 
-    def __init__(self, amount: str, precision: int) -> None:
-        """Say what it rounds to."""
-        super().__init__(
-            f"amount is too small: {amount} at precision {precision} is no minor unit; nothing was changed"
-        )
+    def __init__(self, amount: str, precision: int, precise_amount: int) -> None:
+        """Name both."""
+        super().__init__(f"amount {amount} at precision {precision} contradicts precise_amount {precise_amount}")
+
+
+class MixedPrecisions(LedgerError):
+    """Major units mean different minor units for the holds under one id."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str) -> None:
+        """Say what to send instead."""
+        super().__init__(f"the holds under {transaction_id} have several precisions: send precise_amount, not amount")
 
 
 class AlreadyQueued(LedgerError):

@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from balances.amounts import plain
+from balances import amounts
+from balances.amounts import ZERO, plain
 from balances.api.body import InvalidBody, MalformedBody, parse_time
+from balances.exceptions import FractionOfUnit
 from balances.models import GENERAL_LEDGER_ID
 from balances.posting import Posting, Share
 from balances.posting.batches import LARGEST
 from balances.posting.holds import Action
-from balances.posting_exceptions import BulkEmpty, BulkTooLarge, InvalidSettlement, NonPositivePart
+from balances.posting_exceptions import BulkEmpty, BulkTooLarge, InvalidSettlement, NegativeLimit, NonPositivePart
 
 BLANK = "cannot be blank"
 MAX_SIGNIFICANT_DIGITS = 15
@@ -76,8 +78,9 @@ def posting_from(fields: dict[str, Any]) -> Posting:
     reasons = {
         name: reason
         for name, reason in (
-            ("amount", _amount_reason(fields)),
+            ("amount", _amount_reason(fields) or _units_reason(fields, "amount")),
             ("precision", _precision_reason(fields)),
+            ("overdraft_limit", _limit_reason(fields) or _units_reason(fields, "overdraft_limit")),
             ("source", _side_reason(fields, "source")),
             ("destination", _side_reason(fields, "destination") or _same_side_reason(fields)),
             *((name, None if fields.get(name) else BLANK) for name in ("currency", "description", "reference")),
@@ -98,7 +101,7 @@ def posting_from(fields: dict[str, Any]) -> Posting:
         description=fields["description"],
         amount=fields.get("amount"),
         precise_amount=fields.get("precise_amount"),
-        precision=int(fields.get("precision", 0)) or 1,
+        precision=_precision(fields),
         allow_overdraft=fields.get("allow_overdraft", False),
         overdraft_limit=fields.get("overdraft_limit", Decimal(0)),
         inflight=fields.get("inflight", False),
@@ -201,6 +204,23 @@ def _precision_reason(fields: dict[str, Any]) -> str | None:
     if precision < 0:
         return "precision cannot be negative"
     return "precision is too large" if precision >= 2**63 else None
+
+
+def _limit_reason(fields: dict[str, Any]) -> str | None:
+    return NegativeLimit().message if fields.get("overdraft_limit", 0) < 0 else None
+
+
+def _precision(fields: dict[str, Any]) -> int:
+    return int(fields.get("precision", 0)) or 1
+
+
+def _units_reason(fields: dict[str, Any], name: str) -> str | None:
+    """Say why major units are no whole number of minor units."""
+    try:
+        amounts.whole_units(fields.get(name, ZERO), _precision(fields))
+    except FractionOfUnit as error:
+        return error.message
+    return None
 
 
 def _side_reason(fields: dict[str, Any], side: str) -> str | None:

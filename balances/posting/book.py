@@ -155,15 +155,13 @@ def move(effect: Effect, units: int, source: Standing, destination: Standing) ->
 
 def _check_funds(movement: Movement, available: int) -> None:
     """Refuse what the source cannot pay (transactions 10.2); ``@`` balances are no exception."""
-    if movement.allow_overdraft and not movement.overdraft_units:
+    limit = movement.overdraft_units
+    if (movement.allow_overdraft and limit is None) or available >= movement.units:
         return
-    if available >= movement.units:
-        return
-    if movement.overdraft_units:
-        if available - movement.units >= -movement.overdraft_units:
-            return
+    if limit is None:
+        raise posting_exceptions.InsufficientFunds
+    if available - movement.units < -limit:
         raise posting_exceptions.OverdraftLimitExceeded
-    raise posting_exceptions.InsufficientFunds
 
 
 def _check_inflight(movement: Movement, source: Standing, destination: Standing) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from balances import amounts, posting_exceptions
+from balances.amounts import ZERO
 from balances.models import Transaction, new_transaction_id, now
 from balances.posting.book import Book
 from balances.posting.movements import INFLIGHT, Effect, Movement
@@ -29,14 +30,16 @@ class Part:
     precise_amount: int | None = None
 
     def units(self, precision: int) -> int | None:
-        """Return it in minor units. Raises ``AmountTooSmall`` where it rounds to none, which would mean all."""
-        if self.precise_amount:
-            return self.precise_amount
-        if not self.amount:
-            return None
-        units = amounts.stored_units(self.amount, precision)
-        if not units:
-            raise posting_exceptions.AmountTooSmall(amounts.plain(self.amount), precision)
+        """Return it in minor units. Raises what is wrong with it: nothing that was sent may turn into all."""
+        if min(self.amount or 0, self.precise_amount or 0) < 0:
+            raise posting_exceptions.NegativeCommit
+        if self.precise_amount == 0:
+            raise posting_exceptions.NonPositivePart
+        units = amounts.whole_units(self.amount, precision) if self.amount else None
+        if units is None or self.precise_amount is None:
+            return self.precise_amount if units is None else units
+        if units != self.precise_amount:
+            raise posting_exceptions.AmountsDiffer(amounts.plain(self.amount or ZERO), precision, self.precise_amount)
         return units
 
 
@@ -77,8 +80,6 @@ class Hold:
         units = part.units(self.row.precision or 1)
         if units is None:
             return self.remaining
-        if units < 0:
-            raise posting_exceptions.NegativeCommit
         for what, most in (("original", self.row.units), ("remaining", self.remaining)):
             if units > most:
                 raise posting_exceptions.CommitExceeds(what, self._money(most), self._money(units))

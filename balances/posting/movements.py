@@ -35,7 +35,7 @@ class Effect(Enum):
 class Movement:
     """A row, the balances as they were named (ids or ``@indicators``), and its effect.
 
-    ``overdraft_units`` limits how far the source may go below zero; zero says nothing.
+    ``overdraft_units`` limits how far the source may go below zero, where there is a limit.
     """
 
     row: Transaction
@@ -43,7 +43,7 @@ class Movement:
     destination: str
     effect: Effect
     allow_overdraft: bool = False
-    overdraft_units: int = 0
+    overdraft_units: int | None = None
     share: int = 0
     """Which of the shares of a request this leg is, from 0."""
     remaining: int = 0

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from balances import amounts
+from balances.amounts import ZERO
+from balances.posting_exceptions import NegativeLimit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,8 @@ class Posting:
     precise_amount: int | None = None
     precision: int = 1
     allow_overdraft: bool = False
-    overdraft_limit: Decimal = Decimal(0)
+    overdraft_limit: Decimal = ZERO
+    """How far the source may go below zero, in major units; zero is no limit."""
     inflight: bool = False
     atomic: bool = False
     effective_date: datetime | None = None
@@ -52,17 +55,17 @@ class Posting:
 
     @property
     def minor_units(self) -> int:
-        """Return what moves, in minor units; a ``precise_amount`` of zero or less counts as absent."""
-        if self.precise_amount is not None and self.precise_amount > 0:
+        """Return what moves, in minor units. Raises ``FractionOfUnit``."""
+        if self.precise_amount is not None:
             return self.precise_amount
-        return amounts.stored_units(self.amount or Decimal(0), self.precision)
+        return amounts.whole_units(self.amount or ZERO, self.precision)
 
     @property
     def major_units(self) -> Decimal:
-        """Return what moves, in major units."""
-        if self.precise_amount is not None and self.precise_amount > 0:
+        """Return what moves, in major units. Raises ``FractionOfUnit``."""
+        if self.precise_amount is not None:
             return amounts.major_units(self.precise_amount, self.precision)
-        return self.amount or Decimal(0)
+        return amounts.booked(self.amount or ZERO, self.precision)
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -75,6 +78,13 @@ class Posting:
         return any((self.scheduled_for, self.inflight_expiry_date, self.inflight_commit_date))
 
     @property
-    def overdraft_units(self) -> int:
-        """Return how far the source may go below zero, in minor units; zero says nothing."""
-        return amounts.stored_units(self.overdraft_limit, self.precision) if self.overdraft_limit > 0 else 0
+    def overdraft_units(self) -> int | None:
+        """Return how far the source may go below zero, in minor units; nothing where there is no limit.
+
+        Raises ``NegativeLimit`` or ``FractionOfUnit``: neither may turn into no limit.
+        """
+        if not self.overdraft_limit:
+            return None
+        if self.overdraft_limit < 0:
+            raise NegativeLimit
+        return amounts.whole_units(self.overdraft_limit, self.precision)

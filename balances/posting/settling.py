@@ -112,7 +112,7 @@ def request(asked: Settlement) -> Transaction:
 
     For a split parent or a batch that is the newest row under it, with the id that was asked for. Raises
     ``TransactionNotFound``, ``NotInflight``, ``AlreadyVoided``, ``AlreadyCommitted``, ``CommitExceeds``,
-    ``NegativeCommit``, ``AmountTooSmall`` or ``AlreadyQueued``.
+    ``AlreadyQueued``, or what ``Part.units`` raises.
     """
     (result,) = request_each([asked])
     if isinstance(result, LedgerError):
@@ -156,20 +156,27 @@ def _check(asked: Settlement, found: Found) -> tuple[Transaction, int | None]:
         if found.own is None:
             raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{asked.transaction_id}' not found")
         raise posting_exceptions.NotInflight
-    precision = (found.own or rows[0]).precision or 1
-    units = asked.part.units(precision) if asked.action == "commit" else None
+    units = _units(asked, rows)
     checked = found.holds or [Hold(row) for row in found.waiting]
     if found.own is not None:
         checked[0].units_of(asked.action, asked.part)
         return found.own, units
-    if units is not None and units < 0:
-        raise posting_exceptions.NegativeCommit
     if not found.waiting and all(hold.remaining <= 0 for hold in found.holds):
         if all(hold.voided for hold in found.holds):
             raise posting_exceptions.AlreadyVoided
         raise posting_exceptions.AlreadyCommitted(asked.action)
     shown = replace_id(rows[0], asked.transaction_id)
     return shown, units
+
+
+def _units(asked: Settlement, rows: Sequence[Transaction]) -> int | None:
+    """Return what is to be committed of each hold, in minor units; nothing: all that remains."""
+    if asked.action == "void":
+        return None
+    precisions = {row.precision or 1 for row in rows}
+    if asked.part.amount and len(precisions) > 1:
+        raise posting_exceptions.MixedPrecisions(asked.transaction_id)
+    return asked.part.units(precisions.pop())
 
 
 def replace_id(row: Transaction, transaction_id: str) -> Transaction:

@@ -294,7 +294,7 @@ def outcome_of(entry: dict[str, Any]) -> Movement | None:
         str(queued.destination_id),
         Effect.HOLD if entry["is_hold"] else Effect.POST,
         allow_overdraft=entry["allow_overdraft"],
-        overdraft_units=int(entry["overdraft_limit"] or 0),
+        overdraft_units=None if entry["overdraft_limit"] is None else int(entry["overdraft_limit"]),
     )
 
 

@@ -40,7 +40,7 @@ def entry(movement: Movement, posting: Posting, group_id: str) -> Entry:
         group_id=group_id,
         inflight=posting.inflight,
         allow_overdraft=movement.allow_overdraft,
-        overdraft_limit=movement.overdraft_units or None,
+        overdraft_limit=movement.overdraft_units,
     )
     if movement.row.scheduled_for:
         waiting.due_at = movement.row.scheduled_for

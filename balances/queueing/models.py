@@ -39,6 +39,7 @@ class Entry(models.Model):
     inflight = models.BooleanField(default=False)
     allow_overdraft = models.BooleanField(default=False)
     overdraft_limit = MinorUnitsField(null=True)
+    """How far the source may go below zero, in minor units; nothing: no limit."""
     due_at = UTCDateTimeField(db_default=Now())
     """When it is to be done, at the earliest; by the clock of the database."""
     attempts = models.IntegerField(default=0)

@@ -156,7 +156,7 @@ def test_9_a_part_that_rounds_to_nothing_commits_nothing(ledger: Client, amount:
         (result,) = ledger.post("/transactions/inflight/bulk/commit", items).body["results"]
         assert (result["status"], result["code"]) == ("failed", "INVALID_AMOUNT")
     assert written() == before
-    settled(ledger, transaction_id, amount=simplejson.RawJSON("0.005"))
+    settled(ledger, transaction_id, amount=simplejson.RawJSON("0.01"))
     assert under(transaction_id) == [("APPLIED", 1)]
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from balances import amounts
-from balances.exceptions import BalanceLocked, LedgerError
+from balances.exceptions import BalanceLocked, FractionOfUnit, LedgerError
 from balances.models import Balance, Transaction
 from balances.posting_exceptions import DuplicateReference, InsufficientFunds
 from tests import world
@@ -23,8 +23,53 @@ from tests import world
     ("amount", "precision", "units"),
     [("1.005", 100, 101), ("0.29", 100, 29), ("0.001", 100, 0), ("0.5", 1, 1), ("1E+3", 100, 100_000)],
 )
-def test_amounts_are_rounded_half_away_from_zero(amount: str, precision: int, units: int) -> None:
+def test_amounts_of_stored_rows_are_rounded_half_away_from_zero(amount: str, precision: int, units: int) -> None:
     assert amounts.stored_units(Decimal(amount), precision) == units
+
+
+@pytest.mark.parametrize(
+    ("amount", "precision", "units"),
+    [
+        ("0.29", 100, 29), ("0.30000000000000004", 100, 30), ("0.2999999999999999889", 100, 30), ("-12.5", 100, -1250),
+        ("1E+3", 100, 100_000), ("0", 100, 0), ("0.3333333333333333", 3, 1), ("1.0000000009", 10**6, 1_000_000),
+        ("1000000000000.00000999", 100, 10**14), ("0.000000000000000001", 10**18, 1), ("1E+300", 10**18, 10**318),
+    ],
+)  # fmt: skip
+def test_whole_minor_units_are_taken_and_the_noise_of_floats_with_them(amount: str, precision: int, units: int) -> None:
+    assert amounts.whole_units(Decimal(amount), precision) == units
+    booked = amounts.booked(Decimal(amount), precision)
+    assert amounts.stored_units(booked, precision) == units
+    if precision != 3:  # a third has no end
+        assert booked * precision == units
+
+
+@pytest.mark.parametrize(
+    ("amount", "precision", "neighbours"),
+    [
+        ("12.55", 1, "12 or 13"),
+        ("1.005", 100, "1 or 1.01"),
+        ("0.004", 100, "0.01"),
+        ("-0.004", 100, "-0.01"),
+        ("-1.005", 100, "-1 or -1.01"),
+        ("1.00000001", 100, "1 or 1.01"),
+        ("1000000000000.5", 1, "1000000000000 or 1000000000001"),
+        ("1000000000000.00001", 100, "1000000000000 or 1000000000000.01"),
+        ("0.5", 3, "0.3333333333333333 or 0.6666666666666667"),
+        ("0.0000000000000000015", 10**18, "0.000000000000000001 or 0.000000000000000002"),
+        ("1E-300", 100, "0.01"),
+    ],
+)
+def test_a_fraction_of_a_minor_unit_is_refused_and_its_neighbours_named(
+    amount: str, precision: int, neighbours: str
+) -> None:
+    with pytest.raises(FractionOfUnit, match=rf" is no whole number of minor units; {neighbours} would be$"):
+        amounts.whole_units(Decimal(amount), precision)
+
+
+@given(units=st.integers(1, 10**14), places=st.integers(0, 6))
+def test_a_sum_of_floats_that_means_whole_units_is_those(units: int, places: int) -> None:
+    noisy = sum([units / 10**places / 3] * 3)
+    assert amounts.whole_units(Decimal(str(noisy)), 10**places) == units
 
 
 @pytest.mark.parametrize(

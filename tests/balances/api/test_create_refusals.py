@@ -27,6 +27,7 @@ DATE = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2
 DIGITS = "amount has more than 15 significant digits which may cause rounding errors; use precise_amount instead"
 BOTH = "either amount or precise_amount should be provided, not both"
 NEITHER = "either amount or precise_amount is required"
+NO_UNITS = "at precision 100 is no whole number of minor units"
 SAME = "source and destination cannot be the same balance"
 TO_BOTH = [{"identifier": "bln_bob", "distribution": "60%"}, {"identifier": "bln_carol", "distribution": "left"}]
 
@@ -49,6 +50,25 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     (major("0.1234567890123456"), f"amount: {DIGITS}."),
     (major("-2"), "amount: amount cannot be negative."),
     (major("-0.001"), "amount: amount cannot be negative."),
+    (major("0.001"), f"amount: 0.001 {NO_UNITS}; 0.01 would be."),
+    (major("1.005"), f"amount: 1.005 {NO_UNITS}; 1 or 1.01 would be."),
+    (
+        major("12.55", precision=None),
+        "amount: 12.55 at precision 1 is no whole number of minor units; 12 or 13 would be.",
+    ),
+    (
+        major("1000000000000.5", precision=1),
+        "amount: 1000000000000.5 at precision 1 is no whole number of minor units; "
+        "1000000000000 or 1000000000001 would be.",
+    ),
+    ({"overdraft_limit": -1}, "overdraft_limit: overdraft_limit cannot be negative."),
+    ({"overdraft_limit": -0.001}, "overdraft_limit: overdraft_limit cannot be negative."),
+    ({"overdraft_limit": 0.004}, f"overdraft_limit: 0.004 {NO_UNITS}; 0.01 would be."),
+    ({"overdraft_limit": 9.994}, f"overdraft_limit: 9.994 {NO_UNITS}; 9.99 or 10 would be."),
+    (
+        {"overdraft_limit": 0.4, "precision": None},
+        "overdraft_limit: 0.4 at precision 1 is no whole number of minor units; 1 would be.",
+    ),
     ({"precise_amount": -1}, "amount: precise_amount cannot be negative."),
     ({"precise_amount": -(10**40)}, "amount: precise_amount cannot be negative."),
     ({"precision": 1.5}, "precision: precision must be an integer value."),
@@ -154,7 +174,6 @@ IMPOSSIBLE: list[Refusal] = [
         atomic=True,
     ),
     ({"precise_amount": 0}, 400, "TXN_VALIDATION_ERROR", ZERO, None),
-    (major("0.001"), 400, "TXN_VALIDATION_ERROR", ZERO, None),
     part(1, "left", "0%"),
     part(0, "0.05%", "99.95%"),
     part(1, "left", "-5"),
@@ -185,7 +204,7 @@ UNPAYABLE: list[Refusal] = [
     ({"precise_amount": 100_001, "inflight": True}, 400, "TXN_INSUFFICIENT_FUNDS", FUNDS, None),
     ({"source": "bln_dora", "overdraft_limit": 9.99}, 400, "TXN_VALIDATION_ERROR", LIMIT, None),
     (
-        {"source": "bln_dora", "overdraft_limit": 9.994, "allow_overdraft": True},
+        {"source": "bln_dora", "overdraft_limit": 9.99, "allow_overdraft": True},
         400, "TXN_VALIDATION_ERROR", LIMIT, None,
     ),
     (
@@ -322,7 +341,7 @@ def test_what_cannot_be_read_is_invalid_input(api: Client, raw: bytes) -> None:
     "change",
     [
         major("999999999999999"),
-        major("0.000000123456789012345", precision=10**18),
+        major("0.000000123456789012", precision=10**18),
         major("1.100000000000000000000"),
         {"amount": 0},
         {"currency": " ", "reference": " ", "description": " "},

@@ -129,23 +129,21 @@ def test_a_share_that_names_a_balance_twice_keeps_both_parts(api: Client) -> Non
 @pytest.mark.parametrize(
     ("amount", "precision", "units"),
     [
-        ("1.005", 100, 101), ("0.29", 100, 29), ("0.005", 100, 1), ("12", 0, 12), ("0.5", None, 1), ("2.5", 1, 3),
+        ("1.005", 100, 0), ("0.29", 100, 29), ("0.005", 100, 0), ("12", 0, 12), ("0.5", None, 0), ("2.5", 1, 0),
         ("0.1", 3, 0), ("0.000000000000000001", 10**18, 1), ("1234.5", 10**18, 1234500000000000000000),
         ("999999999999999", 10**18, 999999999999999 * 10**18), ("1e-6", 10**6, 1), ("1E2", 100, 10_000),
         ("0.07", 100, 7), ("1.15", 100, 115), ("4.35", 100, 435), ("9999999999999.99", 100, 999999999999999),
     ],
 )  # fmt: skip
-def test_major_units_become_minor_units_rounded_half_away_from_zero(
+def test_major_units_become_minor_units_exactly_or_are_refused(
     api: Client, amount: str, precision: int | None, units: int
 ) -> None:
     wallets()
     sent = body("r", None, allow_overdraft=True, precision=precision)  # type: ignore[arg-type]
     answer = api.post("/transactions", sent | {"amount": simplejson.RawJSON(amount)})
     if not units:
-        assert (answer.status, answer.body["error"].rpartition(": ")[2]) == (
-            400,
-            "transaction precise amount must be positive",
-        )
+        assert (answer.status, answer.body["error_detail"]["code"]) == (400, "TXN_VALIDATION_ERROR")
+        assert "is no whole number of minor units" in answer.body["errors"]
         return
     assert answer.status == 201, answer.text
     assert (answer.exact["precise_amount"], answer.exact["amount"]) == (units, Decimal(amount))

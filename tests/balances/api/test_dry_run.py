@@ -190,7 +190,7 @@ def test_a_refusal_is_200_has_no_status_and_leaves_balances_as_they_are(
             "transaction validation failed: reference funds has already been used",
         ),
         (
-            {"amount": 0.001},
+            {"amount": 0, "precise_amount": 0},
             "TXN_VALIDATION_ERROR",
             "other",
             "failed to apply transaction to balances: transaction precise amount must be positive",
@@ -435,9 +435,9 @@ def rejected(action: str, code: str, message: str) -> str:
         ),
         ({"amount": -1}, "TXN_VALIDATION_ERROR", "commit amount cannot be negative"),
         (
-            {"amount": 0.001},
+            {"amount": 4.005},
             "TXN_INVALID_AMOUNT",
-            "amount is too small: 0.001 at precision 100 is no minor unit; nothing was changed",
+            "4.005 at precision 100 is no whole number of minor units; 4 or 4.01 would be",
         ),
     ],
 )

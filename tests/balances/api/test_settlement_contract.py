@@ -39,7 +39,9 @@ COMMITTED = "cannot {}. Transaction already committed"
 NO_ACTION = "status not supported. use either commit or void"
 WAITING = "a commit or void is already queued for this transaction"
 FAILED = "error occurred during processing: [{}]"
-SMALL = "amount is too small: 0.001 at precision 100 is no minor unit; nothing was changed"
+FRACTION = "4.005 at precision 100 is no whole number of minor units; 4 or 4.01 would be"
+DIFFER = "amount 4 at precision 100 contradicts precise_amount 401"
+SMALL = "0.001 at precision 100 is no whole number of minor units; 0.01 would be"
 EXCEEDED, INVALID = "TXN_COMMIT_AMOUNT_EXCEEDED", "TXN_INVALID_AMOUNT"
 TO_BOTH = {"destinations": [{"identifier": "bln_bob", "distribution": "60%"},
                             {"identifier": "bln_carol", "distribution": "left"}]}  # fmt: skip
@@ -148,6 +150,11 @@ QUEUED: list[Row] = [
     ("<partly>", {"status": "commit", "amount": 6.01}, 400, EXCEEDED, REMAINING.format("6.00", "6.01")),
     ("<open>", {"status": "commit", "amount": 0.001}, 400, INVALID, SMALL),
     ("<legs>", {"status": "commit", "amount": 0.001}, 400, INVALID, SMALL),
+    *(
+        (name, {"status": "commit"} | part, 400, INVALID, why)
+        for name in ("<open>", "<legs>", "<queued>")
+        for part, why in (({"amount": 4.005}, FRACTION), ({"amount": 4, "precise_amount": 401}, DIFFER))
+    ),
 ]  # fmt: skip
 AT_ONCE: list[Row] = [
     *(
@@ -180,6 +187,8 @@ AT_ONCE: list[Row] = [
         FAILED.format(ORIGINAL.format("4.00", "7.00") + " " + ORIGINAL.format("6.00", "7.00")),
     ),
     ("<open>", {"status": "commit", "amount": 0.001}, 400, INVALID, FAILED.format(SMALL)),
+    ("<open>", {"status": "commit", "amount": 4.005}, 400, INVALID, FAILED.format(FRACTION)),
+    ("<open>", {"status": "commit", "amount": 4, "precise_amount": 401}, 400, INVALID, FAILED.format(DIFFER)),
 ]  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from balances.models import Transaction
 from balances.queueing.models import Entry
 from tests.balances.api.test_settlement_contract import (
     COMMITTED,
+    DIFFER,
+    FRACTION,
     INFLIGHT,
     NOT_FOUND,
     ORIGINAL,
@@ -138,6 +140,9 @@ COMMIT_EITHER_WAY: list[Item] = [
     ({"transaction_id": "<open>", "amount": -1}, None, "INTERNAL_ERROR", "commit amount cannot be negative"),
     ({"transaction_id": "<open>", "precise_amount": -1}, None, "INTERNAL_ERROR", "commit amount cannot be negative"),
     ({"transaction_id": "<open>", "amount": 0.001}, None, "INVALID_AMOUNT", SMALL),
+    ({"transaction_id": "<open>", "amount": 4.005}, None, "INVALID_AMOUNT", FRACTION),
+    ({"transaction_id": "<open>", "precise_amount": 0}, None, "INVALID_AMOUNT", "precise_amount must be positive"),
+    ({"transaction_id": "<open>", "amount": 4, "precise_amount": 401}, None, "INVALID_AMOUNT", DIFFER),
 ]  # fmt: skip
 VOID_EITHER_WAY: list[Item] = [
     ("txn_x", None, "NOT_FOUND", UNKNOWN.format("txn_x")),
@@ -197,7 +202,7 @@ def test_items_are_queued_once_each_and_count_as_succeeded(api: Client, ids: dic
 def test_items_settled_at_once_succeed_in_three_keys_less(api: Client, ids: dict[str, str]) -> None:
     answer = commit(
         api, {"transaction_id": ids["open"], "precise_amount": 100}, {"transaction_id": ids["open"], "amount": 2},
-        {"transaction_id": ids["partly"], "precise_amount": 0}, {"transaction_id": ids["queued"]},
+        {"transaction_id": ids["partly"], "amount": 0}, {"transaction_id": ids["queued"]},
         {"transaction_id": ids["open"], "precise_amount": 701}, skip_queue=True,
     )  # fmt: skip
     results = answer.body["results"]
@@ -224,7 +229,8 @@ def test_items_settled_at_once_succeed_in_three_keys_less(api: Client, ids: dict
         ("commit", {"amount": 0, "precise_amount": None}, 1000, "10"),
         ("commit", {"precise_amount": 400}, 400, "10"),
         ("commit", {"amount": 4}, 400, "10"),
-        ("commit", {"amount": 99, "precise_amount": 400}, 400, "10"),
+        ("commit", {"amount": 4, "precise_amount": 400}, 400, "10"),
+        ("commit", {"amount": 0, "precise_amount": 400}, 400, "10"),
         ("void", {}, 1000, "10"),
         ("void", {"amount": 4, "precise_amount": 400}, 1000, "10"),
     ],
@@ -350,4 +356,19 @@ def test_a_batch_is_settled_by_its_id(api: Client) -> None:
     assert api.put(f"/transactions/inflight/{batch_id}", {"status": "void"}).status == 200
     drain()
     assert sums("bln_alice") == (200, 100_000, 0, 0)
+    assert_no_drift()
+
+
+def test_major_units_of_holds_of_several_precisions_are_not_guessed(api: Client) -> None:
+    wallets()
+    items = [body("cents", inflight=True), body("units", 10, inflight=True, precision=1)]
+    sent = {"transactions": items, "inflight": True, "skip_queue": True}
+    batch_id = api.post("/transactions/bulk", sent).body["batch_id"]
+    refused = api.put(f"/transactions/inflight/{batch_id}", {"status": "commit", "amount": 1})
+    assert (refused.status, refused.body["error_detail"]["code"]) == (400, "TXN_INVALID_AMOUNT")
+    assert (
+        refused.body["error"] == f"the holds under {batch_id} have several precisions: send precise_amount, not amount"
+    )
+    assert settle(api, batch_id, amount=1).status == 200  # at once each hold is asked for its own
+    assert (under(row("cents").pk), under(row("units").pk)) == ([("APPLIED", 100)], [("APPLIED", 1)])
     assert_no_drift()

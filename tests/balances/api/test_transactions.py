@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import simplejson
 from balances.models import Balance, Transaction
 from tests import world
 from tests.client import Client
+from tests.wire import drain
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +172,7 @@ def test_a_posting_moves_both_sides_and_answers_in_the_contracts_order(api: Clie
 
 @pytest.mark.parametrize(
     ("amount", "precision", "units"),
-    [("1.005", 100, 101), ("0.29", 100, 29), ("12", 0, 12), ("0.000000000000000001", 10**18, 1)],
+    [("1.01", 100, 101), ("0.29", 100, 29), ("12", 0, 12), ("0.000000000000000001", 10**18, 1)],
 )
 def test_amounts_become_minor_units_exactly(api: Client, amount: str, precision: int, units: int) -> None:
     rest = simplejson.dumps(VALID | {"precision": precision, "precise_amount": None})
@@ -178,6 +180,25 @@ def test_amounts_become_minor_units_exactly(api: Client, amount: str, precision:
     assert answer.status == 201
     assert answer.body["precise_amount"] == units
     assert "amount_string" not in answer.body
+
+
+@pytest.mark.parametrize("skip_queue", [True, False])
+@pytest.mark.parametrize(
+    ("amount", "precision", "booked", "units"),
+    [("12.5500000000001", 100, "12.55", 1255), ("29.9999999999999", 1, "30", 30), ("0.333333333333333", 3, None, 1)],
+)
+def test_the_noise_of_a_float_is_dropped_and_what_was_booked_is_stored_and_shown(
+    api: Client, amount: str, precision: int, booked: str | None, units: int, skip_queue: bool
+) -> None:
+    given = simplejson.dumps(VALID | {"precision": precision, "precise_amount": None, "skip_queue": skip_queue})
+    answer = api.post("/transactions", f'{{"amount":{amount},{given[1:]}'.encode())
+    assert (answer.status, answer.body["precise_amount"]) == (201, units)
+    drain()
+    stored = Transaction.objects.exclude(source__isnull=True)
+    assert {(each.units, each.amount) for each in stored} == {(units, Decimal(str(answer.body["amount"])))}
+    if booked:
+        assert str(answer.body["amount"]) == booked
+    assert {each.amount * precision for each in stored if each.amount} == {units} or precision == 3
 
 
 def test_amounts_of_forty_digits_go_in_and_come_out_whole(api: Client) -> None:
