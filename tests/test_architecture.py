@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ledgerproj", "balances", "reconciliation")
 CURSORS = {
     "balances/statements.py": "runs the statements in .sql files",
-    "balances/importing/load.py": "COPY is no statement that returns rows",
+    "balances/importing/copying.py": "COPY is no statement that returns rows",
     "balances/upkeep.py": "ANALYZE and VACUUM are none either",
     "balances/api/views.py": "asks the database whether it is there",
 }

@@ -6,12 +6,14 @@ product is there to find, and would take minutes where COPY takes seconds. Every
 ``balances.posting``: the ledger is opened there, and rows, once in, are append-only like any other.
 
 ``files`` reads CSV as a ``style`` says, ``values`` reads cells, ``rows`` turns records into rows of the tables, and
-``load`` writes them.
+``load`` writes them: with the totals that the files state, or through ``adding``, which moves totals by the rows. What
+files state of balances is checked by ``asserting``.
 """
 
 from balances.importing.load import import_ledger
 from balances.importing.refusing import ImportRefused
 from balances.importing.report import Imported
+from balances.importing.request import ImportRequest
 from balances.importing.style import Style
 
-__all__ = ("ImportRefused", "Imported", "Style", "import_ledger")
+__all__ = ("ImportRefused", "ImportRequest", "Imported", "Style", "import_ledger")

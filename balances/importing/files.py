@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, NoReturn, TypeVar
+from typing import IO, NoReturn, Protocol, TypeVar
 
 from balances.importing import refusing
 from balances.importing.refusing import ImportRefused, shown
@@ -103,6 +103,27 @@ def likely_cause(column: str, cell: str) -> str:
     if column in MINOR_UNITS:
         return refusing.of_minor_units(cell)
     return refusing.of_number(cell) if column in NUMBERS else ""
+
+
+class Source(Protocol):
+    """Where records come from. Each reading starts anew."""
+
+    path: Path
+    style: Style
+
+    @property
+    def size(self) -> int:
+        """Return how much there is to read."""
+
+    @property
+    def position(self) -> int:
+        """Return how much of it was read."""
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records. Raises ``ImportRefused`` at the first that cannot be read."""
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the content, in hex."""
 
 
 class CsvFile:

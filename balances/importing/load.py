@@ -1,187 +1,217 @@
-"""The service: both files into the database in one atomic block, or a refusal and nothing written."""
+"""The service: files into the database in one atomic block, or a refusal and nothing written."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
-from django.db import connection, transaction
-from psycopg import errors as pg
+from django.db import transaction
 
 from balances import upkeep
-from balances.importing.files import CsvFile, Record
+from balances.importing import asserting, values
+from balances.importing.adding import Stage
+from balances.importing.asserting import Stated
+from balances.importing.cells import currency_of, name_of
+from balances.importing.copying import COPY_BALANCES, Progress, copy, find, open_balances
+from balances.importing.files import Source
+from balances.importing.names import Names, Opened
+from balances.importing.openings import Openings
 from balances.importing.refusing import ImportRefused, shown
 from balances.importing.report import Imported, Tally
-from balances.importing.rows import (
-    BALANCE_COLUMNS,
-    TRANSACTION_COLUMNS,
-    Names,
-    Row,
-    balance_rows,
-    columns_of,
-    transaction_rows,
-)
-from balances.importing.style import ALL_COLUMNS, Style
+from balances.importing.request import ImportRequest, Intake, Listing
+from balances.importing.rows import balance_rows, transaction_rows
 from balances.models import Ledger
 from balances.posting import merge_metadata, open_ledger
 from balances.statements import SQL, Statement
 
-COPY_BALANCES = Statement(SQL / "copy_balances.sql")
 COPY_TRANSACTIONS = Statement(SQL / "copy_transactions.sql")
 SERIALISE_IMPORT = Statement(SQL / "serialise_import.sql")
 ORPHANS = Statement(SQL / "orphans.sql")
 IMPORT_KEY = "import"
 """Where a ledger's metadata keeps what it was imported from, by file: ``sha256`` of the content, and ``rows``."""
-ROWS_PER_REPORT = 1000
-"""How often the progress is told."""
-COPY_LINE = re.compile(r"^COPY \w+, \D*(\d+)", re.MULTILINE)
-"""Where PostgreSQL's context names the row, in whatever language it speaks."""
-COPY_COLUMN = re.compile(r", column (\w+)")
-
-Progress = Callable[[CsvFile], None]
+APPENDED = "appended"
+"""Where that keeps what came in later, a list of the same."""
+GENERAL_PREFIX = "ldg_"
+SHOWN_BALANCES = 10
 
 
-def import_ledger(
-    *,
-    name: str,
-    balances: Path,
-    transactions: Path,
-    style: Style | None = None,
-    dry_run: bool = False,
-    progress: Progress = lambda file: None,
-) -> Imported:
-    """Import a ledger of this name from a file of balances and one of transactions, written as ``style`` says.
+def import_ledger(request: ImportRequest, *, progress: Progress = lambda file: None) -> Imported:
+    """Import files as a request says, and check the balances that they state.
 
-    Totals are stored as the file says them. ``progress`` is told every so often which file is being read. A dry run
-    does all of it and takes it back. Raises ``ImportRefused``, which names file, line and column, with nothing written.
+    Totals are stored as the file states them, or follow from the rows. ``progress`` is told every so often which file
+    is being read. A dry run does all of it and takes it back. Raises ``ImportRefused``, which names file, line and
+    column, with nothing written.
     """
-    if not name.strip():
-        raise ImportRefused("The ledger needs a name")
-    style = style or Style()
-    files = (
-        CsvFile(balances, columns_of(BALANCE_COLUMNS, style), style),
-        CsvFile(transactions, columns_of(TRANSACTION_COLUMNS, style), style),
-    )
-    _check_names(files, style)
-    for file in files:
-        file.check()
-    fingerprints = dict(zip(("balances", "transactions"), (file.fingerprint() for file in files), strict=True))
+    intake = Intake.of(request)
     with transaction.atomic():
-        SERIALISE_IMPORT.rows(name=name)
-        if earlier := _earlier_import(name, fingerprints):
-            return earlier
-        imported = _import(name, *files, fingerprints, progress)
-        if dry_run:
+        SERIALISE_IMPORT.rows(name=request.name)
+        if not request.append and (earlier := _earlier_import(request.name, intake.fingerprints)):
+            return replace(earlier, dry_run=request.dry_run, assertions=_checked(earlier.ledger_id, intake, []))
+        imported = _import(request, intake, progress)
+        if request.refuse_failing:
+            asserting.refuse_failing(imported.assertions)
+        if request.dry_run:
             transaction.set_rollback(True)
             return replace(imported, dry_run=True)
     upkeep.mark_visible()
     return imported
 
 
-def _check_names(files: Iterable[CsvFile], style: Style) -> None:
-    """Refuse a name of a column that means nothing: a misspelt one would leave its column out without a word."""
-    known = {name for file in files for name in file.columns.known}
-    if unknown := sorted(set(style.columns) - known):
-        raise ImportRefused(f"{shown(unknown[0])} is not one of our columns: {', '.join(sorted(known))}")
-    if style.columns or style.ignored:
-        header = {name for file in files for name in file.header()}
-        for theirs in (*style.columns.values(), *sorted(style.ignored - {ALL_COLUMNS})):
-            if theirs not in header:
-                raise ImportRefused(f"No file has a column {shown(theirs)}")
-
-
-def _earlier_import(name: str, fingerprints: dict[str, str]) -> Imported | None:
+def _earlier_import(name: str, fingerprints: Any) -> Imported | None:
     """Return the import of the same files. Raises ``ImportRefused`` where the name or the files are taken otherwise."""
     origin = {kind: {"sha256": fingerprint} for kind, fingerprint in fingerprints.items()}
     ledger = Ledger.objects.filter(meta_data__contains={IMPORT_KEY: origin}).first()
     if ledger is None:
         if Ledger.objects.filter(name=name).exists():
-            raise ImportRefused(f"A ledger {shown(name)} exists and did not come from these files; choose another name")
+            raise ImportRefused(
+                f"A ledger {shown(name)} exists and did not come from these files; "
+                "choose another name, or add to it with --append"
+            )
         return None
     if ledger.name != name or not isinstance(ledger.meta_data, dict):
         raise ImportRefused(f"These files are in already, as ledger {shown(ledger.name)}")
-    rows = {kind: ledger.meta_data[IMPORT_KEY][kind].get("rows", 0) for kind in fingerprints}
+    kept = ledger.meta_data[IMPORT_KEY]
+    rows = {kind: kept.get(kind, {}).get("rows", 0) for kind in ("balances", "transactions")}
     return Imported(ledger_id=ledger.ledger_id, name=name, already=True, **rows)
 
 
-def _import(
-    name: str, balances: CsvFile, transactions: CsvFile, fingerprints: dict[str, str], progress: Progress
-) -> Imported:
-    ledger_id = open_ledger(name=name).ledger_id
-    names: Names = {}
-    tally = Tally()
-    rows: dict[str, int] = {
-        "balances": _copy(COPY_BALANCES, balance_rows(balances, ledger_id, names), balances, progress),
-        "transactions": _copy(
-            COPY_TRANSACTIONS, transaction_rows(transactions, ledger_id, names, tally), transactions, progress
-        ),
+def _import(request: ImportRequest, intake: Intake, progress: Progress) -> Imported:
+    ledger = _existing(request.name) if request.append else open_ledger(name=request.name)
+    if request.totals_from_rows:
+        imported = _add(request, intake, ledger, progress)
+    else:
+        imported = _take_over(request, intake, ledger, progress)
+    origin: dict[str, Any] = {
+        kind: {"sha256": fingerprint, "rows": getattr(imported, kind, imported.transactions)}
+        for kind, fingerprint in intake.fingerprints.items()
     }
+    if request.append:
+        if not (imported.transactions or imported.balances):
+            return imported
+        kept: Any = ledger.meta_data if isinstance(ledger.meta_data, dict) else {}
+        kept = kept[IMPORT_KEY] if isinstance(kept.get(IMPORT_KEY), dict) else {}
+        origin = {**kept, APPENDED: [*kept.get(APPENDED, ()), origin]}
+    merge_metadata(entity_id=ledger.ledger_id, meta_data={IMPORT_KEY: origin}, changed_by="import_ledger")
+    return imported
+
+
+def _existing(name: str) -> Ledger:
+    """Return the ledger that rows are added to. Raises ``ImportRefused`` where that is not one."""
+    found = list(Ledger.objects.filter(name=name)[:2]) or list(Ledger.objects.filter(ledger_id=name))
+    if not found:
+        raise ImportRefused(f"There is no ledger {shown(name)} to add to")
+    if len(found) > 1:
+        raise ImportRefused(f"Several ledgers are called {shown(name)}; give the id of one")
+    if not found[0].ledger_id.startswith(GENERAL_PREFIX):
+        raise ImportRefused(f"Ledger {shown(name)} belongs to the product itself; import into another one")
+    return found[0]
+
+
+def _take_over(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progress) -> Imported:
+    """Bring in totals as they are stated, right or wrong, and the rows beside them."""
+    names, tally, openings = Names("the balances file"), Tally(), Openings(request.opening_from)
+    balances = intake.balances
+    if balances is None:  # refused by ImportRequest
+        raise ImportRefused("Nothing states the totals")
+    opened = copy(COPY_BALANCES, balance_rows(balances, ledger.ledger_id, names, openings), balances, progress)
+    openings.refuse_without_file()
+    files = _with_openings(intake, openings)
+    rows = 0
+    for file in files:
+        stream = (row for _, row in transaction_rows(file, ledger.ledger_id, names, tally))
+        rows += copy(COPY_TRANSACTIONS, stream, file, progress)
     upkeep.tell_planner()
-    _check_parents(transactions, ledger_id)
-    origin = {kind: {"sha256": fingerprints[kind], "rows": rows[kind]} for kind in rows}
-    merge_metadata(entity_id=ledger_id, meta_data={IMPORT_KEY: origin}, changed_by="import_ledger")
+    _check_parents(files, ledger.ledger_id)
     return Imported(
-        ledger_id=ledger_id,
-        name=name,
-        balances=rows["balances"],
-        transactions=rows["transactions"],
+        ledger_id=ledger.ledger_id,
+        name=ledger.name,
+        balances=opened,
+        transactions=rows,
+        openings=len(openings.records),
         tally=tally,
+        assertions=_checked(ledger.ledger_id, intake, [], names),
     )
 
 
-def _copy(statement: Statement, rows: Iterable[Row], file: CsvFile, progress: Progress) -> int:
-    """Stream rows into their table and return how many they were."""
-    count = 0
-    try:
-        with connection.cursor() as cursor, cursor.copy(statement.text) as copy:
-            for count, row in enumerate(rows, 1):
-                copy.write_row(row)
-                if count % ROWS_PER_REPORT == 0:
-                    progress(file)
-            progress(file)
-    except pg.DeadlockDetected as error:
-        raise ImportRefused(f"{file.path}: somebody was posting to the same new balances; import once more") from error
-    except (pg.IntegrityError, pg.DataError, pg.ProgramLimitExceeded) as error:
-        if refusal := _explained(error, file):
-            raise refusal from error
-        raise
-    return count
+def _add(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progress) -> Imported:
+    """Bring in rows, and let the totals follow from them; totals that a file states are assertions."""
+    where = f"ledger {shown(ledger.name)}" if intake.balances is None else "the balances file"
+    names, tally, openings = Names(where, may_open=intake.balances is None), Tally(), Openings(request.opening_from)
+    if request.append:
+        names.load(ledger.ledger_id)
+    stated = _take_balances(intake.balances, names, openings) if intake.balances else []
+    openings.refuse_without_file()
+    openings.open_source(names)
+    stage = Stage(_with_openings(intake, openings), ledger.ledger_id)
+    stage.take(names, tally, progress)
+    opened = open_balances(names, ledger.ledger_id)
+    skipped = stage.sort_out()
+    stage.check()
+    added = stage.add()
+    upkeep.tell_planner()
+    return Imported(
+        ledger_id=ledger.ledger_id,
+        name=ledger.name,
+        balances=opened,
+        transactions=added,
+        skipped=skipped,
+        openings=len(openings.records),
+        opened=tuple(f"{each.indicator} ({each.currency})" for each in names.opened.values())[:SHOWN_BALANCES],
+        tally=tally,
+        assertions=_checked(ledger.ledger_id, intake, stated, names),
+    )
 
 
-def _explained(error: pg.Error, file: CsvFile) -> ImportRefused | None:
-    """Return the refusal that says in terms of the file what the database would not take, if it names a row."""
-    place = COPY_LINE.search(error.diag.context or "")
-    record = _find(file, lambda number, _: number == int(place[1])) if place else None
-    if record is None:
-        return None
-    if isinstance(error, pg.UniqueViolation):
-        return _duplicate(file, record, error.diag.constraint_name or "")
-    column = COPY_COLUMN.search(error.diag.context or "")
-    where = f", column {column[1]}" if column else ""
-    return ImportRefused(f"{file.path}, line {record.line}{where}: PostgreSQL refuses it: {error.diag.message_primary}")
+def _take_balances(file: Source, names: Names, openings: Openings) -> list[Stated]:
+    """Enter the balances of a file and return the totals that it states, which are assertions here."""
+    stated: list[Stated] = []
+    lines: dict[str, int] = {}
+    for record in file.records():
+        indicator, balance_id = name_of(record)
+        currency = currency_of(record, file.style)
+        known = {
+            names.ids[name, currency] for name in (indicator, balance_id) if name and (name, currency) in names.ids
+        }
+        if len(known) > 1:
+            raise record.refusal("balance_id", f"{shown(balance_id or '')} is not the balance {shown(indicator or '')}")
+        key = known.pop() if known else names.open(_opened(record, indicator, currency), balance_id)
+        if key in lines:
+            name, column = (indicator, "indicator") if indicator else (balance_id, "balance_id")
+            place = f"stands on line {lines[key]} already"
+            raise record.refusal(column, f"{shown(name or '')} in {shown(currency)} {place}")
+        lines[key] = record.line
+        openings.add(record, indicator or key, currency, file.style)
+        stated += asserting.stated_in_balances(record, indicator or key, currency, key, file.style)
+    return stated
 
 
-def _duplicate(file: CsvFile, record: Record, constraint: str) -> ImportRefused:
-    if "reference" in record.cells:
-        key: tuple[str, ...] = ("reference",)
-    else:
-        key = ("indicator", "currency") if constraint == "unique_indicator_currency" else ("balance_id",)
-    first = _find(file, lambda _, other: all(other.text(column) == record.text(column) for column in key))
-    value = " in ".join(shown(record.text(column)) for column in key)
-    if first and first.line < record.line:
-        return record.refusal(key[0], f"{value} stands on line {first.line} already")
-    return record.refusal(key[0], f"{value} exists in the database already")
+def _opened(record: Any, indicator: str | None, currency: str) -> Opened:
+    created_at = record.read("created_at", values.instant) if record.text("created_at") else ""
+    return Opened(indicator, currency, created_at, record.read("meta_data", values.balance_metadata))
 
 
-def _check_parents(file: CsvFile, ledger_id: str) -> None:
-    """Refuse a parent that is not in the file, with one statement for all of them."""
+def _with_openings(intake: Intake, openings: Openings) -> tuple[Source, ...]:
+    if not openings.records:
+        return intake.transactions
+    return (Listing(openings.records[0].file, openings.records), *intake.transactions)
+
+
+def _checked(
+    ledger_id: str, intake: Intake, stated: list[Stated], names: Names | None = None
+) -> tuple[asserting.Assertion, ...]:
+    """Return whether the rows say what the files state."""
+    if intake.assertions:
+        if names is None:
+            names = Names("the ledger")
+            names.load(ledger_id)
+        for file in intake.assertions:
+            stated = stated + asserting.stated_in_assertions(file, names)
+    return tuple(asserting.check(stated)) if stated else ()
+
+
+def _check_parents(files: tuple[Source, ...], ledger_id: str) -> None:
+    """Refuse a parent that is in no file, with one statement for all of them."""
     orphans = {row["reference"] for row in ORPHANS.rows(ledger_id=ledger_id)}
-    if orphans and (record := _find(file, lambda _, other: other.text("reference") in orphans)):
-        raise record.refusal("parent", f"the file has no transaction {shown(record.text('parent'))}")
-
-
-def _find(file: CsvFile, wanted: Callable[[int, Record], bool]) -> Record | None:
-    """Read the file again for a record, by its number or its cells: only a refusal needs this, so nothing is kept."""
-    return next((record for number, record in enumerate(file.records(), 1) if wanted(number, record)), None)
+    for file in files if orphans else ():
+        if record := find(file, lambda _, other: other.text("reference") in orphans):
+            raise record.refusal("parent", f"the file has no transaction {shown(record.text('parent'))}")

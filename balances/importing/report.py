@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from balances.importing.asserting import Assertion
+
 FIRST_ROWS = 10
 """Transactions that a report shows as they were understood."""
 
@@ -57,8 +59,22 @@ class Imported:
     name: str
     balances: int
     transactions: int
+    """Rows that came in, opening rows included."""
+    skipped: int = 0
+    """Rows that were in already, with the same content."""
+    openings: int = 0
+    """Rows that were made of stated opening balances."""
+    opened: tuple[str, ...] = ()
+    """The first balances that are new because rows name them."""
+    assertions: tuple[Assertion, ...] = ()
+    """Balances that files state, compared with the rows."""
     already: bool = False
     """An earlier import of the same files had brought it in."""
     dry_run: bool = False
     """Nothing was written."""
     tally: Tally = field(default_factory=Tally)
+
+    @property
+    def failing(self) -> list[Assertion]:
+        """Return the assertions that do not hold."""
+        return [each for each in self.assertions if not each.holds]

@@ -1,4 +1,4 @@
-"""Turns records of the two files into rows for COPY, in the order of columns of ``sql/copy_*.sql``."""
+"""Turns records into rows for COPY, in the order of columns of ``sql/copy_*.sql``."""
 
 from __future__ import annotations
 
@@ -10,31 +10,14 @@ from typing import NamedTuple
 
 from balances import amounts
 from balances.importing import values
-from balances.importing.files import Columns, CsvFile, Record
+from balances.importing.cells import currency_of, name_of, precision_of, total_of
+from balances.importing.files import Record, Source
+from balances.importing.names import Names, Row
+from balances.importing.openings import Openings
 from balances.importing.refusing import shown
 from balances.importing.report import FIRST_ROWS, FirstRow, Tally
 from balances.importing.style import Style
 from balances.models import new_balance_id
-
-BALANCE_COLUMNS = Columns(
-    required=("currency", "credit_balance", "debit_balance", "balance", "created_at"),
-    either=("indicator", "balance_id"),
-    optional=("inflight_credit_balance", "inflight_debit_balance", "inflight_balance", "meta_data", "precision"),
-)
-TRANSACTION_COLUMNS = Columns(
-    required=("reference", "source", "destination", "precision", "currency", "effective_date"),
-    either=("precise_amount", "amount"),
-    optional=("description", "status", "parent", "created_at", "meta_data"),
-)
-Row = tuple[str | None, ...]
-Names = dict[tuple[str, str], str]
-"""The balance that a name, indicator or id, means in a currency."""
-
-
-def columns_of(columns: Columns, style: Style) -> Columns:
-    """Return the columns that a file must have when the options say what is not in it."""
-    said = {"currency": bool(style.currency), "precision": bool(style.precisions)}
-    return columns.without(*(name for name, given in said.items() if given))
 
 
 def transaction_id(ledger_id: str, reference: str) -> str:
@@ -42,23 +25,29 @@ def transaction_id(ledger_id: str, reference: str) -> str:
 
     So a parent's id is known wherever in the file the parent stands, without a map of all references in memory.
     """
-    return f"txn_{uuid.uuid5(uuid.UUID(ledger_id.removeprefix('ldg_')), reference)}"
+    return f"txn_{uuid.uuid5(_namespace(ledger_id), reference)}"
 
 
-def balance_rows(file: CsvFile, ledger_id: str, names: Names) -> Iterator[Row]:
-    """Yield a row for each balance, and enter what transactions may call it into ``names``."""
+def entry_id(ledger_id: str, entry: str) -> str:
+    """Return what the legs of an entry name as their parent: a batch, as the legs of one bulk request do."""
+    return f"bulk_{uuid.uuid5(_namespace(ledger_id), f'entry {entry}')}"
+
+
+def _namespace(ledger_id: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(ledger_id.removeprefix("ldg_"))
+    except ValueError:  # a ledger that another program named
+        return uuid.uuid5(uuid.NAMESPACE_OID, ledger_id)
+
+
+def balance_rows(file: Source, ledger_id: str, names: Names, openings: Openings) -> Iterator[Row]:
+    """Yield a row for each balance, its totals as the file states them; enter its names and its opening balance."""
     for record in file.records():
-        indicator = record.read("indicator", values.indicator)
-        balance_id = record.read("balance_id", values.balance_id)
-        if not indicator and not balance_id:
-            raise record.refusal(
-                "indicator" if "indicator" in record.cells else "balance_id", "a balance needs an indicator or an id"
-            )
-        currency = _currency(record, file.style)
+        indicator, balance_id = name_of(record)
+        currency = currency_of(record, file.style)
         key = balance_id or new_balance_id()
-        names[key, currency] = key
-        if indicator:
-            names[indicator, currency] = key
+        names.enter(key, indicator, currency)
+        openings.add(record, indicator or key, currency, file.style)
         yield (
             key,
             ledger_id,
@@ -75,20 +64,14 @@ def balance_rows(file: CsvFile, ledger_id: str, names: Names) -> Iterator[Row]:
 
 def _totals(record: Record, currency: str, style: Style) -> Iterator[str]:
     """Yield the six totals as the file says them; a net that is not its credits less its debits is refused."""
-
-    def units(column: str) -> int:
-        if not style.major:
-            return record.read(column, values.whole)
-        precision = _precision(record, currency, style)
-        return record.read(column, partial(values.total_in_minor_units, precision=precision))
-
     for prefix, optional in (("", False), ("inflight_", True)):
         credit, debit = (
-            0 if optional and not record.text(column) else units(column)
+            0 if optional and not record.text(column) else total_of(record, column, currency, style)
             for column in (f"{prefix}credit_balance", f"{prefix}debit_balance")
         )
         column = f"{prefix}balance"
-        net = credit - debit if optional and not record.text(column) else units(column)
+        is_left_out = optional and not record.text(column)
+        net = credit - debit if is_left_out else total_of(record, column, currency, style)
         if net != credit - debit:
             raise record.refusal(
                 column, f"{net} is not {prefix}credit_balance less {prefix}debit_balance, which is {credit - debit}"
@@ -96,34 +79,22 @@ def _totals(record: Record, currency: str, style: Style) -> Iterator[str]:
         yield from (str(credit), str(debit), str(net))
 
 
-def _currency(record: Record, style: Style) -> str:
-    return style.currency if style.currency and not record.text("currency") else record.read("currency", values.given)
-
-
-def _precision(record: Record, currency: str, style: Style) -> int:
-    """Return the minor units in a major one that the row says, or else an option."""
-    default = style.precision_of(currency)
-    if record.text("precision") or (default is None and "precision" in record.cells):
-        return record.read("precision", values.precision)
-    if default is None:
-        raise record.refusal("precision", f"nothing says it for {shown(currency)}; use --precision {currency}=100")
-    return default
-
-
-def transaction_rows(file: CsvFile, ledger_id: str, names: Names, tally: Tally) -> Iterator[Row]:
-    """Yield a row for each transaction and count it; ``names`` knows the balances."""
+def transaction_rows(file: Source, ledger_id: str, names: Names, tally: Tally) -> Iterator[tuple[Record, Row]]:
+    """Yield each transaction as a record and as a row, and count it; ``names`` knows the balances."""
     for record in file.records():
         reference = record.read("reference", values.given)
-        currency = _currency(record, file.style)
-        source, destination = (_balance(record, column, currency, names) for column in ("source", "destination"))
+        currency = currency_of(record, file.style)
+        effective_date = record.read("effective_date", values.instant)
+        source, destination = (
+            names.find(record, column, currency, effective_date) for column in ("source", "destination")
+        )
         if source == destination:
             raise record.refusal("destination", "source and destination are one balance")
         money = _money(record, currency, file.style)
-        effective_date = record.read("effective_date", values.instant)
         tally.add(currency, money.precision, money.units)
         if len(tally.first) < FIRST_ROWS:
             tally.first.append(_first_row(record, money, currency, effective_date))
-        yield (
+        row = (
             transaction_id(ledger_id, reference),
             _parent(record, ledger_id, reference),
             source,
@@ -142,15 +113,7 @@ def transaction_rows(file: CsvFile, ledger_id: str, names: Names, tally: Tally) 
             effective_date,
             record.read("meta_data", values.metadata) or "{}",
         )
-
-
-def _balance(record: Record, column: str, currency: str, names: Names) -> str:
-    name = record.read(column, values.given)
-    try:
-        return names[name, currency]
-    except KeyError:
-        problem = f"the balances file has no balance {shown(name)} in {shown(currency)}"
-        raise record.refusal(column, problem) from None
+        yield record, row
 
 
 def _first_row(record: Record, money: _Money, currency: str, effective_date: str) -> FirstRow:
@@ -174,7 +137,7 @@ class _Money(NamedTuple):
 
 
 def _money(record: Record, currency: str, style: Style) -> _Money:
-    precision = _precision(record, currency, style)
+    precision = precision_of(record, currency, style)
     if style.major:
         if record.text("precise_amount"):
             raise record.refusal("precise_amount", "this column is minor units, and --units major says otherwise")
@@ -198,7 +161,11 @@ def _money(record: Record, currency: str, style: Style) -> _Money:
 
 
 def _parent(record: Record, ledger_id: str, reference: str) -> str:
-    parent = record.text("parent")
+    parent, entry = record.text("parent"), record.text("entry")
+    if parent and entry:
+        raise record.refusal("entry", f"a row has a parent or belongs to an entry; {shown(parent)} is its parent")
     if parent == reference:
         raise record.refusal("parent", f"{shown(parent)} names the transaction itself")
+    if entry:
+        return entry_id(ledger_id, entry)
     return transaction_id(ledger_id, parent) if parent else ""

@@ -131,8 +131,16 @@ class Style:
         return f"such as {example}, which the options decimal and thousands describe"
 
     def instant(self, cell: str) -> str:
-        """Return a time in ISO 8601 with its offset. Raises ``ValueError``."""
+        """Return a time in ISO 8601, with its offset where that is known. Raises ``ValueError``."""
         return _instant(cell, self.date_format, self.zone)
+
+    def day(self, cell: str) -> str:
+        """Return a day as ISO 8601 writes it. Raises ``ValueError``."""
+        return _instant(cell, self.date_format, "")[:10]
+
+    def local(self, cell: str) -> str:
+        """Return a time that is in ISO 8601 already, with its offset where the zone is known."""
+        return _instant(cell, "", self.zone)
 
 
 @lru_cache(maxsize=4096)

@@ -114,6 +114,13 @@ def indicator(cell: str) -> str | None:
     return cell or None
 
 
+def new_indicator(cell: str) -> str:
+    """Return the name of a balance that is to be opened, which only an indicator can be."""
+    if not INDICATOR.fullmatch(cell):
+        raise ValueError(f"{shown(cell)} is no balance of this ledger, and a new one needs an indicator such as @world")
+    return cell
+
+
 def balance_id(cell: str) -> str | None:
     """Return a balance id; nothing where the cell is empty."""
     if cell and not BALANCE_ID.fullmatch(cell):

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from balances.amounts import transaction_hash
-from balances.importing import Imported, ImportRefused, import_ledger
+from balances.importing import Imported, ImportRefused, ImportRequest, import_ledger
 from balances.models import RUN_FLAG, Balance, Ledger, Transaction
 from reconciliation.reconstruction import measure
 from tests import world
@@ -47,7 +47,8 @@ class Files:
         return self
 
     def load(self, name: str = "Shop", **options: Any) -> Imported:
-        return import_ledger(name=name, balances=self.balances, transactions=self.transactions, **options)
+        files: dict[str, Any] = {"balances": self.balances, "transactions": self.transactions}
+        return import_ledger(ImportRequest(name=name, **(files | options)))
 
     def assert_refused(self, sentence: str, name: str = "Shop", **options: Any) -> None:
         """Every word of the sentence counts, and so does that the database is as it was."""
@@ -80,7 +81,7 @@ def balance(indicator: str) -> Balance:
             BALANCES.replace("currency", "curency"),
             "{b}, line 1: unknown column 'curency'; known columns: currency, credit_balance, debit_balance, balance, "
             "created_at, indicator, balance_id, inflight_credit_balance, inflight_debit_balance, inflight_balance, "
-            "meta_data, precision; say which column it is with --map, or leave it out with --ignore",
+            "opening_balance, precision, meta_data; say which column it is with --map, or leave it out with --ignore",
         ),
         (BALANCES.replace(",created_at", ""), "{b}, line 1: column created_at is missing"),
         (BALANCES.replace("indicator,", ""), "{b}, line 1: column indicator (or balance_id) is missing"),
@@ -347,13 +348,17 @@ def test_what_other_rows_of_the_database_hold_is_refused_by_name(files: Files) -
 
 def test_a_ledger_of_that_name_from_elsewhere_is_left_alone(files: Files) -> None:
     world.ledger("Shop")
-    files.assert_refused("A ledger 'Shop' exists and did not come from these files; choose another name")
+    files.assert_refused(
+        "A ledger 'Shop' exists and did not come from these files; choose another name, or add to it with --append"
+    )
 
 
 def test_other_files_under_an_imported_name_are_refused(files: Files) -> None:
     files.load()
     files.write(transactions=f"{TRANSACTIONS}{ROW}\n")
-    files.assert_refused("A ledger 'Shop' exists and did not come from these files; choose another name")
+    files.assert_refused(
+        "A ledger 'Shop' exists and did not come from these files; choose another name, or add to it with --append"
+    )
 
 
 def test_the_same_files_under_another_name_are_refused(files: Files) -> None:
@@ -510,9 +515,7 @@ def test_the_progress_names_each_file_and_ends_at_its_size(files: Files) -> None
     seen: list[tuple[Path, int]] = []
     files.write(transactions=TRANSACTIONS + "".join(f"{ROW.replace('out-2', f'r{n}')}\n" for n in range(3000)))
     import_ledger(
-        name="Shop",
-        balances=files.balances,
-        transactions=files.transactions,
+        ImportRequest(name="Shop", balances=files.balances, transactions=files.transactions),
         progress=lambda file: seen.append((file.path, file.position)),
     )
     assert seen == sorted(seen)

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from balances import amounts
-from balances.importing import Imported, ImportRefused, Style, import_ledger
-from balances.importing.files import CsvFile
-from balances.importing.load import Progress as Told
+from balances.importing import Imported, ImportRefused, ImportRequest, Style, import_ledger
+from balances.importing.copying import Progress as Told
+from balances.importing.files import Source
 
 BALANCES_HELP = (
     "columns: indicator or balance_id, currency, credit_balance, debit_balance, balance, created_at; "
@@ -24,8 +24,16 @@ BALANCES_HELP = (
 )
 TRANSACTIONS_HELP = (
     "columns: reference, source, destination, precise_amount (minor units) or amount (major units), precision, "
-    "currency, effective_date; optional: description, status, parent (its reference), created_at, meta_data"
+    "currency, effective_date; optional: description, status, parent (its reference), entry (the same for rows that "
+    "belong together), created_at, meta_data"
 )
+ASSERTIONS_HELP = (
+    "columns: indicator or balance_id, currency, balance; optional: at (a day counts to its end), credit_balance, "
+    "debit_balance, tolerance, subaccounts (yes: with all indicators that go on with a colon), precision"
+)
+ASSERTION_FAILS = 3
+"""Exit status when the files are in and a balance that they state is not what the rows say."""
+SHOWN_ASSERTIONS = 200
 
 
 class Command(BaseCommand):
@@ -39,28 +47,35 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the name, the files, and how they are written."""
         parser.add_argument("--ledger", required=True, metavar="NAME", help="name of the new ledger")
-        parser.add_argument("--balances", required=True, type=Path, metavar="FILE", help=BALANCES_HELP)
-        parser.add_argument("--transactions", required=True, type=Path, metavar="FILE", help=TRANSACTIONS_HELP)
+        parser.add_argument("--balances", type=Path, metavar="FILE", help=BALANCES_HELP)
+        parser.add_argument("--transactions", type=Path, metavar="FILE", help=TRANSACTIONS_HELP)
+        parser.add_argument("--assertions", type=Path, metavar="FILE", help=ASSERTIONS_HELP)
+        parser.add_argument(
+            "--totals",
+            default="stated",
+            choices=("stated", "from-rows"),
+            help="store totals as the file states them, or let them follow from the rows and check what it states",
+        )
+        parser.add_argument("--append", action="store_true", help="add to a ledger; rows that are in are skipped")
+        parser.add_argument("--opening-from", default="", metavar="@INDICATOR", help="where opening balances come from")
+        parser.add_argument("--strict", action="store_true", help="refuse where an assertion fails")
         parser.add_argument("--dry-run", action="store_true", help="do all of it, report, and take it back")
         add_style_arguments(parser)
 
-    def handle(self, *, ledger: str, balances: Path, transactions: Path, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:
         """Import and say what came in, or that it had before. Raises ``CommandError`` with one sentence."""
         started = time.monotonic()
         try:
             with self._bar() as show:
-                result = import_ledger(
-                    name=ledger,
-                    balances=balances,
-                    transactions=transactions,
-                    style=style_of(options),
-                    dry_run=bool(options.get("dry_run")),
-                    progress=show,
-                )
+                result = import_ledger(request_of(options), progress=show)
         except ImportRefused as refusal:
             raise CommandError(f"{refusal}; nothing was imported.") from refusal
         for line in report(result, time.monotonic() - started):
             self.stdout.write(line)
+        if result.failing:
+            rest = "nothing was imported" if result.dry_run else "the rows are in"
+            sentence = f"{len(result.failing):,} of {len(result.assertions):,} assertions fail; {rest}."
+            raise CommandError(sentence, returncode=ASSERTION_FAILS)
 
     @contextmanager
     def _bar(self) -> Iterator[Told]:
@@ -71,12 +86,28 @@ class Command(BaseCommand):
         with Progress(*columns, console=console, disable=not terminal, transient=True) as bar:
             tasks: dict[Path, Any] = {}
 
-            def show(file: CsvFile) -> None:
+            def show(file: Source) -> None:
                 if file.path not in tasks:
                     tasks[file.path] = bar.add_task(file.path.name, total=file.size)
                 bar.update(tasks[file.path], completed=file.position)
 
             yield show
+
+
+def request_of(options: dict[str, Any]) -> ImportRequest:
+    """Return what the arguments ask for. Raises ``ImportRefused``."""
+    return ImportRequest(
+        name=options["ledger"],
+        balances=options.get("balances"),
+        transactions=options.get("transactions"),
+        assertions=options.get("assertions"),
+        style=style_of(options),
+        from_rows=options.get("totals") == "from-rows",
+        append=bool(options.get("append")),
+        opening_from=options.get("opening_from") or "",
+        refuse_failing=bool(options.get("strict")),
+        dry_run=bool(options.get("dry_run")),
+    )
 
 
 def add_style_arguments(parser: ArgumentParser) -> None:
@@ -152,16 +183,37 @@ def report(result: Imported, seconds: float) -> Iterator[str]:
     """Yield what came in, line by line."""
     rows = f"{result.balances:,} balances and {result.transactions:,} transactions"
     into = f"ledger {result.name} ({result.ledger_id})"
+    skipped = f"; {result.skipped:,} transactions were in already" if result.skipped else ""
     if result.already:
         yield f"These files are in already, {rows} in {into}: nothing changed."
-        return
-    if not result.dry_run:
-        yield f"Imported {rows} into {into} in {seconds:.1f} s."
-        return
-    yield f"Dry run: {rows} would come into ledger {result.name}; nothing was imported."
+    elif result.dry_run:
+        yield f"Dry run: {rows} would come into ledger {result.name}{skipped}; nothing was imported."
+        yield from _details(result)
+    else:
+        yield f"Imported {rows} into {into} in {seconds:.1f} s{skipped}."
+    yield from _assertions(result)
+
+
+def _details(result: Imported) -> Iterator[str]:
+    if result.opened:
+        rest = result.balances - len(result.opened)
+        yield f"  new balances: {', '.join(result.opened)}{f' and {rest:,} more' if rest > 0 else ''}"
     for (currency, precision), moved in sorted(result.tally.moved.items()):
         total = amounts.plain(amounts.major_units(moved.units, precision))
         yield f"  {moved.rows:,} transactions move {total} {currency} ({precision} minor units each)"
     for row in result.tally.first:
         words = f"{row.source} → {row.destination}, {row.amount} {row.currency}, {row.effective_date}"
-        yield f"  line {row.line}: {row.reference}: {words}{f', {row.description}' if row.description else ''}"
+        description = " ".join(row.description.split())
+        yield f"  line {row.line}: {row.reference}: {words}{f', {description}' if description else ''}"
+
+
+def _assertions(result: Imported) -> Iterator[str]:
+    """List assertions, those that fail first, and count those that there is no room for."""
+    if not result.assertions:
+        return
+    yield f"{len(result.assertions) - len(result.failing):,} of {len(result.assertions):,} assertions hold:"
+    listed = sorted(result.assertions, key=lambda each: each.holds)
+    for each in listed[:SHOWN_ASSERTIONS]:
+        yield f"  {each}"
+    if len(listed) > SHOWN_ASSERTIONS:
+        yield f"  and {len(listed) - SHOWN_ASSERTIONS:,} more"
