@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-from balances.amounts import EXACT
+from balances.amounts import EXACT, whole_units
+from balances.exceptions import FractionOfUnit
 from balances.posting.orders import Share
 from balances.posting_exceptions import InvalidDistribution
 
@@ -30,9 +31,11 @@ class Part:
 def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part]:
     """Return who gets how many minor units of ``total``: a part for each share, without fixed ones that say zero.
 
-    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several. A part may be
-    zero or less, where shares say so. Raises ``InvalidDistribution``.
+    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several, unless nobody
+    gets anything. A part may be zero or less, where shares say so. Raises ``InvalidDistribution``.
     """
+    for share in shares:
+        _refuse_doubt(share, precision)
     if total in (0, 1):  # one unit cannot be divided
         return [Part(n, share.identifier, Decimal(total if n == 0 else 0)) for n, share in enumerate(shares)]
     fixed = _fixed(total, shares, precision)
@@ -46,9 +49,27 @@ def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part
     parts += _leftover(shares, remaining, {part.identifier for part in parts})
     if not parts:
         raise InvalidDistribution("nothing is given to anybody")
-    largest = max(parts, key=lambda part: part.units)
-    largest.units = EXACT.add(largest.units, _rest(total, parts))
+    _give_largest(parts, _rest(total, parts))
     return sorted(parts, key=lambda part: part.number)
+
+
+def _refuse_doubt(share: Share, precision: int) -> None:
+    """Refuse a share that says nothing, or two things, of which the original takes one."""
+    said = share.distribution, share.precise_distribution
+    if not any(said):
+        raise InvalidDistribution(f"{share.identifier} has neither distribution nor precise_distribution")
+    if not all(said) or set(said) == {LEFT}:
+        return
+    is_fixed = not _is_left(share) and not _is_percentage(share)
+    if not is_fixed or _major(share.distribution, precision) != _precise(share.precise_distribution):
+        raise InvalidDistribution(f"distribution and precise_distribution of {share.identifier} contradict each other")
+
+
+def _give_largest(parts: Sequence[Part], units: Decimal) -> None:
+    """Add units to the largest part, if any is above zero."""
+    largest = max(parts, key=lambda part: part.units)
+    if largest.units > 0:
+        largest.units = EXACT.add(largest.units, units)
 
 
 def _sum(parts: Sequence[Part]) -> Decimal:
@@ -87,14 +108,23 @@ def _fixed(total: int, shares: Sequence[Share], precision: int) -> list[Part]:
 
 def _fixed_units(share: Share, precision: int) -> Decimal:
     if share.precise_distribution:
-        if not INTEGER.fullmatch(share.precise_distribution) or abs(int(share.precise_distribution)) > LARGEST:
-            raise InvalidDistribution("invalid precise_distribution format: must be an integer value in minor units")
-        return Decimal(share.precise_distribution)
-    if not share.distribution:
-        return Decimal(0)
-    if not NUMBER.fullmatch(share.distribution):
+        return _precise(share.precise_distribution)
+    return _major(share.distribution, precision)
+
+
+def _precise(text: str) -> Decimal:
+    if not INTEGER.fullmatch(text) or abs(int(text)) > LARGEST:
+        raise InvalidDistribution("invalid precise_distribution format: must be an integer value in minor units")
+    return Decimal(text)
+
+
+def _major(text: str, precision: int) -> Decimal:
+    if not NUMBER.fullmatch(text):
         raise InvalidDistribution("invalid fixed amount format")
-    return EXACT.multiply(Decimal(share.distribution), Decimal(precision))
+    try:
+        return Decimal(whole_units(Decimal(text), precision))
+    except FractionOfUnit as error:
+        raise InvalidDistribution(error.message) from error
 
 
 def _percentages(total: int, shares: Sequence[Share]) -> list[Part]:
@@ -114,8 +144,7 @@ def _percentages(total: int, shares: Sequence[Share]) -> list[Part]:
     if percent > 100:
         raise InvalidDistribution("total distributions exceed 100% or total amount")
     if lost:
-        largest = max(parts, key=lambda part: part.units)
-        largest.units = EXACT.add(largest.units, lost)
+        _give_largest(parts, lost)
     return parts
 
 

@@ -119,7 +119,20 @@ def shares(*parts: Any, **fields: Any) -> dict[str, Any]:
     return SPLIT | {"destinations": [{"identifier": f"@{n}"} | entry for n, entry in enumerate(entries)]} | fields
 
 
+DOUBT = "failed to split transaction: distribution and precise_distribution of @0 contradict each other"
 INDIVISIBLE: list[tuple[dict[str, Any], str]] = [
+    (shares("1.005", "left"), f"failed to split transaction: 1.005 {NO_UNITS}; 1 or 1.01 would be"),
+    (shares("0.004", "left"), f"failed to split transaction: 0.004 {NO_UNITS}; 0.01 would be"),
+    (shares("-1.005", "left"), f"failed to split transaction: -1.005 {NO_UNITS}; -1 or -1.01 would be"),
+    (
+        shares("12.5", "left", precision=None),
+        "failed to split transaction: 12.5 at precision 1 is no whole number of minor units; 12 or 13 would be",
+    ),
+    (shares({}, "left"), "failed to split transaction: @0 has neither distribution nor precise_distribution"),
+    (shares({"distribution": "1", "precise_distribution": "101"}, "left"), DOUBT),
+    (shares({"distribution": "10%", "precise_distribution": "100"}, "left"), DOUBT),
+    (shares({"distribution": "left", "precise_distribution": "100"}), DOUBT),
+    (shares({"distribution": "1", "precise_distribution": "left"}), DOUBT),
     (shares("10.01"), REMAINING),
     (shares("6", "5"), REMAINING),
     (shares({"precise_distribution": "1001"}), REMAINING),
@@ -132,7 +145,6 @@ INDIVISIBLE: list[tuple[dict[str, Any], str]] = [
     (shares("ten%"), "failed to split transaction: invalid percentage format"),
     (shares("%"), "failed to split transaction: invalid percentage format"),
     (shares("60%", "40.01%"), TOTAL),
-    (shares({}), NOBODY),
     (shares("0", {"precise_distribution": "0"}), NOBODY),
     (
         shares({"identifier": "@0", "distribution": "1"}, {"identifier": "@0", "distribution": "left"}),
