@@ -16,16 +16,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import OperationalError, transaction
-from psycopg import errors as pg
-
 from balances.exceptions import LedgerError
 from balances.statements import SQL, Statement
 
 BALANCE_AT = Statement(SQL / "balance_at.sql")
-LIMIT_STATEMENT = Statement(SQL / "limit_statement.sql")
-TIMEOUT = "30s"
-"""How long a sum may take, as in the original."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 """The zero time of the contract, at which nothing can have been."""
 
@@ -42,12 +36,6 @@ class NoBalanceThen(LedgerError):
     def __init__(self, balance_id: str) -> None:
         """Name the balance that is missing."""
         super().__init__(f"Balance '{balance_id}' not found")
-
-
-class HistoryTooLong(LedgerError):
-    """Failed to get transactions: summing the history of this balance took more than 30 seconds."""
-
-    code = "GEN_INTERNAL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +56,12 @@ class BalanceThen:
 def balance_at(balance_id: str, instant: datetime) -> BalanceThen:
     """Return what a balance was at an aware instant: all applied rows effective by then, whenever they were recorded.
 
-    Raises ``ZeroInstant``, ``NoBalanceThen`` or ``HistoryTooLong``.
+    Raises ``ZeroInstant`` or ``NoBalanceThen``.
     """
     if instant == NEVER:
         raise ZeroInstant
-    try:
-        with transaction.atomic():
-            LIMIT_STATEMENT.rows(limit=TIMEOUT)
-            # PostgreSQL knows fewer offsets than RFC 3339, so instants are sent in UTC.
-            found = BALANCE_AT.rows(balance_id=balance_id, instant=instant.astimezone(UTC))
-    except OperationalError as error:
-        if isinstance(error.__cause__, pg.QueryCanceled):
-            raise HistoryTooLong from error
-        raise
+    # PostgreSQL knows fewer offsets than RFC 3339, so instants are sent in UTC.
+    found = BALANCE_AT.rows(balance_id=balance_id, instant=instant.astimezone(UTC))
     if not found:
         raise NoBalanceThen(balance_id)
     return BalanceThen(

@@ -34,6 +34,8 @@ class DatabaseUnavailable(LedgerError):
     """The database cannot be reached at the moment; try again later."""
 
     code = "GEN_UNAVAILABLE"
+    title = "The database is not available"
+    """What stands above the message on a page."""
 
 
 class OutcomeUnknown(DatabaseUnavailable):
@@ -72,6 +74,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _judged(error: BaseException) -> DatabaseUnavailable | None:
+    if isinstance(error, DatabaseUnavailable):
+        return error
     if not isinstance(error, psycopg.OperationalError | psycopg.InternalError):
         return None
     state = error.sqlstate or ""

@@ -33,7 +33,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     found = outage_of(error) if error else None
     if found is None:
         return defaults.server_error(request)
-    page = render_to_string("503.html", {"message": found.message})  # without a request: it would ask who is signed in
+    page = render_to_string("503.html", {"refusal": found})  # without a request: it would ask who is signed in
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 

@@ -55,6 +55,9 @@ BLNK_RATE_LIMIT_RPS, BLNK_RATE_LIMIT_BURST = environment.rate_limit("BLNK_RATE_L
 BLNK_RATE_LIMIT_CLEANUP_INTERVAL_SEC = environment.number("BLNK_RATE_LIMIT_CLEANUP_INTERVAL_SEC", 10_800, least=1)
 LEDGER_TRUSTED_PROXIES = environment.networks("LEDGER_TRUSTED_PROXIES")
 
+# --- reads: seconds of the database that one request may take
+LEDGER_READ_TIMEOUT = environment.number("LEDGER_READ_TIMEOUT", 5, least=1)
+
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
 

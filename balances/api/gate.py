@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,9 +24,11 @@ from balances import exceptions, keyring
 from balances.api import permissions
 from balances.api.caller import admit, tell_refusal
 from balances.api.errors import STATUSES, error_body, headers_of, not_found
+from balances.api.lanes import is_costly, is_read
 from balances.api.rate_limit import RateLimiter, bucket_of
 from balances.api.rate_limit import headers_of as rate_headers_of
 from balances.api.views import ApiView
+from balances.deadline import deadline
 from balances.exact_json import dumps
 from balances.exceptions import LedgerError
 from balances.keys import ApiKey
@@ -68,7 +71,8 @@ class ApiGate:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer by a page, or as the contract orders it: redirect, limit the rate, add headers, check the key."""
         if request.path.split("/", 2)[1] in PAGES:
-            return _nothing_unstorable(request) or self.answer_by_page(request)
+            with _in_time(request):
+                return _nothing_unstorable(request) or self.answer_by_page(request)
         return _without_trailing_slash(request) or self._within_limit(request)
 
     def _within_limit(self, request: HttpRequest) -> HttpResponse:
@@ -85,12 +89,29 @@ class ApiGate:
         response = _refusal(request)
         if response is None:
             _take_in_chunks(request)
-            response = _in_contract(self.answer_by_route(request))
+            with _in_time(request):
+                response = _in_contract(self.answer_by_route(request))
         for header, value in HEADERS.items():
             response.headers[header] = value
         if request.is_secure() or request.META.get("HTTP_X_FORWARDED_PROTO", "").lower() == "https":
             response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
         return response
+
+
+@contextmanager
+def _in_time(request: HttpRequest) -> Iterator[None]:
+    """Give a request that only reads, but maybe much, a limited time, which ends when its client goes away."""
+    method, query = request.method or "", request.META.get("QUERY_STRING", "")
+    if not (is_read(method, request.path) and is_costly(method, request.path, query)):
+        yield
+        return
+    when_gone = request.META.get("ledger.when_gone", lambda _: lambda: None)  # balances.api tests have no server
+    with deadline(settings.LEDGER_READ_TIMEOUT, f"{method} {request.path}") as given:
+        forget = when_gone(given.end_now)
+        try:
+            yield
+        finally:
+            forget()
 
 
 def _answer_by_route(request: HttpRequest) -> HttpResponse:
