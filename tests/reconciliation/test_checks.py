@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -244,6 +245,16 @@ def test_a_child_that_is_no_leg_needs_its_parent(reference: str | None) -> None:
     rebuilt(alice, bob)
     swept()
     assert set(said("child_without_parent")) == {alice.pk, bob.pk}
+
+
+@pytest.mark.parametrize("amount", ["1", "0", "1.000000", "0.000000"])
+def test_a_hash_of_each_generation_of_the_original_is_read(amount: str) -> None:
+    alice, bob = world.balance(), world.balance()
+    text = f"{amount}old-referenceUSD{alice.pk}{bob.pk}"
+    world.row("APPLIED", 100, alice, bob, reference="old-reference", hash=sha256(text.encode()).hexdigest())
+    rebuilt(alice, bob)
+    swept()
+    assert said("hash_disagrees") == {}
 
 
 def test_a_snapshot_beside_a_posting_of_the_same_minute_is_not_judged() -> None:
