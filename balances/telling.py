@@ -14,7 +14,7 @@ from django.db import transaction
 
 from balances.holders import Identity
 from balances.instants import go_time
-from balances.models import Balance, Ledger, Transaction, now
+from balances.models import Balance, Ledger, now
 
 if TYPE_CHECKING:
     from balances.posting.book import Book
@@ -47,14 +47,14 @@ def is_heard(book: Book) -> bool:
 def tell(movements: Sequence[Movement], book: Book) -> None:
     """Announce rows that were recorded, and the monitors that speak now that their balances have moved."""
     if is_heard(book):
-        _announce_movements([movement.row for movement in movements], hooks=book.is_hooked)
+        _announce_movements(movements, hooks=book.is_hooked)
         tell_monitors([standing.balance_id for standing in book.moved() if standing.is_watched])
 
 
-def tell_rejected(rows: Sequence[Transaction]) -> None:
+def tell_rejected(movements: Sequence[Movement]) -> None:
     """Announce rows that the queue refused."""
-    if rows and settings.BLNK_WEBHOOK_URL:
-        _announce_movements(rows, hooks=False)
+    if movements and settings.BLNK_WEBHOOK_URL:
+        _announce_movements(movements, hooks=False)
 
 
 def tell_monitors(balance_ids: Sequence[str]) -> None:
@@ -96,7 +96,7 @@ def _announce_created(rows: Sequence[Ledger | Balance | Identity]) -> None:
     announce([created(row) for row in rows])
 
 
-def _announce_movements(rows: Sequence[Transaction], *, hooks: bool) -> None:
+def _announce_movements(movements: Sequence[Movement], *, hooks: bool) -> None:
     from balances.hooks.announcing import announce_movements
 
-    announce_movements(rows, hooks=hooks)
+    announce_movements(movements, hooks=hooks)

@@ -6,12 +6,14 @@ The payload is fixed here, as a text of exact JSON. Where nobody listens nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from django.conf import settings
 
+from balances.amounts import ZERO, plain
 from balances.api.rendering import ESCAPED
 from balances.api.serializers import BalanceAnswer, IdentityAnswer, LedgerAnswer, in_byte_order
 from balances.api.transaction_serializers import RecordedTransaction
@@ -21,6 +23,7 @@ from balances.hooks.models import Hook
 from balances.hooks.tasks import QUEUE, call_hook, deliver_webhook
 from balances.instants import go_time
 from balances.models import Balance, Ledger, Transaction, now
+from balances.posting.movements import INFLIGHT, Effect, Movement
 from balances.statements import Statement
 
 DEFER = Statement(Path(__file__).parent / "sql" / "defer.sql")
@@ -50,7 +53,7 @@ def announce(events: Sequence[Event]) -> None:
         _defer([_delivery(event) for event in events])
 
 
-def announce_movements(rows: Sequence[Transaction], *, hooks: bool) -> None:
+def announce_movements(movements: Sequence[Movement], *, hooks: bool) -> None:
     """Tell of rows that were recorded: one webhook each and, unless rejected, a call of each active hook.
 
     To be called in the commit that records them. ``hooks`` says whether there is an active hook: the caller knows by
@@ -59,11 +62,32 @@ def announce_movements(rows: Sequence[Transaction], *, hooks: bool) -> None:
     webhook = bool(settings.BLNK_WEBHOOK_URL)
     if not (hooks or webhook):
         return
-    bodies = [RecordedTransaction.body(row) for row in rows if row.status in MOVEMENTS]
-    deliveries = [_delivery(Event(MOVEMENTS[body["status"]], body)) for body in bodies if webhook]
+    recorded = [(movement, _body(movement)) for movement in movements if movement.row.status in MOVEMENTS]
+    deliveries = [_delivery(Event(MOVEMENTS[body["status"]], body)) for _, body in recorded if webhook]
     if hooks:
-        deliveries += _calls([body for body in bodies if body["status"] != Status.REJECTED])
+        deliveries += _calls([each for each in recorded if each[1]["status"] != Status.REJECTED])
     _defer(deliveries)
+
+
+def _body(movement: Movement) -> dict[str, Any]:
+    """Return a recorded row with what its request said beside its columns."""
+    row, sent = movement.row, movement.sent
+    echo = {
+        "amount_string": plain(row.amount or ZERO),
+        "allow_overdraft": movement.allow_overdraft,
+        "inflight": movement.effect is Effect.HOLD,
+    }
+    return RecordedTransaction.body(SimpleNamespace(**vars(row) | asdict(sent) | echo))
+
+
+def _body_before(movement: Movement, body: dict[str, Any]) -> dict[str, Any]:
+    """Return what a ``PRE_TRANSACTION`` hook is sent: the movement as it was before it was recorded."""
+    match movement.effect:
+        case Effect.COMMIT | Effect.VOID:
+            metadata = in_byte_order((movement.row.meta_data or {}) | {INFLIGHT: True})
+            return body | {"status": movement.effect.name, "meta_data": metadata}
+        case _:
+            return body | {"status": Status.SCHEDULED if movement.row.scheduled_for else Status.QUEUED}
 
 
 def created(row: Ledger | Balance | Identity) -> Event:
@@ -83,10 +107,15 @@ def _delivery(event: Event) -> dict[str, Any]:
     return {"task": deliver_webhook.name, "args": {"event": event.name, "subject": str(subject), "body": body}}
 
 
-def _calls(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    active = list(Hook.objects.filter(active=True, type__in=Hook.Type.values)) if bodies else []
+def _calls(recorded: list[tuple[Movement, dict[str, Any]]]) -> list[dict[str, Any]]:
+    active = list(Hook.objects.filter(active=True, type__in=Hook.Type.values)) if recorded else []
     at = go_time(now())
-    return [{"task": call_hook.name, "args": _call(hook, body, at)} for body in bodies for hook in active]
+    calls = []
+    for movement, body in recorded:
+        for hook in active:
+            shown = _body_before(movement, body) if hook.type == Hook.Type.PRE else body
+            calls.append({"task": call_hook.name, "args": _call(hook, shown, at)})
+    return calls
 
 
 def _call(hook: Hook, body: dict[str, Any], at: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
@@ -11,13 +11,14 @@ from typing import Any
 
 from balances import amounts
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting.distribution import distribute
+from balances.posting.distribution import Part, distribute
 from balances.posting.orders import Posting
 
 Status = Transaction.Status
 QUEUED_PARENT = "QUEUED_PARENT_TRANSACTION"
 WAITING = (Status.QUEUED, Status.SCHEDULED)
 INFLIGHT = "inflight"
+ATOMIC = "atomic"
 ALLOW_OVERDRAFT = "allow_overdraft"
 
 
@@ -29,6 +30,20 @@ class Effect(Enum):
     COMMIT = (1, -1)
     VOID = (0, -1)
     NONE = (0, 0)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What a request says and no column of its row keeps: listeners are sent it, as by the original.
+
+    ``overdraft_limit`` is in major units.
+    """
+
+    skip_queue: bool = False
+    atomic: bool = False
+    overdraft_limit: Decimal = amounts.ZERO
+    inflight_expiry_date: datetime | None = None
+    inflight_commit_date: datetime | None = None
 
 
 @dataclass
@@ -48,6 +63,7 @@ class Movement:
     """Which of the shares of a request this leg is, from 0."""
     remaining: int = 0
     """What its hold had left before, of a settlement, in minor units."""
+    sent: Sent = field(default_factory=Sent)
 
     @property
     def units(self) -> int:
@@ -82,7 +98,7 @@ class Place:
 
     def meta_data(self, posting: Posting) -> dict[str, Any]:
         """Return the metadata of a row of the posting, with what the server adds (transactions 10.7)."""
-        flags = {INFLIGHT: posting.inflight, "atomic": posting.atomic, ALLOW_OVERDRAFT: posting.allow_overdraft}
+        flags = {INFLIGHT: posting.inflight, ATOMIC: posting.atomic, ALLOW_OVERDRAFT: posting.allow_overdraft}
         added: dict[str, Any] = {name: True for name, given in flags.items() if given}
         if self.batch_id:
             added["sequence"] = self.sequence
@@ -94,19 +110,22 @@ class Place:
 def movements_of(posting: Posting, place: Place) -> list[Movement]:
     """Return the rows that a posting makes: one, or one a leg. Raises ``InvalidDistribution``."""
     created_at = now()
+    sent = Sent(
+        not place.queued,
+        posting.atomic,
+        posting.overdraft_limit,
+        posting.inflight_expiry_date,
+        posting.inflight_commit_date,
+    )
     if not posting.shares:
         row = _row(posting, place, created_at, units=posting.minor_units, amount=posting.major_units)
-        return [_movement(posting, row, posting.source, posting.destination)]
+        return [_movement(posting, sent, row, posting.source, posting.destination)]
     parts = distribute(posting.minor_units, posting.shares, posting.precision)
-    return [
-        _leg(posting, place, created_at, number, part.identifier, int(part.units), part.number)
-        for number, part in enumerate(parts, start=1)
-    ]
+    return [_leg(posting, place, sent, created_at, number, part) for number, part in enumerate(parts, start=1)]
 
 
-def _leg(
-    posting: Posting, place: Place, created_at: datetime, number: int, identifier: str, units: int, share: int
-) -> Movement:
+def _leg(posting: Posting, place: Place, sent: Sent, created_at: datetime, number: int, part: Part) -> Movement:
+    identifier, units = part.identifier, int(part.units)
     amount = amounts.major_units(units, posting.precision)
     source, destination = (identifier, posting.destination) if posting.sources else (posting.source, identifier)
     row = _row(posting, place, created_at, units=units, amount=amount)
@@ -120,10 +139,12 @@ def _leg(
         else (posting.reference, "" if posting.sources else source, destination if posting.sources else "")
     )
     row.hash = amounts.transaction_hash(amount, hashed[0], posting.currency, *hashed[1:])
-    return _movement(posting, row, source, destination, share=share)
+    return _movement(posting, sent, row, source, destination, share=part.number)
 
 
-def _movement(posting: Posting, row: Transaction, source: str, destination: str, share: int = 0) -> Movement:
+def _movement(
+    posting: Posting, sent: Sent, row: Transaction, source: str, destination: str, share: int = 0
+) -> Movement:
     return Movement(
         row=row,
         source=source,
@@ -132,6 +153,7 @@ def _movement(posting: Posting, row: Transaction, source: str, destination: str,
         allow_overdraft=posting.allow_overdraft,
         overdraft_units=posting.overdraft_units,
         share=share,
+        sent=sent,
     )
 
 

@@ -13,7 +13,7 @@ from balances.models import Transaction, new_transaction_id, now
 from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import row_of
-from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement
+from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement, Sent
 from balances.queueing import entries
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
@@ -90,7 +90,7 @@ def refund_of(original: Transaction, asked: Refund) -> Movement:
         effective_date=at,
         meta_data=kept | added,
     )
-    return Movement(row, source, destination, EFFECTS[status], allow_overdraft=True)
+    return Movement(row, source, destination, EFFECTS[status], allow_overdraft=True, sent=Sent(not asked.queued))
 
 
 def reversals(found: Sequence[Refundable], asked: Refund) -> tuple[list[Movement], list[LedgerError]]:

@@ -20,7 +20,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from balances import posting_exceptions, telling
+from balances import amounts, posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT as REQUEST_LOCK_WAIT
 from balances.locks import refused_when_locked
@@ -28,7 +28,7 @@ from balances.models import Transaction, new_transaction_id
 from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import ALL, Hold, Holds, Part, Settlement, holds_of, row_of, settle_hold
-from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT, Effect, Movement
+from balances.posting.movements import ALLOW_OVERDRAFT, ATOMIC, INFLIGHT, Effect, Movement, Sent
 from balances.queueing.entries import QUEUE, call_worker_at
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
@@ -61,7 +61,7 @@ class Batch:
     book: Book
     holds: Holds
     admitted: list[Movement] = field(default_factory=list)
-    rejected: list[Transaction] = field(default_factory=list)
+    rejected: list[Movement] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     later: list[tuple[int, int]] = field(default_factory=list)
 
@@ -160,7 +160,7 @@ def _apply(claimed: list[dict[str, Any]], give_turn: GiveTurn, *, in_order: bool
     for unit in units(claimed):
         _decide(batch, unit, outcomes)
     lineage.note(batch.admitted, book)
-    writing.write([*(movement.row for movement in batch.admitted), *batch.rejected], book)
+    writing.write([movement.row for movement in (*batch.admitted, *batch.rejected)], book)
     _finish(batch.done, batch.later)
     telling.tell(batch.admitted, book)
     telling.tell_rejected(batch.rejected)
@@ -266,7 +266,7 @@ def _reject(batch: Batch, unit: list[Movement], refused: Movement, error: Ledger
         if movement.effect is Effect.HOLD:
             row.meta_data[INFLIGHT] = True
         row.source_id, row.destination_id = movement.source, movement.destination
-        batch.rejected.append(row)
+        batch.rejected.append(movement)
 
 
 def outcome_of(entry: dict[str, Any]) -> Movement | None:
@@ -288,13 +288,21 @@ def outcome_of(entry: dict[str, Any]) -> Movement | None:
             "meta_data": meta_data | ({INFLIGHT: True} if entry["is_hold"] else {}),
         }
     )
+    limit = None if entry["overdraft_limit"] is None else int(entry["overdraft_limit"])
+    sent = Sent(
+        atomic=meta_data.get(ATOMIC) is True and bool(entry["group_id"]),  # a refund inherits the metadata alone
+        overdraft_limit=amounts.major_units(limit or 0, queued.precision or 1),
+        inflight_expiry_date=entry["inflight_expiry_date"],
+        inflight_commit_date=entry["inflight_commit_date"],
+    )
     return Movement(
         row,
         str(queued.source_id),
         str(queued.destination_id),
         Effect.HOLD if entry["is_hold"] else Effect.POST,
         allow_overdraft=entry["allow_overdraft"],
-        overdraft_units=None if entry["overdraft_limit"] is None else int(entry["overdraft_limit"]),
+        overdraft_units=limit,
+        sent=sent,
     )
 
 

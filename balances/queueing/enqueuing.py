@@ -66,6 +66,6 @@ def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
 
 def _entries(item: Item, group_id: str) -> list[Entry]:
     """Return what waits for an item: its rows, and then its timers."""
-    own_group = item.place.transaction_id if item.posting.atomic and len(item.movements) > 1 else ""
+    own_group = item.place.transaction_id if item.posting.atomic else ""
     waiting = [entries.entry(movement, item.posting, group_id or own_group) for movement in item.movements]
     return waiting + entries.timers(item.posting, item.rows)

@@ -28,7 +28,7 @@ TASK = "drain"
 Action = Entry.Action
 COLUMNS = (
     "action", "transaction_id", "group_id", "units", "action_id", "is_timer", "inflight", "allow_overdraft",
-    "overdraft_limit", "due_at",
+    "overdraft_limit", "inflight_expiry_date", "inflight_commit_date", "due_at",
 )  # fmt: skip
 
 
@@ -41,6 +41,8 @@ def entry(movement: Movement, posting: Posting, group_id: str) -> Entry:
         inflight=posting.inflight,
         allow_overdraft=movement.allow_overdraft,
         overdraft_limit=movement.overdraft_units,
+        inflight_expiry_date=posting.inflight_expiry_date and posting.inflight_expiry_date.astimezone(UTC),
+        inflight_commit_date=posting.inflight_commit_date and posting.inflight_commit_date.astimezone(UTC),
     )
     if movement.row.scheduled_for:
         waiting.due_at = movement.row.scheduled_for

@@ -40,6 +40,9 @@ class Entry(models.Model):
     allow_overdraft = models.BooleanField(default=False)
     overdraft_limit = MinorUnitsField(null=True)
     """How far the source may go below zero, in minor units; nothing: no limit."""
+    inflight_expiry_date = UTCDateTimeField(null=True)
+    inflight_commit_date = UTCDateTimeField(null=True)
+    """The dates of a hold as they were sent, of the entry that applies it: what they ask for has entries of its own."""
     due_at = UTCDateTimeField(db_default=Now())
     """When it is to be done, at the earliest; by the clock of the database."""
     attempts = models.IntegerField(default=0)

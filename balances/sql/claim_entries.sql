@@ -1,6 +1,6 @@
 -- Purpose: claim the next entries that are due, in order, with the rows that they are about; whole groups only.
 -- Parameters: size int. Columns: entry_id, action, target, group_id, units, action_id, is_timer, is_hold,
--- allow_overdraft, overdraft_limit, attempts, last_error, then the row, NULL where the entry names none.
+-- allow_overdraft, overdraft_limit, inflight_expiry_date, inflight_commit_date, attempts, last_error, then the row, NULL where the entry names none.
 -- What another worker has claimed is passed over; the claim ends with the transaction, and with it a killed worker's.
 WITH due AS MATERIALIZED (
     SELECT e.id, e.group_id
@@ -18,7 +18,8 @@ rest AS MATERIALIZED (
     FOR UPDATE
 )
 SELECT e.id AS entry_id, e.action, e.transaction_id AS target, e.group_id, e.units, e.action_id, e.is_timer,
-       e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.attempts, e.last_error, t.*
+       e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.inflight_expiry_date, e.inflight_commit_date,
+       e.attempts, e.last_error, t.*
 FROM queueing_entry AS e
 LEFT JOIN transactions AS t ON t.transaction_id = e.transaction_id AND e.action = 'apply'
 WHERE e.id = ANY(ARRAY(SELECT id FROM due UNION ALL SELECT id FROM rest))

@@ -13,7 +13,8 @@ WITH wanted AS MATERIALIZED (
     FOR UPDATE
 )
 SELECT e.id AS entry_id, e.action, e.transaction_id AS target, e.group_id, e.units, e.action_id, e.is_timer,
-       e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.attempts, e.last_error, t.*
+       e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.inflight_expiry_date, e.inflight_commit_date,
+       e.attempts, e.last_error, t.*
 FROM queueing_entry AS e
 LEFT JOIN transactions AS t ON t.transaction_id = e.transaction_id
 WHERE e.id = ANY(ARRAY(SELECT id FROM wanted))

@@ -2,7 +2,8 @@
 -- Parameters: ids text[], of the queued rows. Columns: those of claim_entries.sql.
 -- Groups are found first and given as an array: joined to their members, all of the queue would be read.
 SELECT e.id AS entry_id, e.action, e.transaction_id AS target, e.group_id, e.units, e.action_id, e.is_timer,
-       e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.attempts, e.last_error, t.*
+       e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.inflight_expiry_date, e.inflight_commit_date,
+       e.attempts, e.last_error, t.*
 FROM queueing_entry AS e
 LEFT JOIN transactions AS t ON t.transaction_id = e.transaction_id
 WHERE e.id = ANY(ARRAY(

@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from balances.hooks import registry
 from balances.hooks.models import Delivery, Hook
 from balances.hooks.tasks import take_up_waiting
-from balances.models import Transaction
+from balances.posting.movements import EFFECTS, Effect, Movement, Status
 from tests import world
 
 HUGE = 10**39 + 7
@@ -22,10 +22,14 @@ def hook(url: str = "http://127.0.0.1:9/hook", **fields: Any) -> Hook:
     return registry.register(**({"type": "POST_TRANSACTION", "active": True, "url": url} | fields))
 
 
-def rows(status: str = "APPLIED", count: int = 1, **fields: Any) -> list[Transaction]:
+CAUSES = EFFECTS | {Status.VOID: Effect.VOID, Status.REJECTED: Effect.POST}
+
+
+def moved(status: str = "APPLIED", count: int = 1, **fields: Any) -> list[Movement]:
     owner = world.ledger()
     alice, bob = world.balance(owner), world.balance(owner)
-    return [world.row(status, HUGE, alice, bob, **fields) for _ in range(count)]
+    written = [world.row(status, HUGE, alice, bob, **fields) for _ in range(count)]
+    return [Movement(row, alice.pk, bob.pk, CAUSES[Status(status)]) for row in written]
 
 
 def work() -> None:

@@ -13,7 +13,7 @@ from balances import exceptions, identities, identity_exceptions, posting
 from balances.api.transaction_serializers import TransactionAnswer
 from balances.hooks.announcing import Event, announce, announce_movements
 from tests import world
-from tests.balances.hooks.cast import HUGE, hook, jobs, rows
+from tests.balances.hooks.cast import HUGE, hook, jobs, moved
 from tests.client import Client
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def names() -> list[str]:
 
 def test_where_nobody_listens_nothing_is_asked_of_the_database(settings: Any) -> None:
     settings.BLNK_WEBHOOK_URL = ""
-    recorded = rows()
+    recorded = moved()
     with CaptureQueriesContext(connection) as asked:
         announce([Event("ledger.created", {"ledger_id": "ldg_1"})])
         announce_movements(recorded, hooks=False)
@@ -46,7 +46,7 @@ def test_where_nobody_listens_nothing_is_asked_of_the_database(settings: Any) ->
 
 @pytest.mark.usefixtures("listened_to")
 def test_nothing_to_tell_is_not_told() -> None:
-    waiting = rows("QUEUED")
+    waiting = moved("QUEUED")
     with CaptureQueriesContext(connection) as asked:
         announce([])
         announce_movements([], hooks=False)
@@ -59,7 +59,7 @@ def test_hooks_that_are_not_active_or_of_another_type_are_not_called() -> None:
     odd = hook(hook_id="odd")
     odd.type = "LATER"
     odd.save()
-    announce_movements(rows(), hooks=True)
+    announce_movements(moved(), hooks=True)
     assert not jobs()
 
 
@@ -69,7 +69,7 @@ def test_hooks_that_are_not_active_or_of_another_type_are_not_called() -> None:
 @pytest.mark.usefixtures("listened_to")
 def test_what_is_rolled_back_was_never_announced() -> None:
     hook()
-    recorded = rows()
+    recorded = moved()
     before = jobs().count()
     with pytest.raises(RuntimeError), transaction.atomic():
         posting.open_ledger(name="Wallets")
@@ -137,7 +137,7 @@ def test_a_balance_and_an_identity_are_announced_as_they_were_answered(api: Clie
 )
 def test_a_recorded_row_is_announced_once_and_hooks_hear_of_all_but_rejected_ones(status: str, event: str) -> None:
     pre, post = hook(type="PRE_TRANSACTION"), hook()
-    (row,) = rows(status)
+    (row,) = moved(status)
     before = len(names())
     announce_movements([row], hooks=True)
     assert names()[before:] == [event]
@@ -149,18 +149,20 @@ def test_a_recorded_row_is_announced_once_and_hooks_hear_of_all_but_rejected_one
 def test_rows_are_told_exactly_and_as_they_were_recorded() -> None:
     made = hook(retry_count=2, timeout=7)
     metadata = {"inflight": True, "b": HUGE, "a": {"z": 1, "<y>": "\u2028ü"}}
-    (row,) = rows("INFLIGHT", meta_data=metadata)
-    row.skip_queue = True  # type: ignore[attr-defined]  # an echo of the request, as the API sets it
-    announce_movements([row], hooks=True)
+    (movement,) = moved("INFLIGHT", meta_data=metadata)
+    movement.sent.skip_queue = True
+    row: Any = movement.row
+    announce_movements([movement], hooks=True)
     (job,) = jobs("call_hook")
     text = job.args["body"]
     payload = simplejson.loads(text)
     assert list(payload) == ["transaction_id", "hook_type", "timestamp", "data"]
     assert (payload["transaction_id"], payload["hook_type"]) == (row.pk, "POST_TRANSACTION")
+    row.skip_queue, row.amount_string = True, str(HUGE // 100)
     shown = TransactionAnswer.body(row)
     assert list(payload["data"]) == list(shown)
     assert payload["data"] == simplejson.loads(simplejson.dumps(shown, use_decimal=True)) | {
-        "inflight": False,
+        "inflight": True,
         "meta_data": metadata,
     }
     assert payload["data"]["skip_queue"] is True
@@ -181,7 +183,7 @@ def test_rows_are_told_exactly_and_as_they_were_recorded() -> None:
 def test_any_number_of_rows_takes_the_same_few_statements() -> None:
     hook()
     hook(type="PRE_TRANSACTION")
-    many = rows(count=2)
+    many = moved(count=2)
     many = [many[number % 2] for number in range(1_000)]
     asked = []
     for part in (many[:10], many):

@@ -31,7 +31,7 @@ from balances.hooks.tasks import (
 )
 from balances.models import now
 from ledgerproj.tasks import MOST_ATTEMPTS, take_up_lost_jobs
-from tests.balances.hooks.cast import HUGE, hook, jobs, outcomes, rows, work, work_through_the_pause
+from tests.balances.hooks.cast import HUGE, hook, jobs, moved, outcomes, work, work_through_the_pause
 from tests.receiver import Receiver
 from tests.world import MASTER_KEY
 
@@ -259,7 +259,7 @@ def test_why_a_hook_refused_is_kept_in_one_short_line() -> None:
 def test_a_hook_is_called_with_its_id_and_type_and_always_signed(receiver: Receiver, settings: Any) -> None:
     settings.BLNK_SERVER_SECRET_KEY = ""
     called = hook(f"{receiver.url}?token=hidden", hook_id="hök", type="PRE_TRANSACTION")
-    (row,) = rows()
+    (row,) = moved()
     announce_movements([row], hooks=True)
     before = now()
     work()
@@ -274,7 +274,7 @@ def test_a_hook_is_called_with_its_id_and_type_and_always_signed(receiver: Recei
     assert called.last_run is not None
     assert called.last_run > before
     written = Delivery.objects.get()
-    assert (written.event, written.subject, written.hook_id) == ("PRE_TRANSACTION", row.pk, called.pk)
+    assert (written.event, written.subject, written.hook_id) == ("PRE_TRANSACTION", row.row.pk, called.pk)
     assert (written.recipient, written.outcome) == ("127.0.0.1/hooks/ledger", "delivered")
 
 
@@ -283,7 +283,7 @@ def test_a_hook_is_tried_again_as_often_as_it_says(receiver: Receiver, retry_cou
     receiver.answers = [500]
     called = hook(receiver.url)
     Hook.objects.filter(pk=called.pk).update(retry_count=retry_count)
-    announce_movements(rows(), hooks=True)
+    announce_movements(moved(), hooks=True)
     for _ in range(tries + 1):
         work_through_the_pause()
     assert [attempt for attempt, _, _ in outcomes()] == list(range(1, tries + 1))
@@ -295,7 +295,7 @@ def test_a_hook_is_tried_again_as_often_as_it_says(receiver: Receiver, retry_cou
 def test_a_hook_without_time_fails_at_once(receiver: Receiver) -> None:
     called = hook(receiver.url)
     registry.replace(called.pk, url=receiver.url, type="POST_TRANSACTION", active=True)
-    announce_movements(rows(), hooks=True)
+    announce_movements(moved(), hooks=True)
     work()
     assert outcomes() == [(1, "failed", "No time to answer: the timeout is 0 s")]
     assert receiver.got == []
@@ -311,7 +311,7 @@ def test_a_hook_has_its_own_time_but_not_more_than_half_an_hour(monkeypatch: pyt
     monkeypatch.setattr(delivering, "post", post)
     hook(hook_id="a", timeout=7)
     hook(hook_id="b", timeout=10**15)
-    announce_movements(rows(), hooks=True)
+    announce_movements(moved(), hooks=True)
     work()
     assert sorted(asked) == [7, 1800]
 
@@ -331,7 +331,7 @@ def test_a_call_neither_brings_a_hook_back_nor_undoes_what_was_put(
     receiver: Receiver, change: Callable[[Hook], Any]
 ) -> None:
     called = hook(receiver.url, name="old")
-    announce_movements(rows(), hooks=True)
+    announce_movements(moved(), hooks=True)
     left = change(called)
     work()
     assert len(receiver.got) == 1  # as it was when the row was recorded
@@ -392,7 +392,7 @@ def test_no_secret_and_no_payload_is_told_to_the_log_or_the_page(
     secret = "http://user:hidden@127.0.0.1:9/h?token=hidden"
     settings.BLNK_WEBHOOK_URL, settings.BLNK_WEBHOOK_HEADERS = secret, {"X-Key": "hidden"}
     hook(secret)
-    announce_movements(rows(description="hidden"), hooks=True)
+    announce_movements(moved(description="hidden"), hooks=True)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET attempts = %s", [RETRIES])
     work()

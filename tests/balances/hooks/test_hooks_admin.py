@@ -16,7 +16,7 @@ from balances.hooks.models import Delivery, Hook
 from balances.hooks.tasks import WAITING
 from balances.models import now
 from ledgerproj.tasks import forget_finished_jobs
-from tests.balances.hooks.cast import hook, jobs, outcomes, rows, work
+from tests.balances.hooks.cast import hook, jobs, moved, outcomes, work
 from tests.people import signed_in
 from tests.receiver import Receiver
 
@@ -122,7 +122,7 @@ def test_who_may_only_look_at_deliveries_tries_nothing_again() -> None:
 
 @pytest.mark.django_db
 def test_deliveries_are_found_by_whole_ids_and_lead_to_what_they_are_about() -> None:
-    (row,) = rows()
+    row = moved()[0].row
     called = hook()
     about = delivery(subject=row.pk, hook_id=called.pk, event="POST_TRANSACTION")
     delivery()
@@ -145,7 +145,7 @@ def test_what_waits_and_what_was_given_up_is_tried_again_at_once(webhook: Receiv
     waiting = Event("ledger.created", {"ledger_id": "ldg_1"})
     announce([waiting])
     hook(webhook.url)
-    announce_movements(rows(), hooks=True)
+    announce_movements(moved(), hooks=True)
     work()
     assert set(jobs().values_list("task_name", "status")) == {("deliver_webhook", "todo"), ("call_hook", "failed")}
     webhook.answers = [200]
@@ -193,7 +193,7 @@ def test_a_job_of_another_queue_is_never_touched() -> None:
 @pytest.mark.django_db
 def test_the_page_of_background_jobs_does_not_show_what_is_delivered_and_where() -> None:
     hook(SECRET)
-    announce_movements(rows(description="confidential"), hooks=True)
+    announce_movements(moved(description="confidential"), hooks=True)
     client = signed_in("view_procrastinatejob")
     job = jobs().get()
     for path in ("changelist", "change"):
