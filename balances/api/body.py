@@ -19,9 +19,10 @@ from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from balances.api import times
+from balances.api import times, untaken
 from balances.api.caller import principal
 from balances.api.json_in import Unreadable, first_value
+from balances.api.untaken import FieldNotTaken
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 DRAINED_CHUNKS = 256
@@ -162,8 +163,13 @@ class Structs(serializers.ListField):
         self._read_at_most = most and most + 1
 
     def _read(self, items: list[Any]) -> list[dict[str, Any] | None]:
-        read, pointers = self._struct.read, self._pointers
-        return [read(item) if item is not None else None if pointers else {} for item in items[: self._read_at_most]]
+        found: list[dict[str, Any] | None] = []
+        for number, item in enumerate(items[: self._read_at_most]):
+            try:
+                found.append(self._struct.read(item) if item is not None else None if self._pointers else {})
+            except FieldNotTaken as error:
+                raise error.inside(f"[{number}].") from error
+        return found
 
 
 KINDS: dict[type[serializers.Field[Any, Any, Any, Any]], Kind] = {
@@ -184,38 +190,45 @@ def decode(
     """Return the fields of a request's JSON body by name; absent and ``null`` ones are left out.
 
     ``shape`` declares the fields, its ``Meta.go_type`` names it in messages. Raises ``MalformedBody`` with ``key``
-    and ``as_text``, its message behind ``prefix``.
+    and ``as_text``, its message behind ``prefix``, or ``FieldNotTaken``.
     """
     try:
         body = _object(request._request, shape)
-        _name_the_key(body, request._request)
+        if "meta_data" in _fields_of(shape):
+            _name_the_key(body, request._request)
         return read_fields(body, shape)
     except Unreadable as error:
         raise MalformedBody(f"{prefix}{error}", key=key, as_text=as_text) from error
 
 
 def read_fields(value: dict[str, Any], shape: Shape) -> dict[str, Any]:
-    """Return the fields of a JSON object by name. Raises ``Unreadable``."""
+    """Return the fields of a JSON object by name. Raises ``Unreadable`` or ``FieldNotTaken``."""
     fields = _fields_of(shape)
     decoded: dict[str, Any] = {}
+    closed = _is_closed(shape)
     for given, item in value.items():
-        if item is None:
-            continue
         found = fields.get(given) or fields.get(given.lower())
         if found is None:
+            untaken.refuse(given, item, fields, closed=closed)
             continue
         name, kind = found
+        if closed and name in decoded:
+            raise FieldNotTaken(given, f" beside another spelling of {name}")
+        if item is None:
+            continue
         try:
             decoded[name] = kind.read(item)
         except Mismatch as mismatch:
             mismatch.lies_in(_go_type(shape).rpartition(".")[2], name)
             raise
+        except FieldNotTaken as error:
+            raise error.inside(name if error.name.startswith("[") else f"{name}.") from error
     return decoded
 
 
 def _object(request: HttpRequest, shape: Shape) -> dict[str, Any]:
     """Return the JSON object that a body holds; ``null`` is an empty one. Raises ``Unreadable``."""
-    value = first_value(_text(request))
+    value = first_value(_text(request), **({"object_pairs_hook": untaken.once} if _is_closed(shape) else {}))
     if isinstance(value, dict | None):
         return value or {}
     raise Unreadable(f"json: cannot unmarshal {word_for(value)} into Go value of type {_go_type(shape)}")
@@ -241,8 +254,8 @@ def _name_the_key(body: dict[str, Any], request: HttpRequest) -> None:
     """Put the id of the scoped key into the metadata of what is posted; nothing else is touched (conventions 2.3)."""
     api_key_id = principal(request).api_key_id
     if api_key_id and request.method == "POST":
-        given = body.pop("meta_data", None)
-        # Put in last, it also wins over metadata under another spelling of its name.
+        spelled = [body.pop(name) for name in list(body) if name.lower() == "meta_data"]
+        given = spelled[-1] if spelled else None
         body["meta_data"] = (given if isinstance(given, dict) else {}) | {GENERATED_BY: api_key_id}
 
 
@@ -260,6 +273,11 @@ def _kind_for(declared: serializers.Field[Any, Any, Any, Any]) -> Kind:
 
 def _struct_kind(shape: Shape) -> Kind:
     return Kind(_go_type(shape), frozenset({dict}), partial(read_fields, shape=shape))
+
+
+@cache
+def _is_closed(shape: Shape) -> bool:
+    return bool(getattr(getattr(shape, "Meta"), "closed", False))  # noqa: B009 - the stubs know no Meta
 
 
 def _go_type(shape: Shape) -> str:

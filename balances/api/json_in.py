@@ -16,15 +16,18 @@ class Unreadable(Exception):
     """What was sent cannot be read; the message says why in the words of the original's decoder."""
 
 
-def first_value(text: str) -> Any:
-    """Return the first JSON value of a text; what follows it is ignored, as in the original. Raises ``Unreadable``."""
+def first_value(text: str, **options: Any) -> Any:
+    """Return the first JSON value of a text; what follows it is ignored, as in the original. Raises ``Unreadable``.
+
+    ``options`` are those of the decoder.
+    """
     stripped = text.lstrip(" \t\r\n")
     if not stripped:
         raise Unreadable("EOF")
     if stripped.startswith("\ufeff"):  # our decoder would pass over a byte order mark
         raise Unreadable("invalid character 'ï' looking for beginning of value")
     try:
-        value, _ = ExactDecoder().raw_decode(stripped)
+        value, _ = ExactDecoder(**options).raw_decode(stripped)
     except simplejson.JSONDecodeError as error:
         raise Unreadable(_syntax_error(stripped, error)) from error
     except NumberOutOfRange as error:

@@ -79,9 +79,11 @@ class UpdateInflight(serializers.Serializer[Any]):
     precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
     skip_queue = serializers.BooleanField(required=False)
     dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
+    meta_data = serializers.DictField(required=False, help_text="Accepted and dropped")
 
     class Meta:
         go_type = "model.InflightUpdate"
+        closed = True
 
 
 class CommitItem(serializers.Serializer[Any]):
@@ -91,6 +93,7 @@ class CommitItem(serializers.Serializer[Any]):
 
     class Meta:
         go_type = "model.BulkInflightCommitItem"
+        closed = True
 
 
 class BulkCommit(serializers.Serializer[Any]):
@@ -100,6 +103,7 @@ class BulkCommit(serializers.Serializer[Any]):
 
     class Meta:
         go_type = "model.BulkInflightCommitRequest"
+        closed = True
 
 
 class BulkVoid(serializers.Serializer[Any]):
@@ -109,6 +113,7 @@ class BulkVoid(serializers.Serializer[Any]):
 
     class Meta:
         go_type = "model.BulkInflightVoidRequest"
+        closed = True
 
 
 class RefundTransaction(serializers.Serializer[Any]):
@@ -119,6 +124,7 @@ class RefundTransaction(serializers.Serializer[Any]):
 
     class Meta:
         go_type = "api.refundTransactionRequest"
+        closed = True
 
 
 class ShareAnswer(Answer):

@@ -11,6 +11,7 @@ from typing import Any
 from balances import amounts
 from balances.amounts import ZERO, plain
 from balances.api.body import InvalidBody, MalformedBody, parse_time
+from balances.api.untaken import FieldNotTaken
 from balances.exceptions import FractionOfUnit
 from balances.models import GENERAL_LEDGER_ID
 from balances.posting import Posting, Share
@@ -123,6 +124,10 @@ def postings_from(fields: dict[str, Any]) -> list[Posting]:
         where = {"index": index}
         if item is None:
             raise InvalidBody(f"transactions[{index}] is required", code="TXN_VALIDATION_ERROR", details=where)
+        for name in ("inflight", "dry_run"):
+            if item.get(name) and not fields.get(name):
+                why = f"{name}: is said for the whole batch, beside transactions, and not in one of them."
+                raise InvalidBody(f"transactions[{index}]: {why}", code="TXN_VALIDATION_ERROR", details=where)
         try:
             postings.append(posting_from(item))
         except InvalidBody as error:
@@ -134,13 +139,15 @@ def postings_from(fields: dict[str, Any]) -> list[Posting]:
 def settlement_action(fields: dict[str, Any]) -> Action:
     """Return what a body asks to be done with a hold (transactions 7.1).
 
-    Raises ``InvalidSettlement`` or ``NonPositivePart``.
+    Raises ``InvalidSettlement``, ``NonPositivePart`` or ``FieldNotTaken``.
     """
     action = fields.get("status")
     if action not in ("commit", "void"):
         raise InvalidSettlement
     if fields.get("precise_amount", 1) <= 0:
         raise NonPositivePart
+    if action == "void" and (part := next((name for name in ("amount", "precise_amount") if fields.get(name)), None)):
+        raise FieldNotTaken(part, " with void, which releases all that remains")
     return "commit" if action == "commit" else "void"
 
 

@@ -17,6 +17,7 @@ from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor, is_admitted
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of, rows_of
+from balances.api.untaken import refuse_in_query
 from balances.models import Balance, Ledger
 from balances.statements import SQL, Lookup, Statement
 
@@ -36,6 +37,8 @@ class ApiView(APIView):
         """Refuse what came past the gate by a path that only looks like a page for people."""
         if not is_admitted(request._request):
             raise Http404
+        if request.method in ("POST", "PUT") and request.META.get("QUERY_STRING"):
+            refuse_in_query(request.query_params)
         super().initial(request, *args, **kwargs)
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]

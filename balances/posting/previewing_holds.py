@@ -27,7 +27,6 @@ Outcomes = dict[int, Movement | None]
 Choose = Callable[[Settlement, Found], list[Hold]]
 REFUSED = (posting_exceptions.NotInflight, posting_exceptions.AlreadyVoided, posting_exceptions.AlreadyQueued)
 """Refusals of the whole, told as they are; those of single holds are told together."""
-VOIDED_WHOLE = "amount is ignored when voiding; a void always releases the full remaining hold"
 ITEMS_APART = (
     "each item is projected independently against current balances; items are settled in the order of the request"
 )
@@ -115,13 +114,12 @@ class _Scene:
             self._asked.add(asked.transaction_id)
         preview = sum_of(admitted, errors, scope)
         status = Status.APPLIED if asked.action == "commit" else Status.VOID
-        given = asked.part.precise_amount or asked.part.amount or 0
         return replace(
             preview,
             operation=asked.action,
             status="" if errors else str(status),
             legs=tuple(map(self._leg, admitted)) if len(chosen) > 1 else (),
-            notes=(*((VOIDED_WHOLE,) if asked.action == "void" and given > 0 else ()), *waiting.refusals),
+            notes=tuple(waiting.refusals),
         )
 
     def _chosen(self, asked: Settlement, choose: Choose) -> list[Hold]:

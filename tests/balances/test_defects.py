@@ -229,7 +229,7 @@ def test_13_a_queued_atomic_split_is_all_or_nothing_and_another_is_not(ledger: C
 def test_13_items_of_an_atomic_batch_wait_for_the_last_of_their_dates(ledger: Client) -> None:
     """All or nothing cannot be decided earlier, and nothing may be applied before its date."""
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    bulk(ledger, body("now", inflight=True), body("later", scheduled_for=later), atomic=True)
+    bulk(ledger, body("now"), body("later", scheduled_for=later), atomic=True)
     bulk(ledger, body("now2"), body("later2", scheduled_for=later))
     assert settle(ledger, row("now").pk).status == 400
     drain()

@@ -99,7 +99,7 @@ def test_a_hold_is_committed_in_parts_and_the_rest_is_voided(blnk: Client) -> No
     steps = [
         ("commit", {"amount": 30}, "APPLIED", 3_000, [(3_000, 10_000, 7_000, 0), (0, 3_000, 0, 7_000)]),
         ("commit", {"precise_amount": 2_501}, "APPLIED", 2_501, [(5_501, 10_000, 4_499, 0), (0, 5_501, 0, 4_499)]),
-        ("void", {"amount": 1}, "VOID", 4_499, [(5_501, 10_000, 0, 0), (0, 5_501, 0, 0)]),
+        ("void", {"amount": 0}, "VOID", 4_499, [(5_501, 10_000, 0, 0), (0, 5_501, 0, 0)]),
     ]
     for status, fields, settled, units, after in steps:
         row = done(settle(blnk, held, status, skip_queue=True, **fields), 200)
@@ -248,9 +248,9 @@ def test_dry_runs_settle_nothing(blnk: Client) -> None:
     assert paid["resulting_balance"] == "8000"
     assert (got["resulting_credit_balance"], got["resulting_inflight_credit_balance"]) == ("2000", "3000")
 
-    void = done(settle(blnk, held, "void", amount=20, dry_run=True), 200)
+    void = done(settle(blnk, held, "void", amount=0, dry_run=True), 200)
     assert (void["operation"], void["status"], void["precise_amount"]) == ("void", "VOID", "5000")
-    assert void["notes"] == ["amount is ignored when voiding; a void always releases the full remaining hold"]
+    assert settle(blnk, held, "void", amount=20, dry_run=True).status == 400
 
     much = done(settle(blnk, held, "commit", amount=51, dry_run=True), 200)
     assert (much["would_apply"], much["balances"]) == (False, [])

@@ -356,7 +356,7 @@ def test_a_batch_is_answered_in_three_words_and_its_rows_hang_under_it(
 
 
 def test_what_the_batch_says_replaces_what_its_items_say(ledger: Client) -> None:
-    recorded(ledger, body("a", inflight=True), body("b", dry_run=True))
+    recorded(ledger, body("a", inflight=False), body("b", skip_queue=True))
     assert (row("a").status, row("b").status) == ("QUEUED", "QUEUED")
     recorded(ledger, queued("c"), queued("d"), skip_queue=True, inflight=True)
     assert (row("c").status, row("d").status) == ("INFLIGHT", "INFLIGHT")

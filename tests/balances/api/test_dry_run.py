@@ -468,15 +468,6 @@ def test_what_is_settled_or_no_hold_cannot_be_settled(api: Client, alice: Balanc
             assert answer.text == rejected(action, code, message)
 
 
-def test_an_amount_sent_with_a_void_is_ignored_and_said_to_be(api: Client, alice: Balance, bob: Balance) -> None:
-    path = f"/transactions/inflight/{hold(alice, bob, 5000)}"
-    for given in ({"amount": 20}, {"precise_amount": 20}):
-        previewed = dry(api, path, given | {"status": "void"}, "PUT").body
-        assert previewed["precise_amount"] == "5000"
-        assert previewed["notes"] == ["amount is ignored when voiding; a void always releases the full remaining hold"]
-    assert "notes" not in dry(api, path, {"status": "void", "amount": -20}, "PUT").body
-
-
 def test_legs_under_a_parent_are_settled_each_as_far_as_it_goes(api: Client, alice: Balance, bob: Balance) -> None:
     split = divided(alice, 10, (bob, "60%"), ("@carol", "left"), inflight=True, skip_queue=True)
     parent = api.post("/transactions", split).body["transaction_id"]
