@@ -15,10 +15,12 @@ from tests.wire import (
     assert_no_drift,
     assert_refused,
     body,
+    create,
     drain,
     queued,
     row,
     run_batches,
+    settle,
     sums,
     under,
     wallets,
@@ -420,3 +422,27 @@ def test_metadata_and_dates_of_items_are_kept(ledger: Client) -> None:
     assert (row("a").meta_data or {})["n"] == 10**25
     assert str(row("b").scheduled_for) == "2030-01-01 00:00:00+00:00"
     assert row("b").status == "SCHEDULED"
+
+
+@pytest.mark.parametrize("inflight", [False, True])
+@pytest.mark.parametrize("skip_queue", [False, True])
+def test_a_refund_by_the_id_of_a_batch_or_a_split_reaches_all_that_was_applied_under_it(
+    ledger: Client, skip_queue: bool, inflight: bool
+) -> None:
+    """In the original it finds neither commits of holds made at once nor legs of splits applied at once in a batch."""
+    parts = [{"identifier": "bln_bob", "distribution": "60%"}, {"identifier": "bln_carol", "distribution": "left"}]
+    given = {"skip_queue": skip_queue, "inflight": inflight}
+    split = {name: value for name, value in body("s").items() if name != "destination"} | {"destinations": parts}
+    split_id = create(ledger, split | given | {"reference": "alone"})
+    batch_id = recorded(ledger, body("a"), split, **given)
+    drain()
+    for transaction_id, count in ((batch_id, 3), (split_id, 2)):
+        if inflight:
+            assert settle(ledger, transaction_id).status == 200
+        before = Transaction.objects.count()
+        assert ledger.post(f"/refund-transaction/{transaction_id}", {"skip_queue": True}).status == 201
+        assert Transaction.objects.count() == before + count
+        again = ledger.post(f"/refund-transaction/{transaction_id}", {"skip_queue": True})
+        assert (again.status, again.body["error_detail"]["code"]) == (409, "GEN_CONFLICT")
+    assert sums("bln_alice") == (3000, 103_000, 0, 0)
+    assert_no_drift()
