@@ -24,7 +24,6 @@ from reconciliation.planning import NO_NUMBER, NO_ROWS, fingerprint
 from reconciliation.reconstruction import SQL, Measurement, measure
 from reconciliation.runs import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
 from reconciliation.sealing import seal
-from reconciliation.trial_balance import SIDES
 from reconciliation.undoing import changed_by, undone
 
 SETTLE_ITEMS = Statement(SQL / "settle_items.sql")
@@ -152,18 +151,10 @@ def _verdict(item: PlanItem, measured: Measurement | None, plan: Plan, taken: di
     if not measured.has_drift:
         return Verdict(item, Outcome.UNCHANGED)
     if measured.difference != item.difference:
-        return Verdict(item, Outcome.STALE, f"The drift is now {_drift(measured)}; make a new plan.")
+        return Verdict(item, Outcome.STALE, f"The drift is now {measured.drift_in_words}; make a new plan.")
     if measured.is_empty and not plan.allow_incomplete:
         return Verdict(item, Outcome.REFUSED, f"Not corrected: {NO_ROWS}.")
     return Verdict(item, Outcome.APPLIED, measured=measured)
-
-
-def _drift(measured: Measurement) -> str:
-    """Return what is stored less what is recalculated, for people."""
-    drift = measured.stored - measured.recalculated
-    named = {name.replace("_", " "): getattr(drift, total) for name, total in SIDES.items()}
-    nets = {"balance": drift.balance, "inflight balance": drift.inflight_balance}  # alone only in a foreign database
-    return ", ".join(f"{name} {units:+,}" for name, units in (named if drift.gross else nets).items() if units)
 
 
 def _record(item: PlanItem, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:

@@ -52,13 +52,13 @@ class Explained:
     @property
     def explained(self) -> int:
         """Return the gross drift that is accounted for; with ``unexplained`` it makes up the whole."""
-        return self.drift.gross - self.unexplained
+        return max(self.drift.gross - self.unexplained, 0)
 
     @property
     def cause(self) -> str:
         """Return the cause of the best explanation that counts, ``unexplained``, or nothing without drift."""
         if not self.drift:
-            return ""
+            return UNEXPLAINED.slug if self.unexplained else ""
         return next((each.cause for each in self.explanations if each.counts), UNEXPLAINED.slug)
 
     @property
@@ -107,6 +107,9 @@ def _explained(case: Case, found: list[Explanation]) -> Explained:
     chosen, hints, rest = choose(case.rest, _proposals(case)) if case.rest else ([], [], Drift())
     explanations = [*found, *chosen]
     unexplained = sum(min(abs(getattr(rest, side)), abs(getattr(case.drift, side))) for side in SIDES)
+    if not case.drift:  # a net that is wrong beside right sides, which no posting leaves
+        difference, at = case.measurement.difference, case.measurement.executed_at
+        return Explained(case.measurement, case.drift, [], difference.moved, None, at)
     ranked = sorted(explanations, key=lambda each: -each.drift.gross)
     return Explained(
         case.measurement,
@@ -198,7 +201,9 @@ def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:
     Unknown ids are left out.
     """
     for chunk in chunks(balance_ids, EXPLAINED_AT_ONCE):
-        yield from (each for each in explain(measure(chunk)).values() if each.drift or not each.measurement.is_readable)
+        for each in explain(measure(chunk)).values():
+            if each.drift or each.unexplained or not each.measurement.is_readable:
+                yield each
 
 
 def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:

@@ -216,7 +216,7 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
         for item in (planned.item for planned in wanted):
             facts.add(
                 currency=item.currency,
-                gross=_moved(item.difference),
+                gross=item.difference.moved,
                 ledger_id=item.ledger_id,
                 ledger_name=item.ledger_name,
             )
@@ -253,11 +253,6 @@ def fingerprint(plan: Plan) -> str:
         line = [item.balance_id, item.undoes, *(str(getattr(difference, total)) for total in TOTALS)]
         seen.update(f"{dumps(line)}\n".encode())
     return seen.hexdigest()
-
-
-def _moved(difference: Totals) -> int:
-    """Return how much of its totals a correction moves: a foreign database may have a wrong net beside right sides."""
-    return max(difference.gross, abs(difference.balance) + abs(difference.inflight_balance))
 
 
 def _wrong_snapshots(planned: list[Planned]) -> int:

@@ -50,6 +50,11 @@ class Totals:
         return sum(map(abs, sides))
 
     @property
+    def moved(self) -> int:
+        """Return how much a correction moves: in a foreign database a net may be wrong beside right sides."""
+        return max(self.gross, abs(self.balance) + abs(self.inflight_balance))
+
+    @property
     def are_finite(self) -> bool:
         """Tell whether every total is a number."""
         return all(Decimal(getattr(self, total)).is_finite() for total in TOTALS)
@@ -91,6 +96,15 @@ class Measurement:
     def has_drift(self) -> bool:
         """Tell whether any of the six totals is wrong; a right net can hide equal errors on both sides."""
         return bool(self.difference)
+
+    @property
+    def drift_in_words(self) -> str:
+        """Say what is stored less what is recalculated, side by side; the nets where they alone are off."""
+        drift = self.stored - self.recalculated
+        nets = ("balance", "inflight_balance")
+        shown = nets if not drift.gross else (total for total in TOTALS if total not in nets)
+        named = {total.removesuffix("_balance") if drift.gross else total: getattr(drift, total) for total in shown}
+        return ", ".join(f"{name.replace('_', ' ')} {units:+,}" for name, units in named.items() if units)
 
     @property
     def is_readable(self) -> bool:

@@ -83,7 +83,7 @@ def as_row(each: Explained) -> dict[str, Any]:
     row |= {"cause": each.cause, "explained": str(each.explained), "unexplained": str(each.unexplained)}
     row["explanations"] = each.as_json()
     row["name"] = each.measurement.indicator or each.measurement.balance_id
-    row["drift"] = ", ".join(f"{side.replace('_', ' ')} {units:+}" for side, units in each.drift.sides.items())
+    row["drift"] = each.measurement.drift_in_words
     row["title"] = CAUSES[each.cause].title
     row["sentence"] = each.explanations[0].sentence if each.explanations else CAUSES[each.cause].description
     return row
