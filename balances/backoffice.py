@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.utils import quote
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import models
+from django.forms import BooleanField
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -28,6 +30,7 @@ if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, wi
 
     Method = TypeVar("Method", bound=Callable[..., Any])
     ModelAdmin = admin.ModelAdmin[Any]
+    Mixin = admin.ModelAdmin[Any]
     Pages = Paginator[Any]
 
     def action(**options: Any) -> Callable[[Method], Method]: ...  # noqa: D103
@@ -38,9 +41,10 @@ else:
     from unfold.admin import ModelAdmin
     from unfold.decorators import action, display
 
-    Pages = Paginator
+    Pages, Mixin = Paginator, object
 
 __all__ = [
+    "CarefulActions",
     "CurrencyFilter",
     "DaysFilter",
     "EstimatingPaginator",
@@ -101,7 +105,38 @@ class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type h
         return url_of(result)
 
 
-class LedgerModelAdmin(ModelAdmin):
+class CarefulActions(Mixin):
+    """Actions on what was ticked, and on nothing else; what no action can be about is a sentence."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Refuse an action that was not offered; Django alone would show the list as if nothing had been asked."""
+        if set(request.POST.getlist("action")) - {""} - set(self.get_actions(request)):
+            raise PermissionDenied
+        if "\x00" in "".join(request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("No row has such an id.")
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
+
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
+        """Act on the rows that were ticked, also where a filter hides them; say so where they are gone."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        across = BooleanField(required=False).to_python(request.POST.get("select_across"))
+        if ticked and not across:
+            queryset = self.get_queryset(request)
+            gone = len(set(ticked)) - _there(queryset, ticked)
+            if gone == len(set(ticked)):
+                self.message_user(request, "Nothing was done: what was chosen is not there any more.", messages.ERROR)
+                return None
+            if gone:
+                self.message_user(request, f"{gone} of the chosen rows are not there any more.", messages.WARNING)
+        elif across and not queryset.exists():
+            self.message_user(request, "Nothing was done: the list is empty.", messages.ERROR)
+            return None
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
+
+
+class LedgerModelAdmin(CarefulActions, ModelAdmin):
     """A page to look at: no row is added, changed or deleted by hand unless a subclass says so."""
 
     paginator = EstimatingPaginator
@@ -122,14 +157,6 @@ class LedgerModelAdmin(ModelAdmin):
             object_id = quote(object_id)
         return super().changeform_view(request, object_id, *args, **options)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Refuse an action that was not offered; Django alone would show the list as if nothing had been asked."""
-        if set(request.POST.getlist("action")) - {""} - set(self.get_actions(request)):
-            raise PermissionDenied
-        if "\x00" in "".join(request.POST.getlist(ACTION_CHECKBOX_NAME)):
-            raise BadRequest("No row has such an id.")
-        return super().changelist_view(request, extra_context)
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: rows come from posting."""
         return False
@@ -141,6 +168,14 @@ class LedgerModelAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: rows stay."""
         return False
+
+
+def _there(queryset: models.QuerySet[Any], keys: list[str]) -> int:
+    """Return how many of these keys a row has; none where one of them can be no key."""
+    try:
+        return queryset.filter(pk__in=keys).count()
+    except (ValueError, ValidationError):
+        return 0
 
 
 class CurrencyFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hints

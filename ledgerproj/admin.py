@@ -9,9 +9,12 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from procrastinate.contrib.django.admin import ProcrastinateEventInline, ProcrastinateJobAdmin
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Status
 from unfold.admin import ModelAdmin, StackedInline
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from balances.backoffice import CarefulActions
 from balances.hooks.tasks import QUEUE, WAITING
 
 for model in (User, Group, ProcrastinateJob):
@@ -19,7 +22,7 @@ for model in (User, Group, ProcrastinateJob):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
+class PersonAdmin(CarefulActions, UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
     """Staff and their permissions."""
 
     form = UserChangeForm
@@ -29,7 +32,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unf
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+class PeopleGroupAdmin(CarefulActions, GroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups and their permissions."""
 
 
@@ -37,11 +40,34 @@ class JobEvents(StackedInline, ProcrastinateEventInline):  # type: ignore[misc]
     """What happened to a job."""
 
 
+class JobStatusFilter(DropdownFilter):  # type: ignore[misc]
+    """Jobs in one state; what is no state cannot be compared in the database, and narrows nothing."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer every state."""
+        return [(status.value, status.value) for status in Status]
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        """Compare states."""
+        known = {status.value for status in Status}
+        return queryset.filter(status=self.value()) if self.value() in known else queryset
+
+
 @admin.register(ProcrastinateJob)
-class JobAdmin(ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
+class JobAdmin(CarefulActions, ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
     """Background jobs, to look at; but not what webhooks and hooks carry, and where to."""
 
     inlines = [JobEvents]
+    list_filter = [JobStatusFilter, *(name for name in ProcrastinateJobAdmin.list_filter if name != "status")]
+    list_filter_submit = True
+
+    def get_actions(self, request: Any) -> dict[str, Any]:
+        """Offer retrying and cancelling to those who may change jobs; whoever may look may only look."""
+        may_change = request.user.has_perm("procrastinate.change_procrastinatejob")
+        return super().get_actions(request) if may_change else {}
 
     def get_object(self, request: Any, *args: Any) -> ProcrastinateJob | None:
         """Return the job for its page, whose heading repeats the arguments."""

@@ -8,10 +8,9 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from balances.exceptions import LedgerError
 from reconciliation.runs import MAX_REASON
 
 
@@ -41,17 +40,11 @@ def button_route(model_admin: Any, name: str, view: Callable[[HttpRequest, str],
 
 
 def settle(model_admin: Any, request: HttpRequest, object_id: str, do: Callable[[str], Any], done: str) -> HttpResponse:
-    """Do what ``do`` does with the note that came along, say so or why not, and return to the page."""
+    """Do what ``do`` does with the note that came along, say so, and return to the page. Raises what ``do`` raises."""
     form = NoteForm(request.POST)
     if form.is_valid():
-        try:
-            do(form.cleaned_data["note"])
-        except LedgerError as refusal:
-            if refusal.code == "GEN_NOT_FOUND":
-                raise Http404(refusal.message) from refusal
-            model_admin.message_user(request, refusal.message, messages.ERROR)
-        else:
-            model_admin.message_user(request, done, messages.SUCCESS)
+        do(form.cleaned_data["note"])
+        model_admin.message_user(request, done, messages.SUCCESS)
     else:
         model_admin.message_user(request, f"Nothing was done. {form.errors['note'][0]}", messages.ERROR)
     meta = model_admin.model._meta
