@@ -33,8 +33,7 @@ def show_originals(model_admin: Any, request: HttpRequest, queryset: QuerySet[Id
     try:
         found = [(each, tokenizing.detokenize(each.pk, (), **by)) for each in chosen]
     except LedgerError as error:
-        reason = "A token cannot be read: was the key changed?" if error.code == "GEN_INTERNAL" else error.message
-        model_admin.message_user(request, f"Nothing is shown. {reason}", messages.ERROR)
+        model_admin.message_user(request, f"Nothing is shown. {error.message}", messages.ERROR)
         return None
     context = model_admin.admin_site.each_context(request) | {
         "opts": model_admin.model._meta,

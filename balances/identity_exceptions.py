@@ -128,9 +128,9 @@ class TokenizationDisabled(LedgerError):
 
 
 class UnreadableToken(LedgerError):
-    """internal server error."""
+    """A token cannot be read: it is damaged, or another BLNK_TOKENIZATION_SECRET made it."""
 
-    code = "GEN_INTERNAL"
+    code = "GEN_CONFLICT"
 
 
 class AccountNotFound(LedgerError):

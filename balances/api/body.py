@@ -21,7 +21,7 @@ from rest_framework.request import Request
 
 from balances.api import times, untaken
 from balances.api.caller import principal
-from balances.api.json_in import Unreadable, first_value
+from balances.api.json_in import MOST_VALUES, Unreadable, first_value, refuse_many
 from balances.api.untaken import FieldNotTaken
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
@@ -189,14 +189,20 @@ def decode(
 ) -> dict[str, Any]:
     """Return the fields of a request's JSON body by name; absent and ``null`` ones are left out.
 
-    ``shape`` declares the fields, its ``Meta.go_type`` names it in messages. Raises ``MalformedBody`` with ``key``
-    and ``as_text``, its message behind ``prefix``, or ``FieldNotTaken``.
+    ``shape`` declares the fields, its ``Meta.go_type`` names it in messages. Its ``values_each`` names a list, how many
+    values more than ``MOST_VALUES`` a body may hold for each of its items, and how many items there are at most.
+    Raises ``MalformedBody`` with ``key`` and ``as_text``, its message behind ``prefix``, or ``FieldNotTaken``.
     """
     try:
-        body = _object(request._request, shape)
+        text = _text(request._request)
+        several, each, most = getattr(shape, "values_each", ("", 0, 0))
+        refuse_many(text, MOST_VALUES + each * most)
+        body = _object(text, shape)
         if "meta_data" in _fields_of(shape):
             _name_the_key(body, request._request)
-        return read_fields(body, shape)
+        fields = read_fields(body, shape)
+        refuse_many(text, MOST_VALUES + each * len(fields.get(several, ())))
+        return fields
     except Unreadable as error:
         raise MalformedBody(f"{prefix}{error}", key=key, as_text=as_text) from error
 
@@ -226,9 +232,9 @@ def read_fields(value: dict[str, Any], shape: Shape) -> dict[str, Any]:
     return decoded
 
 
-def _object(request: HttpRequest, shape: Shape) -> dict[str, Any]:
+def _object(text: str, shape: Shape) -> dict[str, Any]:
     """Return the JSON object that a body holds; ``null`` is an empty one. Raises ``Unreadable``."""
-    value = first_value(_text(request), **({"object_pairs_hook": untaken.once} if _is_closed(shape) else {}))
+    value = first_value(text, **({"object_pairs_hook": untaken.once} if _is_closed(shape) else {}))
     if isinstance(value, dict | None):
         return value or {}
     raise Unreadable(f"json: cannot unmarshal {word_for(value)} into Go value of type {_go_type(shape)}")

@@ -58,7 +58,6 @@ def described(view: type[FilterView]) -> type[FilterView]:
         responses={
             200: OpenApiResponse(rows_or_counted(view.answer, or_null=view.empty is None)),
             400: serializers.ErrorAnswer,
-            500: OpenApiResponse(serializers.ErrorAnswer, "The database cannot compare a field with such a value"),
         },
     )(view)
 

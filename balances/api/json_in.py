@@ -10,10 +10,26 @@ import simplejson
 from balances.exact_json import ExactDecoder, NumberOutOfRange, TooDeep
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+MOST_VALUES = 100_000
+"""Values that one body holds, members of objects and items of arrays: reading, storing and answering more of them would
+keep a processor busy for more than a second."""
+TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string, or the rest of a text that ends within one: so each character is looked at once."""
 
 
 class Unreadable(Exception):
     """What was sent cannot be read; the message says why in the words of the original's decoder."""
+
+
+def refuse_many(text: str, most: int = MOST_VALUES) -> None:
+    """Raise ``Unreadable`` for a JSON text of more than ``most`` values, without reading it."""
+    if _values_in(text) > most and _values_in(TEXT.sub("", text)) > most:
+        raise Unreadable(f"json: more than {most:,} values")
+
+
+def _values_in(text: str) -> int:
+    """Return how many values a text without strings holds, or a few more."""
+    return sum(map(text.count, ",[{"))
 
 
 def first_value(text: str, **options: Any) -> Any:

@@ -69,6 +69,8 @@ class BulkTransactions(serializers.Serializer[Any]):
     run_async = serializers.BooleanField(required=False, help_text="Answer before it is recorded")
     dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
 
+    values_each = ("transactions", 50, LARGEST)
+
     class Meta:
         go_type = "model.BulkTransactionRequest"
 

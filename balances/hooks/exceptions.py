@@ -26,8 +26,18 @@ class InvalidHook(HookError):
     code = "HOOK_INVALID"
 
 
+class HookRefused(HookError):
+    """failed to register hook: the data broke a rule."""
+
+    code = "HOOK_INVALID"
+
+    def __init__(self) -> None:
+        """Use the original's words, which name no rule."""
+        super().__init__("failed to register hook")
+
+
 class HookOperationFailed(HookError):
-    """Nothing was done: the data broke a rule, or the database failed."""
+    """Nothing was done: the database failed."""
 
     code = "HOOK_OPERATION_FAILED"
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from balances.hooks.exceptions import HookGone, HookNotFound, HookOperationFailed
+from balances.hooks.exceptions import HookGone, HookNotFound, HookRefused
 from balances.hooks.models import Hook, new_hook_id
 from balances.models import now
 
@@ -33,12 +33,12 @@ def register(
     last_run: datetime | None = None,
     last_success: bool = False,
 ) -> Hook:
-    """Store a hook, in the place of one that has the same id. Raises ``HookOperationFailed``.
+    """Store a hook, in the place of one that has the same id. Raises ``HookRefused``.
 
     A timeout (seconds) that is not positive is the default; so is a negative number of retries.
     """
     if not url or type not in Hook.Type.values or len(hook_id.encode()) > LONGEST_ID:
-        raise HookOperationFailed("failed to register hook")
+        raise HookRefused
     hook = Hook(
         hook_id=hook_id or new_hook_id(),
         name=name,

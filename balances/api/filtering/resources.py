@@ -24,9 +24,9 @@ REFUSED_CLASSES = ("22", "42", "54")
 
 
 class Unanswerable(LedgerError):
-    """A value or a type that the database cannot compare; the contract calls that its own failure."""
+    """A value or a type that the database cannot compare; the original takes that for a failure of its own."""
 
-    code = "GEN_INTERNAL"
+    code = "GEN_BAD_REQUEST"
 
     def __init__(self, rows: str, reason: columns.Incomparable) -> None:
         """Name the rows that were asked for, and tell what the database says, in the contract's keys."""

@@ -254,16 +254,16 @@ def test_a_bad_limit_is_told_before_a_bad_filter(api: Client) -> None:
         ("transactions", ("amount", "gt", "1,5"), "22P02", 'invalid input syntax for type numeric: "1,5"'),
     ],
 )
-def test_a_value_that_the_database_cannot_compare_is_the_contracts_500(
+def test_a_value_that_the_database_cannot_compare_is_refused_in_the_contracts_words(
     api: Client, table: str, condition: tuple[str, str, Any], sqlstate: str, words: str
 ) -> None:
     world.post("@world", world.balance(world.ledger("7"), meta_data={"n": 5}), 100)
     field, operator, value = condition
     key = "values" if isinstance(value, list) else "value"
     answer = api.post(f"/{table}/filter", {"filters": [{"field": field, "operator": operator, key: value}]})
-    assert answer.status == 500
+    assert answer.status == 400
     detail = answer.body["error_detail"]
-    assert (answer.body["error"], detail["code"]) == (f"Failed to retrieve {table}", "GEN_INTERNAL")
+    assert (answer.body["error"], detail["code"]) == (f"Failed to retrieve {table}", "GEN_BAD_REQUEST")
     assert detail["message"] == answer.body["error"]
     assert tuple(detail["details"]) == resources.DATABASE_ERROR_KEYS
     assert (detail["details"]["Severity"], detail["details"]["Code"]) == ("ERROR", sqlstate)
@@ -273,7 +273,7 @@ def test_a_value_that_the_database_cannot_compare_is_the_contracts_500(
 def test_the_same_is_so_for_a_list(api: Client) -> None:
     world.balance()
     answer = api.get("/balances?balance_gt=abc")
-    assert (answer.status, answer.body["error"]) == (500, "Failed to retrieve balances")
+    assert (answer.status, answer.body["error"]) == (400, "Failed to retrieve balances")
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, ["USD"], {}, []])
@@ -288,13 +288,13 @@ def test_an_object_or_an_array_is_compared_by_containment_only(
     many = {"field": field, "operator": "in", "values": ["x", value]}
     for asked in (one, many):
         answer = api.post("/balances/filter", {"filters": [asked]})
-        assert (answer.status, answer.body) == (500, error("GEN_INTERNAL", "Failed to retrieve balances", {}))
+        assert (answer.status, answer.body) == (400, error("GEN_BAD_REQUEST", "Failed to retrieve balances", {}))
 
 
 @pytest.mark.parametrize("name", ["balance_id", "indicator"])
 def test_a_virtual_field_cannot_be_sorted_by(api: Client, name: str) -> None:
     answer = api.post("/transactions/filter", {"sort_by": name})
-    assert (answer.status, answer.body["error"]) == (500, "Failed to retrieve transactions")
+    assert (answer.status, answer.body["error"]) == (400, "Failed to retrieve transactions")
     assert answer.body["error_detail"]["details"]["Message"] == f'column "{name}" does not exist'
 
 

@@ -199,6 +199,9 @@ def test_tokenizing_no_field_is_refused(api: Client) -> None:
     refused(answer, 400, "GEN_VALIDATION_ERROR", "at least one field must be specified")
 
 
+UNREADABLE = "A token cannot be read: it is damaged, or another BLNK_TOKENIZATION_SECRET made it"
+
+
 def test_without_a_key_nothing_is_tokenized_and_nothing_shown(
     api: Client, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,7 +216,7 @@ def test_without_a_key_nothing_is_tokenized_and_nothing_shown(
         "field LastName is already tokenized",
     )
     refused(api.put(f"/identities/{alice}", {"last_name": "Smith"}), 403, "IDT_TOKENIZATION_DISABLED", DISABLED)
-    refused(api.get(f"/identities/{alice}/detokenize/LastName"), 500, "GEN_INTERNAL", "internal server error")
+    refused(api.get(f"/identities/{alice}/detokenize/LastName"), 409, "GEN_CONFLICT", UNREADABLE)
     assert f"LastName of identity {alice} cannot be read (tokenization is disabled)" in caplog.text
     assert "FPT:" not in caplog.text
     assert not Disclosure.objects.exists()
@@ -246,7 +249,7 @@ def test_what_is_not_tokenized_is_not_detokenized(api: Client, field: str, meta_
 def test_metadata_that_calls_a_plain_field_tokenized_opens_nothing(api: Client) -> None:
     alice = create(api, meta_data={"tokenized_fields": {"FirstName": True, "Foo": True, "LastName": "yes"}})
     assert api.get(f"/identities/{alice}/tokenized-fields").body == {"tokenized_fields": ["FirstName", "Foo"]}
-    refused(api.get(f"/identities/{alice}/detokenize/FirstName"), 500, "GEN_INTERNAL", "internal server error")
+    refused(api.get(f"/identities/{alice}/detokenize/FirstName"), 409, "GEN_CONFLICT", UNREADABLE)
     refused(api.get(f"/identities/{alice}/detokenize/foo"), 400, "IDT_FIELD_NOT_FOUND", "field foo not found")
     assert not Disclosure.objects.exists()
 
