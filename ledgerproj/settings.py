@@ -23,10 +23,9 @@ DATABASES: dict[str, dict[str, Any]] = {
     if EMBEDDED
     else environment.database(DATABASE_URL)
 }
-DATABASES["default"]["OPTIONS"]["pool"] = {
-    "min_size": 1,
-    "max_size": environment.number("LEDGER_POOL_SIZE", 16, least=1),
-}
+LEDGER_POOL_SIZE = environment.number("LEDGER_POOL_SIZE", 16, least=1)
+# One more than requests at work: /health is answered while they have all the others.
+DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 1}
 # The edit journal tells this program from psql by the name; DATABASE_URL and PGAPPNAME may give another one.
 DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (
@@ -46,6 +45,8 @@ BLNK_TOKENIZATION_SECRET = environment.cipher_key(
 )
 BLNK_SERVER_PORT = environment.number("BLNK_SERVER_PORT", 5001)
 MAX_REQUEST_BODY_BYTES = environment.number("BLNK_SERVER_MAX_REQUEST_BODY_SIZE_MB", 5) * 1024 * 1024
+LEDGER_REQUEST_TIMEOUT = environment.number("LEDGER_REQUEST_TIMEOUT", 30, least=1)
+LEDGER_WAIT_TIMEOUT = environment.number("LEDGER_WAIT_TIMEOUT", 10, least=1)
 
 # --- postings: whether what waits in the queue counts against what can be spent
 BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS = environment.flag("BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS", default=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from ledgerproj import processes
@@ -16,6 +18,9 @@ from ledgerproj.environment import is_loopback, text
 
 DEFAULT_SECRETS = {"secret", "changeme", "change-me", "change_me", "password", "blnk", "some-secret", "your-secret-key"}
 SHORTEST_SECRET = 16
+MOST_FILES = 65_536
+OTHER_FILES = 256
+"""Open files that are no connections of clients: the database's, logs, static files."""
 
 
 class Command(BaseCommand):
@@ -43,21 +48,30 @@ class Command(BaseCommand):
         if verbosity:
             self.stdout.write(f"Serving API and admin on http://{host}:{port} until interrupted.")
             self.stdout.flush()
-        # As many requests at once as there are database connections; the others wait in the socket's queue.
-        threads = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
         Granian(
-            "ledgerproj.wsgi:application",
+            "ledgerproj.front.entry:application",
             address=host,
             port=port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
             http=HTTPModes.http1,  # what proxies and SDKs speak; HTTP/2 in the clear would only be more to attack
+            http1_settings=HTTP1Settings(header_read_timeout=settings.LEDGER_REQUEST_TIMEOUT * 1000),
             workers=workers,
-            blocking_threads=threads,
-            backpressure=threads,
+            backpressure=most_connections(),
             websockets=False,
             log_level=LogLevels.error,
             respawn_failed_workers=True,
         ).serve()
+
+
+def most_connections() -> int:
+    """Return how many connections a process keeps, idle ones included, having raised the limit of open files for them.
+
+    Further ones wait until others close, which idle ones must after ``LEDGER_REQUEST_TIMEOUT``.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(files - OTHER_FILES, files // 2)
 
 
 def refuse_weak_secrets() -> None:

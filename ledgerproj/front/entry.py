@@ -1,0 +1,77 @@
+"""The application that granian serves (RSGI)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from django.conf import settings
+from granian.rsgi import HTTPProtocol, Scope
+
+from balances.api.lanes import is_read
+from ledgerproj.front import refusals
+from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
+from ledgerproj.front.exchanges import Exchange
+from ledgerproj.front.turns import Turns
+
+HEALTH = "/health"
+HEALTH_SECONDS = 3
+"""What the original gives its database to answer (conventions 1.2)."""
+
+
+class Front:
+    """Answers requests: ``/health`` by a thread of its own, all others in turn."""
+
+    turns: Turns
+    spare: Turns
+
+    def __init__(self) -> None:
+        """Keep the limits."""
+        self.bodies = Bodies(most=settings.MAX_REQUEST_BODY_BYTES, seconds=settings.LEDGER_REQUEST_TIMEOUT)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the threads once the loop runs."""
+        loop.call_soon(self._start)
+
+    def _start(self) -> None:
+        size = settings.LEDGER_POOL_SIZE
+        self.turns = Turns(
+            size=size,
+            reads=max(size - max(size // 4, 1), 1),
+            patience=settings.LEDGER_WAIT_TIMEOUT,
+            refuse=lambda exchange: refusals.busy(exchange.scope, exchange.proto),
+        )
+        self.spare = Turns(
+            size=1, reads=1, patience=HEALTH_SECONDS, refuse=lambda exchange: refusals.down(exchange.proto)
+        )
+
+    async def __rsgi__(self, scope: Scope, proto: HTTPProtocol) -> None:
+        """Answer one request; granian takes the connection back when this returns."""
+        if scope.path == HEALTH:
+            await self._say_health(scope, proto)
+            return
+        body = NOTHING
+        try:
+            body = await self.bodies.read(scope, proto)
+            if body.length > self.bodies.most and refusals.is_page(scope):
+                refusals.too_large(scope, proto, self.bodies.most)
+                return
+            await self.turns.ask(Exchange(scope, proto, body, is_read=is_read(scope.method, scope.path)))
+        except Slow:
+            refusals.slow(scope, proto, settings.LEDGER_REQUEST_TIMEOUT)
+        except Crowded:
+            refusals.busy(scope, proto)
+        except Incomplete:
+            proto.response_empty(400, [refusals.CLOSE])  # to whom, if not to a client that left?
+        finally:
+            self.bodies.release(body)
+
+    async def _say_health(self, scope: Scope, proto: HTTPProtocol) -> None:
+        """Answer in bounded time, whatever the database does and however many requests are at work."""
+        timer = asyncio.get_running_loop().call_later(HEALTH_SECONDS, refusals.down, proto)
+        try:
+            await self.spare.ask(Exchange(scope, proto))
+        finally:
+            timer.cancel()
+
+
+application = Front()

@@ -1,0 +1,137 @@
+"""One request with its body, and how Django answers it in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sys
+import time
+from collections.abc import Callable
+from threading import Lock, Thread
+from typing import Any
+
+from granian.rsgi import HTTPProtocol, Scope
+
+from ledgerproj.front.bodies import NOTHING, Body
+from ledgerproj.wsgi import application
+
+logger = logging.getLogger(__name__)
+django: Any = application
+
+CONSTANT = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+}
+SEPARATORS = {"HTTP_COOKIE": ";"}
+"""Between values of a header that was sent several times; a comma for all others."""
+
+
+class Exchange:
+    """A request whose body is there, and the way back to its client."""
+
+    __slots__ = ("_callbacks", "_lock", "_watcher", "asked", "body", "finished", "gone", "is_read", "proto", "scope")
+
+    def __init__(self, scope: Scope, proto: HTTPProtocol, body: Body = NOTHING, *, is_read: bool = True) -> None:
+        """Keep what granian gave; ``is_read`` tells that nothing is lost if it waits for writers."""
+        self.scope, self.proto, self.body, self.is_read = scope, proto, body, is_read
+        self.asked = time.monotonic()
+        self.finished: asyncio.Future[None] | None = None
+        self.gone = False
+        self._watcher: asyncio.Task[None] | None = None
+        self._callbacks: list[Callable[[], object]] = []
+        self._lock = Lock()
+
+    def answer(self) -> None:
+        """Let Django answer, in the thread of the caller. A surprise is logged and answered with status 500."""
+        try:
+            self._answer()
+        except Exception:
+            logger.exception("A request could not be answered")
+            self.proto.response_empty(500, [])
+
+    def _answer(self) -> None:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        response = django(self._environ(), lambda status, headers, _=None: started.append((status, headers)))
+        try:
+            status, headers = int(started[0][0][:3]), started[0][1]
+            if getattr(response, "streaming", False):
+                stream = self.proto.response_stream(status, headers)
+                for part in response:
+                    _ = stream.send_bytes(part)  # takes it at once; there is nothing to await
+            else:
+                self.proto.response_bytes(status, headers, b"".join(response))
+        finally:
+            response.close()
+
+    def _environ(self) -> dict[str, Any]:
+        """Return the request as WSGI has it (PEP 3333)."""
+        scope, environ = self.scope, dict[str, Any](CONSTANT)
+        host, _, environ["SERVER_PORT"] = scope.server.rpartition(":")
+        environ["SERVER_NAME"] = host.strip("[]")
+        environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
+        environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
+        environ["REQUEST_METHOD"] = scope.method
+        environ["PATH_INFO"] = scope.path.encode().decode("latin-1")
+        environ["QUERY_STRING"] = scope.query_string
+        environ["wsgi.url_scheme"] = scope.scheme
+        environ["wsgi.input"] = io.BytesIO(self.body.content)
+        environ["ledger.when_gone"] = self.when_gone
+        for name, value in scope.headers.items():
+            if "_" in name:  # WSGI would take it for the one with a hyphen, which a proxy may have checked
+                continue
+            key = "HTTP_" + name.replace("-", "_").upper()
+            environ[key] = f"{environ[key]}{SEPARATORS.get(key, ',')}{value}" if key in environ else value
+        environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+        environ.pop("HTTP_CONTENT_LENGTH", None)
+        environ["CONTENT_LENGTH"] = str(self.body.length)
+        return environ
+
+    def when_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Have ``callback`` called, in a thread of its own, once the client has closed; return what prevents it.
+
+        What is returned waits for a callback that runs already: afterwards it can do no more harm.
+        """
+        with self._lock:
+            self._callbacks.append(callback)
+        if self.gone:
+            self._call_back()
+
+        def prevent() -> None:
+            with self._lock:
+                if callback in self._callbacks:
+                    self._callbacks.remove(callback)
+
+        return prevent
+
+    def watch(self, when_gone: Callable[[Exchange], None]) -> None:
+        """Look out, in the event loop, for a client that closes; this is called once a request takes long."""
+        if self._watcher is None:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch(when_gone))
+
+    async def _watch(self, when_gone: Callable[[Exchange], None]) -> None:
+        await self.proto.client_disconnect()
+        self.gone = True
+        when_gone(self)
+        if self._callbacks:
+            Thread(target=self._call_back, daemon=True).start()
+
+    def _call_back(self) -> None:
+        """Call whoever still wants to know; the lock keeps them from going on meanwhile."""
+        with self._lock:
+            while self._callbacks:
+                try:
+                    self._callbacks.pop()()
+                except Exception:
+                    logger.exception("What a request left could not be ended")
+
+    def finish(self) -> None:
+        """End the exchange, in the event loop."""
+        if self._watcher:
+            self._watcher.cancel()
+        if self.finished and not self.finished.done():
+            self.finished.set_result(None)

@@ -1,0 +1,306 @@
+"""The HTTP server as clients meet it, good and bad: real sockets, a real ``serve``, requests that are held at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psutil
+import pytest
+from django.db import connection, transaction
+
+from balances.models import Ledger, Transaction
+from tests import wire
+from tests.serving import AT_WORK, PATIENCE_SECONDS, SENDING_SECONDS, Line, Server, request, serving
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("front")]
+
+IDLE = 300
+SLOW = 50
+CHUNKED = {"Transfer_Encoding": "chunked"}
+READS_AT_WORK = 3
+
+
+@pytest.fixture(scope="module")
+def _serving(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
+    with django_db_blocker.unblock(), serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(_serving: Server, transactional_db: None) -> Server:
+    wire.wallets()
+    return _serving
+
+
+@pytest.fixture
+def lines(server: Server) -> Iterator[ExitStack]:
+    """Close at the end what a test leaves open."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def opened(server: Server, lines: ExitStack, data: bytes = b"") -> Line:
+    line = server.line()
+    lines.callback(line.close)
+    return line.send(data)
+
+
+def posting(reference: str, **fields: Any) -> bytes:
+    return request("POST", "/transactions", wire.body(reference, **fields))
+
+
+@contextmanager
+def locked(mode: str) -> Iterator[None]:
+    """Let nobody write ledgers (SHARE), or even read them (ACCESS EXCLUSIVE)."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE ledgers IN {mode} MODE")
+        yield
+
+
+@contextmanager
+def all_at_work(server: Server, lines: ExitStack) -> Iterator[list[Line]]:
+    """Have every thread wait for the database."""
+    with locked("SHARE"):
+        held = [opened(server, lines, request("POST", "/ledgers", {"name": "held"})) for _ in range(AT_WORK)]
+        until(lambda: waiting_for_locks() == AT_WORK)
+        yield held
+
+
+def waiting_for_locks() -> int:
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees it as it first was
+        cursor.execute(sql)
+        return int(cursor.fetchone()[0])
+
+
+def until(holds: Any) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_idle_connections_hold_nobody_up(server: Server, lines: ExitStack) -> None:
+    for _ in range(IDLE):
+        assert opened(server, lines, request("GET", "/health")).reply().status == 200
+    assert server.ask("POST", "/transactions", wire.body("beside-idle")).status == 201
+    assert server.ask("GET", "/health").json == {"status": "UP"}
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (b"", None),
+        (b"POST /transactions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Bl", None),
+        (request("POST", "/transactions", Content_Length="900") + b'{"precise_amount"', 408),
+        (request("POST", "/transactions", Content_Length="900000") + b'{"precise_amount"', 408),
+        (request("POST", "/transactions", **CHUNKED) + b'6\r\n{"prec\r\n', 408),
+        (request("POST", "/admin/login/", Content_Length="900") + b"username=", 408),
+        (request("GET", "/balances", Content_Length="900") + b"{", 408),
+    ],
+)
+def test_slow_senders_hold_nobody_up_and_have_a_deadline(
+    server: Server, lines: ExitStack, data: bytes, answer: int | None
+) -> None:
+    slow = [opened(server, lines, data) for _ in range(SLOW)]
+    assert server.ask("POST", "/transactions", wire.body("beside-slow")).status == 201
+    for line in slow:
+        reply = line.reply()
+        assert (reply and reply.status) == answer
+        if reply:
+            assert reply.headers["connection"] == "close"
+            assert line.reply() is None
+    assert Transaction.objects.filter(reference="beside-slow").count() == Transaction.objects.count() - 1
+
+
+def test_a_head_that_comes_byte_by_byte_has_the_same_deadline(server: Server, lines: ExitStack) -> None:
+    line, began = opened(server, lines), time.monotonic()
+    with pytest.raises(OSError):
+        while time.monotonic() - began < PATIENCE_SECONDS:
+            line.send(b"G" if time.monotonic() - began < 0.01 else b"E")
+            time.sleep(0.05)
+    assert time.monotonic() - began < PATIENCE_SECONDS
+
+
+def test_a_late_body_is_answered_in_the_contracts_words(server: Server, lines: ExitStack) -> None:
+    reply = opened(server, lines, request("POST", "/ledgers", Content_Length="9")).reply()
+    message = f"The body did not arrive within {SENDING_SECONDS} s. Nothing was done."
+    assert reply.json == {"error": message, "error_detail": {"code": "GEN_REQUEST_TIMEOUT", "message": message}}
+
+
+def test_health_answers_while_every_thread_is_at_work(server: Server, lines: ExitStack) -> None:
+    with all_at_work(server, lines) as held:
+        for _ in range(20):
+            assert server.ask("GET", "/health").json == {"status": "UP"}
+    assert [line.reply().status for line in held] == [201] * AT_WORK
+
+
+def test_health_says_in_bounded_time_that_the_database_does_not_answer(server: Server) -> None:
+    server.ask("GET", "/health")
+    with stopped_backends():
+        reply = server.ask("GET", "/health")
+    assert (reply.status, reply.json) == (503, {"reason": "database ping failed", "status": "DOWN"})
+    assert server.ask("GET", "/health").status == 200
+
+
+@contextmanager
+def stopped_backends() -> Iterator[None]:
+    """Stop PostgreSQL's processes that serve others than this one: a database that hangs without a word."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        found = [pid for (pid,) in cursor.fetchall() if psutil.pid_exists(pid)]
+    if not found:
+        pytest.skip("the database server runs on another machine")
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in found:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_request_beyond_those_at_work_waits_for_its_turn(server: Server, lines: ExitStack) -> None:
+    with all_at_work(server, lines):
+        late = opened(server, lines, posting("late"))
+    assert late.reply().status == 201
+
+
+def test_a_request_that_waits_too_long_is_refused_and_nothing_was_done(server: Server, lines: ExitStack) -> None:
+    with all_at_work(server, lines):
+        waiting = opened(server, lines, posting("too-late")), opened(server, lines, request("GET", "/admin/login/"))
+        late, page = (line.reply() for line in waiting)
+    message = "The server has more requests than it can answer. Nothing was done; try again in a moment."
+    assert (late.status, late.headers["retry-after"]) == (503, "5")
+    assert late.json == {"error": message, "error_detail": {"code": "GEN_UNAVAILABLE", "message": message}}
+    assert (page.status, page.body.decode(), page.headers["content-type"]) == (
+        503,
+        message,
+        "text/plain; charset=utf-8",
+    )
+    until(lambda: Ledger.objects.filter(name="held").count() == AT_WORK)
+    assert not Transaction.objects.filter(reference="too-late").exists()
+
+
+def test_a_request_that_waits_is_dropped_when_its_client_leaves(server: Server, lines: ExitStack) -> None:
+    with all_at_work(server, lines) as held:
+        left = opened(server, lines, posting("left"))
+        time.sleep(0.1)
+        left.close()
+        time.sleep(1.5)
+    assert [line.reply().status for line in held] == [201] * AT_WORK
+    assert server.ask("POST", "/transactions", wire.body("next")).status == 201
+    assert not Transaction.objects.filter(reference="left").exists()
+
+
+def test_reads_leave_turns_to_postings(server: Server, lines: ExitStack) -> None:
+    with locked("ACCESS EXCLUSIVE"):
+        reads = [opened(server, lines, request("GET", "/ledgers")) for _ in range(2 * AT_WORK)]
+        until(lambda: waiting_for_locks() == READS_AT_WORK)
+        assert server.ask("POST", "/transactions", wire.body("beside-reads")).status == 201
+        assert server.ask("GET", "/health").status == 200
+    assert [line.reply().status for line in reads] == [200] * len(reads)
+
+
+def test_bodies_in_chunks_are_read(server: Server, lines: ExitStack) -> None:
+    content = json.dumps(wire.body("in-chunks")).encode()
+    chunks = b"".join(b"%x\r\n%c\r\n" % (1, byte) for byte in content)
+    line = opened(server, lines, request("POST", "/transactions", **CHUNKED) + chunks + b"0\r\n\r\n")
+    assert line.reply().status == 201
+    assert line.send(request("GET", "/health")).reply().status == 200
+
+
+@pytest.mark.parametrize("framing", [CHUNKED, {"Content_Length": "5000"}, {"Content_Length": "500000"}])
+def test_a_body_that_breaks_off_changes_nothing(server: Server, lines: ExitStack, framing: dict[str, str]) -> None:
+    content = json.dumps(wire.body("broken-off")).encode()
+    if framing == CHUNKED:
+        content = b"%x\r\n%b\r\n" % (len(content), content)
+    for _ in range(5):
+        opened(server, lines, request("POST", "/transactions", **framing) + content).close()
+    server.ask("POST", "/transactions", wire.body("next"))
+    assert not Transaction.objects.filter(reference="broken-off").exists()
+
+
+MEGABYTE = 1024 * 1024
+TOO_LARGE = "http: request body too large"
+
+
+def test_a_body_beyond_the_limit_is_refused_early_and_the_answer_arrives(server: Server, lines: ExitStack) -> None:
+    asking = request("POST", "/ledgers", Content_Length=str(50 * MEGABYTE), Expect="100-continue")
+    assert opened(server, lines, asking).reply().json["errors"] == TOO_LARGE
+    announced = request("POST", "/ledgers", Content_Length=str(50 * MEGABYTE))
+    assert opened(server, lines, announced).reply().json["errors"] == TOO_LARGE
+    sending = request("POST", "/ledgers", Content_Length=str(6 * MEGABYTE)) + b" " * 6 * MEGABYTE
+    assert opened(server, lines, sending).reply().json["errors"] == TOO_LARGE
+    chunked = request("POST", "/ledgers", **CHUNKED) + b"100000\r\n%b\r\n" % (b" " * MEGABYTE) * 6 + b"0\r\n\r\n"
+    assert opened(server, lines, chunked).reply().json["errors"] == TOO_LARGE
+    form = request("POST", "/admin/login/", Content_Length=str(6 * MEGABYTE)) + b" " * 6 * MEGABYTE
+    reply = opened(server, lines, form).reply()
+    assert (reply.status, reply.body) == (413, b"What was sent is larger than 5 MB. Nothing was done.")
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(server: Server, lines: ExitStack) -> None:
+    line = opened(server, lines, request("POST", "/ledgers", Content_Length="14", Expect="100-continue"))
+    assert line.reply().status == 100
+    assert line.send(b'{"name": "it"}').reply().status == 201
+
+
+def test_pipelined_requests_are_answered_in_order(server: Server, lines: ExitStack) -> None:
+    line = opened(server, lines, b"".join(posting(f"piped-{number}") for number in range(20)))
+    assert [line.reply().json["reference"] for _ in range(20)] == [f"piped-{number}" for number in range(20)]
+
+
+def test_other_forms_of_http_are_answered(server: Server, lines: ExitStack) -> None:
+    old = opened(server, lines, b"GET /health HTTP/1.0\r\n\r\n")
+    assert (old.reply().status, old.reply()) == (200, None)
+    css = opened(server, lines, request("HEAD", "/static/admin/css/base.css"))
+    assert int(css.reply(to_head=True).headers["content-length"]) > 1000
+    assert css.send(request("GET", "/static/admin/css/base.css")).reply().body.startswith(b"/*")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (request("GET", "/health", X_Long="x" * 1_000_000), 431),
+        (request("GET", "/health", **{f"X_{number}": "" for number in range(500)}), 431),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
+        (request("POST", "/ledgers", Content_Length="-1"), 400),
+    ],
+)
+def test_heads_that_are_none_are_refused(server: Server, lines: ExitStack, data: bytes, status: int) -> None:
+    assert opened(server, lines, data).reply().status == status
+
+
+def test_connections_that_come_and_go_leave_nothing_behind(server: Server) -> None:
+    worker = psutil.Process(server.process.pid).children()[0]
+    for number in range(1000):
+        line = server.line()
+        if number % 2:
+            line.send(request("GET", "/health", Connection="close"))
+        line.close()
+    until(lambda: worker.num_fds() < 100)
+    assert server.ask("GET", "/health").status == 200
+
+
+def test_a_server_that_is_told_to_end_answers_what_is_at_work_and_closes_what_is_idle() -> None:
+    with serving("--workers", "2") as server, ExitStack() as lines:
+        idle = opened(server, lines, request("GET", "/health"))
+        assert idle.reply().status == 200
+        with locked("SHARE"):
+            busy = opened(server, lines, request("POST", "/ledgers", {"name": "at the end"}))
+            until(lambda: waiting_for_locks() == 1)
+            server.process.terminate()
+            assert idle.reply() is None
+        assert busy.reply().status == 201
+        assert server.process.wait(PATIENCE_SECONDS) == 0
+    assert Ledger.objects.filter(name="at the end").exists()
