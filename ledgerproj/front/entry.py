@@ -7,7 +7,7 @@ import asyncio
 from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
-from balances.api.lanes import is_read
+from balances.api.lanes import is_costly
 from ledgerproj.front import refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
@@ -36,12 +36,12 @@ class Front:
         size = settings.LEDGER_POOL_SIZE
         self.turns = Turns(
             size=size,
-            reads=max(size - max(size // 4, 1), 1),
+            costly=max(size - max(size // 4, 1), 1),
             patience=settings.LEDGER_WAIT_TIMEOUT,
             refuse=lambda exchange: refusals.busy(exchange.scope, exchange.proto),
         )
         self.spare = Turns(
-            size=1, reads=1, patience=HEALTH_SECONDS, refuse=lambda exchange: refusals.down(exchange.proto)
+            size=1, costly=1, patience=HEALTH_SECONDS, refuse=lambda exchange: refusals.down(exchange.proto)
         )
 
     async def __rsgi__(self, scope: Scope, proto: HTTPProtocol) -> None:
@@ -55,7 +55,9 @@ class Front:
             if body.length > self.bodies.most and refusals.is_page(scope):
                 refusals.too_large(scope, proto, self.bodies.most)
                 return
-            await self.turns.ask(Exchange(scope, proto, body, is_read=is_read(scope.method, scope.path)))
+            await self.turns.ask(
+                Exchange(scope, proto, body, costly=is_costly(scope.method, scope.path, scope.query_string))
+            )
         except Slow:
             refusals.slow(scope, proto, settings.LEDGER_REQUEST_TIMEOUT)
         except Crowded:

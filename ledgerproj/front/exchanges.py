@@ -34,11 +34,11 @@ SEPARATORS = {"HTTP_COOKIE": ";"}
 class Exchange:
     """A request whose body is there, and the way back to its client."""
 
-    __slots__ = ("_callbacks", "_lock", "_watcher", "asked", "body", "finished", "gone", "is_read", "proto", "scope")
+    __slots__ = ("_callbacks", "_lock", "_watcher", "asked", "body", "costly", "finished", "gone", "proto", "scope")
 
-    def __init__(self, scope: Scope, proto: HTTPProtocol, body: Body = NOTHING, *, is_read: bool = True) -> None:
-        """Keep what granian gave; ``is_read`` tells that nothing is lost if it waits for writers."""
-        self.scope, self.proto, self.body, self.is_read = scope, proto, body, is_read
+    def __init__(self, scope: Scope, proto: HTTPProtocol, body: Body = NOTHING, *, costly: bool = True) -> None:
+        """Keep what granian gave; ``costly`` tells that it may take the database any time."""
+        self.scope, self.proto, self.body, self.costly = scope, proto, body, costly
         self.asked = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
         self.gone = False

@@ -1,4 +1,4 @@
-"""Who is worked on: a fixed number of threads, a share of them kept from reads, and a queue that does not grow old.
+"""Who is worked on: a fixed number of threads, a share of them kept from what is costly, and a queue that does not grow old.
 
 Turns are given in the event loop, so nothing here needs a lock but ``done``, a deque that threads fill.
 """
@@ -21,19 +21,19 @@ ROOM = 1000
 
 
 class Turns:
-    """Hands exchanges to ``size`` threads, first come first served, at most ``reads`` of them reads.
+    """Hands exchanges to ``size`` threads, first come first served, at most ``costly`` of them costly.
 
     One that waits longer than ``patience`` seconds, or finds no room to wait, is given to ``refuse``.
     """
 
-    def __init__(self, *, size: int, reads: int, patience: float, refuse: Callable[[Exchange], None]) -> None:
+    def __init__(self, *, size: int, costly: int, patience: float, refuse: Callable[[Exchange], None]) -> None:
         """Start the threads; this is called in the event loop."""
-        self.size, self.reads, self.patience, self.refuse = size, reads, patience, refuse
+        self.size, self.costly, self.patience, self.refuse = size, costly, patience, refuse
         self.loop = asyncio.get_running_loop()
         self.at_work: dict[Exchange, None] = {}
-        self.reads_at_work = 0
+        self.costly_at_work = 0
         self.waiting: dict[bool, deque[Exchange]] = {True: deque(), False: deque()}
-        """Reads, and what is none, in the order in which they came."""
+        """What is costly, and what is not, in the order in which they came."""
         self.done: deque[Exchange] = deque()
         self.handed: SimpleQueue[Exchange] = SimpleQueue()
         for number in range(size):
@@ -47,18 +47,18 @@ class Turns:
         if self._has_turn(exchange):
             self._start(exchange)
         elif sum(map(len, self.waiting.values())) < ROOM:
-            self.waiting[exchange.is_read].append(exchange)
+            self.waiting[exchange.costly].append(exchange)
             self._collect()  # a thread that was done before it could see that somebody waits
         else:
             self._give_up(exchange)
         return exchange.finished
 
     def _has_turn(self, exchange: Exchange) -> bool:
-        return len(self.at_work) < self.size and not (exchange.is_read and self.reads_at_work >= self.reads)
+        return len(self.at_work) < self.size and not (exchange.costly and self.costly_at_work >= self.costly)
 
     def _start(self, exchange: Exchange) -> None:
         self.at_work[exchange] = None
-        self.reads_at_work += exchange.is_read
+        self.costly_at_work += exchange.costly
         self.handed.put(exchange)
 
     def _work(self) -> None:
@@ -78,14 +78,14 @@ class Turns:
         while self.done:
             exchange = self.done.popleft()
             del self.at_work[exchange]
-            self.reads_at_work -= exchange.is_read
+            self.costly_at_work -= exchange.costly
             exchange.finish()
         while (heads := [line[0] for line in self.waiting.values() if line]) and len(self.at_work) < self.size:
             free = [exchange for exchange in heads if self._has_turn(exchange)]
             if not free:
                 return
             exchange = min(free, key=lambda one: one.asked)
-            self.waiting[exchange.is_read].popleft()
+            self.waiting[exchange.costly].popleft()
             self._start(exchange)
 
     def _beat(self) -> None:
@@ -106,5 +106,5 @@ class Turns:
     def _drop(self, exchange: Exchange) -> None:
         """Forget an exchange whose client is gone, unless it is worked on already."""
         if exchange not in self.at_work:
-            self.waiting[exchange.is_read].remove(exchange)
+            self.waiting[exchange.costly].remove(exchange)
             exchange.finish()
