@@ -7,7 +7,6 @@ import asyncio
 from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
-from balances.api.lanes import is_costly
 from ledgerproj.front import refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
@@ -55,15 +54,13 @@ class Front:
             if body.length > self.bodies.most and refusals.is_page(scope):
                 refusals.too_large(scope, proto, self.bodies.most)
                 return
-            await self.turns.ask(
-                Exchange(scope, proto, body, costly=is_costly(scope.method, scope.path, scope.query_string))
-            )
+            await self.turns.ask(Exchange(scope, proto, body))
         except Slow:
             refusals.slow(scope, proto, settings.LEDGER_REQUEST_TIMEOUT)
         except Crowded:
             refusals.busy(scope, proto)
         except Incomplete:
-            proto.response_empty(400, [refusals.CLOSE])  # to whom, if not to a client that left?
+            refusals.broken_off(scope, proto)
         finally:
             self.bodies.release(body)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from granian.rsgi import HTTPProtocol, Scope
 
+from balances.api.lanes import is_costly
 from ledgerproj.front.bodies import NOTHING, Body
 from ledgerproj.wsgi import application
 
@@ -36,9 +37,10 @@ class Exchange:
 
     __slots__ = ("_callbacks", "_lock", "_watcher", "asked", "body", "costly", "finished", "gone", "proto", "scope")
 
-    def __init__(self, scope: Scope, proto: HTTPProtocol, body: Body = NOTHING, *, costly: bool = True) -> None:
-        """Keep what granian gave; ``costly`` tells that it may take the database any time."""
-        self.scope, self.proto, self.body, self.costly = scope, proto, body, costly
+    def __init__(self, scope: Scope, proto: HTTPProtocol, body: Body = NOTHING) -> None:
+        """Keep what granian gave."""
+        self.scope, self.proto, self.body = scope, proto, body
+        self.costly = is_costly(scope.method, scope.path, scope.query_string)
         self.asked = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
         self.gone = False

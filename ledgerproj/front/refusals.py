@@ -25,6 +25,12 @@ def slow(scope: Scope, proto: HTTPProtocol, seconds: int) -> None:
     _answer(scope, proto, 408, "GEN_REQUEST_TIMEOUT", message, CLOSE)
 
 
+def broken_off(scope: Scope, proto: HTTPProtocol) -> None:
+    """Answer that the body ended before its end, or went on with trailers, which granian does not tell apart."""
+    message = "The body broke off, or has trailers, which are not taken. Nothing was done."
+    _answer(scope, proto, 400, "GEN_MALFORMED_REQUEST", message, CLOSE)
+
+
 def too_large(scope: Scope, proto: HTTPProtocol, most: int) -> None:
     """Answer that a form is too large."""
     message = f"What was sent is larger than {most // 1024 // 1024} MB. Nothing was done."

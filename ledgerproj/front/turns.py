@@ -1,4 +1,4 @@
-"""Who is worked on: a fixed number of threads, a share of them kept from what is costly, and a queue that does not grow old.
+"""Who is worked on: a fixed number of threads, a share of them kept from what is costly, and a queue that stays young.
 
 Turns are given in the event loop, so nothing here needs a lock but ``done``, a deque that threads fill.
 """
