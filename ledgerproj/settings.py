@@ -261,6 +261,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django.request": {"level": "ERROR"},
+        "mt940": {"level": "CRITICAL"},  # refusals say what could not be read
         "procrastinate.worker": {"filters": ["without_arguments"]},
         "psycopg.pool": {"level": "ERROR"},  # ledgerproj.postgresql.pools says what matters, once
     },

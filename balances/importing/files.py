@@ -264,26 +264,36 @@ class CsvFile:
 
     @contextmanager
     def _content(self) -> Iterator[Content]:
-        """Yield the content, unpacked where the file is gzip, whatever its name; name what cannot be read."""
-        try:
-            if self.path.exists() and not self.path.is_file():
-                raise ImportRefused(f"{self.path} is not a file")
-            with self.path.open("rb") as raw:
-                self._raw = raw
-                if raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
-                    with gzip.GzipFile(fileobj=raw) as unpacked:
-                        yield unpacked
-                else:
-                    yield raw
-        except EOFError as error:
-            raise ImportRefused(f"{self.path} ends too early: the gzip file is not whole") from error
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise ImportRefused(f"{self.path} is damaged: it cannot be unpacked ({error})") from error
-        except OSError as error:
-            raise ImportRefused(f"{self.path} cannot be read: {error.strerror or error}") from error
+        """Yield the content and remember the file under it, whose position is the progress."""
+        with opened(self.path, self._remember) as content:
+            yield content
+
+    def _remember(self, raw: IO[bytes]) -> None:
+        self._raw = raw
 
     def _refuse(self, line: int, problem: str) -> NoReturn:
         raise ImportRefused(f"{self.path}, line {line}: {problem}")
+
+
+@contextmanager
+def opened(path: Path, remember: Callable[[IO[bytes]], None] = lambda raw: None) -> Iterator[Content]:
+    """Yield the content of a file, unpacked where it is gzip, whatever its name; name what cannot be read."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ImportRefused(f"{path} is not a file")
+        with path.open("rb") as raw:
+            remember(raw)
+            if raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield unpacked
+            else:
+                yield raw
+    except EOFError as error:
+        raise ImportRefused(f"{path} ends too early: the gzip file is not whole") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise ImportRefused(f"{path} is damaged: it cannot be unpacked ({error})") from error
+    except OSError as error:
+        raise ImportRefused(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _converted(record: Record, converters: dict[str, Convert]) -> Record:

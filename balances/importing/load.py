@@ -14,11 +14,12 @@ from balances.importing.asserting import Stated
 from balances.importing.cells import currency_of, name_of
 from balances.importing.copying import COPY_BALANCES, Progress, copy, find, open_balances
 from balances.importing.files import Source
+from balances.importing.listing import Listing
 from balances.importing.names import Names, Opened
 from balances.importing.openings import Openings
 from balances.importing.refusing import ImportRefused, shown
 from balances.importing.report import Imported, Tally
-from balances.importing.request import ImportRequest, Intake, Listing
+from balances.importing.request import ImportRequest, Intake
 from balances.importing.rows import balance_rows, transaction_rows
 from balances.models import Ledger
 from balances.posting import merge_metadata, open_ledger
@@ -27,6 +28,7 @@ from balances.statements import SQL, Statement
 COPY_TRANSACTIONS = Statement(SQL / "copy_transactions.sql")
 SERIALISE_IMPORT = Statement(SQL / "serialise_import.sql")
 ORPHANS = Statement(SQL / "orphans.sql")
+KNOWN_PRECISIONS = Statement(SQL / "known_precisions.sql")
 IMPORT_KEY = "import"
 """Where a ledger's metadata keeps what it was imported from, by file: ``sha256`` of the content, and ``rows``."""
 APPENDED = "appended"
@@ -42,9 +44,9 @@ def import_ledger(request: ImportRequest, *, progress: Progress = lambda file: N
     is being read. A dry run does all of it and takes it back. Raises ``ImportRefused``, which names file, line and
     column, with nothing written.
     """
-    intake = Intake.of(request)
     with transaction.atomic():
         SERIALISE_IMPORT.rows(name=request.name)
+        intake = Intake.of(request, _precisions(_existing(request.name)) if request.append else None)
         if not request.append and (earlier := _earlier_import(request.name, intake.fingerprints)):
             return replace(earlier, dry_run=request.dry_run, assertions=_checked(earlier.ledger_id, intake, []))
         imported = _import(request, intake, progress)
@@ -107,6 +109,11 @@ def _existing(name: str) -> Ledger:
     return found[0]
 
 
+def _precisions(ledger: Ledger) -> dict[str, int]:
+    """Return the minor units of each currency that the ledger has rows in."""
+    return {row["currency"]: row["precision"] for row in KNOWN_PRECISIONS.rows(ledger_id=ledger.ledger_id)}
+
+
 def _take_over(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progress) -> Imported:
     """Bring in totals as they are stated, right or wrong, and the rows beside them."""
     names, tally, openings = Names("the balances file"), Tally(), Openings(request.opening_from)
@@ -140,8 +147,10 @@ def _add(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progr
     if request.append:
         names.load(ledger.ledger_id)
     stated = _take_balances(intake.balances, names, openings) if intake.balances else []
-    openings.refuse_without_file()
+    if not request.statements:
+        openings.refuse_without_file()
     openings.open_source(names)
+    openings.take(intake.openings, names)
     stage = Stage(_with_openings(intake, openings), ledger.ledger_id)
     stage.take(names, tally, progress)
     opened = open_balances(names, ledger.ledger_id)
@@ -158,6 +167,7 @@ def _add(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progr
         openings=len(openings.records),
         opened=tuple(f"{each.indicator} ({each.currency})" for each in names.opened.values())[:SHOWN_BALANCES],
         tally=tally,
+        notes=intake.notes,
         assertions=_checked(ledger.ledger_id, intake, stated, names),
     )
 

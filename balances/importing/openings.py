@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from balances.importing import values
 from balances.importing.cells import precision_of, total_of
 from balances.importing.files import Record
@@ -41,14 +43,17 @@ class Openings:
         self.records.append(Record(record.file, record.line, cells))
 
     def open_source(self, names: Names) -> None:
-        """Open the balances that the openings come from, where they are new. Raises ``ImportRefused``."""
+        """Open the balances that the openings come from, where they are new."""
         for record in self.records:
             currency = record.text("currency")
             if (self.source, currency) not in names.ids:
-                try:
-                    names.open(Opened(values.new_indicator(self.source), currency))
-                except ValueError as error:
-                    raise ImportRefused(f"--opening-from: {error}") from error
+                names.open(Opened(self.source, currency))
+
+    def take(self, records: Sequence[Record], names: Names) -> None:
+        """Take the opening rows of those accounts that are new: others have their past in the ledger already."""
+        self.records += [
+            record for record in records if (record.text("account"), record.text("currency")) not in names.ids
+        ]
 
     def refuse_without_file(self) -> None:
         """Refuse an option that nothing needs: a name misspelt in a header would otherwise go unseen."""

@@ -68,6 +68,8 @@ class Imported:
     """The first balances that are new because rows name them."""
     assertions: tuple[Assertion, ...] = ()
     """Balances that files state, compared with the rows."""
+    notes: tuple[str, ...] = ()
+    """What was left out, in sentences."""
     already: bool = False
     """An earlier import of the same files had brought it in."""
     dry_run: bool = False

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from balances.importing.files import Columns, CsvFile, Record, Source
+from balances.importing.readers import FORMATS
+from balances.importing.readers.reading import How
 from balances.importing.refusing import ImportRefused, shown
+from balances.importing.statements import read_all
 from balances.importing.style import ALL_COLUMNS, Style
+from balances.importing.values import INDICATOR
 
 STATED_BALANCES = Columns(
     required=("currency", "credit_balance", "debit_balance", "balance", "created_at"),
@@ -61,8 +64,20 @@ class ImportRequest:
     """Whether totals follow from the rows; then stated ones are assertions. Else they are stored as they are stated."""
     append: bool = False
     """Whether the rows go into a ledger that exists."""
+    statements: tuple[Path, ...] = ()
+    """Files of other formats: bank statements and journals. Totals follow from their rows."""
+    format: str = ""
+    """The format of those, a key of ``readers.FORMATS``; empty where their beginnings show it."""
     opening_from: str = ""
     """The indicator of the balances that opening balances come from."""
+    counterpart: str = ""
+    """The indicator of the other side of bank entries, and of conversions between currencies in journals."""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Indicators of bank accounts by their numbers."""
+    digests: bool = False
+    """Whether references follow from what bank entries say, although the bank gave them ids."""
+    is_trusted: bool = True
+    """Whether files may name other files."""
     refuse_failing: bool = False
     """Whether an assertion that does not hold refuses the import."""
     dry_run: bool = False
@@ -71,17 +86,22 @@ class ImportRequest:
         """Refuse what cannot be meant."""
         if not self.name.strip():
             raise ImportRefused("The ledger needs a name")
-        if not (self.balances or self.transactions):
+        if not (self.balances or self.transactions or self.statements):
             raise ImportRefused("There is no file to import")
-        if self.transactions is None and self.balances is None:
-            raise ImportRefused("An import needs a file of balances, of transactions, or both")
+        if self.statements and (self.balances or self.transactions):
+            raise ImportRefused("Statements and journals come in alone, without CSV files of balances or transactions")
+        if self.format and self.format not in FORMATS:
+            raise ImportRefused(f"{shown(self.format)} is not a format: {', '.join(FORMATS)}")
+        for name in (self.counterpart, self.opening_from, *self.accounts.values()):
+            if name and not INDICATOR.fullmatch(name):
+                raise ImportRefused(f"{shown(name)} is not an indicator such as @world")
         if self.balances is None and not self.totals_from_rows:
             raise ImportRefused("Without a file of balances nothing states their totals; use --totals from-rows")
 
     @property
     def totals_from_rows(self) -> bool:
         """Return whether totals move by the rows that come in: always where there are totals already."""
-        return self.from_rows or self.append
+        return self.from_rows or self.append or bool(self.statements)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,57 +111,63 @@ class Intake:
     balances: Source | None = None
     transactions: tuple[Source, ...] = ()
     assertions: tuple[Source, ...] = ()
+    openings: tuple[Record, ...] = ()
+    """Rows for opening balances, each for a balance that has none yet."""
+    notes: tuple[str, ...] = ()
     fingerprints: Mapping[str, str]
     """SHA-256 of what comes in, by kind of file, in hex."""
 
     @classmethod
-    def of(cls, request: ImportRequest) -> Intake:
-        """Open the files of a request and check their headers. Raises ``ImportRefused``."""
-        balances = SUMMED_BALANCES if request.totals_from_rows else STATED_BALANCES
-        asked = (
-            ("balances", request.balances, balances),
-            ("transactions", request.transactions, TRANSACTIONS),
-            ("assertions", request.assertions, ASSERTIONS),
+    def of(cls, request: ImportRequest, known_precisions: Mapping[str, int] | None = None) -> Intake:
+        """Open the files of a request and check their headers. Raises ``ImportRefused``.
+
+        ``known_precisions`` are those of the ledger that rows are added to, by currency.
+        """
+        files = _csv_files(request)
+        found = None
+        if request.statements:
+            found = read_all(request.statements, request.format, _how(request, known_precisions or {}))
+        fingerprints = {kind: file.fingerprint() for kind, file in files.items() if kind != "assertions"}
+        moved, asserted = (
+            tuple(file for kind, file in files.items() if kind == wanted) for wanted in ("transactions", "assertions")
         )
-        style = request.style
-        files = {
-            kind: CsvFile(path, _columns(columns, style), style) for kind, path, columns in asked if path is not None
-        }
-        _check_names(files, style)
-        for file in files.values():
-            file.check()
         return cls(
             balances=files.get("balances"),
-            transactions=tuple(file for kind, file in files.items() if kind == "transactions"),
-            assertions=tuple(file for kind, file in files.items() if kind == "assertions"),
-            fingerprints={kind: file.fingerprint() for kind, file in files.items() if kind != "assertions"},
+            transactions=found.transactions if found else moved,
+            assertions=(*found.assertions, *asserted) if found else asserted,
+            openings=found.openings if found else (),
+            notes=found.notes if found else (),
+            fingerprints={"statements": found.fingerprint} if found else fingerprints,
         )
 
 
-class Listing:
-    """Records that were made, not read from a CSV file: they are few enough to be held in memory, and canonical."""
+def _csv_files(request: ImportRequest) -> dict[str, CsvFile]:
+    balances = SUMMED_BALANCES if request.totals_from_rows else STATED_BALANCES
+    asked = (
+        ("balances", request.balances, balances),
+        ("transactions", request.transactions, TRANSACTIONS),
+        ("assertions", request.assertions, ASSERTIONS),
+    )
+    style = request.style
+    files = {kind: CsvFile(path, _columns(columns, style), style) for kind, path, columns in asked if path is not None}
+    _check_names(files, style)
+    for file in files.values():
+        file.check()
+    return files
 
-    def __init__(self, path: Path, records: list[Record]) -> None:
-        """Keep the records and the file that they came from."""
-        self.path, self._records, self.style = path, records, Style()
 
-    @property
-    def size(self) -> int:
-        """Return how many records there are, for the progress."""
-        return len(self._records)
-
-    @property
-    def position(self) -> int:
-        """Return the same: they are written at a stroke."""
-        return len(self._records)
-
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the records."""
-        return hashlib.sha256(repr([record.cells for record in self._records]).encode()).hexdigest()
-
-    def records(self) -> Iterator[Record]:
-        """Yield the records."""
-        yield from self._records
+def _how(request: ImportRequest, known: Mapping[str, int]) -> How:
+    style = request.style
+    return How(
+        zone=style.zone or "UTC",
+        encoding=style.encoding,
+        precisions={**known, **style.precisions},
+        counterpart=request.counterpart,
+        opening_from=request.opening_from,
+        accounts=request.accounts,
+        digests=request.digests,
+        is_trusted=request.is_trusted,
+    )
 
 
 def _columns(columns: Columns, style: Style) -> Columns:

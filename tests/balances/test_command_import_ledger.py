@@ -116,7 +116,7 @@ def test_a_dry_run_of_a_second_file_says_what_would_come_in(arguments: list[str]
     [
         ("--precision=0", "'0' is not a count of minor units in a major one"),
         ("--precision=EUR=x", "'EUR=x' is not a count"),
-        ("--map=reference", "'reference' is not of the form OURS=THEIRS"),
+        ("--map=reference", "'reference' is not of the form NAME=NAME"),
         ("--decimal=;", "invalid choice"),
         ("--thousands=x", "Groups of thousands are separated by"),
         ("--delimiter=", "The delimiter must be one character"),

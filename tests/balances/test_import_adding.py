@@ -215,7 +215,7 @@ def test_openings_stand_beside_stated_totals_as_well(files: Files) -> None:
             "{b}, line 2, column opening_balance: say which balance it comes from, such as --opening-from @equity",
         ),
         (BALANCES, "@equity", "--opening-from needs a file of balances with a column opening_balance"),
-        (OPENINGS, "equity", "--opening-from: 'equity' is no balance of this ledger, and a new one needs an indicator"),
+        (OPENINGS, "equity", "'equity' is not an indicator such as @world"),
         (OPENINGS.replace("2023-12-31T00:00:00Z", ""), "@e", "{b}, line 2, column created_at: the value is missing"),
     ],
 )

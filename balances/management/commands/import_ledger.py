@@ -17,6 +17,7 @@ from balances import amounts
 from balances.importing import Imported, ImportRefused, ImportRequest, Style, import_ledger
 from balances.importing.copying import Progress as Told
 from balances.importing.files import Source
+from balances.importing.readers import FORMATS
 
 BALANCES_HELP = (
     "columns: indicator or balance_id, currency, credit_balance, debit_balance, balance, created_at; "
@@ -47,6 +48,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the name, the files, and how they are written."""
         parser.add_argument("--ledger", required=True, metavar="NAME", help="name of the new ledger")
+        parser.add_argument(
+            "files",
+            nargs="*",
+            type=Path,
+            metavar="FILE",
+            help="bank statements or journals, in the order of their days",
+        )
+        parser.add_argument(
+            "--format", default="", choices=tuple(FORMATS), help="what those are; else it is recognised"
+        )
         parser.add_argument("--balances", type=Path, metavar="FILE", help=BALANCES_HELP)
         parser.add_argument("--transactions", type=Path, metavar="FILE", help=TRANSACTIONS_HELP)
         parser.add_argument("--assertions", type=Path, metavar="FILE", help=ASSERTIONS_HELP)
@@ -58,6 +69,26 @@ class Command(BaseCommand):
         )
         parser.add_argument("--append", action="store_true", help="add to a ledger; rows that are in are skipped")
         parser.add_argument("--opening-from", default="", metavar="@INDICATOR", help="where opening balances come from")
+        parser.add_argument(
+            "--counterpart",
+            default="",
+            metavar="@INDICATOR",
+            help="the other side of bank entries, or of conversions between currencies in a journal",
+        )
+        parser.add_argument(
+            "--account",
+            action="append",
+            type=_pair,
+            default=[],
+            metavar="NUMBER=@INDICATOR",
+            help="what a bank account is called here; otherwise after its number",
+        )
+        parser.add_argument(
+            "--references",
+            default="bank",
+            choices=("bank", "digest"),
+            help="the bank's ids where it gives some, or digests of what entries say",
+        )
         parser.add_argument("--strict", action="store_true", help="refuse where an assertion fails")
         parser.add_argument("--dry-run", action="store_true", help="do all of it, report, and take it back")
         add_style_arguments(parser)
@@ -101,6 +132,11 @@ def request_of(options: dict[str, Any]) -> ImportRequest:
         balances=options.get("balances"),
         transactions=options.get("transactions"),
         assertions=options.get("assertions"),
+        statements=tuple(options.get("files") or ()),
+        format=options.get("format") or "",
+        counterpart=options.get("counterpart") or "",
+        accounts={"".join(number.split()): name for number, name in options.get("account") or ()},
+        digests=options.get("references") == "digest",
         style=style_of(options),
         from_rows=options.get("totals") == "from-rows",
         append=bool(options.get("append")),
@@ -168,7 +204,7 @@ def style_of(options: dict[str, Any]) -> Style:
 def _pair(argument: str) -> tuple[str, str]:
     ours, equals, theirs = argument.partition("=")
     if not (ours and equals and theirs):
-        raise ArgumentTypeError(f"{argument!r} is not of the form OURS=THEIRS")
+        raise ArgumentTypeError(f"{argument!r} is not of the form NAME=NAME")
     return ours, theirs
 
 
@@ -191,6 +227,7 @@ def report(result: Imported, seconds: float) -> Iterator[str]:
         yield from _details(result)
     else:
         yield f"Imported {rows} into {into} in {seconds:.1f} s{skipped}."
+    yield from result.notes
     yield from _assertions(result)
 
 

@@ -1,0 +1,138 @@
+"""What readers are asked and what they give, and how amounts and days are put into cells."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from balances import amounts
+from balances.importing.files import Record
+from balances.importing.readers.currencies import precision_by_standard
+from balances.importing.refusing import ImportRefused, shown
+
+NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?|[-+]?\.[0-9]+")
+MAX_DECIMALS = 18
+"""More would be no precision that the table can hold."""
+UNSPEAKABLE = re.compile(r"[\s/]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """What the options say about files of any format."""
+
+    zone: str = "UTC"
+    """The time zone in which a day begins."""
+    encoding: str = "utf-8"
+    precisions: Mapping[str, int] = field(default_factory=dict)
+    """Minor units in a major one by currency, under ``""`` for others: from options, or from rows that are in."""
+    counterpart: str = ""
+    """The indicator of the other side of bank entries, and of conversions between currencies."""
+    opening_from: str = ""
+    """The indicator of the balances that opening balances come from."""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Indicators of bank accounts by number; others are called after their numbers."""
+    digests: bool = False
+    """Whether references follow from what entries say, although the bank gave them ids."""
+    is_trusted: bool = True
+    """Whether a file may name other files."""
+
+    def indicator_of(self, number: str) -> str:
+        """Return the indicator of a bank account."""
+        return self.accounts.get("".join(number.split())) or indicator_of(number)
+
+    def precision_of(self, currency: str, decimals: int = 0) -> int:
+        """Return the minor units in a major one: as said, else by the standard, and as many as the file needs."""
+        said = self.precisions.get(currency, self.precisions.get(""))
+        return said if said is not None else max(precision_by_standard(currency), int(10**decimals))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A balance that a statement states: an amount of major units, on a day."""
+
+    line: int
+    amount: Decimal
+    currency: str
+    day: date
+
+
+@dataclass(kw_only=True)
+class Statement:
+    """A statement of one account: its entries are records already."""
+
+    path: Path
+    account: str
+    """Its indicator."""
+    openings: list[Figure] = field(default_factory=list)
+    closings: list[Figure] = field(default_factory=list)
+    days: dict[str, date] = field(default_factory=dict)
+    """The first day on which an entry was booked, by currency."""
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """What is in a file: movements, balances that it states, statements whose balances follow each other, remarks."""
+
+    transactions: list[Record] = field(default_factory=list)
+    assertions: list[Record] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Place:
+    """Where in a file something stands, for refusals."""
+
+    path: Path
+    line: int
+
+    def refusal(self, problem: str) -> ImportRefused:
+        """Return the error that names file, line and problem."""
+        return ImportRefused(f"{self.path}, line {self.line}: {problem}")
+
+    def units(self, amount: Decimal, currency: str, precision: int) -> int:
+        """Return an amount of major units as whole minor ones. Raises ``ImportRefused``."""
+        exact = amounts.EXACT.multiply(amount, Decimal(precision))
+        if exact != exact.to_integral_value():
+            more = f"{currency}={10 ** decimals_of(amount)}" if decimals_of(amount) <= MAX_DECIMALS else ""
+            advice = f"; use --precision {more}" if more else ""
+            figure = f"{amounts.plain(amount)} {currency}"
+            raise self.refusal(f"{figure} has a fraction of a minor unit at precision {precision}{advice}")
+        return int(exact)
+
+    def number(self, text: str) -> Decimal:
+        """Return a number with a decimal point. Raises ``ImportRefused``."""
+        if not NUMBER.fullmatch(text):
+            raise self.refusal(f"{shown(text)} is not an amount such as 12.50")
+        return Decimal(text)
+
+
+def decimals_of(amount: Decimal) -> int:
+    """Return how many decimals an amount has, zeros at the end left out."""
+    text = amounts.plain(amount)
+    return len(text.partition(".")[2])
+
+
+def indicator_of(name: str) -> str:
+    """Return the indicator of an account by its name or number: what no URL can hold becomes a hyphen."""
+    return "@" + UNSPEAKABLE.sub("-", name.strip()).removeprefix("@")
+
+
+class Digests:
+    """References for what has no id: they follow from the content, with a number where it stands several times."""
+
+    def __init__(self) -> None:
+        """Have seen nothing."""
+        self._seen: Counter[str] = Counter()
+
+    def reference(self, head: str, *content: object) -> str:
+        """Return the reference of the next thing with this content in a file: the same in each file that has it."""
+        digest = hashlib.sha256("\x1f".join(str(part) for part in content).encode()).hexdigest()[:20]
+        self._seen[digest] += 1
+        return f"{head}{digest}-{self._seen[digest]}"
