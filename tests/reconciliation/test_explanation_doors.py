@@ -87,7 +87,7 @@ def test_the_command_reports_in_three_forms_and_one_sentence(alice: Balance) -> 
     [line] = csv.DictReader(io.StringIO(run(alice.pk, "--format", "csv")[0]))
     assert line["cause"] == "half_applied"
     table, _ = run("--ledger", alice.ledger_id, "--format", "table")
-    assert "credit -4000" in table
+    assert "credit -4,000" in table
     assert "Half-applied transaction" in table
 
 
