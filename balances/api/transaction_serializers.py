@@ -38,6 +38,7 @@ class RecordTransaction(serializers.Serializer[Any]):
         required=False, help_text="Balance id or @indicator"
     )
     destination = serializers.CharField(required=False, help_text="Balance id or @indicator")
+    balance_id = serializers.CharField(required=False, help_text="Accepted and dropped")
     sources = Structs(Distribution, most=LARGEST, required=False)
     destinations = Structs(Distribution, most=LARGEST, required=False)
     allow_overdraft = serializers.BooleanField(required=False)
