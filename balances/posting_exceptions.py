@@ -189,6 +189,41 @@ class AlreadyRefunded(LedgerError):
         super().__init__(f"transaction {transaction_id} has already been refunded")
 
 
+class RefundExceeds(LedgerError):
+    """More is to be refunded than is left of a payment."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str, left: str, requested: str) -> None:
+        """Say by how much."""
+        super().__init__(
+            f"cannot refund more than is left of transaction {transaction_id}. Left: {left}, Requested: {requested}"
+        )
+
+
+class PartOfSeveral(LedgerError):
+    """A part is to be refunded of an id under which there are several payments."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str, rows: Sequence[str]) -> None:
+        """Name some of them."""
+        named = ", ".join(rows[:5]) + (", …" if len(rows) > 5 else "")
+        super().__init__(
+            f"a part can be refunded of one transaction only, and {transaction_id} stands for {len(rows)}: {named}"
+        )
+
+
+class ReleasedInPart(LedgerError):
+    """A part is to be refunded of a hold that was released: nothing was paid, so it comes back whole, as a hold."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str) -> None:
+        """Name the release."""
+        super().__init__(f"transaction {transaction_id} released a hold: it can be refunded as a whole only")
+
+
 class ProcessingFailed(LedgerError):
     """Some of the rows under an id were refused; the others went through."""
 
@@ -253,6 +288,10 @@ class InvalidSettlement(LedgerError):
 
 
 class NonPositivePart(LedgerError):
-    """precise_amount must be positive."""
+    """A part of nothing, or less."""
 
     code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, name: str = "precise_amount") -> None:
+        """Name the field."""
+        super().__init__(f"{name} must be positive")

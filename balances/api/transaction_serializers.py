@@ -120,6 +120,8 @@ class BulkVoid(serializers.Serializer[Any]):
 
 
 class RefundTransaction(serializers.Serializer[Any]):
+    amount = serializers.DecimalField(None, None, required=False, help_text="Major units; without: all that is left")
+    precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
     skip_queue = serializers.BooleanField(required=False)
     description = serializers.CharField(required=False, help_text="Instead of the original's")
     meta_data = serializers.DictField(required=False, help_text="Merged over the original's")

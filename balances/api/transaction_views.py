@@ -182,6 +182,7 @@ class RefundView(ApiView):
         skip_queue = fields.get("skip_queue", False)
         asked = Refund(
             transaction_id=transaction_id,
+            part=validation.refund_part(fields),
             queued=not skip_queue,
             description=fields.get("description", ""),
             meta_data=fields.get("meta_data", {}),

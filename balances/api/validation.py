@@ -16,7 +16,7 @@ from balances.exceptions import FractionOfUnit
 from balances.models import GENERAL_LEDGER_ID
 from balances.posting import Posting, Share
 from balances.posting.batches import LARGEST
-from balances.posting.holds import Action
+from balances.posting.holds import Action, Part
 from balances.posting_exceptions import BulkEmpty, BulkTooLarge, InvalidSettlement, NegativeLimit, NonPositivePart
 
 BLANK = "cannot be blank"
@@ -149,6 +149,14 @@ def settlement_action(fields: dict[str, Any]) -> Action:
     if action == "void" and (part := next((name for name in ("amount", "precise_amount") if fields.get(name)), None)):
         raise FieldNotTaken(part, " with void, which releases all that remains")
     return "commit" if action == "commit" else "void"
+
+
+def refund_part(fields: dict[str, Any]) -> Part:
+    """Return how much of a payment a body asks to be given back. Raises ``NonPositivePart``."""
+    for name in ("amount", "precise_amount"):
+        if fields.get(name, 1) <= 0:
+            raise NonPositivePart(name)
+    return Part(amount=fields.get("amount"), precise_amount=fields.get("precise_amount"))
 
 
 def commit_items(fields: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""Gives back what was moved: a new row in the opposite direction, never a change of the old one (transactions 8)."""
+"""Gives back what was moved: a new row in the opposite direction, never a change of the old one (transactions 8).
+
+A payment can be given back in parts, never more than was paid. Whoever refunds it has locked its row first and only
+then counts what earlier refunds gave back or are about to: so each unit is given back once, by whatever id.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,27 @@ from typing import Any
 
 from balances import amounts, posting_exceptions, telling
 from balances.exceptions import LedgerError
+from balances.locks import LOCK_WAIT
 from balances.models import Transaction, new_transaction_id, now
 from balances.posting import lineage, writing
 from balances.posting.book import Book
-from balances.posting.holds import row_of
+from balances.posting.holds import ALL, Part, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement, Sent
 from balances.queueing import entries
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
 REFUNDABLE = Statement(SQL / "refundable.sql")
+LOCK_REFUNDABLE = Statement(SQL / "lock_refundable.sql")
 Status = Transaction.Status
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refund:
-    """What is asked: give back all that was moved under an id, now or by a worker."""
+    """What is asked: give back what was moved under an id, all that is left of it or a part, now or by a worker."""
 
     transaction_id: str
+    part: Part = ALL
     queued: bool = True
     description: str = ""
     meta_data: dict[str, Any] = field(default_factory=dict)
@@ -34,19 +41,42 @@ class Refund:
 
 @dataclass(frozen=True)
 class Refundable:
-    """A row that can be given back, unless it was already."""
+    """A row that can be given back, unless it was already. ``refunded`` is what was, in minor units."""
 
     row: Transaction
-    is_refunded: bool
+    refunded: int
+    number: int
+    """Which refund of the row the next one is, from 1."""
+
+    @property
+    def reference(self) -> str:
+        """Return the reference of the next refund: the contract's, and numbered ones after it."""
+        return f"{self.row.pk}_refund" + (f"_{self.number}" if self.number > 1 else "")
+
+    def units_of(self, part: Part) -> int:
+        """Return what a refund gives back, in minor units. Raises what it refuses."""
+        left = self.row.units - self.refunded
+        if left <= 0:
+            raise posting_exceptions.AlreadyRefunded(self.row.pk)
+        precision = self.row.precision or 1
+        units = part.units(precision)
+        if units is None:
+            return left
+        if self.row.status == Status.VOID:
+            raise posting_exceptions.ReleasedInPart(self.row.pk)
+        if units > left:
+            money = (amounts.plain(amounts.major_units(each, precision)) for each in (left, units))
+            raise posting_exceptions.RefundExceeds(self.row.pk, *(f"{self.row.currency}{each}" for each in money))
+        return units
 
 
 def refund(asked: Refund) -> Transaction:
-    """Give back every row under an id, newest first, and return the refund of the first.
+    """Give back every row under an id, or a part of the only one, newest first, and return the refund of the first.
 
     Overdraft is allowed, so a refund never fails for lack of funds. Rows that can be given back are, whatever becomes
     of the others. Raises ``NothingToRefund``, ``ProcessingFailed`` or ``BalanceLocked``.
     """
-    rows, errors = writing.in_one_commit(lambda: _queue(asked) if asked.queued else _apply(asked))
+    rows, errors = writing.in_one_commit(lambda: _record(asked))
     if errors:
         raise posting_exceptions.ProcessingFailed(errors)
     return rows[0]
@@ -54,11 +84,19 @@ def refund(asked: Refund) -> Transaction:
 
 def refundable(transaction_id: str) -> list[Refundable]:
     """Return what a refund of an id gives back, newest first."""
-    return [Refundable(row_of(row), row["is_refunded"]) for row in REFUNDABLE.rows(id=transaction_id)]
+    return [
+        Refundable(row_of(row), int(row["refunded"]), row["next_number"]) for row in REFUNDABLE.rows(id=transaction_id)
+    ]
 
 
-def refund_of(original: Transaction, asked: Refund) -> Movement:
-    """Return the row that gives an original back (transactions 8.3): a released hold comes back as a hold."""
+def refund_of(found: Refundable, asked: Refund) -> Movement:
+    """Return the row that gives an original back (transactions 8.3): a released hold comes back as a hold.
+
+    Raises what ``Refundable.units_of`` raises.
+    """
+    original, reference, units = found.row, found.reference, found.units_of(asked.part)
+    is_whole = units == original.units
+    amount = original.amount if is_whole else amounts.major_units(units, original.precision or 1)
     transaction_id, at = new_transaction_id(), now()
     is_hold = original.status == Status.VOID
     told = (original.meta_data or {}) | asked.meta_data
@@ -72,20 +110,17 @@ def refund_of(original: Transaction, asked: Refund) -> Movement:
     else:
         status = Status.INFLIGHT if is_hold else Status.APPLIED
     source, destination = str(original.destination_id), str(original.source_id)
-    reference = f"{original.pk}_refund"
     row = Transaction(
         transaction_id=transaction_id,
         parent_transaction=original.pk,
         reference=reference,
-        amount=original.amount,
-        precise_amount=original.units,
+        amount=amount,
+        precise_amount=units,
         precision=original.precision,
         currency=original.currency,
         description=asked.description or original.description,
         status=status,
-        hash=amounts.transaction_hash(
-            original.amount or Decimal(0), reference, original.currency or "", source, destination
-        ),
+        hash=amounts.transaction_hash(amount or Decimal(0), reference, original.currency or "", source, destination),
         created_at=at,
         effective_date=at,
         meta_data=kept | added,
@@ -94,54 +129,53 @@ def refund_of(original: Transaction, asked: Refund) -> Movement:
 
 
 def reversals(found: Sequence[Refundable], asked: Refund) -> tuple[list[Movement], list[LedgerError]]:
-    """Return the rows that give back what was found, and a refusal for each that was given back before."""
-    errors: list[LedgerError] = [posting_exceptions.AlreadyRefunded(each.row.pk) for each in found if each.is_refunded]
-    return [refund_of(each.row, asked) for each in found if not each.is_refunded], errors
+    """Return the rows that give back what was found, and why the others cannot be."""
+    if asked.part != ALL and len(found) > 1:
+        return [], [posting_exceptions.PartOfSeveral(asked.transaction_id, [each.row.pk for each in found])]
+    movements: list[Movement] = []
+    errors: list[LedgerError] = []
+    for each in found:
+        try:
+            movements.append(refund_of(each, asked))
+        except LedgerError as error:
+            errors.append(error)
+    return movements, errors
 
 
-def _movements(asked: Refund) -> tuple[list[Movement], list[LedgerError]]:
+def _record(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
     found = refundable(asked.transaction_id)
     if not found:
         raise posting_exceptions.NothingToRefund
-    return reversals(found, asked)
-
-
-def _apply(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
-    movements, errors = _movements(asked)
-    book = writing.lock(movements)
-    at = now()
-    for movement in movements:  # the order of these instants is that of the locks
-        movement.row.created_at = movement.row.effective_date = at
+    book = None if asked.queued else writing.lock([], others=_balance_ids(found))
+    ids = [each.row.pk for each in found]
+    locked = {row["transaction_id"] for row in LOCK_REFUNDABLE.rows(ids=ids, lock_wait=LOCK_WAIT)}
+    found = refundable(asked.transaction_id)  # anew: only now nobody else can refund any of them
+    movements, errors = reversals([each for each in found if each.row.pk in locked], asked)
+    book = book or writing.look(movements)
     admitted = admit(book, movements, errors)
-    if admitted:
+    if not admitted:
+        return [], errors
+    if asked.queued:
+        writing.write([movement.row for movement in admitted], book)
+        entries.add([_entry(movement) for movement in admitted])
+    else:
         lineage.note(admitted, book)
         writing.write([movement.row for movement in admitted], book)
         telling.tell(admitted, book)
     return [movement.row for movement in admitted], errors
 
 
-def _queue(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
-    movements, errors = _movements(asked)
-    book = writing.look(movements)
-    admitted = admit(book, movements, errors)
-    if admitted:
-        writing.write([movement.row for movement in admitted], book)
-        entries.add([_entry(movement) for movement in admitted])
-    return [movement.row for movement in admitted], errors
+def _balance_ids(found: Sequence[Refundable]) -> set[str]:
+    return {str(side) for each in found for side in (each.row.source_id, each.row.destination_id)}
 
 
 def admit(book: Book, movements: Sequence[Movement], errors: list[LedgerError]) -> list[Movement]:
-    """Return the movements that the book admits, and add to the errors why it refuses the others.
-
-    A reference in use means that somebody refunded meanwhile.
-    """
+    """Return the movements that the book admits, and add to the errors why it refuses the others."""
     admitted = []
     for movement in movements:
         try:
             book.admit(movement)
             admitted.append(movement)
-        except posting_exceptions.DuplicateReference:
-            errors.append(posting_exceptions.AlreadyRefunded(str(movement.row.parent_transaction)))
         except LedgerError as error:
             errors.append(error)
     return admitted

@@ -1,6 +1,7 @@
 -- Purpose: what a refund of an id gives back: applied rows at or under it, and the releases of a hold (transactions 8.2).
 -- Parameters: id text: a transaction, a split parent or a batch.
--- Columns: the row; is_refunded boolean. Newest first; legs of one split, which are of one instant, last one first.
+-- Columns: the row; refunded numeric: what refunds of it give or are about to give back, in minor units; next_number int:
+-- that of the next refund, whose reference is free. Newest first; legs of one split, which are of one instant, last one first.
 -- What hangs under an applied row is its refund, and not refunded too.
 WITH RECURSIVE under AS (
     SELECT t.*
@@ -19,12 +20,31 @@ WITH RECURSIVE under AS (
     JOIN transactions AS c ON c.parent_transaction = u.transaction_id AND c.parent_transaction > ''
     WHERE u.status IN ('QUEUED', 'SCHEDULED', 'INFLIGHT')
 )
-SELECT u.*,
-       EXISTS (
-           SELECT FROM transactions AS r
-           WHERE r.parent_transaction = u.transaction_id AND r.parent_transaction > ''
-             AND r.source = u.destination AND r.destination = u.source
-       ) AS is_refunded
+SELECT u.*, given.refunded, free.next_number
 FROM under AS u
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(coalesce(r.precise_amount, round(r.amount * coalesce(nullif(r.precision, 0), 1)))) FILTER (
+               WHERE r.status <> 'REJECTED' AND NOT EXISTS (
+                   SELECT FROM transactions AS q
+                   WHERE q.parent_transaction = r.transaction_id AND q.parent_transaction > '' AND q.status = 'REJECTED'
+               )
+           ), 0) AS refunded,
+           count(*) AS refunds
+    FROM transactions AS r
+    WHERE r.parent_transaction = u.transaction_id AND r.parent_transaction > ''
+      AND r.source = u.destination AND r.destination = u.source
+) AS given
+CROSS JOIN LATERAL (
+    SELECT n AS next_number
+    FROM generate_series(given.refunds + 1, given.refunds + 1000) AS n
+    WHERE NOT EXISTS (
+        SELECT FROM transactions AS t
+        WHERE t.reference = ANY(ARRAY(
+            SELECT u.transaction_id || '_refund' || CASE WHEN n > 1 THEN '_' || n ELSE '' END || suffix
+            FROM unnest(ARRAY['', '_q']) AS suffix
+        ))
+    )
+    LIMIT 1
+) AS free
 WHERE u.status = 'APPLIED' OR (u.status = 'VOID' AND u.parent_transaction = %(id)s)
 ORDER BY u.created_at DESC, length(u.reference) DESC, u.reference DESC, u.transaction_id DESC

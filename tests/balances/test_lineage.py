@@ -354,6 +354,16 @@ class TestTracing:
         assert kept(bob) == {"stripe": (40, 0, 40)}
         sound()
 
+    def test_refunds_of_parts_give_back_what_arrived_part_by_part(self) -> None:
+        alice, bob = tracks(), tracks(owner=holder("Bob", "Roe"))
+        came(alice, 100)
+        moved = world.post(alice, bob, 40)
+        for units, back in ((15, 15), (25, 40)):
+            refund(Refund(transaction_id=moved.pk, part=Part(precise_amount=units), queued=False))
+            assert kept(alice) == {"stripe": (100 + back, 60 + back, 40)}
+            assert kept(bob) == {"stripe": (40, 40 - back, back)}
+        sound()
+
     def test_balances_of_one_holder_share_what_is_kept_and_currencies_do_not(self) -> None:
         jane = holder()
         first, second, euros = (tracks(owner=jane, currency=each) for each in ("USD", "USD", "EUR"))
