@@ -21,12 +21,15 @@ from reconciliation.comparison import Comparison
 from reconciliation.models import Origin
 from reconciliation.reconstruction import measure
 from reconciliation.runs import MAX_REASON, Request, reconstruct, reconstruct_many
+from reconciliation.sources import NO_ROWS, IncompleteSource, sources
 from reconciliation.sweep_status import balances
 
 AT_ONCE = 500
 """Balances in one action: what a person can answer for, and what fits into one form."""
 SHOWN = 100
 """Balances shown with their totals; the rest is counted."""
+NAMED = 5
+"""Balances that a message says why it left."""
 TOO_MANY = (
     f"At most {AT_ONCE} balances at a time here, and nothing was done. Narrow the selection, "
     "or run “manage.py reconstruct” for a whole ledger."
@@ -34,7 +37,7 @@ TOO_MANY = (
 
 
 class ReconstructForm(forms.Form):
-    """Asks why, and for an explicit yes where totals have no transactions behind them."""
+    """Asks why, and for an explicit yes where transactions are missing or not what they were."""
 
     reason = forms.CharField(
         label="Reason",
@@ -46,6 +49,11 @@ class ReconstructForm(forms.Form):
     allow_empty = forms.BooleanField(
         label="Yes, set balances without any transactions to zero", required=False, widget=UnfoldBooleanWidget
     )
+    allow_incomplete = forms.BooleanField(
+        label="Yes, follow transactions that are known to be incomplete or damaged as well",
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
 
 
 @action(description="Preview reconstruction", permissions=["preview_reconstruction"])
@@ -54,7 +62,8 @@ def preview_reconstruction(model_admin: Any, request: HttpRequest, queryset: Que
     ids = _chosen(model_admin, request, queryset)
     if not ids:
         return None
-    page = _page(_run(ids, _asked(request, dry_run=True)))
+    _run(ids, _asked(request, dry_run=True))
+    page = _page(_compared(ids))
     page["can_reconstruct"] = model_admin.has_reconstruct_balance_permission(request)
     return _render(model_admin, request, "admin/reconciliation/preview.html", page)
 
@@ -73,11 +82,21 @@ def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: Query
             form.add_error(
                 "allow_empty", "Nothing was changed: this would set the balance to zero. Tick the box to do so."
             )
+        except IncompleteSource as refusal:
+            form.add_error("allow_incomplete", refusal.message)
         else:
             _report(model_admin, request, done)
             return HttpResponseRedirect(_way_back(ids))
-    page = _page([Comparison.of(each) for each in measure(ids)]) | {"form": form}
+    page = _page(_compared(ids)) | {"form": form}
     return _render(model_admin, request, "admin/reconciliation/confirm.html", page)
+
+
+def _compared(ids: list[str]) -> list[Comparison]:
+    """Measure balances, and say what speaks against following their transactions; that there are none is seen."""
+    measured = measure(ids)
+    known = sources([each for each in measured if each.has_drift])
+    against = {balance_id: source.gap for balance_id, source in known.items() if source.gap != NO_ROWS}
+    return [Comparison.of(each, against=against.get(each.balance_id, "")) for each in measured]
 
 
 def _chosen(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> list[str]:
@@ -97,7 +116,10 @@ def _run(ids: list[str], asked: Request) -> list[Comparison]:
     """Run on one balance, which always leaves a record, or on many, which leaves one for each that drifted."""
     if len(ids) == 1:
         return [Comparison.of_row(reconstruct(ids[0], asked))]
-    return [Comparison.of(found.measurement, refused=found.refused) for found in reconstruct_many(ids, asked)]
+    return [
+        Comparison.of(found.measurement, refused=found.refused, against=found.why_not)
+        for found in reconstruct_many(ids, asked)
+    ]
 
 
 def _page(compared: list[Comparison]) -> dict[str, Any]:
@@ -112,6 +134,7 @@ def _page(compared: list[Comparison]) -> dict[str, Any]:
         "not_shown": len(drifted[SHOWN:]),
         "agreeing": len(compared) - len(drifted),
         "empty": sum(each.is_empty for each in drifted),
+        "incomplete": any(each.against for each in drifted),
         "precision": known_precision(last_transactions(alone.balance_id)) if alone else None,
     }
 
@@ -140,7 +163,8 @@ def _report(model_admin: Any, request: HttpRequest, done: list[Comparison]) -> N
         text = f"{balances(agreeing).capitalize()} agreed with the transactions: nothing to correct."
         model_admin.message_user(request, text, messages.INFO)
     if refused:
-        text = f"{balances(refused).capitalize()} without any transactions left unchanged: the box was not ticked."
+        why = "; ".join(f"{each.name}: {each.against}" for each in [each for each in done if each.refused][:NAMED])
+        text = f"{balances(refused).capitalize()} left unchanged. {why}."
         model_admin.message_user(request, text, messages.WARNING)
 
 

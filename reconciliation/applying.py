@@ -20,10 +20,11 @@ from balances.posting import restate_balances
 from balances.statements import Statement
 from reconciliation.deciding import NotPossibleNow, deciding, locked, require, take_step
 from reconciliation.models import Origin, Plan, PlanItem, Reconstruction, Step
-from reconciliation.planning import NO_NUMBER, NO_ROWS, fingerprint
+from reconciliation.planning import fingerprint
 from reconciliation.reconstruction import SQL, Measurement, measure
 from reconciliation.runs import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
 from reconciliation.sealing import seal
+from reconciliation.sources import NO_NUMBER, NO_ROWS, damage
 from reconciliation.undoing import changed_by, undone
 
 SETTLE_ITEMS = Statement(SQL / "settle_items.sql")
@@ -136,10 +137,14 @@ def _judge(items: Sequence[PlanItem], plan: Plan) -> list[Verdict]:
     """Measure anew and compare with what was planned; nothing else may be written than what was seen."""
     measured = {each.balance_id: each for each in measure([item.balance_id for item in items])}
     taken = undone([item.undoes for item in items if item.undoes])
-    return [_verdict(item, measured.get(item.balance_id), plan, taken) for item in items]
+    followed = [] if plan.allow_incomplete else [item for item in items if not item.undoes]
+    drifted = [each for item in followed if (each := measured.get(item.balance_id)) and each.has_drift]
+    gaps = damage(drifted) | {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
+    return [_verdict(item, measured.get(item.balance_id), taken, gaps) for item in items]
 
 
-def _verdict(item: PlanItem, measured: Measurement | None, plan: Plan, taken: dict[str, str]) -> Verdict:
+def _verdict(item: PlanItem, measured: Measurement | None, taken: dict[str, str], gaps: dict[str, str]) -> Verdict:
+    """Decide one item; ``gaps`` says what speaks against following the transactions, where nobody allowed that."""
     if measured is None:
         return Verdict(item, Outcome.STALE, "The balance is gone.")
     if not measured.is_readable:
@@ -152,8 +157,8 @@ def _verdict(item: PlanItem, measured: Measurement | None, plan: Plan, taken: di
         return Verdict(item, Outcome.UNCHANGED)
     if measured.difference != item.difference:
         return Verdict(item, Outcome.STALE, f"The drift is now {measured.drift_in_words}; make a new plan.")
-    if measured.is_empty and not plan.allow_incomplete:
-        return Verdict(item, Outcome.REFUSED, f"Not corrected: {NO_ROWS}.")
+    if item.balance_id in gaps:
+        return Verdict(item, Outcome.REFUSED, f"Not corrected: {gaps[item.balance_id]}.")
     return Verdict(item, Outcome.APPLIED, measured=measured)
 
 

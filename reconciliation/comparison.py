@@ -70,11 +70,13 @@ class Comparison:
     before: Totals
     after: Totals
     refused: bool = False
+    against: str = ""
+    """What speaks against following the transactions, in words."""
 
     @classmethod
-    def of(cls, found: Measurement, *, refused: bool = False) -> Comparison:
+    def of(cls, found: Measurement, *, refused: bool = False, against: str = "") -> Comparison:
         """Compare what a measurement found; ``refused`` where the drift was then left as it was."""
-        return cls(**_identity(found), before=found.stored, after=found.recalculated, refused=refused)
+        return cls(**_identity(found), before=found.stored, after=found.recalculated, refused=refused, against=against)
 
     @classmethod
     def of_row(cls, row: Reconstruction | Finding | PlanItem) -> Comparison:

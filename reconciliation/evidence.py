@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
 from balances.exact_json import loads
 from balances.models import Transaction
@@ -55,8 +56,7 @@ def open_cases(measurements: list[Measurement]) -> list[Case]:
     ids = list(cases)
     for edit in reversed(BalanceEdit.objects.filter(balance_id__in=ids).order_by("-edited_at", "-pk")[:MOST_EDITS]):
         _keep(cases, edit.balance_id, "edits", edit, edit.edited_at)
-    touching = TransactionEdit.objects.filter(Q(source__in=ids) | Q(destination__in=ids)).order_by("-edited_at", "-pk")
-    for row_edit in reversed(touching[:MOST_EDITS]):
+    for row_edit in reversed(edits_touching(ids).order_by("-edited_at", "-pk")[:MOST_EDITS]):
         ends = {row.get(end) for row in (row_edit.old, row_edit.new) if row for end in ("source", "destination")}
         for balance_id in ends & cases.keys():
             _keep(cases, balance_id, "row_edits", row_edit, row_edit.edited_at)
@@ -65,6 +65,15 @@ def open_cases(measurements: list[Measurement]) -> list[Case]:
     _remember(cases)
     _know_families(cases)
     return list(cases.values())
+
+
+def edits_touching(balance_ids: list[str]) -> QuerySet[TransactionEdit]:
+    """Return the forced changes of rows that moved these balances before, or move them since."""
+    new = {f"new_{end}": KeyTextTransform(end, "new") for end in ("source", "destination")}
+    since = Q(new_source__in=balance_ids) | Q(new_destination__in=balance_ids)
+    return TransactionEdit.objects.alias(**new).filter(
+        Q(source__in=balance_ids) | Q(destination__in=balance_ids) | Q(operation="UPDATE") & since
+    )
 
 
 def _keep(cases: dict[str, Case], balance_id: str, name: str, item: Any, at: datetime) -> None:
@@ -141,7 +150,7 @@ def _remember_sweeps(cases: dict[str, Case]) -> None:
 
 
 def _know_families(cases: dict[str, Case]) -> None:
-    """Look up the parents, and the children, of rows that were edited."""
+    """Look up rows that were edited as they are now, their parents, and their children."""
     edits = [edit for case in cases.values() for edit in case.row_edits]
     if not edits:
         return

@@ -31,7 +31,7 @@ SHOWN = 50
 
 
 class ProposalForm(forms.Form):
-    """Asks why, for which ticket, and for an explicit yes where the source is known to be incomplete."""
+    """Asks why, for which ticket, and for an explicit yes where transactions are incomplete or damaged."""
 
     reason = forms.CharField(
         label="Reason",
@@ -44,7 +44,7 @@ class ProposalForm(forms.Form):
         label="Ticket", required=False, max_length=MAX_TICKET, widget=UnfoldAdminTextInputWidget, help_text="Optional"
     )
     allow_incomplete = forms.BooleanField(
-        label="Yes, correct balances whose source is known to be incomplete as well",
+        label="Yes, follow transactions that are known to be incomplete or damaged as well",
         required=False,
         widget=UnfoldBooleanWidget,
     )

@@ -1,13 +1,13 @@
 """Plans: what would be corrected is measured anew, written down with a reason, and waits for its approval.
 
-Balances without drift are left out; where the source is known to be incomplete the plan refuses, item by item,
-unless somebody says explicitly that it may correct them.
+Balances without drift are left out; where transactions are known to be incomplete or damaged the plan refuses,
+item by item, unless somebody says explicitly that it may correct them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -18,20 +18,16 @@ from balances.locks import atomic_with_lock_limit
 from balances.models import TOTALS, now
 from balances.monitors import BalanceMonitor
 from balances.statements import Statement
-from reconciliation.causes import CAUSES
-from reconciliation.causes.model import COUNTING
 from reconciliation.deciding import ReasonRequired, take_step
-from reconciliation.explaining import EXPLAINED_AT_ONCE, explain
 from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Step, Sweep
 from reconciliation.policy import Facts, Policy, second_person_needed
-from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Measurement, Totals, chunks, measure
+from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Totals, chunks, measure
 from reconciliation.runs import MAX_REASON, PATIENCE, ReasonTooLong
 from reconciliation.scope import Scope
+from reconciliation.sources import sources
 from reconciliation.trial_balance import corrected, judged, stored_sums
 
 WRONG_SNAPSHOTS = Statement(SQL / "wrong_snapshots.sql")
-NO_ROWS = "the balance has totals but no transactions"
-NO_NUMBER = "a total is no number, or its transactions do not add up to whole minor units"
 MAX_TICKET = 200
 """Longest reference to a ticket, in characters."""
 
@@ -159,46 +155,15 @@ def plan_for(proposal: Proposal, **about: Any) -> Plan:
 def corrections(balance_ids: list[str], *, allow_incomplete: bool) -> list[Planned]:
     """Measure balances in one snapshot and return, unsaved, what would be done with those that drift."""
     drifted = [each for each in measure(balance_ids) if each.has_drift]
-    sources = _sources(drifted)
+    known = sources(drifted)
     planned = []
     for measured in drifted:
-        source = sources[measured.balance_id]
+        source = known[measured.balance_id]
         item = PlanItem(**PlanItem.copied(measured))
         if source.gap and not (allow_incomplete and measured.is_readable):
             item.outcome, item.note = PlanItem.Outcome.REFUSED, f"Not corrected: {source.gap}."
         planned.append(Planned(item, source.last_right_at))
     return planned
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is known of the rows behind a balance: what is missing there, if anything, and when it was last right."""
-
-    gap: str
-    last_right_at: datetime | None
-
-
-def _sources(drifted: list[Measurement]) -> dict[str, Source]:
-    """Ask the latest finding of each balance, and where none was explained yet, explain its drift now."""
-    sources: dict[str, Source] = {}
-    findings = Finding.objects.filter(
-        balance_id__in=[each.balance_id for each in drifted], drifted=True, explained_at__isnull=False
-    ).only("balance_id", "last_right_at", "explanations")
-    for finding in findings.order_by("balance_id", "-found_at").distinct("balance_id"):
-        counting = [each["cause"] for each in finding.explanations if each["certainty"] in COUNTING]
-        sources[finding.balance_id] = Source(_gap(counting), finding.last_right_at)
-    sources |= {each.balance_id: Source(NO_NUMBER, None) for each in drifted if not each.is_readable}
-    for portion in chunks((each for each in drifted if each.balance_id not in sources), EXPLAINED_AT_ONCE):
-        for balance_id, why in explain(portion).items():
-            counting = [each.cause for each in why.explanations if each.counts]
-            sources[balance_id] = Source(_gap(counting), why.last_right_at)
-    empty = {each.balance_id: replace(sources[each.balance_id], gap=NO_ROWS) for each in drifted if each.is_empty}
-    return sources | empty
-
-
-def _gap(causes: Iterable[str]) -> str:
-    """Return what is missing in a source whose drift has these causes, or nothing."""
-    return next((CAUSES[cause].title.lower() for cause in causes if CAUSES[cause].blocks), "")
 
 
 def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
@@ -271,6 +236,6 @@ def _trial_balance(differences: dict[str, Totals]) -> dict[str, Any]:
 
 def _refused_all(refused: int) -> str:
     return (
-        f"Nothing was planned: {refused:,} of these balances drift, and the source of each is known to be incomplete. "
-        "Say explicitly that they may be corrected all the same (allow_incomplete)."
+        f"Nothing was planned: {refused:,} of these balances drift, and the transactions of each are known to be "
+        "incomplete or damaged. Say explicitly that they may be corrected all the same (allow_incomplete)."
     )

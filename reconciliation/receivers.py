@@ -27,7 +27,7 @@ def rebuild_on_request(instance: Balance, **_: Any) -> None:
     request = Request(
         actor=instance.changed_by or "unknown",
         origin=doors.get(instance.changed_through, Origin.SCRIPT),
-        allow_empty=True,  # a client that sets the flag cannot answer a question; the record serves to undo it
+        allow_incomplete=True,  # a client that sets the flag cannot answer a question; the record serves to undo it
         leave_result=True,
     )
     transaction.on_commit(partial(reconstruct, instance.balance_id, request))

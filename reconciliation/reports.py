@@ -109,6 +109,7 @@ MEASURED = Report(
         "difference",
         "inflight_difference",
         "outcome",
+        "why_not",
     ),
     columns={
         "Balance": "name",
@@ -118,6 +119,7 @@ MEASURED = Report(
         "Difference": "difference",
         "Inflight difference": "inflight_difference",
         "Outcome": "outcome",
+        "Why not": "why_not",
     },
     numbers=frozenset({"Stored", "Recalculated", "Difference", "Inflight difference"}),
     in_table=lambda row: row["outcome"] != "no_drift",
@@ -139,5 +141,5 @@ def as_row(finding: Finding) -> dict[str, str | None]:
         row |= {f"{when}_{key}": str(getattr(totals, total)) for total, key in KEYS.items()}
     row["difference"] = str(measured.difference.balance)
     row["inflight_difference"] = str(measured.difference.inflight_balance)
-    row["outcome"] = finding.outcome
+    row["outcome"], row["why_not"] = finding.outcome, finding.why_not
     return row

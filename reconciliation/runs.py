@@ -17,6 +17,7 @@ from balances.statements import Statement
 from reconciliation.models import Origin, Reconstruction
 from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Measurement, chunks, measure
 from reconciliation.sealing import seal
+from reconciliation.sources import NO_NUMBER, NO_ROWS, IncompleteSource, sources
 
 SERIALISE = Statement(SQL / "serialise.sql")
 CORRECTED_AT_ONCE = 500
@@ -38,7 +39,8 @@ class ReasonTooLong(LedgerError):
 class Request:
     """What was asked, by whom and through which door.
 
-    ``allow_empty`` permits totals without rows to become zero. ``leave_result`` writes the result into the
+    ``allow_empty`` permits totals without rows to become zero, ``allow_incomplete`` to follow transactions that are
+    known to be incomplete or damaged, empty ones included. ``leave_result`` writes the result into the
     metadata even where there is no drift, because a client that set the flag waits for it there.
     ``record_each`` leaves a record in a run over many for each balance, not only for those that drifted:
     whoever named balances one by one asked about each.
@@ -49,6 +51,7 @@ class Request:
     reason: str = ""
     dry_run: bool = False
     allow_empty: bool = False
+    allow_incomplete: bool = False
     leave_result: bool = False
     record_each: bool = False
 
@@ -64,10 +67,12 @@ class Finding:
 
     measurement: Measurement
     record: Reconstruction | None = None
+    why_not: str = ""
+    """Why drift was left as it is: what speaks against following the transactions."""
 
     @property
     def refused(self) -> bool:
-        """Tell whether it was left: totals without rows that may not become zero, or something is no whole number."""
+        """Tell whether it was left: its transactions may not be followed, or something is no whole number."""
         return self.record is None and (self.measurement.has_drift or not self.measurement.is_readable)
 
     @property
@@ -81,9 +86,9 @@ class Finding:
 def reconstruct(balance_id: str, request: Request) -> Reconstruction:
     """Rebuild one balance from its transactions, or only preview that, and return the record.
 
-    Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, or ``EmptySource`` where totals without rows
-    would become zero, with nothing written. Without drift nothing but the record is written, and the result if it
-    was asked for.
+    Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, ``EmptySource`` where totals without rows
+    would become zero, or ``IncompleteSource`` where its transactions are known to be incomplete or damaged, with
+    nothing written. Without drift nothing but the record is written, and the result if it was asked for.
     """
     with atomic_with_lock_limit(durable=True):
         measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
@@ -92,9 +97,18 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
         measurement = measurements[0]
         if not measurement.is_readable:
             raise UnreadableTotals(balance_id)
-        if measurement.is_empty and not (request.dry_run or request.allow_empty):
-            raise EmptySource(balance_id)
+        if gap := _against(measurements, request).get(balance_id):
+            raise EmptySource(balance_id) if gap == NO_ROWS else IncompleteSource(balance_id, gap)
         return _settle(measurements, request)[0]
+
+
+def _against(measurements: list[Measurement], request: Request) -> dict[str, str]:
+    """Return, by balance id, what speaks against following the transactions of balances that drift."""
+    if request.dry_run or request.allow_incomplete:
+        return {}
+    drifted = [each for each in measurements if each.has_drift]
+    allowed = {NO_ROWS} if request.allow_empty else set[str]()
+    return {each: source.gap for each, source in sources(drifted).items() if source.gap and source.gap not in allowed}
 
 
 def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[Finding]:
@@ -105,7 +119,7 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[F
     """
     for chunk in chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
-        concerned = (each for each in measurements if each.has_drift or request.record_each)
+        concerned = (each for each in measurements if each.has_drift or not each.is_readable or request.record_each)
         settled: dict[str, Finding] = {}
         for portion in chunks(concerned, CORRECTED_AT_ONCE):
             settled |= _settle_concerned(portion, request)
@@ -118,15 +132,16 @@ def _settle_concerned(measurements: list[Measurement], request: Request) -> dict
     with atomic_with_lock_limit(PATIENCE, durable=True):
         if not request.dry_run:
             measurements = _measure_serialised([each.balance_id for each in measurements])
+        against = _against(measurements, request)
+        against |= {each.balance_id: NO_NUMBER for each in measurements if not each.is_readable}
         wanted = [
-            each
-            for each in measurements
-            if (each.has_drift or request.record_each)
-            and each.is_readable
-            and (request.dry_run or request.allow_empty or not each.is_empty)
+            each for each in measurements if (each.has_drift or request.record_each) and each.balance_id not in against
         ]
         records = {record.balance_id: record for record in _settle(wanted, request)}
-    return {each.balance_id: Finding(each, records.get(each.balance_id)) for each in measurements}
+    return {
+        each.balance_id: Finding(each, records.get(each.balance_id), against.get(each.balance_id, ""))
+        for each in measurements
+    }
 
 
 def _measure_serialised(balance_ids: list[str]) -> list[Measurement]:

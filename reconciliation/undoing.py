@@ -8,9 +8,10 @@ from dataclasses import replace
 from balances.exceptions import BalanceNotFound, LedgerError
 from balances.locks import atomic_with_lock_limit
 from reconciliation.models import Plan, PlanItem, Reconstruction
-from reconciliation.planning import NO_NUMBER, NotFound, Planned, Proposal, plan_for, write_down
+from reconciliation.planning import NotFound, Planned, Proposal, plan_for, write_down
 from reconciliation.reconstruction import Measurement, Totals, measure
 from reconciliation.runs import PATIENCE, SERIALISE
+from reconciliation.sources import NO_NUMBER
 
 OPEN = (Plan.State.PROPOSED, Plan.State.APPROVED, Plan.State.APPLYING)
 

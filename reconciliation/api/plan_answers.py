@@ -32,7 +32,7 @@ class AskPlan(AskUndo):
     incident_id = serializers.CharField(required=False)
     cause = serializers.CharField(required=False, help_text="Only findings with this cause")
     allow_incomplete = serializers.BooleanField(
-        required=False, help_text="Correct also where the source is known to be incomplete"
+        required=False, help_text="Correct also where transactions are known to be incomplete or damaged"
     )
 
     class Meta:
@@ -90,7 +90,7 @@ class OutcomesAnswer(serializers.Serializer[Any]):
     applied = serializers.IntegerField()
     unchanged = serializers.IntegerField(help_text="No drift any more")
     stale = serializers.IntegerField(help_text="The drift is another one; nothing written")
-    refused = serializers.IntegerField(help_text="The source is incomplete")
+    refused = serializers.IntegerField(help_text="Its transactions are incomplete or damaged")
 
 
 class StepAnswer(Answer):

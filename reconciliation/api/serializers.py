@@ -15,6 +15,10 @@ class AskReconstruction(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, help_text="Why; kept in the record")
     allow_empty = serializers.BooleanField(required=False, help_text="Set totals without transactions to zero")
 
+    allow_incomplete = serializers.BooleanField(
+        required=False, help_text="Follow transactions that are known to be incomplete or damaged"
+    )
+
     class Meta:
         go_type = "model.ReconstructionRequest"
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from balances.models import Transaction
 from reconciliation.causes.model import SIDES, Case, Cause, Drift, Explanation, Status
 from reconciliation.models import BalanceEdit, TransactionEdit
 from reconciliation.reconstruction import units
@@ -21,11 +22,13 @@ CAUSES = (
         "edited_row",
         "Transaction edited",
         "A transaction was changed by force after its effect was in the totals; they still hold the old one.",
+        blocks=True,
     ),
     Cause(
         "deleted_row",
         "Transaction deleted",
         "A transaction was deleted by force; its effect is still in the stored totals.",
+        blocks=True,
     ),
     Cause(
         "opening_not_booked",
@@ -42,8 +45,11 @@ def facts(case: Case) -> list[Explanation]:
     since = case.last_right.at if case.last_right else None
     edits = [edit for edit in case.edits if since is None or edit.edited_at > since]
     found = [*_openings(case, edits), *_edits_of_totals(case, edits)]
-    row_edits = [edit for edit in case.row_edits if since is None or edit.edited_at > since]
-    return found + [fact for edit in row_edits if (fact := _edit_of_row(case, edit))]
+    by_row: dict[str, list[TransactionEdit]] = {}
+    for edit in case.row_edits:
+        if since is None or edit.edited_at > since:
+            by_row.setdefault(edit.transaction_id, []).append(edit)
+    return found + [fact for edits_of_row in by_row.values() if (fact := _edits_of_row(case, edits_of_row))]
 
 
 def stored_change(edit: BalanceEdit) -> Drift:
@@ -115,13 +121,14 @@ def _left_a_row(case: Case, edit: BalanceEdit) -> bool:
     )
 
 
-def _edit_of_row(case: Case, edit: TransactionEdit) -> Explanation | None:
-    drift = _effect(case, edit.old) - _effect(case, edit.new if edit.operation != "DELETE" else None)
+def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | None:
+    """Compare what a row was before it was first changed with what it is now: it may have been put back since."""
+    old, edit, present = edits[0].old or {}, edits[-1], case.family.get(edits[0].transaction_id)
+    drift = _effect(case, old) - _effect(case, _as_journaled(present) if present else None)
     if not drift or not drift.is_finite:
         return None
-    old = edit.old or {}
     was = f"{edit.transaction_id} ({old.get('reference')}, {old.get('status')})"
-    deleted = edit.operation == TransactionEdit.Operation.DELETE
+    deleted = present is None
     what = "deleted" if deleted else "changed"
     return Explanation(
         "deleted_row" if deleted else "edited_row",
@@ -130,8 +137,13 @@ def _edit_of_row(case: Case, edit: TransactionEdit) -> Explanation | None:
         "certain",
         rows=(edit.transaction_id,),
         evidence=_evidence(edit) | {"old": old} | ({} if deleted else {"new": edit.new}),
-        since=edit.edited_at,
+        since=edits[0].edited_at,
     )
+
+
+def _as_journaled(row: Transaction) -> dict[str, Any]:
+    """Return the columns of a row that its effect follows from, under the names of the journal."""
+    return {field.column: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
 def _effect(case: Case, row: dict[str, Any] | None) -> Drift:
@@ -193,7 +205,8 @@ def _commits_of(case: Case, hold: dict[str, Any]) -> Drift:
 
 
 def related_ids(edits: list[TransactionEdit]) -> tuple[set[str], set[str]]:
-    """Return the ids of parents, and of rows whose children matter, for the edits of a batch."""
+    """Return the ids of rows that matter, edited ones and their parents, and of those whose children do."""
     rows: list[dict[str, Any]] = [row for edit in edits for row in (edit.old, edit.new) if row]
     parents = {str(row["parent_transaction"]) for row in rows if row.get("parent_transaction")}
-    return parents, {edit.transaction_id for edit in edits} | parents
+    edited = {edit.transaction_id for edit in edits}
+    return parents | edited, edited | parents

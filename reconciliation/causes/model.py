@@ -76,7 +76,10 @@ SIDES = tuple(item.name for item in fields(Drift))
 
 @dataclass(frozen=True)
 class Cause:
-    """A known cause of drift, in words for people. ``blocks``: the source is incomplete, rebuilding would destroy."""
+    """A known cause of drift, in words for people.
+
+    ``blocks``: transactions are missing or damaged, and the totals hold what they were; rebuilding would destroy it.
+    """
 
     slug: str
     title: str

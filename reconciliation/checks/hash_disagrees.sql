@@ -6,7 +6,7 @@
 -- The hash covers what the client sent (transactions 10.5): ids or indicators, an empty name for the divided side of
 -- a split, the amount or 0 for a precise amount (with six decimals before Blnk 0.15), and the reference that a leg's
 -- number is added to. A row is wrong when no such reading matches. Children of other rows and amounts that a float may
--- have rounded are left out. Nearly every row is one of two readings; the others are tried on what is left.
+-- have rounded are left out. Also asked of single balances (balance_ids): whether their rows may be trusted. Nearly every row is one of two readings; the others are tried on what is left.
 WITH suspects AS MATERIALIZED (
     SELECT transaction_id, source, destination, amount, reference, currency, hash
     FROM transactions
@@ -14,6 +14,8 @@ WITH suspects AS MATERIALIZED (
       AND hash IS DISTINCT FROM encode(sha256(convert_to('0' || reference || currency || source || destination, 'UTF8')), 'hex')
       AND hash IS DISTINCT FROM encode(sha256(convert_to(
           trim_scale(amount)::text || reference || currency || source || destination, 'UTF8')), 'hex')
+      AND (%(balance_ids)s::text[] IS NULL
+           OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
 ),
 changed AS (
     SELECT t.transaction_id, t.source, t.destination

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from balances.models import new_transaction_id
 from reconciliation.drill.damage import delete_balance
@@ -84,3 +85,11 @@ def unknown_status(places: Places) -> Fault | None:
     first, second = places.two_wallets()
     places.ledger.row("SETTLED", first, second, places.ledger.amount(), places.ledger.instant())
     return _fault("unknown_status", places.use(first, second))
+
+
+def columns_contradict(places: Places) -> Fault | None:
+    """Post a row whose amount is not its precise amount."""
+    first, second = places.two_wallets()
+    row = places.ledger.post(first, second, places.ledger.amount(), places.ledger.instant(), hash="")
+    row.amount = (row.amount or Decimal(0)) + places.chance.randint(1, 500)
+    return _fault("columns_contradict", places.use(first, second))

@@ -55,6 +55,7 @@ PLANTERS: tuple[Planter, ...] = (
     check_faults.wrong_snapshot,
     check_faults.end_missing,
     check_faults.unknown_status,
+    check_faults.columns_contradict,
     riddles.odd_amount,
     riddles.round_amount,
     riddles.deleted_in_silence,

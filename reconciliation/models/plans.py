@@ -43,7 +43,7 @@ class Plan(models.Model):
     sweep = models.ForeignKey(Sweep, on_delete=models.PROTECT, related_name="plans", null=True)
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="plans", null=True)
     allow_incomplete = models.BooleanField(default=False)
-    """Correct also where the source is known to be incomplete: somebody said so explicitly."""
+    """Correct also where transactions are known to be incomplete or damaged: somebody said so explicitly."""
     fingerprint = models.TextField()
     """SHA-256 over the drift that was measured for each balance."""
     balances = models.BigIntegerField()

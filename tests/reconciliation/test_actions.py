@@ -203,7 +203,7 @@ def test_reconstruction_of_many_corrects_reports_and_leaves_out_what_was_not_agr
     assert said(answer) == [
         "success: Corrected 2 balances from the transactions.",
         "info: 1 balance agreed with the transactions: nothing to correct.",
-        "warning: 1 balance without any transactions left unchanged: the box was not ticked.",
+        f"warning: 1 balance left unchanged. {empty.pk}: the balance has totals but no transactions.",
     ]
     assert [world.totals(each)["credit_balance"] for each in (*chosen, empty)] == [700, 700, 700, 900]
     assert Reconstruction.objects.count() == 2

@@ -94,6 +94,7 @@ def test_a_dry_run_reports_every_balance_as_json_and_changes_nothing(wallets: Le
         "difference": "7",
         "inflight_difference": "7",
         "outcome": "previewed",
+        "why_not": "",
     }
     assert rows["@w2"]["outcome"] == "no_drift"
     assert list(Balance.objects.order_by("pk").values()) == before

@@ -231,9 +231,9 @@ def test_without_drift_there_is_nothing_to_plan() -> None:
 def test_an_incomplete_source_is_refused_unless_somebody_says_so() -> None:
     (wrong, archived), empty = drifted(2), world.balance()
     world.drift(empty, credit=500)
-    why = {"cause": "archived_rows", "certainty": "strong"}
+    why = {"cause": "archived_rows", "certainty": "strong", "sentence": "Older ones were archived."}
     finding(archived, explained_at=now(), explanations=[why | {"certainty": "possible"}, why])
-    with pytest.raises(NothingToCorrect, match="2 of these balances drift, and the source of each is known"):
+    with pytest.raises(NothingToCorrect, match="2 of these balances drift, and the transactions of each are known"):
         plan_for([archived, empty])
 
     for watched in (wrong, archived, empty):
@@ -241,7 +241,7 @@ def test_an_incomplete_source_is_refused_unless_somebody_says_so() -> None:
     plan = applied([wrong, archived, empty])
     assert (plan.balances, plan.monitors) == (1, 1)
     notes = dict(plan.items.values_list("balance_id", "note"))
-    assert notes[archived.pk] == "Not corrected: rows archived away."
+    assert notes[archived.pk] == "Not corrected: rows archived away: Older ones were archived."
     assert notes[empty.pk] == "Not corrected: the balance has totals but no transactions."
     assert outcomes(plan) == {"waiting": 0, "applied": 1, "unchanged": 0, "stale": 0, "refused": 2}
     assert world.totals(empty)["credit_balance"] == 500
@@ -503,9 +503,10 @@ def test_applying_takes_the_same_statements_a_chunk_however_many_items(
 ) -> None:
     plan = approved(drifted(20))
     applying._start(plan.pk, "alice", API)
-    # savepoint, limit, claim, serialise, plan, measure, heartbeat, items, records, the chain and its last seal, seals;
+    # savepoint, limit, claim, serialise, plan, measure, three looks for rows that were changed since they were written,
+    # heartbeat, items, records, the chain and its last seal, seals;
     # then the rows of the balances are locked, for one update and the commit
-    with django_assert_num_queries(15) as ran:
+    with django_assert_num_queries(18) as ran:
         assert applying._apply_chunk(plan.pk, "alice", API) == 20
     statements = [query["sql"] for query in ran.captured_queries]
     assert ["FOR NO KEY UPDATE" in statements[-3], "UPDATE balances" in statements[-2]] == [True, True]

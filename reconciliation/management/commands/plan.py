@@ -23,7 +23,9 @@ class Command(PlanCommand):
         parser.add_argument("--incident", default="", metavar="INCIDENT_ID", help="all that drifts among its findings")
         parser.add_argument("--cause", default="", help="only findings with this cause")
         parser.add_argument(
-            "--allow-incomplete", action="store_true", help="correct also where the source is known to be incomplete"
+            "--allow-incomplete",
+            action="store_true",
+            help="correct also where transactions are known to be incomplete or damaged",
         )
         self.add_proposal_arguments(parser)
 

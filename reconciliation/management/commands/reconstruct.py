@@ -32,6 +32,11 @@ class Command(LedgerCommand):
         parser.add_argument(
             "--allow-empty", action="store_true", help="set totals that no transaction backs to zero as well"
         )
+        parser.add_argument(
+            "--allow-incomplete",
+            action="store_true",
+            help="follow transactions that are known to be incomplete or damaged as well",
+        )
         self.add_report_arguments(parser)
 
     def handle(self, **options: Any) -> None:
@@ -46,6 +51,7 @@ class Command(LedgerCommand):
                 reason=options["reason"],
                 dry_run=options["dry_run"] or options["check"],
                 allow_empty=options["allow_empty"],
+                allow_incomplete=options["allow_incomplete"],
                 record_each=scope.names_balances,
             )
             findings = count.watch(reconstruct_many(scope.ids(), request))
@@ -53,8 +59,9 @@ class Command(LedgerCommand):
         self.stderr.write(count.sentence(time.monotonic() - started, dry_run=request.dry_run))
         if count.refused:
             self.stderr.write(
-                f"{count.refused:,} of them have totals but no transactions, or something that is no whole number, and "
-                "were left as they are. Say --allow-empty if totals without transactions are to be set to zero."
+                f"{count.refused:,} of them were left as they are; the report says why. Say --allow-empty if totals "
+                "without transactions are to be set to zero, and --allow-incomplete if transactions that are known to "
+                "be incomplete or damaged are to be followed all the same."
             )
         if count.refused or (options["check"] and count.drifted):
             sys.exit(DRIFT_LEFT)

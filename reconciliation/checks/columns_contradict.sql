@@ -1,0 +1,35 @@
+-- Purpose: The columns of a row contradict each other
+-- Description: The amount times the precision must be the precise amount, but for rounding, and a whole number; and what
+--   became of a queued transaction must have its amount, currency and balances. A row of which that is not so was
+--   changed, or was written by a program that is wrong: nothing tells which of its columns is right.
+-- Verdict: fault
+-- Runs: deep
+-- Also asked of single balances (balance_ids): whether their rows may be trusted. The original keeps amounts as floats,
+-- of which twelve digits are taken for exact.
+WITH odd AS (
+    SELECT transaction_id, source, destination
+    FROM transactions
+    WHERE status IN ('APPLIED', 'INFLIGHT', 'VOID')
+      AND (min_scale(precise_amount) IS DISTINCT FROM 0 AND precise_amount IS NOT NULL
+           OR abs(amount * coalesce(nullif(precision, 0), 1) - precise_amount)
+              >= greatest(1, abs(precise_amount) * 0.000000000001))
+      AND (%(balance_ids)s::text[] IS NULL
+           OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
+    UNION
+    SELECT c.transaction_id, c.source, c.destination
+    FROM transactions AS c
+    JOIN transactions AS q
+        ON q.transaction_id = c.parent_transaction AND q.status IN ('QUEUED', 'SCHEDULED')
+    WHERE c.status IN ('APPLIED', 'INFLIGHT') AND c.parent_transaction > '' AND c.reference = q.reference || '_q'
+      AND (c.precise_amount, c.amount, c.currency, c.source, c.destination)
+          IS DISTINCT FROM (q.precise_amount, q.amount, q.currency, q.source, q.destination)
+      AND (%(balance_ids)s::text[] IS NULL
+           OR c.source = ANY(%(balance_ids)s::text[]) OR c.destination = ANY(%(balance_ids)s::text[]))
+)
+SELECT side.balance_id,
+       format('Rows whose columns contradict each other, or the queued row that they came from: %%s.', count(*)) AS detail,
+       array_agg(o.transaction_id ORDER BY o.transaction_id) AS rows
+FROM odd AS o
+CROSS JOIN LATERAL (VALUES (o.source), (o.destination)) AS side (balance_id)
+WHERE side.balance_id > ''
+GROUP BY side.balance_id
