@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
 from balances import tokenizing
+from balances.api.addresses import client_address
 from balances.backoffice import DaysFilter, LedgerModelAdmin, action, display, link, url_of
 from balances.exceptions import LedgerError
 from balances.holders import NO_DATE, Account, Identity
@@ -29,7 +30,7 @@ def show_originals(model_admin: Any, request: HttpRequest, queryset: QuerySet[Id
     if len(chosen) > MOST_AT_ONCE:
         model_admin.message_user(request, f"Choose {MOST_AT_ONCE} identities at most.", messages.ERROR)
         return None
-    by = {"actor": request.user.get_username(), "door": "admin", "address": request.META.get("REMOTE_ADDR", "")}
+    by = {"actor": request.user.get_username(), "door": "admin", "address": client_address(request)}
     try:
         found = [(each, tokenizing.detokenize(each.pk, (), **by)) for each in chosen]
     except LedgerError as error:

@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import ResolverMatch, reverse
 
 from balances.exceptions import LedgerError
+from balances.outages import DatabaseUnavailable
 
 NOT_FOUND, CONFLICT = 404, 409
 
@@ -30,6 +31,8 @@ class RefusedPages:
         match = request.resolver_match
         if not isinstance(exception, LedgerError) or match is None or match.app_name != "admin":
             return None
+        if isinstance(exception, DatabaseUnavailable):
+            return None  # balances.refusing answers, with a page that asks nothing of the database
         is_missing = exception.code.endswith("NOT_FOUND")
         if request.method == "POST" and not (is_missing and match.kwargs):
             messages.error(request, exception.message)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import csrf, defaults
 
+from balances.api.addresses import client_address
 from balances.outages import RETRY_AFTER_SECONDS, outage_of
 from balances.signals import refused
 
@@ -48,5 +49,5 @@ def _tell(request: HttpRequest, why: str) -> None:
         door="admin",
         what=f"{request.method} {request.path}{f' ({action})' if action else ''}",
         why=why,
-        address=request.META.get("REMOTE_ADDR", ""),
+        address=client_address(request),
     )

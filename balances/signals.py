@@ -3,8 +3,9 @@
 from django.dispatch import Signal
 
 refused = Signal()
-"""Somebody known was refused. Sent with ``actor`` (whom records name), ``door`` (``api``), ``what`` (method and path),
-``why`` (code and message) and ``address`` (of the client). Strangers are not told of: they could fill a disk."""
+"""Somebody known was refused. Sent with ``actor`` (whom records name), ``door`` (``api``, ``admin`` or ``sign-in``),
+``what`` (method and path), ``why`` (code and message) and ``address`` (of the client). Strangers are left out, because
+they could fill a disk; but a failed sign-in is sent, with the user whose name was tried."""
 
 disclosed = Signal()
 """Somebody is about to see original values of tokenized fields. Sent with ``identity_id``, ``fields`` (their names,

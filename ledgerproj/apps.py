@@ -8,3 +8,13 @@ class LedgerProjectConfig(AppConfig):
 
     name = "ledgerproj"
     verbose_name = "Ledger back-office"
+
+    def ready(self) -> None:
+        """Connect what listens for refused sign-ins."""
+        from axes.signals import user_locked_out
+        from django.contrib.auth.signals import user_login_failed
+
+        from ledgerproj.signing_in import tell_failed, tell_locked_out
+
+        user_login_failed.connect(tell_failed, dispatch_uid="tell_failed_sign_in")
+        user_locked_out.connect(tell_locked_out, dispatch_uid="tell_locked_out")

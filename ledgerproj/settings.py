@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "procrastinate.contrib.django",
+    "axes",
 ]
 MIDDLEWARE = [
     "balances.api.gate.ApiGate",  # answers all that is not a page; what follows is for people
@@ -129,7 +130,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "balances.refused_pages.RefusedPages",
+    "ledgerproj.signing_in.SignInLimit",
+    "axes.middleware.AxesMiddleware",
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -148,6 +152,18 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+
+# --- signing in: after so many failures a user name is closed to one network for a while
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the page says how long to wait, and that is so
+AXES_USERNAME_CALLABLE = "ledgerproj.signing_in.username_of"
+AXES_CLIENT_IP_CALLABLE = "ledgerproj.signing_in.network_of_client"
+AXES_LOCKOUT_CALLABLE = "ledgerproj.signing_in.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # who signed in and did what is on record elsewhere
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- caches: of this process alone, so that nothing of a key ever leaves it
 LOCAL_CACHE = "django.core.cache.backends.locmem.LocMemCache"

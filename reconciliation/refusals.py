@@ -17,6 +17,8 @@ from reconciliation.sealing import hold_chain, seal
 REFUSED_CHANGES = Statement(Path(__file__).parent / "sql" / "refused_changes.sql")
 MOST_A_MINUTE = 20
 """Refusals of one identity that a process writes down in a minute; a broken client must not fill the disk."""
+MOST_OF_STRANGERS, SIGN_IN = 1, "sign-in"
+"""The same for those who could not sign in, and their door: anybody can try."""
 DATABASE = "database"
 """The door of those who come past this program."""
 
@@ -28,7 +30,8 @@ def record_refusal(*, actor: str, door: str, what: str, why: str, address: str =
     block was rolled back, not within it: a ``RuntimeError`` says so. Raises ``BalanceLocked`` where the chain of
     records is held for too long.
     """
-    attempts = _pace_of(actor).attempts()
+    pace = _pace_of(actor, why, most=MOST_OF_STRANGERS) if door == SIGN_IN else _pace_of(actor, most=MOST_A_MINUTE)
+    attempts = pace.attempts()
     if not attempts:
         return None
     text = {"actor": actor, "door": door, "what": what, "why": why, "address": address}
@@ -83,6 +86,7 @@ def _sealed(refusal: Refusal) -> Refusal:
 class _Pace:
     """How fast refusals of one identity come in."""
 
+    most: int
     began: float = 0
     written: int = 0
     unwritten: int = 0
@@ -92,7 +96,7 @@ class _Pace:
         with _PACES_LOCK:
             if time.monotonic() - self.began >= 60 or not self.began:
                 self.began, self.written = time.monotonic(), 0
-            if self.written >= MOST_A_MINUTE:
+            if self.written >= self.most:
                 self.unwritten += 1
                 return 0
             attempts = 1 + self.unwritten
@@ -100,10 +104,10 @@ class _Pace:
             return attempts
 
 
-_PACES: dict[str, _Pace] = {}
+_PACES: dict[tuple[str, ...], _Pace] = {}
 _PACES_LOCK = threading.Lock()
 
 
-def _pace_of(actor: str) -> _Pace:
+def _pace_of(*whose: str, most: int) -> _Pace:
     with _PACES_LOCK:
-        return _PACES.setdefault(actor, _Pace())
+        return _PACES.setdefault(whose, _Pace(most))

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from balances import identities, tokenizing
 from balances.api import identity_shapes as shapes
 from balances.api import listing, validation
+from balances.api.addresses import client_address
 from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor
 from balances.api.filtering import resources
@@ -140,5 +141,5 @@ def _fields(request: Request, shape: type[Any]) -> list[str]:
 
 
 def _originals(request: Request, identity_id: str, fields: list[str]) -> dict[str, str]:
-    address = request.META.get("REMOTE_ADDR", "")
+    address = client_address(request._request)
     return tokenizing.detokenize(identity_id, fields, actor=actor(request._request), door="api", address=address)

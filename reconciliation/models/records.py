@@ -143,7 +143,7 @@ class Step(models.Model):
 
 
 class Refusal(models.Model):
-    """An attempt by somebody known that was refused: no permission, an expired key, a forged form."""
+    """An attempt that was refused: no permission, an expired key, a forged form, a wrong password."""
 
     refusal_id = models.TextField(primary_key=True, default=new_refusal_id, editable=False)
     refused_at = UTCDateTimeField(default=now)

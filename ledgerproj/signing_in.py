@@ -1,0 +1,95 @@
+"""The brake on signing in (django-axes), and the record of what was refused.
+
+After some failures one user name is closed to one network, so an attacker elsewhere locks nobody out. Names that no
+user has count as one, and stand nowhere: people type passwords into that field.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from balances.api.addresses import client_address, network_of
+from balances.api.rate_limit import RateLimiter
+from balances.signals import refused
+
+UNKNOWN = "unknown"
+DOOR = "sign-in"
+ATTEMPTS_A_MINUTE = 30
+"""Of one network, whatever the user names: each costs the time to hash a password."""
+TOO_MANY_ATTEMPTS = 429
+
+
+def username_of(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+    """Return the user name that is tried, or ``UNKNOWN`` where no user has it."""
+    given = str((credentials or request.POST).get("username") or "")
+    known: dict[str, bool] = request.__dict__.setdefault("known_usernames", {})
+    if given not in known:
+        known[given] = "\x00" not in given and get_user_model().objects.filter(username=given).exists()
+    return given if known[given] else UNKNOWN
+
+
+def network_of_client(request: HttpRequest) -> str | None:
+    """Return the network that a client comes from, as its address; ``None`` where it has none."""
+    try:
+        return str(ipaddress.ip_address(network_of(client_address(request))))
+    except ValueError:
+        return None
+
+
+def tell_failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """Let listeners know that somebody could not sign in."""
+    if request is not None and not getattr(request, "axes_locked_out", False):
+        name = username_of(request, credentials)
+        _tell(request, name, "No user has this name" if name == UNKNOWN else "Wrong password, or not active")
+
+
+def tell_locked_out(sender: Any, request: HttpRequest, username: str, **_: Any) -> None:
+    """Let listeners know that somebody has to wait."""
+    _tell(request, username, f"Too many failed attempts: closed to this network for {waiting_time()}")
+
+
+def _tell(request: HttpRequest, name: str, why: str) -> None:
+    address = client_address(request)
+    actor = f"{name} (not signed in)"
+    refused.send_robust(sender=tell_failed, actor=actor, door=DOOR, what="Sign-in", why=why, address=address)
+
+
+def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
+    """Answer to an attempt to sign in as a user who has to wait."""
+    return _refusal(request, int(settings.AXES_COOLOFF_TIME.total_seconds()), failures=settings.AXES_FAILURE_LIMIT)
+
+
+def waiting_time() -> str:
+    """Return for how long a user name is closed, in words."""
+    cooloff: timedelta = settings.AXES_COOLOFF_TIME
+    return f"{cooloff // timedelta(minutes=1)} minutes"
+
+
+def _refusal(request: HttpRequest, seconds: int, **context: Any) -> HttpResponse:
+    page = render_to_string("admin/locked_out.html", context | {"waiting_time": waiting_time()}, request)
+    return HttpResponse(page, status=TOO_MANY_ATTEMPTS, headers={"Retry-After": str(seconds)})
+
+
+class SignInLimit:
+    """Middleware that lets one network try only so many passwords a minute, before any of them is hashed."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Start with a full bucket for everybody."""
+        self.get_response = get_response
+        self.limiter = RateLimiter(rate=ATTEMPTS_A_MINUTE / 60, burst=ATTEMPTS_A_MINUTE, idle_seconds=60)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, or refuse where there were too many attempts."""
+        is_attempt = request.method == "POST" and request.path == reverse("admin:login")
+        if is_attempt and self.limiter.take(network_of(client_address(request))) is None:
+            return _refusal(request, 60)
+        return self.get_response(request)
