@@ -74,12 +74,15 @@ def required(struct: str, field: str) -> str:
     return f"Key: '{struct}.{field}' Error:Field validation for '{field}' failed on the 'required' tag"
 
 
-def posting_from(fields: dict[str, Any]) -> Posting:
-    """Return the movement that a body asks for (transactions 3.2). Raises ``InvalidBody``."""
+def posting_from(fields: dict[str, Any], *, fractions: bool = False) -> Posting:
+    """Return the movement that a body asks for (transactions 3.2). Raises ``InvalidBody``.
+
+    With ``fractions`` an amount that is no whole number of minor units passes, to be refused with its item only.
+    """
     reasons = {
         name: reason
         for name, reason in (
-            ("amount", _amount_reason(fields) or _units_reason(fields, "amount")),
+            ("amount", _amount_reason(fields) or (None if fractions else _units_reason(fields, "amount"))),
             ("precision", _precision_reason(fields)),
             ("overdraft_limit", _limit_reason(fields) or _units_reason(fields, "overdraft_limit")),
             ("source", _side_reason(fields, "source")),
@@ -120,6 +123,7 @@ def postings_from(fields: dict[str, Any]) -> list[Posting]:
     Raises ``BulkEmpty``, ``BulkTooLarge`` or ``InvalidBody``.
     """
     postings = []
+    goes_on = not (fields.get("skip_queue") or fields.get("atomic"))
     for index, item in enumerate(_listed(fields, "transactions", LARGEST)):
         where = {"index": index}
         if item is None:
@@ -129,7 +133,7 @@ def postings_from(fields: dict[str, Any]) -> list[Posting]:
                 why = f"{name}: is said for the whole batch, beside transactions, and not in one of them."
                 raise InvalidBody(f"transactions[{index}]: {why}", code="TXN_VALIDATION_ERROR", details=where)
         try:
-            postings.append(posting_from(item))
+            postings.append(posting_from(item, fractions=goes_on))
         except InvalidBody as error:
             text = f"transactions[{index}]: {error.message}"
             raise InvalidBody(text, code=error.code, details=where) from error

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from balances import posting_exceptions, telling
-from balances.exceptions import LedgerError
+from balances.exceptions import FractionOfUnit, LedgerError
 from balances.models import Transaction, new_transaction_id
 from balances.posting.direct import Failure, Item, apply_items, item_of
 from balances.posting.movements import Place
@@ -51,6 +51,11 @@ class Batch:
         return [each if vars(each).items() >= said else replace(each, **changed) for each in self.postings]
 
     @property
+    def goes_on(self) -> bool:
+        """Tell whether it goes on without what is refused."""
+        return not (self.skip_queue or self.atomic)
+
+    @property
     def status(self) -> str:
         """Return what its answer calls it."""
         return "inflight" if self.inflight else "applied"
@@ -71,26 +76,34 @@ def post_batch(batch: Batch) -> dict[str, Any]:
 
     Raises ``BatchRefused``, which names the posting that ended the batch, or ``BalanceLocked``.
     """
-    items: list[Item] = []
-    undivided: Failure | None = None
+    items: dict[int, Item] = {}
+    failures: list[Failure] = []
+    unread: Failure | None = None
     for number in range(len(batch.postings)):
         try:
-            items.append(batch.item(number))
-        except posting_exceptions.InvalidDistribution as error:  # ends a batch in the queue as well
-            undivided = Failure(number, 0, error)
+            items[number] = batch.item(number)
+        except (FractionOfUnit, posting_exceptions.InvalidDistribution) as error:
+            failure = Failure(number, 0, error)
+            if isinstance(error, FractionOfUnit) and batch.goes_on:
+                failures.append(failure)
+                continue
+            unread = failure  # shares that make no sense end a batch in the queue as well
             break
-    if undivided and batch.atomic:
-        raise _refusal(batch, undivided)
-    failures = _record(batch, items) if items else []
-    if failures and (batch.skip_queue or batch.atomic):
+    if unread and batch.atomic:
+        raise _refusal(batch, unread)
+    numbers = list(items)
+    failures += [replace(each, item=numbers[each.item]) for each in _record(batch, list(items.values()))]
+    if failures and not batch.goes_on:
         raise _refusal(batch, failures[0])
-    refused = _left_out(batch, failures)
-    if undivided:
-        raise _refusal(batch, undivided, refused)
-    return refused
+    left_out = _left_out(batch, sorted(failures, key=lambda each: each.item))
+    if unread:
+        raise _refusal(batch, unread, left_out)
+    return left_out
 
 
 def _record(batch: Batch, items: Sequence[Item]) -> list[Failure]:
+    if not items:
+        return []
     if batch.skip_queue:
         failure = apply_items(items, atomic=batch.atomic)
         return [failure] if failure else []
@@ -102,7 +115,7 @@ def _left_out(batch: Batch, failures: Sequence[Failure]) -> dict[str, Any]:
     results = []
     for failure in failures:
         posting, error = batch.postings[failure.item], failure.error
-        if posting.shares:
+        if posting.shares and not isinstance(error, FractionOfUnit):
             error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
         told = {"code": error.code, "message": error.message}
         results.append({"index": failure.item, "reference": posting.reference, "status": "failed"} | told)
@@ -137,13 +150,13 @@ def _refusal(batch: Batch, failure: Failure, left_out: dict[str, Any] | None = N
         outcome = "All transactions in this batch have been voided."
     else:
         outcome = "All transactions in this batch have been refunded."
-    error = failure.error
-    if posting.shares and not isinstance(error, posting_exceptions.InvalidDistribution):
+    error, amount = failure.error, posting.amount or posting.major_units
+    if posting.shares and not isinstance(error, (FractionOfUnit, posting_exceptions.InvalidDistribution)):
         error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
     return posting_exceptions.BatchRefused(
         batch.batch_id,
         f"failed to queue transaction {failure.item + 1} (Reference: {posting.reference}, Source: {posting.source}, "
-        f"Destination: {posting.destination}, Amount: {posting.major_units:.2f}): {_flat(error)}. {outcome}",
+        f"Destination: {posting.destination}, Amount: {amount:.2f}): {_flat(error)}. {outcome}",
         error,
         left_out or {},
     )

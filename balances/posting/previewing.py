@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from balances import posting_exceptions
-from balances.exceptions import LedgerError, UnreadableTotals
+from balances.amounts import ZERO
+from balances.exceptions import FractionOfUnit, LedgerError, UnreadableTotals
 from balances.models import Transaction, new_transaction_id
 from balances.posting import direct, refunding, writing
 from balances.posting.batches import Batch
@@ -47,6 +48,29 @@ class Decided:
     error: LedgerError | None
 
 
+@dataclass(frozen=True)
+class Unread:
+    """An item of a batch whose amount cannot be booked, and so moves nothing."""
+
+    posting: Posting
+    error: LedgerError
+    movements: Sequence[Movement] = ()
+
+    @property
+    def preview(self) -> Preview:
+        """Return what is said of it."""
+        posting = self.posting
+        return Preview(
+            rejection=Rejection.of(self.error),
+            reference=posting.reference,
+            currency=posting.currency,
+            amount=posting.amount or ZERO,
+            units=None,
+            precision=posting.precision,
+            balances=None,
+        )
+
+
 def preview_posting(posting: Posting, *, skip_queue: bool) -> Preview:
     """Return what a posting would do: at once, or as a worker would apply it (transactions 4).
 
@@ -60,27 +84,30 @@ def preview_posting(posting: Posting, *, skip_queue: bool) -> Preview:
 def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
     """Return what a batch would do. One that is atomic, or not queued, carries balances from item to item.
 
-    Raises what ``preview_posting`` raises, of any item; but a queued batch that is not atomic goes on without an item
-    whose balance is unknown, and so does its preview.
+    Raises what ``preview_posting`` raises, of any item; but a batch that goes on without an item whose balance is
+    unknown, or whose amount is a fraction, does so here.
     """
-    items = [batch.item(number) for number in range(len(batch.postings))]
+    items = [_item(batch, number) for number in range(len(batch.postings))]
     book = writing.look([movement for item in items for movement in item.movements])
     cumulative = batch.skip_queue or batch.atomic
     scope, kept, results = Projections(book), list[Movement](), list[Preview]()
     refused = False
     for item in items:
-        if cumulative:
+        if isinstance(item, Unread):
+            results.append(item.preview)
+        elif cumulative:
             decided = _decide(book, item)
             if not _is_duplicate(item, decided):
                 scope.name(*decided.reached)
             if not refused:
                 kept += decided.admitted
             results.append(_told(item, decided, None))
+            # A reference counts as seen, whatever became of its item.
+            book.used.update(reference for movement in item.movements for reference in movement.references)
         else:
             results.append(_apart(book, item))
+            direct.admit(book, 0, item)  # what is stored has its references
         refused = refused or not results[-1].would_apply
-        # A reference counts as seen, whatever became of its item.
-        book.used.update(reference for movement in item.movements for reference in movement.references)
     if not (batch.atomic and refused):
         scope.apply(*kept)
     return BulkPreview(
@@ -122,6 +149,15 @@ def _as_applied(movement: Movement, *, hold: bool) -> Movement:
     if movement.row.status not in WAITING:
         return movement
     return replace(movement, effect=Effect.HOLD if hold else Effect.POST)
+
+
+def _item(batch: Batch, number: int) -> Item | Unread:
+    try:
+        return batch.item(number)
+    except FractionOfUnit as error:
+        if not batch.goes_on:
+            raise
+        return Unread(batch.postings[number], error)
 
 
 def _apart(book: Book, item: Item) -> Preview:

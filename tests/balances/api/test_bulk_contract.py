@@ -159,6 +159,11 @@ LEFT_OUT = [
     for change, _, code, why in NEVER
     if "failed to split" not in why
 ]
+LEFT_OUT += [
+    ({"precise_amount": None, "amount": amount}, "TXN_INVALID_AMOUNT",
+     f"{amount} at precision 100 is no whole number of minor units; {units} would be")
+    for amount, units in ((0.004, "0.01"), (12.555, "12.55 or 12.56"))
+]  # fmt: skip
 """What a queued batch goes on without, with the code and the text of the single call."""
 OUTCOMES = {
     (False, False): "Previous transactions were not rolled back.",
@@ -263,11 +268,27 @@ def test_a_batch_that_was_recorded_whole_can_be_sent_again_and_leaves_nothing(le
 
 
 def test_the_first_of_equal_references_in_a_queued_batch_is_stored_unless_it_is_refused(ledger: Client) -> None:
-    answer = bulk(ledger, body("a", source="bln_nobody"), body("a", 2000), body("a", 3000), body("a_q", 4000))
+    items = [body("a", source="bln_nobody"), body("a", 2000), body("a", 3000), body("a_q", 4000)]
+    previewed = bulk(ledger, *items, dry_run=True).body["results"]
+    assert [each["would_apply"] for each in previewed] == [False, True, False, False]
+    answer = bulk(ledger, *items)
     assert [each["index"] for each in answer.body["results"]] == [0, 2, 3]
     drain()
     assert sums("bln_alice")[0] == 2000
     assert_no_drift()
+
+
+@pytest.mark.parametrize("options", [{"skip_queue": True}, {"atomic": True}, {"skip_queue": True, "atomic": True}])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_fraction_of_a_minor_unit_in_one_item_refuses_a_batch_that_does_not_go_on(
+    ledger: Client, options: Any, dry_run: bool
+) -> None:
+    before = written()
+    bad = {name: value for name, value in body("b", amount=0.004).items() if name != "precise_amount"}
+    text = "transactions[1]: amount: 0.004 at precision 100 is no whole number of minor units; 0.01 would be."
+    answer = bulk(ledger, body("a"), bad, body("c"), dry_run=dry_run, **options)
+    assert_refused(answer, 400, "TXN_VALIDATION_ERROR", text, key="errors", details={"index": 1})
+    assert written() == before
 
 
 def test_legs_of_a_split_that_a_queued_batch_leaves_out_are_left_out_together(ledger: Client) -> None:
