@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from balances import amounts
+from balances import amounts, lookalikes
 from balances.amounts import ZERO, plain
 from balances.api.body import InvalidBody, MalformedBody, parse_time
 from balances.api.untaken import FieldNotTaken
@@ -17,6 +17,7 @@ from balances.models import GENERAL_LEDGER_ID
 from balances.posting import Posting, Share
 from balances.posting.batches import LARGEST
 from balances.posting.holds import Action, Part
+from balances.posting.lineage import PROVIDER
 from balances.posting_exceptions import BulkEmpty, BulkTooLarge, InvalidSettlement, NegativeLimit, NonPositivePart
 
 BLANK = "cannot be blank"
@@ -26,6 +27,8 @@ MOST_SETTLEMENTS = 100
 STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
 MAX_BYTES = {"reference": 2000, "currency": 200, "indicator": 1000, "source": 1000, "destination": 1000, "owner": 1000}
 """Longest texts that an index takes in, in bytes of UTF-8."""
+KEYS = ("reference", "currency", "indicator", "source", "destination")
+"""Texts by which something is found again."""
 ZERO_TIME = datetime.min.replace(tzinfo=UTC)
 TIME_HELP = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)"
 
@@ -37,10 +40,11 @@ def check_ledger(fields: dict[str, Any]) -> None:
 
 
 def check_balance(fields: dict[str, Any]) -> None:
-    """Trim and check a new balance (ledgers-balances 3.4). Raises ``InvalidBody``."""
+    """Check a new balance and fill in its defaults (ledgers-balances 3.4). Raises ``InvalidBody``."""
     fields["allocation_strategy"] = fields.get("allocation_strategy", "").strip().upper() or "FIFO"
-    fields["indicator"] = fields.get("indicator", "").strip() or None
-    reasons = {name: BLANK for name in ("ledger_id", "currency") if not fields.get(name)} | dict(_too_long(fields))
+    fields["indicator"] = fields.get("indicator") or None
+    reasons = {name: BLANK for name in ("ledger_id", "currency") if not fields.get(name)}
+    reasons |= dict(_look_alike(fields)) | dict(_too_long(fields))
     if fields.get("track_fund_lineage") and not fields.get("identity_id"):
         reasons["identity_id"] = "identity_id is required when track_fund_lineage is enabled"
     if fields["allocation_strategy"] not in STRATEGIES:
@@ -87,6 +91,7 @@ def posting_from(fields: dict[str, Any], *, fractions: bool = False) -> Posting:
             ("overdraft_limit", _limit_reason(fields) or _units_reason(fields, "overdraft_limit")),
             ("source", _side_reason(fields, "source")),
             ("destination", _side_reason(fields, "destination") or _same_side_reason(fields)),
+            *_look_alike(fields),
             *((name, None if fields.get(name) else BLANK) for name in ("currency", "description", "reference")),
             *_too_long(fields),
             *((name, _time_reason(fields, name)) for name in TIMES),
@@ -196,6 +201,20 @@ def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{side}s", f"cannot be more than {LARGEST}"
         elif any(len((entry.get("identifier") or "").encode()) > MAX_BYTES[side] for entry in listed):
             yield f"{side}s", f"an identifier cannot be longer than {MAX_BYTES[side]} bytes"
+
+
+def _look_alike(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say what in the keys of a request cannot be seen."""
+    provider = fields.get("meta_data", {}).get(PROVIDER)
+    if isinstance(provider, str) and (why := lookalikes.problem(provider)):
+        yield "meta_data", f"{PROVIDER} {why}"
+    for name in KEYS:
+        if why := lookalikes.problem(fields.get(name) or ""):
+            yield name, why
+    for side in ("sources", "destinations"):
+        for entry in fields.get(side, ()):
+            if why := lookalikes.problem(entry.get("identifier") or ""):
+                yield side, f"an identifier {why}"
 
 
 TIMES = ("scheduled_for", "inflight_expiry_date", "inflight_commit_date")

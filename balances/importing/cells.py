@@ -22,7 +22,7 @@ def name_of(record: Record) -> tuple[str | None, str | None]:
 
 def currency_of(record: Record, style: Style) -> str:
     """Return the currency that the row says, or else an option."""
-    return style.currency if style.currency and not record.text("currency") else record.read("currency", values.given)
+    return style.currency if style.currency and not record.text("currency") else record.read("currency", values.key)
 
 
 def precision_of(record: Record, currency: str, style: Style) -> int:

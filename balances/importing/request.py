@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from balances import lookalikes
 from balances.importing.files import Columns, CsvFile, Record, Source
 from balances.importing.readers import FORMATS
 from balances.importing.readers.reading import How
@@ -95,6 +96,9 @@ class ImportRequest:
         for name in (self.counterpart, self.opening_from, *self.accounts.values()):
             if name and not INDICATOR.fullmatch(name):
                 raise ImportRefused(f"{shown(name)} is not an indicator such as @world")
+        for name in (self.counterpart, self.opening_from, *self.accounts.values(), "" if self.append else self.name):
+            if why := lookalikes.problem(name):
+                raise ImportRefused(f"{shown(name)} {why}")
         if self.balances is None and not self.totals_from_rows:
             raise ImportRefused("Without a file of balances nothing states their totals; use --totals from-rows")
 

@@ -82,7 +82,7 @@ def _totals(record: Record, currency: str, style: Style) -> Iterator[str]:
 def transaction_rows(file: Source, ledger_id: str, names: Names, tally: Tally) -> Iterator[tuple[Record, Row]]:
     """Yield each transaction as a record and as a row, and count it; ``names`` knows the balances."""
     for record in file.records():
-        reference = record.read("reference", values.given)
+        reference = record.read("reference", values.key)
         currency = currency_of(record, file.style)
         effective_date = record.read("effective_date", values.instant)
         source, destination = (

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from balances import amounts
+from balances import amounts, lookalikes
 from balances.exact_json import MAX_DIGITS, dumps, loads
 from balances.importing.refusing import shown
 from balances.models import RUN_FLAG, RUN_VALUE, Transaction
@@ -28,6 +28,13 @@ def given(cell: str) -> str:
     """Return a text that is not blank."""
     if not cell.strip():
         raise ValueError("the value is missing")
+    return cell
+
+
+def key(cell: str) -> str:
+    """Return a text by which something is found again, in which nothing is invisible."""
+    if why := lookalikes.problem(given(cell)):
+        raise ValueError(f"{shown(cell)} {why}")
     return cell
 
 
@@ -111,14 +118,14 @@ def indicator(cell: str) -> str | None:
             f"{shown(cell)} does not start with '@' or has spaces; "
             "a balance without indicator is named in the column balance_id"
         )
-    return cell or None
+    return key(cell) if cell else None
 
 
 def new_indicator(cell: str) -> str:
     """Return the name of a balance that is to be opened, which only an indicator can be."""
     if not INDICATOR.fullmatch(cell):
         raise ValueError(f"{shown(cell)} is no balance of this ledger, and a new one needs an indicator such as @world")
-    return cell
+    return key(cell)
 
 
 def balance_id(cell: str) -> str | None:

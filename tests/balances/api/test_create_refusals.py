@@ -356,7 +356,7 @@ def test_what_cannot_be_read_is_invalid_input(api: Client, raw: bytes) -> None:
         major("0.000000123456789012", precision=10**18),
         major("1.100000000000000000000"),
         {"amount": 0},
-        {"currency": " ", "reference": " ", "description": " "},
+        {"currency": "a b", "reference": "é", "description": " "},
         {"scheduled_for": "", "inflight_expiry_date": "", "inflight_commit_date": ""},
         {"scheduled_for": "2030-01-01T00:00:00.123456789+05:30"},
         {"sources": [], "destinations": []},
