@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "balances",
     "balances.queueing",
     "balances.hooks",
+    "balances.uploads",
     "reconciliation",
     "ledgerproj",
     "unfold",

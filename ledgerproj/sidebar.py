@@ -14,6 +14,7 @@ SECTIONS = {
         ("Transactions", "receipt_long", "balances", "transaction"),
         ("Queue", "hourglass_top", "queueing", "entry"),
         ("Ledgers", "menu_book", "balances", "ledger"),
+        ("Imports", "upload_file", "uploads", "upload"),
         ("Fund lineage", "account_tree", "balances", "lineageoutbox"),
         ("Monitors", "notifications_active", "balances", "balancemonitor"),
         ("Identities", "badge", "balances", "identity"),

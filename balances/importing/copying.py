@@ -54,7 +54,7 @@ def open_balances(names: Names, ledger_id: str) -> int:
     except pg.UniqueViolation as error:
         taken = TAKEN.search(error.diag.message_detail or "")
         name = " in ".join(shown(word) for word in taken[2].split(", ")) if taken else "A new balance"
-        raise ImportRefused(f"{name} exists in another ledger already") from error
+        raise ImportRefused(f"{name} exists in another ledger already, and means one balance in all of them") from error
     except (pg.DataError, pg.ProgramLimitExceeded) as error:
         raise ImportRefused(f"PostgreSQL refuses a new balance: {error.diag.message_primary}") from error
     return len(names.opened)

@@ -169,7 +169,10 @@ def test_rows_that_make_no_sense_are_refused_by_line(files: Files, balances: str
 
 def test_an_indicator_of_another_ledger_is_refused_by_name(files: Files) -> None:
     world.balance(currency="CZK", indicator="@world")
-    assert refused(files, call=from_rows) == "'@world' in 'CZK' exists in another ledger already"
+    assert (
+        refused(files, call=from_rows)
+        == "'@world' in 'CZK' exists in another ledger already, and means one balance in all of them"
+    )
 
 
 # --- opening balances
