@@ -27,12 +27,13 @@ class UnknownPostingBalance(BalanceNotFound):
 
 
 class DuplicateReference(LedgerError):
-    """The reference stands on another transaction already."""
+    """The reference stands on another transaction already. ``details`` say on which one: ``posting.duplicates``."""
 
     code = "TXN_DUPLICATE_REFERENCE"
 
     def __init__(self, reference: str) -> None:
         """Name the reference."""
+        self.reference = reference
         super().__init__(f"transaction validation failed: reference {reference} has already been used")
 
 
@@ -109,7 +110,7 @@ class BatchRefused(LedgerError):
     def __init__(self, batch_id: str, message: str, error: LedgerError, left_out: dict[str, Any]) -> None:
         """Keep the batch, what it left out before, and the code of the refusal where the contract finds it again."""
         super().__init__(message)
-        self.batch_id, self.details = batch_id, {"batch_id": batch_id} | left_out
+        self.batch_id, self.details = batch_id, {"batch_id": batch_id} | (error.details or {}) | left_out
         self.code = error.code if error.code in self.TELLING else LedgerError.code
 
 

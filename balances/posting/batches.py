@@ -11,7 +11,7 @@ from typing import Any
 from balances import posting_exceptions, telling
 from balances.exceptions import FractionOfUnit, LedgerError
 from balances.models import Transaction, new_transaction_id
-from balances.posting.direct import Failure, Item, apply_items, item_of
+from balances.posting.direct import Failure, Item, apply_items, explain, item_of
 from balances.posting.movements import Place
 from balances.posting.orders import Posting
 from balances.queueing.enqueuing import enqueue_items
@@ -106,8 +106,11 @@ def _record(batch: Batch, items: Sequence[Item]) -> list[Failure]:
         return []
     if batch.skip_queue:
         failure = apply_items(items, atomic=batch.atomic)
-        return [failure] if failure else []
-    return enqueue_items(items, group_id=batch.batch_id if batch.atomic else "")
+        failures = [failure] if failure else []
+    else:
+        failures = enqueue_items(items, group_id=batch.batch_id if batch.atomic else "")
+    explain(items, failures)
+    return failures
 
 
 def _left_out(batch: Batch, failures: Sequence[Failure]) -> dict[str, Any]:
@@ -118,7 +121,11 @@ def _left_out(batch: Batch, failures: Sequence[Failure]) -> dict[str, Any]:
         if posting.shares and not isinstance(error, FractionOfUnit):
             error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
         told = {"code": error.code, "message": error.message}
-        results.append({"index": failure.item, "reference": posting.reference, "status": "failed"} | told)
+        results.append(
+            {"index": failure.item, "reference": posting.reference, "status": "failed"}
+            | told
+            | ({"details": error.details} if error.details else {})
+        )
     return {"failed": len(results), "results": results} if results else {}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from balances import telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import lineage, writing
+from balances.posting import duplicates, lineage, writing
 from balances.posting.book import Book
 from balances.posting.movements import Movement, Place, movements_of
 from balances.posting.orders import Posting
@@ -72,11 +72,17 @@ def post(posting: Posting) -> Item:
     failure = apply_items([item], atomic=True)
     if failure is None:
         return item
+    explain([item], [failure])
     if not posting.shares:
         raise failure.error
     if posting.atomic:
         telling.tell_batch_failed(item.place.transaction_id, failure.error.message)
     raise SplitLegRefused.of(failure.leg, failure.error)
+
+
+def explain(items: Sequence[Item], failures: Sequence[Failure]) -> None:
+    """Say in the details of refusals for a reference who has it."""
+    duplicates.explain((items[each.item].movements[each.leg], each.error) for each in failures)
 
 
 def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:

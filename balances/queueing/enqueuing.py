@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from balances.models import new_transaction_id
 from balances.posting import writing
-from balances.posting.direct import Failure, Item, Refused, admit, item_of
+from balances.posting.direct import Failure, Item, Refused, admit, explain, item_of
 from balances.posting.movements import Place
 from balances.posting.orders import Posting
 from balances.posting_exceptions import SplitLegRefused
@@ -22,6 +22,7 @@ def enqueue(posting: Posting) -> Item:
     """Store one posting, whole or not at all. Raises what ``posting.post`` raises, but for lack of funds."""
     item = item_of(posting, Place(transaction_id=new_transaction_id(), queued=True))
     for failure in enqueue_items([item]):
+        explain([item], [failure])
         raise SplitLegRefused.of(failure.leg, failure.error) if posting.shares else failure.error
     return item
 

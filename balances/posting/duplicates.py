@@ -1,0 +1,50 @@
+"""Says of a reference that is in use which transaction has it, and whether it is the same payment or another one.
+
+Asked only where a posting was refused for it, with one statement for all refusals of a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from balances.exceptions import LedgerError
+from balances.posting.movements import Movement
+from balances.posting_exceptions import DuplicateReference
+from balances.statements import SQL, Statement
+
+USED_REFERENCES = Statement(SQL / "used_references.sql")
+
+
+def explain(refused: Iterable[tuple[Movement, LedgerError]]) -> None:
+    """Put into the details of each refusal for a reference who has it; into the others nothing.
+
+    ``differs`` names in what the two are not the same: ``amount`` (minor units), ``source``, ``destination`` or
+    ``currency``.
+    """
+    duplicates = [(each, error) for each, error in refused if isinstance(error, DuplicateReference)]
+    if not duplicates:
+        return
+    refs = {error.reference for _, error in duplicates}
+    rows = USED_REFERENCES.rows(
+        refs=sorted(refs), queued_refs=sorted(each.removesuffix("_q") for each in refs if each.endswith("_q"))
+    )
+    found = {row["wanted"]: row for row in rows}
+    for movement, error in duplicates:
+        if row := found.get(error.reference):
+            error.details = _details(movement, row)
+
+
+def _details(movement: Movement, row: dict[str, Any]) -> dict[str, Any]:
+    same = {
+        "amount": row["units"] == movement.units,
+        "currency": row["currency"] == movement.row.currency,
+        "destination": movement.destination in (row["destination"], row["destination_indicator"]),
+        "source": movement.source in (row["source"], row["source_indicator"]),
+    }
+    details: dict[str, Any] = {"reference": row["wanted"], "same_payment": all(same.values()), "status": row["status"]}
+    if row["outcome"]:
+        details["outcome"] = row["outcome"]
+    if not details["same_payment"]:
+        details["differs"] = [name for name, is_same in same.items() if not is_same]
+    return dict(sorted((details | {"transaction_id": row["transaction_id"]}).items()))

@@ -1,0 +1,27 @@
+-- Purpose: which transactions have references that were wanted, and what they move.
+-- Parameters: refs text[]; queued_refs text[]: of these, what is queued keeps the reference of its outcome.
+-- Columns: wanted text, the reference; transaction_id, status, currency, units; source, destination and their indicators;
+-- where one has it already and another is to have it, the first one comes last;
+-- outcome text: the status of what a queued row became, NULL where it waits still or waits for nothing.
+-- A lookup by the unique index of references, for refusals only.
+WITH found AS (
+    SELECT t.reference AS wanted, t.transaction_id, 1 AS rank
+    FROM transactions AS t
+    WHERE t.reference = ANY(%(refs)s::text[])
+    UNION ALL
+    SELECT q.reference || '_q', q.transaction_id, 2
+    FROM transactions AS q
+    WHERE q.reference = ANY(%(queued_refs)s::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')
+)
+SELECT found.wanted, t.transaction_id, t.status, t.currency,
+       coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units,
+       t.source, s.indicator AS source_indicator, t.destination, d.indicator AS destination_indicator,
+       o.status AS outcome
+FROM found
+JOIN transactions AS t USING (transaction_id)
+LEFT JOIN balances AS s ON s.balance_id = t.source
+LEFT JOIN balances AS d ON d.balance_id = t.destination
+LEFT JOIN transactions AS o
+    ON o.reference = t.reference || '_q' AND o.parent_transaction = t.transaction_id
+       AND t.status IN ('QUEUED', 'SCHEDULED')
+ORDER BY found.wanted, found.rank DESC
