@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 
+import psutil
 from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
-from ledgerproj.front import refusals
+from ledgerproj.front import keeping, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.turns import Turns
@@ -32,6 +35,8 @@ class Front:
         loop.call_soon(self._start)
 
     def _start(self) -> None:
+        keeping.take_over()
+        _end_stalled_readers(settings.LEDGER_REQUEST_TIMEOUT)
         size = settings.LEDGER_POOL_SIZE
         self.turns = Turns(
             size=size,
@@ -71,6 +76,19 @@ class Front:
             await self.spare.ask(Exchange(scope, proto))
         finally:
             timer.cancel()
+
+
+def _end_stalled_readers(seconds: int) -> None:
+    """Have the kernel end a connection whose client takes nothing of its answer for so long, where it can (Linux).
+
+    granian has no setting for it. Sockets that listen hand the option on to those that they accept.
+    """
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    for found in psutil.Process().net_connections("tcp"):
+        if found.status == psutil.CONN_LISTEN:
+            with socket.socket(fileno=os.dup(found.fd)) as listening:
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
 
 
 application = Front()

@@ -14,6 +14,7 @@ from typing import Any
 from granian.rsgi import HTTPProtocol, Scope
 
 from balances.api.lanes import is_costly
+from ledgerproj.front import keeping
 from ledgerproj.front.bodies import NOTHING, Body
 from ledgerproj.wsgi import application
 
@@ -51,8 +52,12 @@ class Exchange:
     def answer(self) -> None:
         """Let Django answer, in the thread of the caller. A surprise is logged and answered with status 500."""
         try:
-            self._answer()
-        except Exception:
+            keeping.before_request()
+            try:
+                self._answer()
+            finally:
+                keeping.after_request()
+        except BaseException:  # whatever it was, the thread goes on
             logger.exception("A request could not be answered")
             self.proto.response_empty(500, [])
 

@@ -9,15 +9,38 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 
+from ledgerproj.front import keeping
 from ledgerproj.front.exchanges import Exchange
 
 BEAT_SECONDS = 0.25
 """How often is looked for clients that are gone and for requests that have waited too long."""
+IDLE_SECONDS = 60
 ROOM = 1000
 """Requests that may wait; their bodies are in memory."""
+
+
+class Worker(Thread):
+    """A thread that answers one exchange after the other, and gives its database connection back when it is idle."""
+
+    def __init__(self, done: Callable[[Exchange], None]) -> None:
+        """Keep what is called, in the thread, when an exchange is answered."""
+        super().__init__(name="request", daemon=True)
+        self.given: SimpleQueue[Exchange] = SimpleQueue()
+        self._done = done
+
+    def run(self) -> None:
+        """Answer for ever."""
+        while True:
+            try:
+                exchange = self.given.get(timeout=IDLE_SECONDS)
+            except Empty:
+                keeping.give_back()
+                exchange = self.given.get()
+            exchange.answer()
+            self._done(exchange)
 
 
 class Turns:
@@ -28,16 +51,18 @@ class Turns:
 
     def __init__(self, *, size: int, costly: int, patience: float, refuse: Callable[[Exchange], None]) -> None:
         """Start the threads; this is called in the event loop."""
-        self.size, self.costly, self.patience, self.refuse = size, costly, patience, refuse
+        self.costly, self.patience, self.refuse = costly, patience, refuse
         self.loop = asyncio.get_running_loop()
-        self.at_work: dict[Exchange, None] = {}
+        self.idle: list[Worker] = []
+        """Who was done last is next: a few threads stay busy, the others give their connections back."""
+        self.at_work: dict[Exchange, Worker] = {}
         self.costly_at_work = 0
         self.waiting: dict[bool, deque[Exchange]] = {True: deque(), False: deque()}
         """What is costly, and what is not, in the order in which they came."""
         self.done: deque[Exchange] = deque()
-        self.handed: SimpleQueue[Exchange] = SimpleQueue()
-        for number in range(size):
-            Thread(target=self._work, name=f"request-{number + 1}", daemon=True).start()
+        for _ in range(size):
+            self.idle.append(Worker(self._done))
+            self.idle[-1].start()
         self._beat()
 
     def ask(self, exchange: Exchange) -> asyncio.Future[None]:
@@ -54,33 +79,31 @@ class Turns:
         return exchange.finished
 
     def _has_turn(self, exchange: Exchange) -> bool:
-        return len(self.at_work) < self.size and not (exchange.costly and self.costly_at_work >= self.costly)
+        return bool(self.idle) and not (exchange.costly and self.costly_at_work >= self.costly)
 
     def _start(self, exchange: Exchange) -> None:
-        self.at_work[exchange] = None
+        worker = self.at_work[exchange] = self.idle.pop()
         self.costly_at_work += exchange.costly
-        self.handed.put(exchange)
+        worker.given.put(exchange)
 
-    def _work(self) -> None:
-        """Answer one exchange after the other, in a thread.
+    def _done(self, exchange: Exchange) -> None:
+        """Note, in its thread, that an exchange is answered.
 
-        The loop is woken only if somebody waits; else it finds out at its next turn, which spares a switch of threads.
+        The loop is woken only if somebody waits; else it finds out with the next request, which spares a switch of
+        threads.
         """
-        while True:
-            exchange = self.handed.get()
-            exchange.answer()
-            self.done.append(exchange)
-            if self.waiting[True] or self.waiting[False]:
-                self.loop.call_soon_threadsafe(self._collect)
+        self.done.append(exchange)
+        if self.waiting[True] or self.waiting[False]:
+            self.loop.call_soon_threadsafe(self._collect)
 
     def _collect(self) -> None:
         """End what is done, and let those who wait have the turns."""
         while self.done:
             exchange = self.done.popleft()
-            del self.at_work[exchange]
+            self.idle.append(self.at_work.pop(exchange))
             self.costly_at_work -= exchange.costly
             exchange.finish()
-        while (heads := [line[0] for line in self.waiting.values() if line]) and len(self.at_work) < self.size:
+        while (heads := [line[0] for line in self.waiting.values() if line]) and self.idle:
             free = [exchange for exchange in heads if self._has_turn(exchange)]
             if not free:
                 return

@@ -67,7 +67,7 @@ class Pool(ConnectionPool[psycopg.Connection[Any]]):
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
             connection = super().getconn(deadline - time.monotonic())
-            if not _is_cut(connection):
+            if not is_cut(connection):
                 return connection
             connection.close()
             self.putconn(connection)  # which makes another in its place
@@ -117,7 +117,7 @@ class AsyncPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
         return made
 
 
-def _is_cut(connection: psycopg.Connection[Any]) -> bool:
+def is_cut(connection: psycopg.Connection[Any]) -> bool:
     """Tell whether the server has said something to an idle connection: that it ends it, nearly always.
 
     It costs no round trip. A connection that got something harmless is replaced as well.
