@@ -1,4 +1,4 @@
-"""The WSGI application that granian serves."""
+"""Django as a WSGI application, which the threads of ``ledgerproj.front`` call."""
 
 import os
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from django.conf import settings
 from django.db import connection
 from psycopg.conninfo import make_conninfo
@@ -75,6 +76,11 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.process, self.port = process, port
+
+    @property
+    def worker(self) -> psutil.Process:
+        """Return the first of its processes that answer."""
+        return psutil.Process(self.process.pid).children()[0]
 
     def line(self) -> Line:
         return Line(self.port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +22,6 @@ from tests.serving import AT_WORK, PATIENCE_SECONDS, SENDING_SECONDS, Line, Serv
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("front")]
 
 IDLE = 300
-SLOW = 50
 CHUNKED = {"Transfer_Encoding": "chunked"}
 READS_AT_WORK = 3
 
@@ -94,30 +94,28 @@ def test_idle_connections_hold_nobody_up(server: Server, lines: ExitStack) -> No
     assert server.ask("GET", "/health").json == {"status": "UP"}
 
 
-@pytest.mark.parametrize(
-    ("data", "answer"),
-    [
-        (b"", None),
-        (b"POST /transactions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Bl", None),
-        (request("POST", "/transactions", Content_Length="900") + b'{"precise_amount"', 408),
-        (request("POST", "/transactions", Content_Length="900000") + b'{"precise_amount"', 408),
-        (request("POST", "/transactions", **CHUNKED) + b'6\r\n{"prec\r\n', 408),
-        (request("POST", "/admin/login/", Content_Length="900") + b"username=", 408),
-        (request("GET", "/balances", Content_Length="900") + b"{", 408),
-    ],
-)
-def test_slow_senders_hold_nobody_up_and_have_a_deadline(
-    server: Server, lines: ExitStack, data: bytes, answer: int | None
-) -> None:
-    slow = [opened(server, lines, data) for _ in range(SLOW)]
+SLOW = [
+    (b"", None),
+    (b"POST /transactions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Bl", None),
+    (request("POST", "/transactions", Content_Length="900") + b'{"precise_amount"', 408),
+    (request("POST", "/transactions", Content_Length="900000") + b'{"precise_amount"', 408),
+    (request("POST", "/transactions", **CHUNKED) + b'6\r\n{"prec\r\n', 408),
+    (request("POST", "/admin/login/", Content_Length="900") + b"username=", 408),
+    (request("GET", "/balances", Content_Length="900") + b"{", 408),
+]
+"""What is sent before a client falls silent, and the answer, which is none where no request was made."""
+
+
+def test_slow_heads_and_bodies_hold_nobody_up_and_have_a_deadline(server: Server, lines: ExitStack) -> None:
+    slow = [(opened(server, lines, data), answer) for data, answer in SLOW * 10]
     assert server.ask("POST", "/transactions", wire.body("beside-slow")).status == 201
-    for line in slow:
+    for line, answer in slow:
         reply = line.reply()
         assert (reply and reply.status) == answer
         if reply:
             assert reply.headers["connection"] == "close"
             assert line.reply() is None
-    assert Transaction.objects.filter(reference="beside-slow").count() == Transaction.objects.count() - 1
+    assert sorted(Transaction.objects.values_list("reference", flat=True)) == ["beside-slow", "funds"]
 
 
 def test_a_head_that_comes_byte_by_byte_has_the_same_deadline(server: Server, lines: ExitStack) -> None:
@@ -212,6 +210,32 @@ def test_reads_leave_turns_to_postings(server: Server, lines: ExitStack) -> None
     assert [line.reply().status for line in reads] == [200] * len(reads)
 
 
+def test_a_connection_that_the_database_ended_is_replaced_before_the_next_request(server: Server) -> None:
+    assert server.ask("POST", "/transactions", wire.body("before")).status == 201
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert server.ask("POST", "/transactions", wire.body("after")).status == 201
+    assert server.ask("GET", "/health").status == 200
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut_off(server: Server) -> None:
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", server.port))
+        deaf.sendall(request("GET", "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"))
+        until(lambda: deaf.getsockname() in peers(server))
+        until(lambda: deaf.getsockname() not in peers(server))
+    assert server.ask("GET", "/health").status == 200
+
+
+def peers(server: Server) -> list[tuple[str, int]]:
+    """Return who is connected to the server."""
+    return [found.raddr for found in server.worker.net_connections("tcp") if found.raddr]
+
+
 def test_bodies_in_chunks_are_read(server: Server, lines: ExitStack) -> None:
     content = json.dumps(wire.body("in-chunks")).encode()
     chunks = b"".join(b"%x\r\n%c\r\n" % (1, byte) for byte in content)
@@ -282,13 +306,12 @@ def test_heads_that_are_none_are_refused(server: Server, lines: ExitStack, data:
 
 
 def test_connections_that_come_and_go_leave_nothing_behind(server: Server) -> None:
-    worker = psutil.Process(server.process.pid).children()[0]
     for number in range(1000):
         line = server.line()
         if number % 2:
             line.send(request("GET", "/health", Connection="close"))
         line.close()
-    until(lambda: worker.num_fds() < 100)
+    until(lambda: server.worker.num_fds() < 100)
     assert server.ask("GET", "/health").status == 200
 
 
@@ -299,8 +322,10 @@ def test_a_server_that_is_told_to_end_answers_what_is_at_work_and_closes_what_is
         with locked("SHARE"):
             busy = opened(server, lines, request("POST", "/ledgers", {"name": "at the end"}))
             until(lambda: waiting_for_locks() == 1)
+            half = opened(server, lines, b"GET /heal"), opened(server, lines, request("GET", "/", Content_Length="9"))
             server.process.terminate()
             assert idle.reply() is None
         assert busy.reply().status == 201
+        assert [line.reply() and 408 for line in half] == [None, 408]
         assert server.process.wait(PATIENCE_SECONDS) == 0
     assert Ledger.objects.filter(name="at the end").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import secrets
 from collections.abc import Callable, Iterator
@@ -88,7 +87,6 @@ class ApiGate:
         """Refuse or answer, with the headers of conventions 3."""
         response = _refusal(request)
         if response is None:
-            _take_in_chunks(request)
             with _in_time(request):
                 response = _in_contract(self.answer_by_route(request))
         for header, value in HEADERS.items():
@@ -219,18 +217,6 @@ def _stored_key(given: str) -> ApiKey:
     if key is None:
         raise exceptions.InvalidApiKey
     return key
-
-
-def _take_in_chunks(request: HttpRequest) -> None:
-    """Read a body that was sent in chunks: Django reads only what a length announces.
-
-    Not before the key is checked: a stranger who sends slowly would hold a thread of the server.
-    """
-    chunked = request.META.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
-    if chunked and not request.META.get("CONTENT_LENGTH"):
-        body = request.META["wsgi.input"].read(settings.MAX_REQUEST_BODY_BYTES + 1)
-        request.META["CONTENT_LENGTH"] = str(len(body))
-        request._stream = io.BytesIO(body)
 
 
 def _in_contract(response: HttpResponse) -> HttpResponse:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from django.db import connection, transaction
 
 from balances.models import Balance, Transaction
-from ledgerproj.wsgi import application
 from tests import world
 from tests.client import Client
 
@@ -139,35 +137,6 @@ def test_a_surprise_outside_of_a_view_is_answered_like_one_inside(
     assert answer.body["error_detail"] == {"code": "GEN_INTERNAL", "message": "internal server error"}
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert "secret detail" in caplog.text
-
-
-class Watched(io.BytesIO):
-    """A body that knows whether anybody read it."""
-
-    was_read = False
-
-    def read(self, *args: Any) -> bytes:
-        self.was_read = True
-        return super().read(*args)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("key", "status", "was_read"), [(None, "401", False), (world.MASTER_KEY, "201", True)])
-def test_a_body_sent_in_chunks_is_read_only_behind_the_gate(key: str | None, status: str, was_read: bool) -> None:
-    body = Watched(b'{"name":"chunked"}')
-    environ = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/ledgers",
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "80",
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_TRANSFER_ENCODING": "chunked",
-        "wsgi.input": body,
-        "wsgi.url_scheme": "http",
-    }
-    answered: list[str] = []
-    application(environ | ({"HTTP_X_BLNK_KEY": key} if key else {}), lambda line, _: answered.append(line))
-    assert (answered[0][:3], body.was_read) == (status, was_read)
 
 
 @pytest.mark.django_db
