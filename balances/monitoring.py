@@ -106,9 +106,9 @@ def revise(
 
 
 def remove(monitor_id: str) -> None:
-    """Delete a monitor. Raises ``MonitorGone``."""
+    """Delete a monitor. Raises ``MonitorNotFound``."""
     if not BalanceMonitor.objects.filter(monitor_id=monitor_id).delete()[0]:
-        raise MonitorGone(monitor_id)
+        raise MonitorNotFound(monitor_id)
 
 
 def fired(balance_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import simplejson
 
+from balances.api.syntax import fault_of
 from balances.exact_json import ExactDecoder, NumberOutOfRange, TooDeep
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,31 +46,12 @@ def first_value(text: str, **options: Any) -> Any:
     try:
         value, _ = ExactDecoder(**options).raw_decode(stripped)
     except simplejson.JSONDecodeError as error:
-        raise Unreadable(_syntax_error(stripped, error)) from error
+        raise Unreadable(fault_of(stripped)) from error
     except NumberOutOfRange as error:
         raise Unreadable(f"json: cannot unmarshal number {error.literal} into Go value of type float64") from error
     except (RecursionError, TooDeep) as error:
         raise Unreadable("invalid character '[' exceeded max depth") from error
     return _storable(value) if "\\u" in stripped or "\x00" in stripped else value
-
-
-def _syntax_error(text: str, error: simplejson.JSONDecodeError) -> str:
-    """Say what the original's decoder says of the same text."""
-    position = error.pos
-    if position >= len(text) or error.msg.startswith("Unterminated"):
-        return "unexpected EOF"
-    expected = {
-        "Expecting value": "looking for beginning of value",
-        "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
-        "Expecting ':' delimiter": "after object key",
-        "Expecting ',' delimiter": "after object key:value pair",
-        "Invalid control character": "in string literal",
-        "Invalid \\": "in string escape code",
-    }
-    where = next((words for start, words in expected.items() if error.msg.startswith(start)), "in literal")
-    if text[position] == "," and where == "in literal":
-        return "invalid character '}' looking for beginning of object key string"  # a trailing comma
-    return f"invalid character {text[position]!r} {where}"
 
 
 def _storable(value: Any) -> Any:

@@ -115,7 +115,7 @@ def test_a_monitor_that_is_not_there_is_not_found_whatever_is_asked_of_it(api: C
     text = "Monitor with ID 'mon_none' not found"
     refused(api.get("/balance-monitors/mon_none"), 404, "BAL_MONITOR_NOT_FOUND", text, details=True)
     refused(api.put("/balance-monitors/mon_none", fields), 404, "BAL_MONITOR_NOT_FOUND", text)
-    refused(api.send("DELETE", "/balance-monitors/mon_none"), 404, "BAL_MONITOR_NOT_FOUND", text)
+    refused(api.send("DELETE", "/balance-monitors/mon_none"), 404, "BAL_MONITOR_NOT_FOUND", text, details=True)
 
 
 @pytest.mark.parametrize(
