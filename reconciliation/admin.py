@@ -21,7 +21,7 @@ from reconciliation.comparison import Comparison, last_result
 from reconciliation.evidence_admin import changes
 from reconciliation.models import BalanceEdit, Finding, Reconstruction
 from reconciliation.plan_actions import take_back
-from reconciliation.undoing import undone
+from reconciliation.planning import undone
 from reconciliation.watching import admin as watching_admin
 
 # Django looks for admin pages in this module: these are the pages of the others.
@@ -231,4 +231,6 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
 
 def _can_be_taken_back(record: Reconstruction) -> bool:
-    return not record.dry_run and bool(record.difference) and not undone([record.pk])
+    booked = record.outcome == Reconstruction.Outcome.REBOOKED
+    moved = bool(record.difference) and record.transaction_id is None
+    return not record.dry_run and (moved or booked) and not undone([record.pk])

@@ -18,14 +18,15 @@ from balances.locks import atomic_with_lock_limit
 from balances.models import now
 from balances.posting import restate_balances
 from balances.statements import Statement
+from reconciliation import rebooking
 from reconciliation.deciding import NotPossibleNow, deciding, locked, require, take_step
 from reconciliation.models import Origin, Plan, PlanItem, Reconstruction, Step
-from reconciliation.planning import fingerprint
+from reconciliation.planning import fingerprint, undone
 from reconciliation.reconstruction import SQL, Measurement, measure
 from reconciliation.runs import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
 from reconciliation.sealing import seal
 from reconciliation.sources import NO_NUMBER, NO_ROWS, damage
-from reconciliation.undoing import changed_by, undone
+from reconciliation.undoing import changed_by
 
 SETTLE_ITEMS = Statement(SQL / "settle_items.sql")
 TASK = "apply_plan"
@@ -107,6 +108,8 @@ def _defer(plan_id: str, actor: str, origin: Origin) -> None:
 def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:
     """Settle items that nobody else works on, in one commit, and return how many."""
     with atomic_with_lock_limit(PATIENCE, durable=True):
+        if rebooking.waits(plan_id):
+            return rebooking.settle(plan_id, actor, origin)
         waiting = PlanItem.objects.filter(plan=plan_id, outcome=None).order_by("balance_id")
         claimed = list(waiting.select_for_update(skip_locked=True, of=("self",))[:CORRECTED_AT_ONCE])
         # Of several corrections to be taken back on one balance each has a chunk of its own.

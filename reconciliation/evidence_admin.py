@@ -18,6 +18,7 @@ from balances.templatetags.money import instant, money
 from reconciliation.columns import of_balance, row_link, short
 from reconciliation.comparison import LABELS
 from reconciliation.models import BalanceEdit, Refusal, Seal, Step, TransactionEdit
+from reconciliation.plan_actions import book_anew
 from reconciliation.plan_admin import ActorFilter
 from reconciliation.sealing import MODELS
 
@@ -181,8 +182,9 @@ class BalanceEditAdmin(EditAdmin):
 
 @admin.register(TransactionEdit)
 class TransactionEditAdmin(EditAdmin):
-    """Changes of transactions that got past the guard."""
+    """Changes of transactions that got past the guard; deleted ones can be booked anew from here."""
 
+    actions = (book_anew,)
     list_display = ("edited", "transaction_id", "operation", "changed", "database_user", "where", "application_name")
     search_fields = ("source",)
     search_help_text = "Balance id or indicator of one of its sides"
@@ -200,6 +202,10 @@ class TransactionEditAdmin(EditAdmin):
             },
         ),
     )
+
+    def has_propose_plan_permission(self, request: HttpRequest) -> bool:
+        """Tell who may propose plans."""
+        return request.user.has_perm("reconciliation.propose_plan")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         """Find by one of the two balances."""

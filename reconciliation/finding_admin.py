@@ -20,7 +20,7 @@ from reconciliation.columns import balance_link, by_currency, list_link, net_dif
 from reconciliation.comparison import Comparison
 from reconciliation.explaining import window
 from reconciliation.models import Finding, Incident, Sweep
-from reconciliation.plan_actions import propose_plan, propose_plan_for_incident
+from reconciliation.plan_actions import book_anew, propose_plan, propose_plan_for_incident
 from reconciliation.scope import Scope
 from reconciliation.sweep_status import MEASURED
 
@@ -142,7 +142,7 @@ class FindingAdmin(CaseAdmin):
     """One balance of a sweep: both totals, what is wrong, why, and since when."""
 
     change_form_template = "admin/reconciliation/finding_change_form.html"
-    actions = (propose_plan,)
+    actions = (propose_plan, book_anew)
     list_display = (
         "name",
         "ledger_name",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -18,14 +19,16 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from balances.backoffice import COUNTED, action
 from balances.exceptions import LedgerError
 from reconciliation.comparison import Comparison
-from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Reconstruction, Sweep
+from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Reconstruction, Sweep, TransactionEdit
 from reconciliation.planning import MAX_TICKET, Choice, Proposal, corrections, propose
+from reconciliation.rebooking import BOOKED_AT_ONCE, Missing, look_up, propose_rebooking
 from reconciliation.reconstruction import measure
 from reconciliation.runs import MAX_REASON
 from reconciliation.undoing import changed_by, propose_undo
 
 AT_ONCE = 500
 """Rows ticked one by one: what fits into one form."""
+MOST_ROWS = BOOKED_AT_ONCE + 1
 SHOWN = 50
 """Balances shown with before and after; the rest is counted."""
 
@@ -75,6 +78,40 @@ def propose_plan_for_incident(
     """Plan the correction of an incident as one case."""
     incident_id = _only_one(model_admin, request, queryset)
     return incident_id and _propose(model_admin, request, Choice(incident_id=incident_id), [incident_id])
+
+
+@action(description="Book deleted transactions anew", permissions=["propose_plan"])
+def book_anew(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Finding] | QuerySet[TransactionEdit]
+) -> HttpResponse | None:
+    """Plan to book deleted transactions anew: those of the chosen entries of the journal, or of the chosen findings."""
+    chosen = [str(pk) for pk in queryset.order_by().values_list("pk", flat=True)[: AT_ONCE + 1]]
+    deleted = sorted(_deleted_rows(queryset))
+    if not 0 < len(deleted) <= BOOKED_AT_ONCE or len(chosen) > AT_ONCE:
+        text = f"Choose 1 to {BOOKED_AT_ONCE} deleted transactions, or findings that name them; nothing was done."
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
+    found = look_up(deleted)
+    page = {"ids": chosen, "count": len(deleted), "rebooking": True, "undoing": False, "shown": _booked(found)[:SHOWN]}
+    return _ask(model_admin, request, page, lambda proposal: propose_rebooking(deleted, proposal))
+
+
+def _deleted_rows(queryset: QuerySet[Any]) -> set[str]:
+    """Return the deleted transactions that entries of the journal are about, or that explanations of findings name."""
+    if queryset.model is TransactionEdit:
+        return set(queryset.filter(operation="DELETE").order_by().values_list("transaction_id", flat=True)[:MOST_ROWS])
+    explanations = queryset.order_by().values_list("explanations", flat=True)[: AT_ONCE + 1]
+    return {row for each in explanations for why in each if why["cause"] == "deleted_row" for row in why["rows"]}
+
+
+def _booked(found: dict[str, Missing | str]) -> list[tuple[Comparison, str]]:
+    """Show each balance of the rows as it stays, with what is booked; what cannot be booked is said on confirming."""
+    return [
+        (Comparison.of(replace(each, recalculated=each.stored)), missing.note)
+        for missing in found.values()
+        if isinstance(missing, Missing)
+        for each in missing.measured
+    ]
 
 
 @action(description="Take these corrections back", permissions=["undo_reconstruction"])

@@ -12,7 +12,7 @@ ITEMS = Report(
     fields=(
         *("plan_id", "balance_id", "indicator", "ledger_id", "currency"),
         *(f"{when}_{key}" for when in ("previous", "recalculated") for key in KEYS.values()),
-        *("difference", "inflight_difference", "undoes", "outcome", "note", "record_id"),
+        *("difference", "inflight_difference", "undoes", "rebooks", "outcome", "note", "record_id"),
     ),
     columns={
         "Balance": "name",
@@ -30,8 +30,8 @@ ITEMS = Report(
 
 def as_row(item: PlanItem) -> dict[str, Any]:
     """Return one item; amounts are texts of minor units."""
-    names = ("plan_id", "balance_id", "indicator", "ledger_id", "currency", "undoes", "outcome", "note", "record_id")
-    row: dict[str, Any] = {name: getattr(item, name) for name in names}
+    names = ("plan_id", "balance_id", "indicator", "ledger_id", "currency", "undoes", "rebooks", "outcome", "note")
+    row: dict[str, Any] = {name: getattr(item, name) for name in (*names, "record_id")}
     row["name"] = item.indicator or item.balance_id
     for when in ("previous", "recalculated"):
         row |= {f"{when}_{KEYS[total]}": str(getattr(item, f"{when}_{total}")) for total in TOTALS}

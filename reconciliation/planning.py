@@ -6,7 +6,7 @@ item by item, unless somebody says explicitly that it may correct them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,7 +19,7 @@ from balances.models import TOTALS, now
 from balances.monitors import BalanceMonitor
 from balances.statements import Statement
 from reconciliation.deciding import ReasonRequired, take_step
-from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Step, Sweep
+from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Reconstruction, Step, Sweep
 from reconciliation.policy import Facts, Policy, second_person_needed
 from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Totals, chunks, measure
 from reconciliation.runs import MAX_REASON, PATIENCE, ReasonTooLong
@@ -45,7 +45,7 @@ class NothingToCorrect(LedgerError):
 
 
 class ChoiceRefused(LedgerError):
-    """Say what is to be corrected: balances, findings, a sweep or an incident, exactly one of them."""
+    """Say what is to be corrected: balances, findings, a sweep, an incident or deleted rows, exactly one of them."""
 
     code = "GEN_VALIDATION_ERROR"
 
@@ -125,6 +125,8 @@ class Planned:
 
     item: PlanItem
     since: datetime | None
+    gross: int | None = None
+    """Gross drift that it heals without moving a total, in minor units; else it is what the totals are moved by."""
 
 
 def propose(choice: Choice, proposal: Proposal) -> Plan:
@@ -178,15 +180,16 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
             planned.item.plan = plan
         wanted = [planned for planned in portion if planned.item.outcome is None]
         refused += len(portion) - len(wanted)
-        for item in (planned.item for planned in wanted):
+        for planned in wanted:
+            item = planned.item
             facts.add(
                 currency=item.currency,
-                gross=item.difference.moved,
+                gross=item.difference.moved if planned.gross is None else planned.gross,
                 ledger_id=item.ledger_id,
                 ledger_name=item.ledger_name,
             )
             differences[item.currency] = differences.get(item.currency, NOTHING) + item.difference
-        plan.snapshots += _wrong_snapshots(wanted)
+        plan.snapshots += _wrong_snapshots([each for each in wanted if each.gross is None])
         plan.monitors += BalanceMonitor.objects.filter(balance__in=[each.item.balance_id for each in wanted]).count()
         PlanItem.objects.bulk_create((planned.item for planned in portion), batch_size=1_000)
     if not facts.balances:
@@ -213,11 +216,19 @@ BY_POLICY = "policy"
 def fingerprint(plan: Plan) -> str:
     """Return SHA-256 over what was measured: each balance, the record to be undone, and the six differences."""
     seen = sha256()
-    for item in PlanItem.objects.filter(plan=plan.plan_id).order_by("balance_id", "undoes").iterator(chunk_size=2_000):
+    items = PlanItem.objects.filter(plan=plan.plan_id).order_by("balance_id", "undoes", "rebooks")
+    for item in items.iterator(chunk_size=2_000):
         difference = item.difference
         line = [item.balance_id, item.undoes, *(str(getattr(difference, total)) for total in TOTALS)]
+        line += [item.rebooks] if item.rebooks else []
         seen.update(f"{dumps(line)}\n".encode())
     return seen.hexdigest()
+
+
+def undone(record_ids: Sequence[str]) -> dict[str, str]:
+    """Return, for records that were taken back, the record that did it."""
+    found = Reconstruction.objects.filter(undoes__in=record_ids).values_list("undoes", "reconstruction_id")
+    return {str(record_id): by for record_id, by in found}
 
 
 def _wrong_snapshots(planned: list[Planned]) -> int:

@@ -121,4 +121,9 @@ def _from_findings(drifted: list[Measurement]) -> dict[str, Source]:
 def _gap(explanations: Iterable[Mapping[str, Any]]) -> str:
     """Return what is missing or damaged in a source whose drift has these explanations, or nothing."""
     blocking = (each for each in explanations if each["certainty"] in COUNTING and CAUSES[each["cause"]].blocks)
-    return next((f"{CAUSES[each['cause']].title.lower()}: {each['sentence'].rstrip('.')}" for each in blocking), "")
+    return next((_in_words(each["cause"], each["sentence"]) for each in blocking), "")
+
+
+def _in_words(cause: str, sentence: str) -> str:
+    instead = "; it can be booked anew from the edit journal" if cause == "deleted_row" else ""
+    return f"{CAUSES[cause].title.lower()}: {sentence.rstrip('.')}{instead}"

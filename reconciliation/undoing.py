@@ -8,7 +8,8 @@ from dataclasses import replace
 from balances.exceptions import BalanceNotFound, LedgerError
 from balances.locks import atomic_with_lock_limit
 from reconciliation.models import Plan, PlanItem, Reconstruction
-from reconciliation.planning import NotFound, Planned, Proposal, plan_for, write_down
+from reconciliation.planning import NotFound, Planned, Proposal, plan_for, undone, write_down
+from reconciliation.rebooking import planned_return, with_other_sides
 from reconciliation.reconstruction import Measurement, Totals, measure
 from reconciliation.runs import PATIENCE, SERIALISE
 from reconciliation.sources import NO_NUMBER
@@ -41,9 +42,9 @@ def find_record(record_id: str) -> Reconstruction:
 def propose_undo(record_ids: Sequence[str], proposal: Proposal) -> Plan:
     """Write down a plan that takes corrections back: each by the negative of what it added, whatever came since.
 
-    An undo can be undone as well, through its own record. Raises ``NotFound``, ``BalanceNotFound``, or
-    ``CannotBeUndone`` for a record that changed nothing, that was taken back already or that an open plan
-    takes back; nothing is written then.
+    An undo can be undone as well, through its own record; a booking is taken back on both its balances, once.
+    Raises ``NotFound``, ``BalanceNotFound``, or ``CannotBeUndone`` for a record that changed nothing, that was taken
+    back already or that an open plan takes back; nothing is written then.
     """
     with atomic_with_lock_limit(PATIENCE, durable=True):
         records = _records(record_ids)
@@ -59,12 +60,6 @@ def changed_by(measured: Measurement, difference: Totals) -> Measurement:
     return replace(measured, recalculated=measured.stored + difference)
 
 
-def undone(record_ids: Sequence[str]) -> dict[str, str]:
-    """Return, for records that were taken back, the record that did it."""
-    found = Reconstruction.objects.filter(undoes__in=record_ids).values_list("undoes", "reconstruction_id")
-    return {str(record_id): by for record_id, by in found}
-
-
 def _records(record_ids: Sequence[str]) -> list[Reconstruction]:
     """Return the records, each once, in the order of their balances."""
     found = Reconstruction.objects.in_bulk(list(record_ids))
@@ -72,11 +67,12 @@ def _records(record_ids: Sequence[str]) -> list[Reconstruction]:
         if record_id not in found:
             raise RecordNotFound(record_id)
     for record in found.values():
-        if record.dry_run or not record.difference:
+        booked = record.outcome == Reconstruction.Outcome.REBOOKED
+        if record.dry_run or (record.transaction_id and not booked) or not (record.difference or booked):
             raise CannotBeUndone(f"{record.pk} changed nothing ({record.get_outcome_display().lower()}).")
     if not found:
         raise NotFound("Say which reconstruction is to be taken back.")
-    return sorted(found.values(), key=lambda record: (record.balance_id, record.pk))
+    return sorted(with_other_sides(found.values()), key=lambda record: (record.balance_id, record.pk))
 
 
 def _refuse_twice(records: list[Reconstruction], balance_ids: list[str]) -> None:
@@ -95,5 +91,7 @@ def _taking_back(record: Reconstruction, measured: dict[str, Measurement]) -> Pl
         raise BalanceNotFound(record.balance_id)
     if not measured[record.balance_id].is_readable:
         raise CannotBeUndone(f"{record.pk} cannot be taken back on balance {record.balance_id}: {NO_NUMBER}.")
+    if record.outcome == Reconstruction.Outcome.REBOOKED:
+        return planned_return(record, measured[record.balance_id])
     back = changed_by(measured[record.balance_id], record.previous - record.recalculated)
     return Planned(PlanItem(undoes=record.pk, **PlanItem.copied(back)), record.executed_at)

@@ -9,6 +9,7 @@ from balances.posting.metadata import merge_metadata
 from balances.posting.opening import open_balance, open_ledger, rename_ledger
 from balances.posting.orders import Posting, Share
 from balances.posting.restating import Correction, restate_balances
+from balances.posting.restoring import restore_rows
 
 __all__ = [
     "Correction",
@@ -21,4 +22,5 @@ __all__ = [
     "post_transaction",
     "rename_ledger",
     "restate_balances",
+    "restore_rows",
 ]

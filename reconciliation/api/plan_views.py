@@ -26,6 +26,7 @@ from reconciliation.api.plan_answers import (
 from reconciliation.api.serializers import ReconstructionAnswer
 from reconciliation.api.sweep_views import CONFLICT, PAGES, filtered, parameters
 from reconciliation.models import Origin, Plan, PlanItem
+from reconciliation.rebooking import propose_rebooking
 from reconciliation.undoing import find_record, propose_undo
 
 DECIDED: dict[Any, Any] = {200: PlanDetailAnswer, 403: ErrorAnswer} | CONFLICT
@@ -62,7 +63,13 @@ class PlansView(core.ApiView):
         asked = decode(request, AskPlan)
         about = {name: asked.pop(name) for name in CHOICE if name in asked}
         about |= {name: tuple(ids) for name, ids in about.items() if isinstance(ids, list)}
-        plan = planning.propose(planning.Choice(**about), _proposal(request, asked))
+        deleted = asked.pop("transaction_ids", None)
+        if deleted is not None and about:
+            raise planning.ChoiceRefused
+        proposal = _proposal(request, asked)
+        if deleted is not None:
+            return Response(PlanDetailAnswer.body(propose_rebooking(deleted, proposal)), status=201)
+        plan = planning.propose(planning.Choice(**about), proposal)
         return Response(PlanDetailAnswer.body(plan), status=201)
 
 

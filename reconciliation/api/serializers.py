@@ -58,4 +58,7 @@ class ReconstructionAnswer(Answer):
     version_after = serializers.IntegerField()
     plan_id = serializers.CharField(allow_null=True, help_text="The plan that it came from")
     undoes = serializers.CharField(allow_null=True, help_text="The record whose correction it took back")
+    transaction_id = serializers.CharField(
+        allow_null=True, help_text="The transaction that it wrote without moving a total"
+    )
     executed_at = Instant()

@@ -27,7 +27,8 @@ CAUSES = (
     Cause(
         "deleted_row",
         "Transaction deleted",
-        "A transaction was deleted by force; its effect is still in the stored totals.",
+        "A transaction was deleted by force; its effect is still in the stored totals. It can be booked anew from the "
+        "edit journal, which leaves the totals as they are.",
         blocks=True,
     ),
     Cause(

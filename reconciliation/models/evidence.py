@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from balances.fields import MetadataField, UTCDateTimeField
@@ -57,6 +59,12 @@ class TransactionEdit(Edit):
         indexes = (
             models.Index(fields=("source", "edited_at"), name="edits_of_source"),
             models.Index(fields=("destination", "edited_at"), name="edits_of_destination"),
+            models.Index(fields=("transaction_id",), name="edits_of_transaction"),
+            # edits_touching: rows that were pointed at a balance.
+            models.Index(KeyTextTransform("source", "new"), condition=Q(operation="UPDATE"), name="edits_to_source"),
+            models.Index(
+                KeyTextTransform("destination", "new"), condition=Q(operation="UPDATE"), name="edits_to_destination"
+            ),
         )
 
     def __str__(self) -> str:

@@ -88,11 +88,13 @@ class PlanItem(TwoTotals):
         APPLIED = "applied", "Applied"
         UNCHANGED = "unchanged", "Unchanged (no drift any more)"
         STALE = "stale", "Stale (the drift is another one; nothing written)"
-        REFUSED = "refused", "Refused (the source is incomplete)"
+        REFUSED = "refused", "Refused (its transactions are incomplete or damaged)"
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="items")
     undoes = models.TextField(null=True, db_collation="C")
     """The record whose correction it takes back."""
+    rebooks = models.TextField(null=True, db_collation="C")
+    """The deleted transaction that it books anew, or the booked one that it takes back; no total moves then."""
     outcome = models.TextField(choices=Outcome.choices, null=True)
     note = models.TextField(blank=True)
     record_id = models.TextField(null=True)
@@ -104,6 +106,8 @@ class PlanItem(TwoTotals):
         indexes = (
             # What applying has still to do.
             models.Index(fields=("plan", "balance_id"), condition=Q(outcome=None), name="items_to_apply"),
+            # Whether rows are to be booked anew, which takes another way.
+            models.Index(fields=("plan",), condition=Q(outcome=None, rebooks__isnull=False), name="items_to_book"),
         )
 
     def __str__(self) -> str:

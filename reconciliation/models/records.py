@@ -55,6 +55,7 @@ class Reconstruction(TwoTotals):
         CORRECTED = "corrected", "Corrected"
         NO_DRIFT = "no_drift", "No drift"
         UNDONE = "undone", "Took a correction back"
+        REBOOKED = "rebooked", "Booked a deleted transaction anew"
 
     reconstruction_id = models.TextField(primary_key=True, default=new_reconstruction_id, editable=False)
     executed_at = UTCDateTimeField()
@@ -73,6 +74,8 @@ class Reconstruction(TwoTotals):
     """The plan that it belongs to, if it came from one."""
     undoes = models.TextField(null=True, db_collation="C")
     """The record whose correction it took back."""
+    transaction_id = models.TextField(null=True, db_collation="C")
+    """The transaction that it wrote, where it booked a deleted one anew, or took that back; no total moved then."""
 
     class Meta:
         ordering = ("-executed_at", "-reconstruction_id")
@@ -81,6 +84,10 @@ class Reconstruction(TwoTotals):
             models.Index(fields=("balance_id", "-executed_at", "-reconstruction_id"), name="history_of_balance"),
             # The admin's list, newest first.
             models.Index(fields=("-executed_at", "-reconstruction_id"), name="reconstructions_newest"),
+            # The records of the two balances of a transaction that was booked anew.
+            models.Index(
+                fields=("transaction_id",), condition=Q(transaction_id__isnull=False), name="reconstructions_of_row"
+            ),
             # The records of a plan, on its page.
             models.Index(fields=("plan_id",), condition=Q(plan_id__isnull=False), name="reconstructions_of_plan"),
         )

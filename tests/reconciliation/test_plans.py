@@ -503,10 +503,10 @@ def test_applying_takes_the_same_statements_a_chunk_however_many_items(
 ) -> None:
     plan = approved(drifted(20))
     applying._start(plan.pk, "alice", API)
-    # savepoint, limit, claim, serialise, plan, measure, three looks for rows that were changed since they were written,
-    # heartbeat, items, records, the chain and its last seal, seals;
+    # savepoint, limit, a look for rows to be booked anew, claim, serialise, plan, measure, three looks for rows
+    # that were changed since they were written, heartbeat, items, records, the chain and its last seal, seals;
     # then the rows of the balances are locked, for one update and the commit
-    with django_assert_num_queries(18) as ran:
+    with django_assert_num_queries(19) as ran:
         assert applying._apply_chunk(plan.pk, "alice", API) == 20
     statements = [query["sql"] for query in ran.captured_queries]
     assert ["FOR NO KEY UPDATE" in statements[-3], "UPDATE balances" in statements[-2]] == [True, True]

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from reconciliation.management.plan_command import PlanCommand
-from reconciliation.planning import Choice, propose
+from reconciliation.planning import Choice, ChoiceRefused, propose
+from reconciliation.rebooking import propose_rebooking
 
 
 class Command(PlanCommand):
@@ -27,6 +28,13 @@ class Command(PlanCommand):
             action="store_true",
             help="correct also where transactions are known to be incomplete or damaged",
         )
+        parser.add_argument(
+            "--rebook",
+            action="append",
+            default=[],
+            metavar="TRANSACTION_ID",
+            help="book this deleted transaction anew from the edit journal, without moving a total; may be repeated",
+        )
         self.add_proposal_arguments(parser)
 
     def handle(self, **options: Any) -> None:
@@ -39,6 +47,9 @@ class Command(PlanCommand):
                 incident_id=options["incident"],
                 cause=options["cause"],
             )
-            plan = propose(choice, self.proposal(options, allow_incomplete=options["allow_incomplete"]))
+            proposal = self.proposal(options, allow_incomplete=options["allow_incomplete"])
+            if options["rebook"] and choice != Choice():
+                raise ChoiceRefused
+            plan = propose_rebooking(options["rebook"], proposal) if options["rebook"] else propose(choice, proposal)
             self.report_plan(options, plan)
         self.say_what_next(plan)

@@ -1,0 +1,25 @@
+"""Writes transactions again that were deleted by force, where the totals hold still what they moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+
+from balances.models import Transaction
+from balances.posting.writing import RECORD_MOVEMENTS, constraint, recording
+from balances.posting_exceptions import DuplicateReference
+
+
+def restore_rows(rows: Sequence[Transaction]) -> None:
+    """Record rows without moving a total: what they move is in the totals already, or is taken off them in this way.
+
+    Must run in an atomic block. Raises ``DuplicateReference`` where another row has taken a reference meanwhile.
+    """
+    try:
+        with transaction.atomic():
+            RECORD_MOVEMENTS.execute(**recording(rows, []))
+    except IntegrityError as error:
+        if constraint(error) == "unique_reference":
+            raise DuplicateReference(", ".join(str(row.reference) for row in rows)) from error
+        raise
