@@ -14,6 +14,8 @@ MAX_DIGITS = 1000
 """Longest number that comes in, written out without exponent; far beyond any money."""
 MAX_EXPONENT = 308
 """Largest decimal exponent that comes in, that of a 64-bit float, as in the original (conventions 5.5)."""
+LARGEST_WRITTEN_OUT = 20
+"""Decimal exponent up to which a round number is written without one, as in the original."""
 MAX_DEPTH = 100
 """Deepest nesting that comes in; every reader in every language can follow that."""
 
@@ -98,7 +100,16 @@ class ExactEncoder(simplejson.JSONEncoder):
 
     def __init__(self, **options: Any) -> None:
         """Accept the options that Django and psycopg pass."""
-        super().__init__(**(options | {"use_decimal": True, "ensure_ascii": False}))
+        super().__init__(**(options | {"use_decimal": False, "ensure_ascii": False}))
+
+    def default(self, o: Any) -> Any:
+        """Return a ``Decimal`` as the original writes it: ``1e-13``, ``0.000001``, ``1000`` (conventions 5.1)."""
+        if not isinstance(o, Decimal):
+            return super().default(o)
+        text = str(o)
+        if "E" in text:
+            text = format(o, "f") if 0 < o.adjusted() <= LARGEST_WRITTEN_OUT else text.lower()
+        return simplejson.RawJSON(text)
 
 
 def dumps(value: Any) -> str:

@@ -36,6 +36,22 @@ def test_bodies_without_metadata_are_malformed(api: Client, raw: bytes, message:
     assert answer.body["error_detail"]["code"] == "GEN_MALFORMED_REQUEST"
 
 
+def test_numbers_are_written_as_the_original_writes_them(api: Client) -> None:
+    """Seen on the original: an exponent in lower case, and none between a millionth and 10 to the power of 20."""
+    small = '"a":1e-13,"b":1e-7,"c":0.000001,"d":1.5e-10,"e":-2e-9'
+    large = '"g":1e3,"h":1.25E2,"i":12E19'
+    answer = api.post("/ledgers", f'{{"name":"n","meta_data":{{{small},{large}}}}}'.encode())
+    assert f'"meta_data":{{{small},"g":1000,"h":125,"i":120000000000000000000}}' in answer.text
+    kept = api.get(f"/ledgers/{answer.body['ledger_id']}").text
+    assert small in kept
+    sent = b'"source":"@a","destination":"@b","currency":"USD","reference":"r","description":"d","skip_queue":true'
+    made = api.post(
+        "/transactions", b'{"amount":1e-13,"precision":1000000000000000000,"allow_overdraft":true,' + sent + b"}"
+    )
+    assert '"precise_amount":100000,"amount":1e-13,' in made.text
+    assert '"amount":1e-13,' in api.get(f"/transactions/{made.body['transaction_id']}").text
+
+
 @pytest.mark.parametrize("entity", ["acc_x", "mon_1", GENERAL_LEDGER_ID])
 def test_ids_of_other_kinds_are_refused(api: Client, entity: str) -> None:
     answer = api.post(f"/{entity}/metadata", {"meta_data": {}})
