@@ -244,6 +244,12 @@ def test_bodies_in_chunks_are_read(server: Server, lines: ExitStack) -> None:
     assert line.send(request("GET", "/health")).reply().status == 200
 
 
+def test_trailers_are_refused_in_words(server: Server, lines: ExitStack) -> None:
+    data = request("POST", "/ledgers", **CHUNKED) + b'd\r\n{"name": "t"}\r\n0\r\nX-Sum: 1\r\n\r\n'
+    reply = opened(server, lines, data).reply()
+    assert (reply.status, reply.json["error_detail"]["code"]) == (400, "GEN_MALFORMED_REQUEST")
+
+
 @pytest.mark.parametrize("framing", [CHUNKED, {"Content_Length": "5000"}, {"Content_Length": "500000"}])
 def test_a_body_that_breaks_off_changes_nothing(server: Server, lines: ExitStack, framing: dict[str, str]) -> None:
     content = json.dumps(wire.body("broken-off")).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -68,9 +69,11 @@ def most_connections() -> int:
 
     Further ones wait until others close, which idle ones must after ``LEDGER_REQUEST_TIMEOUT``.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    files, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    with suppress(ValueError):  # a system may allow fewer than it says (macOS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        files = most
     return max(files - OTHER_FILES, files // 2)
 
 
