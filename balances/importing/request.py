@@ -89,10 +89,7 @@ class ImportRequest:
             raise ImportRefused("The ledger needs a name")
         if not (self.balances or self.transactions or self.statements):
             raise ImportRefused("There is no file to import")
-        if self.statements and (self.balances or self.transactions):
-            raise ImportRefused("Statements and journals come in alone, without CSV files of balances or transactions")
-        if self.format and self.format not in FORMATS:
-            raise ImportRefused(f"{shown(self.format)} is not a format: {', '.join(FORMATS)}")
+        self._check_format()
         for name in (self.counterpart, self.opening_from, *self.accounts.values()):
             if name and not INDICATOR.fullmatch(name):
                 raise ImportRefused(f"{shown(name)} is not an indicator such as @world")
@@ -101,6 +98,15 @@ class ImportRequest:
                 raise ImportRefused(f"{shown(name)} {why}")
         if self.balances is None and not self.totals_from_rows:
             raise ImportRefused("Without a file of balances nothing states their totals; use --totals from-rows")
+
+    def _check_format(self) -> None:
+        """Refuse what does not go with statements and journals, and what goes with nothing else."""
+        if self.statements and (self.balances or self.transactions):
+            raise ImportRefused("Statements and journals come in alone, without CSV files of balances or transactions")
+        if not self.statements and (self.format or self.counterpart or self.accounts or self.digests):
+            raise ImportRefused("Format, counterpart, accounts and references are said of bank statements and journals")
+        if self.format and self.format not in FORMATS:
+            raise ImportRefused(f"{shown(self.format)} is not a format: {', '.join(FORMATS)}")
 
     @property
     def totals_from_rows(self) -> bool:
@@ -164,7 +170,7 @@ def _how(request: ImportRequest, known: Mapping[str, int]) -> How:
     style = request.style
     return How(
         zone=style.zone or "UTC",
-        encoding=style.encoding,
+        style=style,
         precisions={**known, **style.precisions},
         counterpart=request.counterpart,
         opening_from=request.opening_from,

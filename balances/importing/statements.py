@@ -13,6 +13,7 @@ from balances.importing.files import Record, Source, opened
 from balances.importing.listing import Listing
 from balances.importing.readers import read
 from balances.importing.readers.reading import Figure, How, Place, Statement
+from balances.importing.refusing import ImportRefused, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,9 @@ def read_all(paths: Sequence[Path], format_name: str, how: How) -> Statements:
     """Read files in the order in which they are given. Raises ``ImportRefused``."""
     readings = {path: read(path, format_name, how) for path in dict.fromkeys(paths)}
     found = [statement for reading in readings.values() for statement in reading.statements]
+    if unknown := set(how.accounts.values()) - {statement.account for statement in found}:
+        number = next(number for number, name in how.accounts.items() if name in unknown)
+        raise ImportRefused(f"No statement is of account {shown(number)}")
     closings = _closings(found, how)
     return Statements(
         transactions=tuple(_listing(path, reading.transactions, how) for path, reading in readings.items()),

@@ -131,6 +131,10 @@ def test_balances_without_any_rows_come_in_alone_with_what_they_state(files: Fil
     ("options", "sentence"),
     [
         ({"balances": None, "transactions": None}, "There is no file to import"),
+        (
+            {"counterpart": "@x"},
+            "Format, counterpart, accounts and references are said of bank statements and journals",
+        ),
         ({"balances": None}, "Without a file of balances nothing states their totals; use --totals from-rows"),
     ],
 )

@@ -544,6 +544,12 @@ def test_the_csv_of_hledger_comes_in_entry_by_entry(load: Any) -> None:
     assert drifts() == []
 
 
+def test_amounts_of_a_journal_are_read_as_the_options_say(load: Any) -> None:
+    text = HLEDGER + posting(1, "a", "1.000,50") + posting(1, "b", "-1.000,50")
+    load(text, style=Style(decimal=",", thousands="."))
+    assert balance("@a").balance == 100_050
+
+
 def test_the_csv_of_ledger_has_no_numbers_and_ends_an_entry_where_it_sums_to_zero(load: Any) -> None:
     def line(account: str, amount: str, payee: str = "KFC") -> str:
         return f'"2012/03/01","","{payee}","{account}","$","{amount}","*",""\n'
@@ -558,7 +564,10 @@ def test_the_csv_of_ledger_has_no_numbers_and_ends_an_entry_where_it_sums_to_zer
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (HLEDGER + posting(1, "a", "1,000.00"), "line 2: '1,000.00' is not an amount such as 12.50"),
+        (
+            HLEDGER + posting(1, "a", "1,000.00"),
+            "line 2: '1,000.00' is not an amount such as 12.50; thousands separated by ','? use --thousands ,",
+        ),
         (
             HLEDGER + posting(1, "a", "1.00") + posting(1, "b", "-1.01"),
             "line 2: the entry that begins here does not sum",
@@ -602,6 +611,9 @@ def test_a_packed_statement_is_unpacked(load: Any) -> None:
         ({"format": "excel"}, "'excel' is not a format: camt053, mt940, ofx, beancount, hledger"),
         ({"counterpart": "world"}, "'world' is not an indicator such as @world"),
         ({"balances": Path("x")}, "Statements and journals come in alone"),
+        ({"accounts": {"DE1": "@giro"}}, "No statement is of account 'DE1'"),
+        ({"counterpart": f"@{ACCOUNT}"}, "column destination: source and destination are one balance"),
+        ({"style": Style(zone="UTC"), "append": True}, "There is no ledger 'Bank' to add to"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(load: Any, options: dict[str, Any], sentence: str) -> None:

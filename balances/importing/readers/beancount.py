@@ -97,7 +97,9 @@ def _parsed(path: Path, data: bytes, how: How) -> Journal:
     waiting = [(path, data)]
     while waiting:
         file, content = waiting.pop(0)
-        entries, errors, options = parser.parse_string(decoded(file, content, how.encoding), report_filename=str(file))
+        entries, errors, options = parser.parse_string(
+            decoded(file, content, how.style.encoding), report_filename=str(file)
+        )
         _refuse(file, errors)
         for name, _ in options["plugin"]:
             if name not in CHECKING_PLUGINS:

@@ -17,6 +17,7 @@ from balances.importing.readers.legs import JournalEntry, Posting, movements
 from balances.importing.readers.reading import MAX_DECIMALS, Digests, How, Place, Reading, decimals_of, indicator_of
 from balances.importing.readers.texts import decoded
 from balances.importing.refusing import ImportRefused, shown
+from balances.importing.style import Style
 
 HLEDGER = ("txnidx", "date", "code", "description", "account", "amount", "commodity")
 LEDGER_FIELDS = 8
@@ -57,7 +58,7 @@ def is_like(start: bytes) -> bool:
 
 def read(path: Path, data: bytes, how: How) -> Reading:
     """Return the entries of a journal. Raises ``ImportRefused``."""
-    lines = list(_lines(path, decoded(path, data, how.encoding)))
+    lines = list(_lines(path, decoded(path, data, how.style.encoding), how.style))
     decimals: dict[str, int] = {}
     for line in lines:
         currency = line.posting.currency
@@ -83,7 +84,7 @@ def _refuse_look_alikes(lines: list[Line]) -> None:
             raise line.place.refusal(f"{shown(account)} and {shown(other)} would both be {indicator_of(account)}")
 
 
-def _lines(path: Path, text: str) -> Iterator[Line]:
+def _lines(path: Path, text: str, style: Style) -> Iterator[Line]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     names: list[str] = []
     try:
@@ -96,24 +97,24 @@ def _lines(path: Path, text: str) -> Iterator[Line]:
                 if missing := [name for name in HLEDGER if name not in names]:
                     raise place.refusal(f"column {missing[0]} is missing; hledger print -O csv writes it")
                 continue
-            yield _of_hledger(place, names, cells) if names else _of_ledger(place, cells)
+            yield _of_hledger(place, names, cells, style) if names else _of_ledger(place, cells, style)
     except csv.Error as error:
         raise Place(path, reader.line_num).refusal(f"this is not CSV ({error})") from error
 
 
-def _of_hledger(place: Place, names: list[str], cells: list[str]) -> Line:
+def _of_hledger(place: Place, names: list[str], cells: list[str], style: Style) -> Line:
     if len(cells) != len(names):
         raise place.refusal(f"{len(cells)} fields where the header has {len(names)}")
     row = dict(zip(names, cells, strict=True))
-    posting = Posting(row["account"].strip("()[]"), row["commodity"], place.number(row["amount"]))
+    posting = Posting(row["account"].strip("()[]"), row["commodity"], place.styled_number(row["amount"], style))
     return _line(place, (row["txnidx"],), row["date"], row["description"], posting)
 
 
-def _of_ledger(place: Place, cells: list[str]) -> Line:
+def _of_ledger(place: Place, cells: list[str], style: Style) -> Line:
     if len(cells) != LEDGER_FIELDS:
         raise place.refusal(f"{len(cells)} fields where ledger csv writes {LEDGER_FIELDS}")
     day, code, payee, account, commodity, amount, *_ = cells
-    posting = Posting(account.strip("()[]"), commodity, place.number(amount))
+    posting = Posting(account.strip("()[]"), commodity, place.styled_number(amount, style))
     return _line(place, (day, code, payee), day, payee, posting)
 
 

@@ -29,7 +29,7 @@ def read(path: Path, data: bytes, how: How) -> Reading:
         import mt940
     except ImportError as error:
         raise ImportRefused("MT940 needs mt-940; install the extra mt940: uv sync --extra mt940") from error
-    text = decoded(path, data, how.encoding).replace("\r\n", "\n")
+    text = decoded(path, data, how.style.encoding).replace("\r\n", "\n")
     reading, digests = Reading(), Digests()
     for line, block in _blocks(path, text):
         try:

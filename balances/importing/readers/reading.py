@@ -12,9 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from balances import amounts
+from balances.importing import refusing
 from balances.importing.files import Record
 from balances.importing.readers.currencies import precision_by_standard
 from balances.importing.refusing import ImportRefused, shown
+from balances.importing.style import Style
 
 NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?|[-+]?\.[0-9]+")
 MAX_DECIMALS = 18
@@ -28,7 +30,8 @@ class How:
 
     zone: str = "UTC"
     """The time zone in which a day begins."""
-    encoding: str = "utf-8"
+    style: Style = field(default_factory=Style)
+    """How text and numbers are written where the format leaves that open."""
     precisions: Mapping[str, int] = field(default_factory=dict)
     """Minor units in a major one by currency, under ``""`` for others: from options, or from rows that are in."""
     counterpart: str = ""
@@ -111,6 +114,16 @@ class Place:
         if not NUMBER.fullmatch(text):
             raise self.refusal(f"{shown(text)} is not an amount such as 12.50")
         return Decimal(text)
+
+    def styled_number(self, text: str, style: Style) -> Decimal:
+        """Return a number as it is written by people. Raises ``ImportRefused`` with the likely cause."""
+        try:
+            number = style.number(text) if style.decimal or style.thousands else text
+        except ValueError as error:
+            raise self.refusal(str(error)) from error
+        if not NUMBER.fullmatch(number):
+            raise self.refusal(f"{shown(text)} is not an amount such as 12.50{refusing.of_number(text)}")
+        return Decimal(number)
 
 
 def decimals_of(amount: Decimal) -> int:
