@@ -253,7 +253,9 @@ def _precision(fields: dict[str, Any]) -> int:
 
 
 def _units_reason(fields: dict[str, Any], name: str) -> str | None:
-    """Say why major units are no whole number of minor units."""
+    """Say why major units are no whole number of minor units, where it is known how many make a major one."""
+    if _precision_reason(fields):
+        return None
     try:
         amounts.whole_units(fields.get(name, ZERO), _precision(fields))
     except FractionOfUnit as error:

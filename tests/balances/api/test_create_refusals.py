@@ -61,6 +61,8 @@ INVALID: list[tuple[dict[str, Any], str]] = [
         "amount: 1000000000000.5 at precision 1 is no whole number of minor units; "
         "1000000000000 or 1000000000001 would be.",
     ),
+    (major("1.005", precision=0.5), "precision: precision must be an integer value."),
+    ({"overdraft_limit": 0.5, "precision": -1}, "precision: precision cannot be negative."),
     ({"overdraft_limit": -1}, "overdraft_limit: overdraft_limit cannot be negative."),
     ({"overdraft_limit": -0.001}, "overdraft_limit: overdraft_limit cannot be negative."),
     ({"overdraft_limit": 0.004}, f"overdraft_limit: 0.004 {NO_UNITS}; 0.01 would be."),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import simplejson
 
+from balances import keyring
 from tests.client import Client
 from tests.wire import NOW, body, create, drain, hold, settle, sums, under, wallets, written
 
@@ -165,6 +167,17 @@ def test_an_amount_of_nothing_still_commits_all(api: Client, ids: dict[str, str]
         drain()
         assert under(ids[held]) == [("APPLIED", 1000)]
     assert sums("bln_bob") == (0, 3000, 0, 0)
+
+
+def test_a_scoped_key_settles_and_refunds_though_it_is_named_in_what_it_posts(api: Client, ids: dict[str, str]) -> None:
+    expires_at = datetime.now(UTC) + timedelta(days=1)
+    key = keyring.issue(name="k", owner_id="o", scopes=("transactions:write",), expires_at=expires_at)
+    scoped = Client(key.plaintext)
+    items = {"transactions": [{"transaction_id": ids["hold"]}]} | NOW
+    assert scoped.post("/transactions/inflight/bulk/commit", items).body["succeeded"] == 1
+    back = scoped.post(f"/refund-transaction/{ids['paid']}", {"META_DATA": {"why": "x"}, "precise_amount": 1} | NOW)
+    assert (back.status, back.body["meta_data"]["why"]) == (201, "x")
+    assert back.body["meta_data"]["BLNK_GENERATED_BY"] == key.pk
 
 
 def test_keys_are_known_whatever_their_case(api: Client, ids: dict[str, str]) -> None:
