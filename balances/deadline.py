@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 TRANSACTION_CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 """Statements that must work where a transaction has failed; nothing can be set there."""
+LIMITS = "SET LOCAL statement_timeout = %d; SET LOCAL max_parallel_workers_per_gather = 0; "
+"""Milliseconds, and one processor for one reader: postings wait for the others."""
 CANCEL_SECONDS = 2.0
 """How long to wait for the database to take a cancellation."""
 
@@ -42,12 +44,13 @@ class ReadTimedOut(DatabaseUnavailable):
 
 
 class Deadline:
-    """The end of the time for one request, as a wrapper around its statements."""
+    """What is left of the time for one request, as a wrapper around its statements; between them nothing is counted."""
 
     def __init__(self, seconds: float, what: str) -> None:
-        """Start the time; ``what`` is what the log calls the request."""
+        """Start with all of the time; ``what`` is what the log calls the request."""
         self.seconds, self.what = seconds, what
-        self._ends = time.monotonic() + seconds
+        self._left = seconds
+        self._gone = False
         self._lock = threading.Lock()
         self._running: psycopg.Connection[Any] | None = None
 
@@ -56,28 +59,32 @@ class Deadline:
         cursor = context["cursor"]
         if many or not isinstance(cursor.cursor, psycopg.ClientCursor) or TRANSACTION_CONTROL.match(sql):
             return execute(sql, params, many, context)
-        left = int((self._ends - time.monotonic()) * 1000)
+        left = int(self._left * 1000)
         if left <= 0:
             raise self._over()
+        began = time.monotonic()
         try:
             with self._cancellable():
-                done = execute(f"SET LOCAL statement_timeout = {left}; {sql}", params, many, context)
+                done = execute(f"{LIMITS % left}{sql}", params, many, context)
         except OperationalError as error:
             if isinstance(error.__cause__, pg.QueryCanceled):
                 raise self._over() from error
             raise
-        cursor.nextset()  # the first result is that of SET
+        finally:
+            self._left -= time.monotonic() - began
+        for _ in range(LIMITS.count(";")):
+            cursor.nextset()  # each SET has a result as well
         return done
 
     def end_now(self) -> None:
         """End the statement that runs, from another thread: whoever asked has gone."""
-        self._ends = 0.0
         with self._lock:  # so that the connection does not go to another request before the cancellation is through
+            self._gone = True
             if self._running is not None:
                 self._running.cancel_safe(timeout=CANCEL_SECONDS)
 
     def _over(self) -> ReadTimedOut:
-        if self._ends:
+        if not self._gone:
             logger.warning("%r was ended: it took longer than %g s", self.what, self.seconds)
         return ReadTimedOut(self.seconds)
 
@@ -85,6 +92,8 @@ class Deadline:
     def _cancellable(self) -> Iterator[None]:
         connection.ensure_connection()
         with self._lock:
+            if self._gone:
+                raise self._over()
             self._running = connection.connection
         try:
             yield

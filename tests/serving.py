@@ -121,6 +121,7 @@ def serving(*words: str, **environment: str) -> Iterator[Server]:
         "LEDGER_POOL_SIZE": str(AT_WORK),
         "LEDGER_REQUEST_TIMEOUT": str(SENDING_SECONDS),
         "LEDGER_WAIT_TIMEOUT": str(WAITING_SECONDS),
+        "LEDGER_READ_TIMEOUT": str(PATIENCE_SECONDS),
     }
     command = [sys.executable, "manage.py", "serve", "--port", str(port), "--verbosity", "0", *words]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | given | environment) as process:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("
 
 IDLE = 300
 CHUNKED = {"Transfer_Encoding": "chunked"}
-READS_AT_WORK = 3
+READS_AT_WORK = 2
 
 
 @pytest.fixture(scope="module")

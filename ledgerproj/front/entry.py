@@ -40,7 +40,7 @@ class Front:
         size = settings.LEDGER_POOL_SIZE
         self.turns = Turns(
             size=size,
-            costly=max(size - max(size // 4, 1), 1),
+            costly=max(size // 2, 1),
             patience=settings.LEDGER_WAIT_TIMEOUT,
             refuse=lambda exchange: refusals.busy(exchange.scope, exchange.proto),
         )
