@@ -28,6 +28,7 @@ from balances.lineage.models import LineageOutbox
 from balances.models import Balance, now
 from balances.queueing.models import Entry
 from balances.snapshots import take_snapshots
+from balances.uploads.models import Upload
 from ledgerproj.tasks import forget_finished_jobs
 from reconciliation import actions, demo, finding_admin, plan_admin
 from reconciliation.models import (
@@ -87,6 +88,7 @@ def cast() -> None:
         Incident: {"sweep_id": sweep, "cause": "lost_update", "title": "Two", "balances": 2, "drift": {"DEM": 7}},
         LineageOutbox: {"transaction_id": "txn_1", "lineage_type": LineageOutbox.Type.BOTH, "payload": {}},
         Refusal: {"actor": "alice", "door": "admin", "what": "POST", "why": "No permission"},
+        Upload: {"ledger_name": "Shop", "uploaded_by": "alice", "fingerprint": "0" * 64},
         TransactionEdit: {
             "operation": "UPDATE",
             "transaction_id": "txn_1",
