@@ -20,6 +20,7 @@ from reconciliation.columns import balance_link, net_difference, of_balance, row
 from reconciliation.comparison import Comparison, last_result
 from reconciliation.evidence_admin import changes
 from reconciliation.models import BalanceEdit, Finding, Reconstruction
+from reconciliation.open_findings import state_of, with_state
 from reconciliation.plan_actions import take_back
 from reconciliation.planning import undone
 from reconciliation.watching import admin as watching_admin
@@ -63,8 +64,9 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
         """Add the last result, the history and the actions that this person may take."""
         balance = context["original"]
         history = list(Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS])
-        context |= _evidence(request, balance, history) | {
+        context |= _evidence(request, balance) | {
             "result": last_result(balance),
+            "taken_back_since": _newest_takes_back(history),
             "history": [(record, Comparison.of_row(record)) for record in history],
             "balance_actions": [
                 {"name": name, "title": offered[2]} for name, offered in self.get_actions(request).items() if offered
@@ -73,13 +75,17 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
         return super().render_change_form(request, context, *args, **options)
 
 
-def _evidence(request: HttpRequest, balance: Balance, history: list[Reconstruction]) -> dict[str, Any]:
+def _newest_takes_back(history: list[Reconstruction]) -> bool:
+    """Tell whether the newest record that changed or proved something took a correction back."""
+    newest = next((record for record in history if not record.dry_run), None)
+    return newest is not None and newest.outcome == Reconstruction.Outcome.UNDONE
+
+
+def _evidence(request: HttpRequest, balance: Balance) -> dict[str, Any]:
     """Return the newest finding and why, the last snapshots and edits, each where this person may look at it."""
     may = {name: request.user.has_perm(f"{name.replace('.', '.view_')}") for name in (FINDING, SNAPSHOT, EDIT)}
-    finding = Finding.objects.filter(balance_id=balance.pk).order_by("-found_at").first() if may[FINDING] else None
-    corrected = finding is not None and any(
-        record.version_after != record.version_before and record.executed_at > finding.found_at for record in history
-    )
+    found = with_state(Finding.objects.filter(balance_id=balance.pk)).order_by("-found_at")
+    finding = found.first() if may[FINDING] else None
     snapshots = BalanceSnapshot.objects.filter(balance=balance.pk)
     edits = BalanceEdit.objects.filter(balance_id=balance.pk).order_by("-edited_at")
     return {
@@ -87,7 +93,7 @@ def _evidence(request: HttpRequest, balance: Balance, history: list[Reconstructi
         "finding": finding,
         "found": Comparison.of_row(finding) if finding else None,
         "explanations": finding_admin.explained(finding)[:1] if finding else [],
-        "corrected_since": corrected,
+        "finding_state": state_of(finding) if finding else "",
         "may_see_snapshots": may[SNAPSHOT],
         "snapshots": snapshots[:SHOWN_SNAPSHOTS] if may[SNAPSHOT] else [],
         "may_see_edits": may[EDIT],
@@ -205,7 +211,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
     @display(description="Recalculated")
     def after(self, record: Reconstruction) -> SafeString:
         """Show the balance that the transactions gave, in minor units."""
-        return money(record.recalculated_balance)
+        return money(None if record.undoes else record.recalculated_balance)
 
     @display(description="Who")
     def who(self, record: Reconstruction) -> str:

@@ -132,7 +132,10 @@ def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:
         if records:
             seal(Reconstruction.objects.bulk_create(list(records.values())))
             # Last, so that rows of balances are locked for one update and the commit.
-            restate_balances([correction(each.measured) for each in verdicts if each.measured])
+            # What takes a correction back is no reconstruction: clients still read what the last one found.
+            restate_balances(
+                [correction(each.measured, with_result=not each.item.undoes) for each in verdicts if each.measured]
+            )
     return len(items)
 
 

@@ -20,6 +20,7 @@ from reconciliation.columns import balance_link, by_currency, list_link, net_dif
 from reconciliation.comparison import Comparison
 from reconciliation.explaining import window
 from reconciliation.models import Finding, Incident, Sweep
+from reconciliation.open_findings import State, state_of, still_open, with_state
 from reconciliation.plan_actions import book_anew, propose_plan, propose_plan_for_incident
 from reconciliation.scope import Scope
 from reconciliation.sweep_status import MEASURED
@@ -30,6 +31,12 @@ SHOWN_FINDINGS = 50
 """Findings on the page of an incident; its list has all."""
 SHOWN_CHARACTERS = 4_000
 """Characters of a piece of evidence on a page."""
+STATE_COLOURS = {
+    State.OPEN: "danger",
+    State.FAULT_OPEN: "warning",
+    State.GONE: "success",
+    State.MEASURED_AGAIN: "info",
+}
 CERTAINTY = {
     "certain": "Certain",
     "strong": "Strong",
@@ -76,16 +83,16 @@ class SweepFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(sweep=self.value()) if self.value() else queryset
 
 
-class NewestSweepFilter(SweepFilter):
-    """Rows of the newest sweep, unless another one, an incident or a balance is asked for."""
+class OpenFilter(SweepFilter):
+    """What is open by the newest measurement of each balance, unless a sweep, an incident or a balance is asked for."""
 
-    all_option = ["", "The newest"]
+    all_option = ["", "What is open, whichever found it"]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Compare ids."""
+        """Compare ids, or leave what no later measurement has answered."""
         if self.value() or request.GET.get("incident") or request.GET.get("q"):
             return super().queryset(request, queryset)
-        return queryset.filter(sweep=Sweep.objects.values_list("pk", flat=True).first())
+        return still_open(queryset)
 
 
 class IncidentFilter(TextFilter):  # type: ignore[misc]
@@ -145,6 +152,7 @@ class FindingAdmin(CaseAdmin):
     actions = (propose_plan, book_anew)
     list_display = (
         "name",
+        "state",
         "ledger_name",
         "currency",
         "net_difference",
@@ -154,7 +162,7 @@ class FindingAdmin(CaseAdmin):
         "since",
     )
     list_filter = (
-        NewestSweepFilter,
+        OpenFilter,
         CauseFilter,
         ExplainedFilter,
         ("drifted", BooleanRadioFilter),
@@ -165,7 +173,6 @@ class FindingAdmin(CaseAdmin):
     search_fields = ("finding_id",)
     search_help_text = "Balance id, indicator or finding id, of all sweeps"
     sortable_by = ()
-    ordering = ("sweep_id", "balance_id")  # "sweep" would join the sweeps and order by theirs
     fieldsets = (
         (
             "Finding",
@@ -173,13 +180,24 @@ class FindingAdmin(CaseAdmin):
                 "fields": (
                     ("balance_page", "currency"),
                     ("ledger_name", "from_sweep"),
-                    ("found", "version"),
-                    ("from_incident", "finding_id"),
+                    ("found", "state"),
+                    ("from_incident", "version"),
+                    "finding_id",
                     "rows",
                 )
             },
         ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Tell of each whether it is open."""
+        return with_state(super().get_queryset(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Order a sweep, or an incident, by its index; all others newest first."""
+        of_a_sweep = request.GET.get("sweep") or request.GET.get("incident")
+        # "sweep" would join the sweeps and order by theirs
+        return ("sweep_id", "balance_id") if of_a_sweep else ("-found_at", "balance_id")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         """Find by balance, indicator or the finding's own id."""
@@ -199,9 +217,15 @@ class FindingAdmin(CaseAdmin):
             "not_proved": _with_titles(finding.not_proved),
             "window": finding.first_wrong_at
             and window(finding.balance_id, finding.last_right_at, finding.first_wrong_at),
+            "state": state_of(finding),
             "may_propose": finding.drifted and self.has_propose_plan_permission(request),
         }
         return super().render_change_form(request, context, *args, **options)
+
+    @display(description="State", label=STATE_COLOURS)
+    def state(self, finding: Finding) -> str:
+        """Show whether a later measurement has answered it."""
+        return state_of(finding)
 
     @display(description="Balance")
     def name(self, finding: Finding) -> str:

@@ -173,12 +173,12 @@ def _settle(measurements: list[Measurement], request: Request) -> list[Reconstru
     return records
 
 
-def correction(measurement: Measurement) -> Correction:
+def correction(measurement: Measurement, *, with_result: bool = True) -> Correction:
     """Return what makes the stored totals of a measurement the recalculated ones, with the result for the metadata."""
     difference = measurement.difference
     return Correction(
         balance_id=measurement.balance_id,
-        result=measurement.result,
+        result=measurement.result if with_result else None,
         **{total: getattr(difference, total) for total in TOTALS},
     )
 

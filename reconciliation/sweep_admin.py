@@ -42,7 +42,7 @@ VERDICT_COLOURS = {"healthy": "success", "findings": "danger", "not proved": "wa
 VERDICTS = {
     "healthy": "Healthy: every balance agrees with its transactions, and every check passed.",
     "findings": "Something is wrong.",
-    "not proved": "Nothing wrong was found, but not everything was proved.",
+    "not proved": "Nothing wrong was found in what was looked at; not everything was proved.",
     "unfinished": "Unfinished: nothing is proved yet.",
 }
 BUTTONS = {

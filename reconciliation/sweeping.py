@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +24,7 @@ from reconciliation.checks import CHECKS, Check, Fault
 from reconciliation.explaining import explain_findings
 from reconciliation.incidents import group_incidents
 from reconciliation.models import Finding, Origin, Sweep
+from reconciliation.open_findings import supersede, supersede_faults
 from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, chunks, measure
 from reconciliation.scope import Scope
 from reconciliation.sweep_findings import add_faults, findings_of
@@ -70,6 +71,8 @@ class Chunk:
     through: str
     size: int
     balance_ids: list[str] | None = None
+    looked_at: datetime | None = None
+    """An instant before they are measured, where the measurements do not tell."""
 
 
 def create_sweep(scope: Scope, *, actor: str, origin: Origin, reason: str = "", deep: bool = False) -> Sweep:
@@ -196,6 +199,7 @@ def _step(sweep: Sweep, size: int, pace: int) -> bool:
     if explain_findings(sweep.sweep_id):
         return _advance(sweep)
     group_incidents(sweep.sweep_id)
+    supersede_faults(sweep)
     _end(sweep.sweep_id, Sweep.State.FINISHED)
     return False
 
@@ -214,7 +218,9 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
         measurements = measure(chunk.balance_ids)
     found = findings_of(sweep, measurements, _faults(sweep, scope, chunk.balance_ids))
     worked = F("worked") + timedelta(seconds=time.monotonic() - began)
-    return _keep(sweep, found, cursor=chunk.through, measured=F("measured") + chunk.size, worked=worked)
+    progress = {"cursor": chunk.through, "measured": F("measured") + chunk.size, "worked": worked}
+    looked_at = chunk.looked_at or min((each.executed_at for each in measurements), default=None)
+    return _keep(sweep, found, progress, replace(chunk, looked_at=looked_at))
 
 
 def _measure_newcomers(sweep: Sweep, scope: Scope) -> bool:
@@ -233,11 +239,12 @@ def _measure_newcomers(sweep: Sweep, scope: Scope) -> bool:
         found += findings_of(sweep, measure(fresh), _faults(sweep, scope, fresh)) if fresh else []
     total = sweep.total if scope.names_balances else scope.remaining().count()
     done = _done_with(sweep, _checks_of_chunks(sweep, scope))
-    return _keep(sweep, found, measured_all=True, measured=F("measured") + count, total=total, checks=done)
+    progress = {"measured_all": True, "measured": F("measured") + count, "total": total, "checks": done}
+    return _keep(sweep, found, progress)
 
 
-def _keep(sweep: Sweep, found: list[Finding], **progress: object) -> bool:
-    """Write down findings with the sweep's progress, in one commit, or neither."""
+def _keep(sweep: Sweep, found: list[Finding], progress: dict[str, object], chunk: Chunk | None = None) -> bool:
+    """Write down findings with the sweep's progress, in one commit, or neither; answer earlier ones of the chunk."""
     with transaction.atomic(durable=True):
         if not _advance(
             sweep,
@@ -248,6 +255,14 @@ def _keep(sweep: Sweep, found: list[Finding], **progress: object) -> bool:
         ):
             return False
         Finding.objects.bulk_create(found, batch_size=500)
+        if chunk is not None and chunk.looked_at is not None:
+            supersede(
+                sweep,
+                measured_at=chunk.looked_at,
+                after=chunk.after,
+                through=chunk.through,
+                balance_ids=chunk.balance_ids,
+            )
     return True
 
 
@@ -266,7 +281,7 @@ def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:
     """Return the balances that follow the cursor: a range of keys where all are meant, else the ids in scope."""
     if scope.everything:
         row = CHUNK_END.rows(after=sweep.cursor, size=size, started_at=sweep.started_at)[0]
-        return Chunk(sweep.cursor, row["through"], row["balances"]) if row["through"] else None
+        return Chunk(sweep.cursor, row["through"], row["balances"], None, row["looked_at"]) if row["through"] else None
     there = scope.remaining().filter(created_at__lt=sweep.started_at)
     following = there.filter(balance_id__gt=sweep.cursor).order_by("balance_id")
     ids = list(following.values_list("balance_id", flat=True)[: min(size, LARGEST_LIST)])

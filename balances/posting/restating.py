@@ -15,7 +15,7 @@ RESTATE = Statement(SQL / "restate.sql")
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """Differences to be added to the six totals of one balance, and the result to be left in its metadata."""
+    """Differences to be added to the six totals of one balance, and the result to be left in its metadata, if any."""
 
     balance_id: str
     credit_balance: int = 0
@@ -24,14 +24,14 @@ class Correction:
     inflight_credit_balance: int = 0
     inflight_debit_balance: int = 0
     inflight_balance: int = 0
-    result: dict[str, str]
+    result: dict[str, str] | None = None
 
 
 def restate_balances(corrections: list[Correction]) -> None:
     """Add each correction to the totals as they are now.
 
     Must run in an atomic block; the row locks last until its end. Differences, not absolute values:
-    what was posted since the drift was measured stays. The result is written even where nothing moves.
+    what was posted since the drift was measured stays. A result is written even where nothing moves.
     Raises ``BalanceNotFound`` where one is gone.
     """
     ordered = sorted(corrections, key=lambda correction: correction.balance_id)
@@ -39,7 +39,7 @@ def restate_balances(corrections: list[Correction]) -> None:
     list(Balance.objects.locked(ids).values_list("balance_id"))
     restated = RESTATE.rows(
         balance_ids=ids,
-        results=[dumps(correction.result) for correction in ordered],
+        results=[each.result and dumps(each.result) for each in ordered],
         **{PARAMETERS[total]: [Decimal(getattr(each, total)) for each in ordered] for total in TOTALS},
     )
     if gone := set(ids) - {row["balance_id"] for row in restated}:

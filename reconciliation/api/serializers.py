@@ -35,7 +35,7 @@ class TotalsAnswer(Answer):
 
 
 class ReconstructionAnswer(Answer):
-    """One record: ``difference`` is recalculated less previous."""
+    """One record: ``difference`` is after less previous; a preview added none of it."""
 
     reconstruction_id = serializers.CharField()
     balance_id = serializers.CharField()
@@ -46,7 +46,10 @@ class ReconstructionAnswer(Answer):
     outcome = serializers.ChoiceField(choices=Reconstruction.Outcome.choices)
     dry_run = serializers.BooleanField()
     previous = TotalsAnswer()
-    recalculated = TotalsAnswer()
+    recalculated = TotalsAnswer(
+        source="by_transactions", allow_null=True, help_text="null where a correction is taken back"
+    )
+    after = TotalsAnswer(help_text="The totals with the difference added, whatever the transactions say")
     difference = TotalsAnswer()
     credit_rows = serializers.IntegerField(help_text="Applied transactions into the balance")
     debit_rows = serializers.IntegerField(help_text="Applied transactions out of the balance")

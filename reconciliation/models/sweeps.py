@@ -137,6 +137,10 @@ class Finding(TwoTotals):
     unexplained = MinorUnitsField(default=0)
     last_right_at = UTCDateTimeField(null=True)
     first_wrong_at = UTCDateTimeField(null=True)
+    remeasured_by = models.TextField(null=True, db_collation="C")
+    """The newest sweep that has measured the balance since: its drift then is not this one."""
+    superseded_by = models.TextField(null=True, db_collation="C")
+    """The sweep that has also looked again for every fault that was found here."""
 
     class Meta:
         ordering = ("sweep", "balance_id")
@@ -146,6 +150,10 @@ class Finding(TwoTotals):
             models.Index(fields=("sweep", "balance_id"), condition=Q(explained_at=None), name="findings_to_explain"),
             # The findings of a balance: since when, and whether drift lasts.
             models.Index(fields=("balance_id", "-found_at"), name="findings_of_balance"),
+            # The admin's list of what is open, newest first.
+            models.Index(fields=("-found_at", "balance_id"), condition=Q(superseded_by=None), name="findings_open"),
+            # supersede.sql: what a sweep closes.
+            models.Index(fields=("balance_id",), condition=Q(superseded_by=None), name="findings_to_supersede"),
         )
 
     def __str__(self) -> str:

@@ -14,7 +14,11 @@ COPIED = ("balance_id", "indicator", "currency", "ledger_id", "ledger_name")
 
 
 class TwoTotals(models.Model):
-    """A balance as it was stored and as its transactions say, in minor units. Names are copied, so they outlive it."""
+    """A balance as it was stored and as its transactions say, in minor units. Names are copied, so they outlive it.
+
+    Where a correction is taken back the ``recalculated`` columns hold the totals as that leaves them: no transaction
+    is read for it.
+    """
 
     balance_id = models.TextField(db_collation="C")
     indicator = models.TextField(null=True)
@@ -54,10 +58,20 @@ class TwoTotals(models.Model):
 
     @property
     def recalculated(self) -> Totals:
-        """Return the six totals that the transactions gave."""
+        """Return the six totals that the transactions gave, or to which taking a correction back leads."""
         return Totals(**{total: getattr(self, f"recalculated_{total}") for total in TOTALS})
 
     @property
+    def after(self) -> Totals:
+        """Return the six totals once ``difference`` is added."""
+        return self.recalculated
+
+    @property
+    def by_transactions(self) -> Totals | None:
+        """Return the six totals that the transactions gave, or ``None`` where a correction is taken back."""
+        return None if getattr(self, "undoes", None) else self.recalculated
+
+    @property
     def difference(self) -> Totals:
-        """Return recalculated less previous, in each total: what a correction adds."""
+        """Return what a correction adds, or taking one back takes off, in each total."""
         return self.recalculated - self.previous
