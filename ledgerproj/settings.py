@@ -178,6 +178,9 @@ CACHES: dict[str, dict[str, Any]] = {
 LEDGER_FOUR_EYES_AMOUNTS = environment.limits("LEDGER_FOUR_EYES_AMOUNTS", "*=0")  # minor units of gross drift
 LEDGER_FOUR_EYES_BALANCES = environment.number("LEDGER_FOUR_EYES_BALANCES", 1)
 LEDGER_FOUR_EYES_LEDGERS = environment.names("LEDGER_FOUR_EYES_LEDGERS", "")  # ids or names
+LEDGER_FOUR_EYES_DIRECT = environment.flag(
+    "LEDGER_FOUR_EYES_DIRECT", default=True
+)  # also for what a person does at once
 
 # --- time and language
 USE_TZ = True

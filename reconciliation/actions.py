@@ -19,7 +19,9 @@ from balances.exceptions import EmptySource
 from balances.models import Balance
 from reconciliation.comparison import Comparison
 from reconciliation.models import Origin
-from reconciliation.reconstruction import measure
+from reconciliation.plan_actions import AS_PLAN, propose_plan_for_balances
+from reconciliation.policy import Facts, Policy, second_person_needed, why_not_directly
+from reconciliation.reconstruction import Measurement, measure
 from reconciliation.runs import MAX_REASON, Request, reconstruct, reconstruct_many
 from reconciliation.sources import NO_ROWS, IncompleteSource, sources
 from reconciliation.sweep_status import balances
@@ -63,7 +65,7 @@ def preview_reconstruction(model_admin: Any, request: HttpRequest, queryset: Que
     if not ids:
         return None
     _run(ids, _asked(request, dry_run=True))
-    page = _page(_compared(ids))
+    page = _page(_compared(measure(ids)))
     page["can_reconstruct"] = model_admin.has_reconstruct_balance_permission(request)
     return _render(model_admin, request, "admin/reconciliation/preview.html", page)
 
@@ -74,6 +76,10 @@ def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: Query
     ids = _chosen(model_admin, request, queryset)
     if not ids:
         return None
+    measured = measure(ids)
+    why_not = why_not_directly(measured)
+    if why_not or AS_PLAN in request.POST:
+        return _propose_instead(model_admin, request, ids, why_not)
     form = ReconstructForm(request.POST if "post" in request.POST else None)
     if form.is_valid():
         try:
@@ -87,13 +93,28 @@ def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: Query
         else:
             _report(model_admin, request, done)
             return HttpResponseRedirect(_way_back(ids))
-    page = _page(_compared(ids)) | {"form": form}
+    page = _page(_compared(measured)) | {"form": form, "policy": _policy(measured)}
     return _render(model_admin, request, "admin/reconciliation/confirm.html", page)
 
 
-def _compared(ids: list[str]) -> list[Comparison]:
-    """Measure balances, and say what speaks against following their transactions; that there are none is seen."""
-    measured = measure(ids)
+def _policy(measured: list[Measurement]) -> str:
+    """Say why one person is enough here."""
+    needed, words = second_person_needed(Facts.of(measured), Policy.of_settings())
+    if not needed:
+        return words
+    return "A plan for this would need a second person; what is done at once does not (LEDGER_FOUR_EYES_DIRECT)."
+
+
+def _propose_instead(model_admin: Any, request: HttpRequest, ids: list[str], why_not: str) -> HttpResponse:
+    """Ask for a plan where one person alone may not correct, from those who may propose plans."""
+    if not request.user.has_perm("reconciliation.propose_plan"):
+        model_admin.message_user(request, f"{why_not} Ask somebody who may propose plans.", messages.ERROR)
+        return HttpResponseRedirect(_way_back(ids))
+    return propose_plan_for_balances(model_admin, request, ids, why_not)
+
+
+def _compared(measured: list[Measurement]) -> list[Comparison]:
+    """Say what speaks against following the transactions of balances; that there are none is seen."""
     known = sources([each for each in measured if each.has_drift])
     against = {balance_id: source.gap for balance_id, source in known.items() if source.gap != NO_ROWS}
     return [Comparison.of(each, against=against.get(each.balance_id, "")) for each in measured]

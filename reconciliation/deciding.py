@@ -11,7 +11,7 @@ from balances.exceptions import BalanceLocked, LedgerError
 from balances.locks import atomic_with_lock_limit
 from balances.models import now
 from reconciliation.models import Origin, Plan, Step
-from reconciliation.policy import why_not_second
+from reconciliation.policy import SecondPersonNeeded, why_not_second
 from reconciliation.runs import MAX_REASON, PATIENCE, ReasonTooLong
 from reconciliation.sealing import seal
 
@@ -30,12 +30,6 @@ class NotPossibleNow(LedgerError):
     """The plan is not in a state in which that can be done."""
 
     code = "GEN_CONFLICT"
-
-
-class SecondPersonNeeded(LedgerError):
-    """Somebody else must approve."""
-
-    code = "AUTH_INSUFFICIENT_PERMISSIONS"
 
 
 class ReasonRequired(LedgerError):

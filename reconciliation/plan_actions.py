@@ -31,6 +31,8 @@ AT_ONCE = 500
 MOST_ROWS = BOOKED_AT_ONCE + 1
 SHOWN = 50
 """Balances shown with before and after; the rest is counted."""
+AS_PLAN = "as_plan"
+"""What the form sends where a plan was shown to somebody who had asked to reconstruct at once."""
 
 
 class ProposalForm(forms.Form):
@@ -114,6 +116,12 @@ def _booked(found: dict[str, Missing | str]) -> list[tuple[Comparison, str]]:
     ]
 
 
+def propose_plan_for_balances(model_admin: Any, request: HttpRequest, ids: list[str], why: str) -> HttpResponse:
+    """Plan the correction of balances, named one by one, that one person alone may not reconstruct; say why."""
+    about = {"direct": True, "why": why}
+    return _propose(model_admin, request, Choice(balance_ids=tuple(ids)), ids, about)
+
+
 @action(description="Take these corrections back", permissions=["undo_reconstruction"])
 def take_back(model_admin: Any, request: HttpRequest, queryset: QuerySet[Reconstruction]) -> HttpResponse | None:
     """Plan to take the chosen corrections back."""
@@ -135,7 +143,9 @@ def _only_one(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -
     return None
 
 
-def _propose(model_admin: Any, request: HttpRequest, choice: Choice, ids: list[str]) -> HttpResponse:
+def _propose(
+    model_admin: Any, request: HttpRequest, choice: Choice, ids: list[str], about: dict[str, Any] | None = None
+) -> HttpResponse:
     """Show what would be corrected as it is now; the plan itself measures everything anew."""
     balance_ids = list(islice(choice.ids(), COUNTED + 1))
     planned = corrections(balance_ids[:SHOWN], allow_incomplete=False)
@@ -147,7 +157,7 @@ def _propose(model_admin: Any, request: HttpRequest, choice: Choice, ids: list[s
         "agreeing": len(balance_ids[:SHOWN]) - len(planned),
         "incomplete": any(each.item.outcome == PlanItem.Outcome.REFUSED for each in planned),
     }
-    return _ask(model_admin, request, page, lambda proposal: propose(choice, proposal))
+    return _ask(model_admin, request, page | (about or {}), lambda proposal: propose(choice, proposal))
 
 
 def _taken_back(records: list[Reconstruction]) -> list[tuple[Comparison, str]]:
@@ -166,7 +176,8 @@ def _ask(
     model_admin: Any, request: HttpRequest, page: dict[str, Any], write_down: Callable[[Proposal], Plan]
 ) -> HttpResponse:
     """Ask why; on the answer write the plan down and show it."""
-    form = ProposalForm(request.POST if "post" in request.POST else None)
+    answered = "post" in request.POST and ("direct" not in page or AS_PLAN in request.POST)
+    form = ProposalForm(request.POST if answered else None)
     if form.is_valid():
         proposal = Proposal(actor=request.user.get_username(), origin=Origin.ADMIN, **form.cleaned_data)
         try:

@@ -1,16 +1,20 @@
-"""Four eyes: which plans need a second person, and who can be one. Settings decide, nobody at the keyboard."""
+"""Four eyes: what needs a second person, and who can be one. Settings decide, nobody at the keyboard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 from unicodedata import normalize
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 
+from balances.exceptions import LedgerError
 from balances.keyring import person
 from balances.principals import ANYBODY
+from reconciliation.models import Origin
+from reconciliation.reconstruction import Measurement
 
 NEEDED = "A second person must approve: "
 """How the words begin that say why somebody else is needed."""
@@ -18,9 +22,15 @@ OTHERS = "*"
 """Stands for each currency that has no limit of its own."""
 
 
+class SecondPersonNeeded(LedgerError):
+    """Somebody else must approve."""
+
+    code = "AUTH_INSUFFICIENT_PERMISSIONS"
+
+
 @dataclass
 class Facts:
-    """What a plan would change: gross drift in minor units by currency, balances, and ledgers' names by id."""
+    """What would be changed: gross drift in minor units by currency, balances, and ledgers' names by id."""
 
     drift: dict[str, int] = field(default_factory=dict)
     balances: int = 0
@@ -31,6 +41,20 @@ class Facts:
         self.drift[currency] = self.drift.get(currency, 0) + gross
         self.balances += 1
         self.ledgers[ledger_id] = ledger_name
+
+    @classmethod
+    def of(cls, measurements: Iterable[Measurement]) -> Self:
+        """Count the balances that drift."""
+        facts = cls()
+        for each in measurements:
+            if each.has_drift and each.is_readable:
+                facts.add(
+                    currency=each.currency,
+                    gross=each.difference.moved,
+                    ledger_id=each.ledger_id,
+                    ledger_name=each.ledger_name,
+                )
+        return facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +100,30 @@ def _reasons(facts: Facts, policy: Policy) -> Iterator[str]:
     for ledger_id, name in sorted(facts.ledgers.items()):
         if policy.ledgers & {ledger_id, name}:
             yield f"it concerns the ledger {name} (LEDGER_FOUR_EYES_LEDGERS)"
+
+
+def why_not_directly(measurements: Iterable[Measurement]) -> str:
+    """Return why one person alone may not reconstruct these balances at once, or nothing where one may."""
+    if not settings.LEDGER_FOUR_EYES_DIRECT:
+        return ""
+    needed, words = second_person_needed(Facts.of(measurements), Policy.of_settings())
+    return words if needed else ""
+
+
+def require_second_person(measurements: Iterable[Measurement], actor: str, origin: str) -> None:
+    """Raise ``SecondPersonNeeded`` where a person asks for what the policy leaves to two.
+
+    That is whoever works in the admin, and a key whose owner has the name of a login: no staff member has a door of
+    their own past the policy. Services, the master key and the shell are not asked.
+    """
+    is_person = origin == Origin.ADMIN or (origin in (Origin.API, Origin.METADATA) and _has_login(actor))
+    if is_person and (words := why_not_directly(measurements)):
+        raise SecondPersonNeeded(f"{words} No total was changed; propose a plan.")
+
+
+def _has_login(actor: str) -> bool:
+    owner = person(actor)
+    return owner != actor and get_user_model().objects.filter(username__iexact=_folded(owner)).exists()
 
 
 def why_not_second(actor: str, requester: str) -> str | None:

@@ -15,6 +15,7 @@ from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
 from balances.statements import Statement
 from reconciliation.models import Origin, Reconstruction
+from reconciliation.policy import require_second_person
 from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Measurement, chunks, measure
 from reconciliation.sealing import seal
 from reconciliation.sources import NO_NUMBER, NO_ROWS, IncompleteSource, sources
@@ -87,8 +88,9 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
     """Rebuild one balance from its transactions, or only preview that, and return the record.
 
     Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, ``EmptySource`` where totals without rows
-    would become zero, or ``IncompleteSource`` where its transactions are known to be incomplete or damaged, with
-    nothing written. Without drift nothing but the record is written, and the result if it was asked for.
+    would become zero, ``IncompleteSource`` where its transactions are known to be incomplete or damaged, or
+    ``SecondPersonNeeded`` where a person asks for what the policy leaves to two, with nothing written. Without drift
+    nothing but the record is written, and the result if it was asked for.
     """
     with atomic_with_lock_limit(durable=True):
         measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
@@ -115,7 +117,8 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[F
     """Measure many balances set-wise, correct those that drifted, and yield a finding for each, in order.
 
     A record is left for each balance that drifted. Chunks are committed one by one, so an interrupted run
-    is complete for every balance it has yielded. Ids that do not exist are left out. Raises ``BalanceLocked``.
+    is complete for every balance it has yielded. Ids that do not exist are left out. Raises ``BalanceLocked``, or
+    ``SecondPersonNeeded`` where a person asks for what the policy leaves to two, with nothing of that chunk written.
     """
     for chunk in chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
@@ -155,6 +158,8 @@ def _settle(measurements: list[Measurement], request: Request) -> list[Reconstru
 
     The correction comes last, so that rows of balances are locked for one update and the commit.
     """
+    if not request.dry_run:
+        require_second_person(measurements, request.actor, request.origin)
     records = Reconstruction.objects.bulk_create(
         Reconstruction.of(
             each,

@@ -91,7 +91,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(browser: webdriver.Chrome, live_server: Any) -> Desk:
+def desk(browser: webdriver.Chrome, live_server: Any, settings: Any) -> Desk:
+    settings.LEDGER_FOUR_EYES_DIRECT = False
     return Desk(browser, live_server)
 
 

@@ -144,8 +144,9 @@ def test_a_backslash_before_u0000_is_only_text() -> None:
 
 
 def test_the_flag_in_the_form_rebuilds_the_balance_and_names_the_person(
-    django_capture_on_commit_callbacks: Any,
+    django_capture_on_commit_callbacks: Any, settings: Any
 ) -> None:
+    settings.LEDGER_FOUR_EYES_DIRECT = False
     balance = world.balance(meta_data={"a": 1})
     world.post("@a", balance, 700)
     world.drift(balance, credit=5)

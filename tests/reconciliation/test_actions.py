@@ -19,6 +19,11 @@ PREVIEW, RECONSTRUCT = "preview_reconstruction", "reconstruct_balances"
 MAY_PREVIEW, MAY_RECONSTRUCT = "preview_reconstruction", "reconstruct_balance"
 
 
+@pytest.fixture(autouse=True)
+def _one_is_enough(settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_DIRECT = False
+
+
 def act(client: Any, action: str, *balances: Balance, **fields: Any) -> Any:
     """Post an action as the list and the page of a balance do."""
     data = {"action": action, "index": "0", "_selected_action": [each.pk for each in balances]}

@@ -24,7 +24,7 @@ WHERE f.sweep_id <> newest.sweep_id AND f.found_at < newest.started_at AND f.bal
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciliation", "0012_disclosures"),
+        ("reconciliation", "0013_rebooking"),
     ]
 
     operations = [
