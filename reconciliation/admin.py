@@ -78,7 +78,7 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
 def _newest_takes_back(history: list[Reconstruction]) -> bool:
     """Tell whether the newest record that changed or proved something took a correction back."""
     newest = next((record for record in history if not record.dry_run), None)
-    return newest is not None and newest.outcome == Reconstruction.Outcome.UNDONE
+    return newest is not None and newest.outcome == Reconstruction.Outcome.UNDONE and not newest.transaction_id
 
 
 def _evidence(request: HttpRequest, balance: Balance) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
     @display(description="Recalculated")
     def after(self, record: Reconstruction) -> SafeString:
         """Show the balance that the transactions gave, in minor units."""
-        return money(None if record.undoes else record.recalculated_balance)
+        return money(None if record.by_transactions is None else record.recalculated_balance)
 
     @display(description="Who")
     def who(self, record: Reconstruction) -> str:

@@ -140,7 +140,7 @@ class PlanItemAnswer(Answer):
     recalculated = TotalsAnswer(
         source="by_transactions", allow_null=True, help_text="null where a correction is taken back"
     )
-    after = TotalsAnswer(help_text="The totals with the difference added, whatever the transactions say")
+    after = TotalsAnswer(help_text="The totals as they are left, whatever the transactions say")
     difference = TotalsAnswer()
     undoes = serializers.CharField(allow_null=True, help_text="The record whose correction it takes back")
     rebooks = serializers.CharField(

@@ -35,7 +35,7 @@ class TotalsAnswer(Answer):
 
 
 class ReconstructionAnswer(Answer):
-    """One record: ``difference`` is after less previous; a preview added none of it."""
+    """One record: ``difference`` is recalculated less previous, or what taking a correction back added."""
 
     reconstruction_id = serializers.CharField()
     balance_id = serializers.CharField()
@@ -49,7 +49,7 @@ class ReconstructionAnswer(Answer):
     recalculated = TotalsAnswer(
         source="by_transactions", allow_null=True, help_text="null where a correction is taken back"
     )
-    after = TotalsAnswer(help_text="The totals with the difference added, whatever the transactions say")
+    after = TotalsAnswer(help_text="The totals as they are left, whatever the transactions say")
     difference = TotalsAnswer()
     credit_rows = serializers.IntegerField(help_text="Applied transactions into the balance")
     debit_rows = serializers.IntegerField(help_text="Applied transactions out of the balance")

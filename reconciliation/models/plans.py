@@ -12,6 +12,7 @@ from balances.models import now
 from reconciliation.models.records import Origin
 from reconciliation.models.sweeps import Incident, Sweep
 from reconciliation.models.totals import TwoTotals
+from reconciliation.reconstruction import Totals
 
 
 def new_plan_id() -> str:
@@ -109,6 +110,11 @@ class PlanItem(TwoTotals):
             # Whether rows are to be booked anew, which takes another way.
             models.Index(fields=("plan",), condition=Q(outcome=None, rebooks__isnull=False), name="items_to_book"),
         )
+
+    @property
+    def by_transactions(self) -> Totals | None:
+        """Return the six totals that the transactions gave, or ``None`` where what is planned does not follow them."""
+        return None if self.undoes or self.rebooks else self.recalculated
 
     def __str__(self) -> str:
         return f"{self.indicator or self.balance_id} ({self.currency})"

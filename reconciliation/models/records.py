@@ -11,7 +11,7 @@ from django.db.models import Q
 from balances.fields import UTCDateTimeField
 from balances.models import now
 from reconciliation.models.totals import TwoTotals
-from reconciliation.reconstruction import Measurement
+from reconciliation.reconstruction import Measurement, Totals
 
 
 def new_reconstruction_id() -> str:
@@ -109,6 +109,16 @@ class Reconstruction(TwoTotals):
         moved = measurement.has_drift and not what["dry_run"]
         versions = {"version_before": measurement.version, "version_after": measurement.version + moved}
         return cls(**cls.copied(measurement), **counted, **versions, **what)
+
+    @property
+    def after(self) -> Totals:
+        """Return the six totals as the run left them, or a preview would; booking a transaction moves none."""
+        return self.previous if self.transaction_id else self.recalculated
+
+    @property
+    def by_transactions(self) -> Totals | None:
+        """Return the six totals that the transactions gave, or ``None`` where a correction was taken back."""
+        return None if self.undoes and not self.transaction_id else self.recalculated
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: a record stays. The database refuses as well."""

@@ -63,13 +63,13 @@ class TwoTotals(models.Model):
 
     @property
     def after(self) -> Totals:
-        """Return the six totals once ``difference`` is added."""
+        """Return the six totals as they are left, or would be."""
         return self.recalculated
 
     @property
     def by_transactions(self) -> Totals | None:
-        """Return the six totals that the transactions gave, or ``None`` where a correction is taken back."""
-        return None if getattr(self, "undoes", None) else self.recalculated
+        """Return the six totals that the transactions gave, or ``None`` where none were read for it."""
+        return self.recalculated
 
     @property
     def difference(self) -> Totals:

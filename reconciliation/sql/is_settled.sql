@@ -1,7 +1,7 @@
 -- Purpose: tell, of a row of reconciliation_finding, whether the drift that it found is gone by the records since.
 -- An expression for the ORM, not a statement.
--- The newest measurement since says how much drift there was: none after a correction or where it found none, what a
--- preview saw, or without any what the finding itself did. Taking corrections back measures nothing; it adds to that.
+-- The newest measurement since says how much drift there was: none after a correction, otherwise what its record says,
+-- or without any what the finding itself does. Taking a correction back measures nothing; it adds to that.
 SELECT drift.credit + taken_back.credit = 0
    AND drift.debit + taken_back.debit = 0
    AND drift.net + taken_back.net = 0
@@ -11,7 +11,8 @@ SELECT drift.credit + taken_back.credit = 0
 FROM (SELECT reconciliation_finding.*) AS found
 LEFT JOIN LATERAL (
     SELECT * FROM reconciliation_reconstruction
-    WHERE balance_id = found.balance_id AND executed_at > found.found_at AND outcome <> 'undone'
+    WHERE balance_id = found.balance_id AND executed_at > found.found_at
+      AND (outcome <> 'undone' OR transaction_id IS NOT NULL)
     ORDER BY executed_at DESC, reconstruction_id DESC
     LIMIT 1
 ) AS record ON true
@@ -30,10 +31,10 @@ CROSS JOIN LATERAL (
            record.previous_inflight_credit_balance - record.recalculated_inflight_credit_balance,
            record.previous_inflight_debit_balance - record.recalculated_inflight_debit_balance,
            record.previous_inflight_balance - record.recalculated_inflight_balance
-    WHERE record.outcome = 'previewed'
+    WHERE record.outcome <> 'corrected'
     UNION ALL
     SELECT 0, 0, 0, 0, 0, 0
-    WHERE record.outcome <> 'previewed'
+    WHERE record.outcome = 'corrected'
 ) AS drift
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(recalculated_credit_balance - previous_credit_balance), 0) AS credit,
@@ -44,5 +45,5 @@ CROSS JOIN LATERAL (
            coalesce(sum(recalculated_inflight_balance - previous_inflight_balance), 0) AS inflight_net
     FROM reconciliation_reconstruction
     WHERE balance_id = found.balance_id AND executed_at > coalesce(record.executed_at, found.found_at)
-      AND outcome = 'undone'
+      AND outcome = 'undone' AND transaction_id IS NULL
 ) AS taken_back

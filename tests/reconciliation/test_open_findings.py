@@ -10,10 +10,11 @@ from django.urls import reverse
 from balances.models import Balance, Transaction
 from reconciliation.applying import apply
 from reconciliation.deciding import approve
-from reconciliation.drill.damage import change_row
+from reconciliation.drill.damage import change_row, delete_rows
 from reconciliation.models import Finding, Origin, Reconstruction, Sweep
 from reconciliation.open_findings import State, state_of, still_open, with_state
 from reconciliation.planning import Proposal
+from reconciliation.rebooking import propose_rebooking
 from reconciliation.reconstruction import measure
 from reconciliation.runs import reconstruct, reconstruct_many
 from reconciliation.scope import Scope
@@ -185,3 +186,19 @@ def test_a_result_in_metadata_that_is_no_object_is_left_alone_when_a_correction_
     Balance.objects.filter(pk=ben.pk).update(meta_data=["odd"])
     take_back(record)
     assert Balance.objects.get(pk=ben.pk).meta_data == ["odd"]
+
+
+def test_booking_a_deleted_transaction_anew_closes_a_finding_and_unbooking_opens_it(ben: Balance) -> None:
+    world.drift(ben, credit=252_300)
+    row = Transaction.objects.get(precise_amount=97_105)
+    delete_rows([row.pk])
+    sweep()
+    assert states(ben) == [State.OPEN]
+    plan = propose_rebooking([row.pk], Proposal(actor="alice", origin=Origin.API, reason="somebody deleted it"))
+    apply(approve(plan.pk, "bob", Origin.API).pk, "alice", Origin.API)
+    assert states(ben) == [State.GONE]
+    record = Reconstruction.objects.get(balance_id=ben.pk, outcome="rebooked")
+    assert (record.by_transactions, record.after) == (record.previous, record.previous)
+    plan = propose_undo([record.pk], Proposal(actor="alice", origin=Origin.API, reason="it was right to delete it"))
+    apply(approve(plan.pk, "bob", Origin.API).pk, "alice", Origin.API)
+    assert states(ben) == [State.OPEN]
