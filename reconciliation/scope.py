@@ -132,6 +132,6 @@ class Scope:
 def _instant(text: str) -> datetime:
     try:
         given = datetime.fromisoformat(text)
-    except ValueError as error:
+        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ScopeRefused(f"{text!r} is no instant; write it as 2026-01-31 or 2026-01-31T12:00:00Z.") from error
-    return given.replace(tzinfo=UTC) if given.tzinfo is None else given

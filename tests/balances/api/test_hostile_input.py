@@ -145,3 +145,10 @@ def test_an_offset_that_the_database_does_not_know_is_no_surprise(api: Client) -
     answer = api.post("/api-keys", body)
     assert (answer.status, answer.body["expires_at"]) == (201, body["expires_at"])
     assert api.get("/api-keys?owner=o").body[0]["expires_at"] == "2031-01-28T09:42:36Z"
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_an_instant_outside_of_the_calendar_in_utc_is_no_scope(api: Client, text: str) -> None:
+    for name in ("created_from", "created_until"):
+        answer = api.post("/sweeps", {"currency": "USD", name: text})
+        assert (answer.status, answer.body["error_detail"]["code"]) == (400, "GEN_VALIDATION_ERROR")
