@@ -151,7 +151,9 @@ def _without_trailing_slash(request: HttpRequest) -> HttpResponse | None:
     query = request.META.get("QUERY_STRING")
     location = f"{escape_uri_path(bare)}?{query}" if query else escape_uri_path(bare)
     if request.method != "GET":
-        return HttpResponse(status=307, headers={"Location": location})
+        kept = HttpResponse(status=307, headers={"Location": location})
+        del kept["Content-Type"]
+        return kept
     body = f'<a href="{escape(location)}">Moved Permanently</a>.\n\n'
     return HttpResponse(body, status=301, headers={"Location": location}, content_type="text/html; charset=utf-8")
 

@@ -124,7 +124,8 @@ def discard(*, upload_id: str, actor: str) -> Upload:
 
 def forget(*, older_than: timedelta) -> None:
     """Discard what has waited for too long."""
-    _discard(Upload.objects.filter(state=Upload.State.PREVIEWED, uploaded_at__lt=now() - older_than), "")
+    with transaction.atomic():
+        _discard(Upload.objects.filter(state=Upload.State.PREVIEWED, uploaded_at__lt=now() - older_than), "")
 
 
 def _discard(uploads: Any, actor: str) -> None:

@@ -57,11 +57,10 @@ class Server:
                     raise
         raise AssertionError
 
-    def count(self, currency: str) -> int:
-        """Return how many rows an episode has."""
-        wanted = {"field": "currency", "operator": "eq", "value": currency}
-        answer = self.send("POST", "/transactions/filter", {"filters": [wanted], "include_count": True, "limit": 1})
-        return int(answer.body.get("total_count", 0))
+    def rows(self, currency: str) -> Counter[str]:
+        """Return how many rows of each status an episode has."""
+        answer = self.send("GET", f"/transactions?currency_eq={currency}&limit=1000")
+        return Counter(row["status"] for row in answer.body)
 
 
 @dataclass
@@ -86,15 +85,21 @@ class Episode:
         self.servers, self.world, self.found, self.log = servers, world, found, log
         self.before: dict[str, int] | None = None
         self.awaited = 0
+        self.queued: set[str] = set()
+        self.unlearned = True
         self.is_apart = False
 
     def run(self, requests: int) -> None:
         self._set_the_stage()
+        self._learn_indicators()
         weights, makers = [weight for weight, _ in REQUESTS], [maker for _, maker in REQUESTS]
         for _ in range(requests):
             self.ask(self.world.rng.choices(makers, weights)[0](self.world))
             if self.is_apart:
                 return
+        self._drain()
+        if self.is_apart:
+            return
         for name in self.world.pools["balance"]:
             self.ask(Request("GET", f"/balances/{name}", "/balances/{id}", tag="at the end", looks=True))
         self.ask(money.listed(self.world))
@@ -121,16 +126,24 @@ class Episode:
         waits = request.queued and not _is_direct(request.body)
         if request.looks and not (waits and "status" not in request.tag and request.route == "/transactions"):
             self._drain()
+            if self.is_apart:
+                return
+            if self.unlearned:
+                self._learn_indicators()
         if waits and self.before is None:
-            self.before = {each.name: each.count(self.world.currency) for each in self.servers}
+            self.before = {each.name: each.rows(self.world.currency).total() for each in self.servers}
         answers = {each.name: self._send(each, request) for each in self.servers}
         self._compare(request, answers)
         successes = {answer.is_success for answer in answers.values()}
+        told = json.dumps(request.body)
         if waits and successes == {True}:
             self.awaited += _rows(request)
+            self.queued.add(f"{request.route} [{request.tag}]" + (" atomic" if '"atomic"' in told else ""))
         self.is_apart = self.is_apart or goes_apart(request, answers)
         if request.learns and successes == {True}:
             self._learn(*request.learns, answers)
+        if '"@' in told and successes == {True} and not _is_dry(request.body):
+            self.unlearned = True
 
     def _send(self, server: Server, request: Request) -> Answer:
         body = request.body
@@ -152,6 +165,19 @@ class Episode:
                 example += f"\n      {name}: {answer.status} {answer.text[:900]}"
             self.found.note(f"{label}: {difference}", example)
 
+    def _learn_indicators(self) -> None:
+        """Learn the ids of indicators that have a balance on both."""
+        path = f"/balances?currency_eq={self.world.currency}&limit=1000"
+        found = {
+            each.name: {
+                row["indicator"]: row["balance_id"] for row in each.send("GET", path).body if "indicator" in row
+            }
+            for each in self.servers
+        }
+        for indicator in sorted(found["blnk"].keys() & found["ours"].keys()):
+            self.world.learn("balance", {name: known[indicator] for name, known in found.items()})
+        self.unlearned = False
+
     def _learn(self, kind: str, key: str, answers: dict[str, Answer]) -> None:
         bodies = {name: answer.body for name, answer in answers.items()}
         if all(isinstance(body, dict) and body.get(key) for body in bodies.values()):
@@ -162,15 +188,26 @@ class Episode:
         if self.before is None:
             return
         until = time.monotonic() + PATIENCE
-        last: dict[str, int] = {}
+        rows: dict[str, Counter[str]] = {}
+        last: dict[str, Counter[str]] = {}
         while time.monotonic() < until:
-            counts = {each.name: each.count(self.world.currency) for each in self.servers}
-            reached = all(counts[name] >= self.before[name] + self.awaited for name in counts)
-            if reached and counts == last and len(set(counts.values())) == 1:
+            rows = {each.name: each.rows(self.world.currency) for each in self.servers}
+            reached = all(rows[name].total() >= self.before[name] + self.awaited for name in rows)
+            if reached and rows == last and rows["blnk"] == rows["ours"]:
                 break
-            last = counts
+            last = rows
             time.sleep(PAUSE)
-        self.before, self.awaited = None, 0
+        else:
+            self._note_apart(rows)
+        self.before, self.awaited, self.queued = None, 0, set()
+
+    def _note_apart(self, rows: dict[str, Counter[str]]) -> None:
+        if rows["blnk"] == rows["ours"]:
+            return
+        self.is_apart = True
+        told = {name: dict(sorted(counts.items())) for name, counts in rows.items()}
+        kind = f"after the queue: {'; '.join(sorted(self.queued))}: rows by status differ"
+        self.found.note(kind, f"{self.world.currency} {json.dumps(told)}")
 
 
 def goes_apart(request: Request, answers: dict[str, Answer]) -> bool:

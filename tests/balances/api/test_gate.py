@@ -139,6 +139,7 @@ def test_a_trailing_slash_is_redirected_before_any_check() -> None:
     assert moved.headers["Content-Type"] == "text/html; charset=utf-8"
     kept = nobody.post("/ledgers/", {"name": "a"})
     assert (kept.status, kept.headers["Location"], kept.text) == (307, "/ledgers", "")
+    assert "Content-Type" not in kept.headers
 
 
 def test_a_redirect_leads_to_the_path_as_it_was_sent() -> None:

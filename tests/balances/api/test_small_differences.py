@@ -73,3 +73,11 @@ def test_the_answer_to_a_write_shows_the_instant_that_later_reads_show(api: Clie
     assert api.get(f"/transactions/{created['transaction_id']}").body["created_at"] == created["created_at"]
     opened = api.post("/ledgers", {"name": "Tills"}).body
     assert api.get(f"/ledgers/{opened['ledger_id']}").body == opened
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/balances//"), ("PUT", "/balances//"), ("POST", "/refund-transaction/")]
+)
+def test_a_path_whose_last_part_is_empty_is_not_there(api: Client, method: str, path: str) -> None:
+    answer = api.send(method, path)
+    assert (answer.status, answer.text) == (404, "404 page not found")

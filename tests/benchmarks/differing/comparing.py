@@ -13,6 +13,7 @@ ID = re.compile(
     r"(?<![A-Za-z0-9])(ldg|bln|txn|idt|mon|acc|bulk|ref|act|hook|api_key)_[0-9a-f]{8}-[0-9a-f-]{27}(?![0-9a-f])"
 )
 LEG = re.compile(r"^(X\w+-\d+)[_-]\d+(_q)?$")
+TOKEN = re.compile(r"FPT:[^:]*:[A-Za-z0-9+/=]+")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 CHANCE = ("hash", "key", "number_generated")
 """Keys whose values are computed from ids, or drawn."""
@@ -46,23 +47,29 @@ class Written(str):
     """A number as it is written."""
 
 
-def plain(value: Any, names: dict[str, str]) -> Any:
+UNORDERED = ("", "data", "legs", "balances", "sources", "destinations", "shadow_transactions", "tokenized_fields")
+"""Keys of lists whose order is a matter of chance in the original; the whole body has none."""
+
+
+def plain(value: Any, names: dict[str, str], key: str = "") -> Any:
     """Return a value without ids and instants of now."""
     if isinstance(value, dict):
         if "Severity" in value and "Routine" in value:  # the driver's own words
             return {}
-        kept = {key: plain(item, names) for key, item in value.items() if key not in LANES}
-        return kept | {key: f"<{key}>" for key in CHANCE if kept.get(key)}
+        kept = {name: plain(item, names, name) for name, item in value.items() if name not in LANES}
+        return kept | {name: f"<{name}>" for name in CHANCE if kept.get(name)}
     if isinstance(value, list):
-        return sorted((plain(item, names) for item in value), key=_rank)
+        items = [plain(item, names, "-") for item in value]
+        return sorted(items, key=_rank) if key in UNORDERED else items
     if isinstance(value, str) and not isinstance(value, Written):
         value = LEG.sub(r"\1_leg\2", value)  # which leg has which number is a matter of chance in the original
+        value = TOKEN.sub("<token>", value)
         return INSTANT.sub(_instant, ID.sub(lambda found: names.get(found[0], f"<{found[1]}?>"), value))
     return value
 
 
 def _rank(value: Any) -> str:
-    """Order lists whose order is a matter of chance in the original, such as legs, by what cannot differ."""
+    """Return what such a list is ordered by: what should not differ."""
     if isinstance(value, dict) and (told := [value[key] for key in RANKING if key in value]):
         return json.dumps(told)
     return json.dumps(value, sort_keys=True)
@@ -85,6 +92,9 @@ def differences(blnk: Answer, ours: Answer, names: dict[str, dict[str, str]]) ->
         yield f"{blnk.status} content type: {blnk.content_type} / {ours.content_type}"
     if list(_keys(blnk.body)) != list(_keys(ours.body)) and sorted(_keys(blnk.body)) == sorted(_keys(ours.body)):
         yield f"{blnk.status} order of keys"
+    if len({_refusal(body) for body in shown}) > 1:
+        yield f"{blnk.status} {' / '.join(map(_refusal, shown))}"
+        return
     for path, one, other in _paths(shown[0], shown[1], ""):
         yield f"{blnk.status} {path or 'body'}: {_short(one)} / {_short(other)}"
 
