@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from django.db import connection, transaction
@@ -75,13 +76,14 @@ def drain() -> int:
     return total
 
 
-def run_batches() -> None:
-    """Do what a worker does with batches that were accepted."""
+def run_batches(attempts: int = 0) -> None:
+    """Do what a worker does with batches that were accepted, as if it had tried some times before."""
+    context: Any = SimpleNamespace(job=SimpleNamespace(attempts=attempts))
     with connection.cursor() as cursor:
         cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'bulk_create' ORDER BY id")
         found = cursor.fetchall()
     for (args,) in found:
-        tasks.bulk_create(**loads(args))
+        tasks.bulk_create(context, **loads(args))
 
 
 def row(reference: str) -> Transaction:

@@ -93,8 +93,8 @@ class Book:
     def admit(self, movement: Movement) -> None:
         """Decide one movement: resolve its balances, check it, and count it in.
 
-        Raises ``DuplicateReference``, ``UnknownPostingBalance``, ``SameBalance``, ``NonPositiveAmount``,
-        ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``InsufficientInflight``.
+        In this order it raises ``DuplicateReference``, ``UnknownPostingBalance``, ``NonPositiveAmount``,
+        ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``InsufficientInflight``, and ``SameBalance``.
         """
         for reference in movement.references:
             if reference in self.used:
@@ -107,6 +107,8 @@ class Book:
                 _check_funds(movement, source.available)
             case Effect.COMMIT | Effect.VOID:
                 _check_inflight(movement, source, destination)
+        if source is destination:
+            raise posting_exceptions.SameBalance(source.balance_id)
         self.used.update(movement.references)
         self._move(movement, movement.units)
 
@@ -131,8 +133,6 @@ class Book:
         source, destination = (
             self.standing(name, row.currency or "") for name in (movement.source, movement.destination)
         )
-        if source is destination:
-            raise posting_exceptions.SameBalance(source.balance_id)
         row.source_id, row.destination_id = source.balance_id, destination.balance_id
         return source, destination
 

@@ -159,7 +159,10 @@ def _check(asked: Settlement, found: Found) -> tuple[Transaction, int | None]:
     units = _units(asked, rows)
     checked = found.holds or [Hold(row) for row in found.waiting]
     if found.own is not None:
-        checked[0].units_of(asked.action, asked.part)
+        try:
+            checked[0].units_of(asked.action, asked.part)
+        except posting_exceptions.AlreadyCommitted as error:  # of a row itself the contract says so of both actions
+            raise posting_exceptions.AlreadyCommitted("commit") from error
         return found.own, units
     if not found.waiting and all(hold.remaining <= 0 for hold in found.holds):
         if all(hold.voided for hold in found.holds):

@@ -6,12 +6,14 @@ import dataclasses
 import logging
 import time
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-from procrastinate import JobContext
+from django.db import DatabaseError, transaction
+from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
+from balances import telling
 from balances.exact_json import dumps, loads
 from balances.exceptions import BalanceLocked
 from balances.posting import Posting, Share
@@ -30,6 +32,10 @@ PAUSE_SECONDS = 0.005
 """Between two looks at a queue that is empty, but not quiet."""
 STUCK_AFTER = timedelta(hours=2)
 DATES = ("effective_date", "scheduled_for", "inflight_expiry_date", "inflight_commit_date")
+DECIMALS = ("amount", "overdraft_limit")
+MOST_RETRIES = 8
+RETRY = RetryStrategy(max_attempts=MOST_RETRIES, exponential_wait=3, retry_exceptions=(DatabaseError,))
+"""Again after 3, 9, 27 seconds and so on, at last after almost two hours; then the job stays failed."""
 
 
 @app.task(name=entries.TASK, queue=entries.QUEUE, pass_context=True)
@@ -82,11 +88,19 @@ def request_batch(batch: Batch) -> None:
         bulk_create.defer(batch=dumps(_plain(body)))
 
 
-@app.task(name="bulk_create", queue=entries.QUEUE)
-def bulk_create(batch: str) -> None:
-    """Record a batch whose request was answered before."""
+@app.task(name="bulk_create", queue=entries.QUEUE, retry=RETRY, pass_context=True)
+def bulk_create(context: JobContext, batch: str) -> None:
+    """Record a batch whose request was answered before.
+
+    Raises ``DatabaseError``, so that it is tried again, and at the last attempt announces that the batch has failed.
+    """
     body = loads(batch)
-    post_batch_in_background(Batch(**body | {"postings": [_posting(each) for each in body["postings"]]}))
+    try:
+        post_batch_in_background(Batch(**body | {"postings": [_posting(each) for each in body["postings"]]}))
+    except DatabaseError:
+        if context.job.attempts >= MOST_RETRIES:
+            telling.tell_batch_failed(body["batch_id"], "internal server error")
+        raise
 
 
 def _plain(value: Any) -> Any:
@@ -100,4 +114,6 @@ def _plain(value: Any) -> Any:
 def _posting(fields: dict[str, Any]) -> Posting:
     dates = {name: fields[name] and datetime.fromisoformat(fields[name]) for name in DATES}
     sides = {name: tuple(Share(**share) for share in fields[name]) for name in ("sources", "destinations")}
-    return Posting(**fields | dates | sides)
+    # A number without a fraction is read as an int, and a column takes one type.
+    decimals = {name: None if fields[name] is None else Decimal(fields[name]) for name in DECIMALS}
+    return Posting(**fields | dates | sides | decimals)

@@ -54,4 +54,7 @@ LEFT JOIN LATERAL (
     ) AS s
     WHERE f.status = 'INFLIGHT'
 ) AS settled ON true
-ORDER BY f.created_at DESC, length(f.reference) DESC, f.reference DESC, f.transaction_id DESC
+ORDER BY f.created_at DESC,
+         CASE WHEN jsonb_typeof(f.meta_data -> 'sequence') = 'number' THEN (f.meta_data ->> 'sequence')::numeric END
+         DESC NULLS LAST,
+         length(f.reference) DESC, f.reference DESC, f.transaction_id DESC

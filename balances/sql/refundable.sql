@@ -47,4 +47,7 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS free
 WHERE u.status = 'APPLIED' OR (u.status = 'VOID' AND u.parent_transaction = %(id)s)
-ORDER BY u.created_at DESC, length(u.reference) DESC, u.reference DESC, u.transaction_id DESC
+ORDER BY u.created_at DESC,
+         CASE WHEN jsonb_typeof(u.meta_data -> 'sequence') = 'number' THEN (u.meta_data ->> 'sequence')::numeric END
+         DESC NULLS LAST,
+         length(u.reference) DESC, u.reference DESC, u.transaction_id DESC

@@ -138,7 +138,10 @@ class Episode:
         told = json.dumps(request.body)
         if waits and successes == {True}:
             self.awaited += _rows(request)
-            self.queued.add(f"{request.route} [{request.tag}]" + (" atomic" if '"atomic"' in told else ""))
+            marks = {" atomic": '"atomic"' in told, ", some left out": '"failed"' in answers["ours"].text}
+            self.queued.add(
+                f"{request.route} [{request.tag}]" + "".join(mark for mark, is_so in marks.items() if is_so)
+            )
         self.is_apart = self.is_apart or goes_apart(request, answers)
         if request.learns and successes == {True}:
             self._learn(*request.learns, answers)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from balances.exact_json import loads
 from balances.models import Balance, Transaction
 from balances.queueing import tasks
 from tests.client import Answer, Client
 from tests.wire import (
+    NOW,
     assert_no_drift,
     assert_refused,
     body,
@@ -440,11 +441,57 @@ def test_a_batch_in_the_background_that_fails_leaves_what_a_batch_in_front_would
     assert_no_drift()
 
 
+@pytest.mark.parametrize("skip_queue", [False, True])
+def test_a_batch_in_the_background_takes_amounts_with_and_without_a_fraction(ledger: Client, skip_queue: bool) -> None:
+    amounts = [1193, 39.23, 5.0]
+    items: list[Any] = [body("units", 27)]
+    items += [body(f"a{n}", amount=amount, overdraft_limit=10_000 + n / 2) for n, amount in enumerate(amounts)]
+    given = [{name: value for name, value in item.items() if name != "precise_amount"} for item in items[1:]]
+    recorded(ledger, items[0], *given, run_async=True, skip_queue=skip_queue, inflight=True)
+    run_batches()
+    drain()
+    rows = Transaction.objects.filter(status="INFLIGHT")
+    assert sorted(row.precise_amount or 0 for row in rows) == [27, 500, 3923, 119_300]
+    assert_no_drift()
+
+
+def test_a_batch_in_the_background_that_the_database_refuses_is_tried_again_and_then_told_of(
+    ledger: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BLNK_WEBHOOK_URL = "https://listener.example/blnk"
+    batch_id = recorded(ledger, body("a"), run_async=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(tasks, "post_batch_in_background", broken_database)
+        for attempts in (0, tasks.MOST_RETRIES):
+            assert jobs("deliver_webhook") == 0
+            with pytest.raises(DatabaseError):
+                run_batches(attempts)
+    told = announced("bulk_transaction.failed")
+    assert (told["batch_id"], told["error"]) == (batch_id, "internal server error")
+    run_batches(1)
+    assert announced("bulk_transaction.applied")["batch_id"] == batch_id
+
+
+def broken_database(batch: Any) -> None:
+    raise DatabaseError("the disk is full")
+
+
 def test_metadata_and_dates_of_items_are_kept(ledger: Client) -> None:
     recorded(ledger, body("a", meta_data={"n": 10**25, "BLNK": [1]}), body("b", scheduled_for="2030-01-01T00:00:00Z"))
     assert (row("a").meta_data or {})["n"] == 10**25
     assert str(row("b").scheduled_for) == "2030-01-01 00:00:00+00:00"
     assert row("b").status == "SCHEDULED"
+
+
+@pytest.mark.parametrize("skip_queue", [False, True])
+def test_the_last_item_of_a_batch_is_settled_and_given_back_first(ledger: Client, skip_queue: bool) -> None:
+    """As in the original, whose items are of one instant each; the answer is the row of the first one."""
+    for inflight in (True, False):
+        items = [body(f"{inflight}{name}", units) for units, name in enumerate(("zz", "x", "y"), start=1)]
+        batch_id = recorded(ledger, *items, inflight=inflight, skip_queue=skip_queue)
+        drain()
+        answer = settle(ledger, batch_id) if inflight else ledger.post(f"/refund-transaction/{batch_id}", NOW)
+        assert answer.body["precise_amount"] == 3
 
 
 @pytest.mark.parametrize("inflight", [False, True])

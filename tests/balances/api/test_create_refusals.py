@@ -65,6 +65,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"overdraft_limit": 0.5, "precision": -1}, "precision: precision cannot be negative."),
     ({"overdraft_limit": -1}, "overdraft_limit: overdraft_limit cannot be negative."),
     ({"overdraft_limit": -0.001}, "overdraft_limit: overdraft_limit cannot be negative."),
+    ({"precision": 2**63}, "precision: precision is too large."),
     ({"overdraft_limit": 0.004}, f"overdraft_limit: 0.004 {NO_UNITS}; 0.01 would be."),
     ({"overdraft_limit": 9.994}, f"overdraft_limit: 9.994 {NO_UNITS}; 9.99 or 10 would be."),
     (

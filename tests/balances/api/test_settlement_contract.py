@@ -136,7 +136,7 @@ QUEUED: list[Row] = [
     *(
         (f"<{name}>", {"status": status}, 409, "TXN_ALREADY_COMMITTED", COMMITTED.format(says))
         for name, status, says in (
-            ("committed", "commit", "commit"), ("committed", "void", "void"),
+            ("committed", "commit", "commit"), ("committed", "void", "commit"),
             ("queued_committed", "commit", "commit"),
             ("legs_committed", "commit", "commit"), ("legs_committed", "void", "void"),
         )

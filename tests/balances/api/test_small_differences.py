@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.client import Client
-from tests.wire import assert_refused, body, create, queued, wallets
+from tests.wire import assert_refused, body, create, hold, queued, settled, wallets
 
 pytestmark = pytest.mark.django_db
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -81,3 +81,24 @@ def test_the_answer_to_a_write_shows_the_instant_that_later_reads_show(api: Clie
 def test_a_path_whose_last_part_is_empty_is_not_there(api: Client, method: str, path: str) -> None:
     answer = api.send(method, path)
     assert (answer.status, answer.text) == (404, "404 page not found")
+
+
+def test_a_queued_void_of_what_is_committed_speaks_of_a_commit_as_the_original_does(ledger: Client) -> None:
+    transaction_id = hold(ledger, "h")
+    settled(ledger, transaction_id)
+    text = "cannot commit. Transaction already committed"
+    answer = ledger.put(f"/transactions/inflight/{transaction_id}", {"status": "void"})
+    assert_refused(answer, 409, "TXN_ALREADY_COMMITTED", text)
+    (item,) = ledger.post("/transactions/inflight/bulk/void", {"transaction_ids": [transaction_id]}).body["results"]
+    assert (item["code"], item["message"]) == ("ALREADY_COMMITTED", text)
+    at_once = ledger.put(f"/transactions/inflight/{transaction_id}", {"status": "void", "skip_queue": True})
+    assert "cannot void. Transaction already committed" in at_once.body["error"]
+
+
+def test_lack_of_funds_is_said_before_one_balance_on_both_sides(ledger: Client) -> None:
+    given = body("a", source="@new", destination="bln_dora")
+    create(ledger, given | {"allow_overdraft": True})
+    dora = ledger.get("/balances/indicator/@new/currency/USD").body["balance_id"]
+    for overdraft, code in ((False, "TXN_INSUFFICIENT_FUNDS"), (True, "GEN_CONFLICT")):
+        same = body("b", source="@new", destination=dora, allow_overdraft=overdraft)
+        assert ledger.post("/transactions", same).body["error_detail"]["code"] == code

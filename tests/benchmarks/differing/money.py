@@ -207,7 +207,7 @@ def listed(world: World) -> Request:
         query += "&" + rng.choice(
             ["status_eq=APPLIED", "status_in=APPLIED,VOID", "status_ne=QUEUED", "amount_gte=5", "amount_between=1|20",
              "description_ilike=DIFF%25", "meta_data.k_eq=1", "meta_data.k_isnull=1", "indicator_eq=@shop",
-             "effective_date_lt=2023-01-01", "logical_operator=or&status_eq=VOID", "nope_eq=1", "amount_between=1",
+             "effective_date_lt=2023-01-01", "logical_operator=or&reference_eq=none", "nope_eq=1", "amount_between=1",
              "logical_operator=xor", "parent_transaction_eq=", "status_like=%25LIE%25", "precision_eq=100"]
         )  # fmt: skip
     return Request("GET", f"/transactions?{query}", "/transactions", tag=query.rpartition("&")[2], looks=True)
