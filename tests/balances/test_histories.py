@@ -138,7 +138,7 @@ BATCH = st.fixed_dictionaries(
 )
 PART = st.one_of(st.none(), st.integers(1, 1500))
 SETTLEMENT = st.tuples(st.integers(0, 99), st.sampled_from(["commit", "commit", "void"]), PART, st.booleans())
-REFUND = st.tuples(st.integers(0, 99), st.booleans())
+REFUND = st.tuples(st.integers(0, 99), PART, st.booleans())
 STEP = st.one_of(
     st.tuples(st.just("create"), st.one_of(MOVEMENT, SPLIT)),
     st.tuples(st.just("batch"), BATCH),
@@ -164,13 +164,13 @@ def create(history: History, asked: dict[str, Any]) -> None:
 
 
 def batch(history: History, asked: dict[str, Any]) -> None:
-    items = [history.body(item) for item in asked["transactions"]]
+    items = [history.body(item) | {"inflight": asked["inflight"]} for item in asked["transactions"]]
     history.send("POST", "/transactions/bulk", asked | {"transactions": items})
 
 
 def settle(history: History, asked: tuple[int, str, int | None, bool]) -> None:
     number, status, part, skip_queue = asked
-    given = {"status": status, "precise_amount": part, "skip_queue": skip_queue}
+    given = {"status": status, "skip_queue": skip_queue} | ({"precise_amount": part} if status == "commit" else {})
     history.send("PUT", f"/transactions/inflight/{history.target(number, **HELD)}", given)
 
 
@@ -184,9 +184,10 @@ def settle_each(history: History, asked: list[tuple[int, str, int | None, bool]]
     history.send("POST", f"/transactions/inflight/bulk/{status}", given | {"skip_queue": skip_queue})
 
 
-def refund(history: History, asked: tuple[int, bool]) -> None:
-    number, skip_queue = asked
-    history.send("POST", f"/refund-transaction/{history.target(number, **MOVED)}", {"skip_queue": skip_queue})
+def refund(history: History, asked: tuple[int, int | None, bool]) -> None:
+    number, part, skip_queue = asked
+    given = {"precise_amount": part, "skip_queue": skip_queue}
+    history.send("POST", f"/refund-transaction/{history.target(number, **MOVED)}", given)
 
 
 def drain_some(history: History, size: int) -> None:
