@@ -15,7 +15,6 @@ from balances.principals import ANYBODY, MASTER
 from ledgerproj import environment
 from ledgerproj.environment import Misconfigured
 from reconciliation.management.ledger_command import operator
-from reconciliation.planning import _moved
 from reconciliation.policy import Facts, Policy, second_person_needed, why_not_second
 from reconciliation.reconstruction import Totals
 
@@ -59,8 +58,8 @@ def test_by_default_whatever_moves_money_needs_a_second_person(drift: dict[str, 
 
 def test_a_net_that_is_wrong_beside_right_sides_moves_money_as_well() -> None:
     nothing = Totals.net(credit=0, debit=0, inflight_credit=0, inflight_debit=0)
-    assert _moved(replace(nothing, balance=-(10**9))) == 10**9
-    assert _moved(Totals.net(credit=5, debit=-7, inflight_credit=0, inflight_debit=1)) == 13
+    assert replace(nothing, balance=-(10**9)).moved == 10**9
+    assert Totals.net(credit=5, debit=-7, inflight_credit=0, inflight_debit=1).moved == 13
 
 
 def test_the_default_of_the_settings_is_the_strict_one(settings: Any) -> None:
