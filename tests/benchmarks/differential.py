@@ -158,6 +158,8 @@ class Episode:
         self.found.requests += 1
         self.found.routes[f"{request.method} {request.route}"] += 1
         self.found.successes += answers["ours"].is_success
+        if request.route.endswith("/filter") and "odd" in request.tag and answers["blnk"].is_success:
+            return  # the condition that keeps to this episode may be gone
         label = f"{request.method} {request.route}" + (f" [{request.tag}]" if request.tag else "")
         if self.log:
             told = {name: [answer.status, answer.text] for name, answer in answers.items()}

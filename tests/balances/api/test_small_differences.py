@@ -76,7 +76,13 @@ def test_the_answer_to_a_write_shows_the_instant_that_later_reads_show(api: Clie
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/balances//"), ("PUT", "/balances//"), ("POST", "/refund-transaction/")]
+    ("method", "path"),
+    [
+        ("GET", "/balances//"),
+        ("PUT", "/balances//"),
+        ("POST", "/refund-transaction/"),
+        ("GET", "/transactions/filter/"),
+    ],
 )
 def test_a_path_whose_last_part_is_empty_is_not_there(api: Client, method: str, path: str) -> None:
     answer = api.send(method, path)

@@ -88,13 +88,13 @@ def differences(blnk: Answer, ours: Answer, names: dict[str, dict[str, str]]) ->
             f"{answer.status} {_refusal(body)}".strip() for answer, body in zip((blnk, ours), shown, strict=True)
         )
         return
-    if blnk.content_type != ours.content_type:
-        yield f"{blnk.status} content type: {blnk.content_type} / {ours.content_type}"
     if list(_keys(blnk.body)) != list(_keys(ours.body)) and sorted(_keys(blnk.body)) == sorted(_keys(ours.body)):
         yield f"{blnk.status} order of keys"
     if len({_refusal(body) for body in shown}) > 1:
         yield f"{blnk.status} {' / '.join(map(_refusal, shown))}"
         return
+    if blnk.content_type != ours.content_type:
+        yield f"{blnk.status} content type: {blnk.content_type} / {ours.content_type}"
     for path, one, other in _paths(shown[0], shown[1], ""):
         yield f"{blnk.status} {path or 'body'}: {_short(one)} / {_short(other)}"
 
