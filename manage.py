@@ -8,9 +8,9 @@ import sys
 def main() -> None:
     """Run one management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ledgerproj.settings")
-    from django.core.management import execute_from_command_line
+    from ledgerproj.beginning import Manager
 
-    execute_from_command_line(sys.argv)
+    Manager(sys.argv).execute()
 
 
 if __name__ == "__main__":
