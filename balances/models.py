@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.fields.json import KeyTextTransform
@@ -273,9 +274,9 @@ class Transaction(models.Model):
             # GET /transactions and the admin's list, newest first.
             models.Index(fields=("-created_at", "-transaction_id"), name="transactions_newest"),
             # shadows.sql and GET /transactions/{id}/lineage: the shadow rows of a movement; only rows that are some.
-            models.Index(
+            # By hash, for clients may send a text of any length under this name.
+            HashIndex(
                 KeyTextTransform("_shadow_for", "meta_data"),
-                "created_at",
                 condition=Q(IsNull(KeyTextTransform("_shadow_for", "meta_data"), False)),
                 name="shadow_rows",
             ),

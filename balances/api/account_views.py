@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from balances import accounts
 from balances.api import identity_shapes as shapes
-from balances.api import listing
+from balances.api import listing, validation
 from balances.api.body import InvalidBody, decode
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of, rows_of
@@ -46,6 +46,7 @@ class AccountsView(ApiView):
         """Open an account for a balance."""
         fields = decode(request, shapes.CreateAccount)
         _check(fields)
+        validation.check_lengths(fields)
         given = {name: value for name, value in fields.items() if name not in NOT_BOTH}
         account = accounts.open_account(**{"balance_id": ""} | given)
         return Response(shapes.AccountAnswer.body(account), status=201)

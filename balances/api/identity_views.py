@@ -42,6 +42,7 @@ class IdentitiesView(ApiView):
     def post(self, request: Request) -> Response:
         """Create an identity."""
         fields = decode(request, shapes.IdentityBody)
+        validation.check_lengths(fields)
         fields.pop("created_at", None)
         identity = identities.register(**fields)
         identity.dob = fields.get("dob", identity.dob)  # this one answer echoes the instant
@@ -58,6 +59,7 @@ class IdentityView(ApiView):
     def put(self, request: Request, identity_id: str) -> Response:
         """Change what is given; metadata is replaced as a whole."""
         fields = decode(request, shapes.IdentityBody)
+        validation.check_lengths(fields)
         changes = {name: value for name, value in fields.items() if name not in ("identity_id", "created_at")}
         identities.revise(identity_id, **changes)
         return Response({"message": "Identity updated successfully"})

@@ -25,7 +25,9 @@ MAX_SIGNIFICANT_DIGITS = 15
 MOST_SETTLEMENTS = 100
 """Holds in one bulk commit or void at most."""
 STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
-MAX_BYTES = {"reference": 2000, "currency": 200, "indicator": 1000, "source": 1000, "destination": 1000, "owner": 1000}
+MAX_BYTES = {"reference": 2000, "currency": 200} | dict.fromkeys(
+    ("indicator", "source", "destination", "owner", "last_name", "organization_name", "number"), 1000
+)
 """Longest texts that an index takes in, in bytes of UTF-8."""
 KEYS = ("reference", "currency", "indicator", "source", "destination")
 """Texts by which something is found again."""
@@ -69,6 +71,11 @@ def check_api_key(fields: dict[str, Any]) -> None:
     }
     if missing := [name for name, there in given.items() if not there]:
         raise MalformedBody("\n".join(required("CreateAPIKeyRequest", name) for name in missing))
+    check_lengths(fields)
+
+
+def check_lengths(fields: dict[str, Any]) -> None:
+    """Raise ``InvalidBody`` for a text that is longer than its index takes in."""
     if reasons := dict(_too_long(fields)):
         raise InvalidBody(reasons)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 import threading
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from balances.models import Balance, Transaction
+from balances.queueing.draining import drain
 from tests import world
 from tests.client import Client
 
@@ -86,6 +89,63 @@ def test_texts_that_no_index_takes_in_are_refused(api: Client, change: dict[str,
     if "currency" in change:
         balance = {"ledger_id": world.ledger().pk, "currency": change["currency"]}
         assert api.post("/balances", balance).body["errors"] == words
+
+
+NOISE = "".join(random.Random(1).choices(string.ascii_letters, k=12_000))
+
+
+@pytest.mark.parametrize("name", ["last_name", "organization_name"])
+def test_names_of_identities_that_no_index_takes_in_are_refused(api: Client, name: str) -> None:
+    identity = api.post("/identities", {"identity_type": "individual", name: NOISE[:1000]}).body
+    refused = (400, f"{name}: cannot be longer than 1000 bytes.")
+    for answer in (
+        api.post("/identities", {"identity_type": "individual", name: NOISE}),
+        api.put(f"/identities/{identity['identity_id']}", {name: NOISE}),
+    ):
+        assert (answer.status, answer.body["errors"]) == refused
+    assert api.get(f"/identities/{identity['identity_id']}").body[name] == NOISE[:1000]
+
+
+def test_a_number_of_an_account_that_no_index_takes_in_is_refused(api: Client) -> None:
+    holder = api.post("/identities", {"identity_type": "individual"}).body["identity_id"]
+    alice = world.balance(identity_id=holder)
+    for number, status in ((NOISE, 400), (NOISE[:1001], 400), (NOISE[:1000], 201)):
+        answer = api.post("/accounts", {"balance_id": alice.pk, "number": number, "bank_name": "B"})
+        assert answer.status == status, answer.text
+
+
+def test_metadata_under_the_names_of_the_ledger_takes_a_text_of_any_length(api: Client) -> None:
+    given = {"meta_data": {"_shadow_for": NOISE, "BLNK_LINEAGE_PROVIDER": NOISE, "QUEUED_PARENT_TRANSACTION": NOISE}}
+    posted = api.post("/transactions", world.POSTING | given)
+    assert (posted.status, posted.body["meta_data"]["_shadow_for"]) == (201, NOISE)
+    transaction_id = posted.body["transaction_id"]
+    items = [world.POSTING | given | {"reference": f"item-{number}"} for number in range(2)]
+    assert api.post("/transactions", world.POSTING | given | {"reference": "q", "skip_queue": False}).status == 201
+    assert api.post("/transactions/bulk", {"transactions": items}).status == 201
+    assert api.post(f"/refund-transaction/{transaction_id}", given | {"skip_queue": True}).status == 201
+    assert api.post(f"/{transaction_id}/metadata", {"meta_data": {"_shadow_for": NOISE[::-1]}}).status == 200
+    while drain():
+        pass
+    assert api.get(f"/transactions/{transaction_id}/lineage").status == 200
+
+
+@pytest.mark.parametrize("skip_queue", [True, False])
+def test_the_longest_reference_leaves_room_for_what_the_ledger_adds_to_it(api: Client, skip_queue: bool) -> None:
+    split = {name: value for name, value in world.POSTING.items() if name != "destination"} | {
+        "destinations": [{"identifier": "@x", "distribution": "50%"}, {"identifier": "@y", "distribution": "left"}]
+    }
+    bodies = (world.POSTING | {"reference": NOISE[:2000]}, split | {"reference": NOISE[2000:4000]})
+    for body in bodies:
+        posted = api.post("/transactions", body | {"skip_queue": skip_queue})
+        assert posted.status == 201, posted.text
+        while drain():
+            pass
+        refunded = api.post(f"/refund-transaction/{posted.body['transaction_id']}", {"skip_queue": skip_queue})
+        assert refunded.status == 201, refunded.text
+    for atomic in (True, False):
+        items = [body | {"reference": f"{body['reference']}+"} for body in bodies]
+        answer = api.post("/transactions/bulk", {"transactions": items, "skip_queue": skip_queue, "atomic": atomic})
+        assert (answer.status, answer.body["error_detail"]["code"]) == (400, "TXN_VALIDATION_ERROR")
 
 
 def test_a_reason_that_no_record_keeps_is_refused(api: Client) -> None:
