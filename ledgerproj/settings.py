@@ -234,6 +234,7 @@ PROCRASTINATE_IMPORT_PATHS = ["reconciliation.watching.tasks"]
 # --- watching: when sweeps and snapshots start at first (then the admin says), and who is told what is wrong
 LEDGER_SWEEP_CRON = environment.text("LEDGER_SWEEP_CRON", "0 2 * * *")
 LEDGER_SNAPSHOT_CRON = environment.text("LEDGER_SNAPSHOT_CRON", "5 0 * * *")
+LEDGER_HOLD_DAYS = environment.number("LEDGER_HOLD_DAYS", 90)
 LEDGER_SWEEP_GRACE = timedelta(minutes=environment.number("LEDGER_SWEEP_GRACE_MINUTES", 180))
 LEDGER_ALERT_AFTER_SWEEPS = environment.number("LEDGER_ALERT_AFTER_SWEEPS", 2, least=1)
 LEDGER_ALERT_WEBHOOK_URL = environment.webhook("LEDGER_ALERT_WEBHOOK_URL")

@@ -215,6 +215,7 @@ class FindingAdmin(CaseAdmin):
             "explanations": explained(finding),
             "faults": _with_titles(finding.faults),
             "not_proved": _with_titles(finding.not_proved),
+            "remarks": _with_titles(finding.remarks),
             "window": finding.first_wrong_at
             and window(finding.balance_id, finding.last_right_at, finding.first_wrong_at),
             "state": state_of(finding),
@@ -244,8 +245,12 @@ class FindingAdmin(CaseAdmin):
 
     @display(description="Also")
     def besides(self, finding: Finding) -> str:
-        """Show how much else is wrong, or could not be proved."""
-        counted = ((len(finding.faults), "fault", "faults"), (len(finding.not_proved), "not proved", "not proved"))
+        """Show how much else is wrong, could not be proved, or is to be looked at."""
+        counted = (
+            (len(finding.faults), "fault", "faults"),
+            (len(finding.not_proved), "not proved", "not proved"),
+            (len(finding.remarks), "remark", "remarks"),
+        )
         return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counted if count) or "–"
 
     @display(description="Wrong since (UTC)")

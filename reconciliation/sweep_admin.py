@@ -221,7 +221,12 @@ class SweepAdmin(LedgerModelAdmin):
     @display(description="Found")
     def found(self, sweep: Sweep) -> SafeString | str:
         """Show how many balances drifted, have other faults, or could not be judged."""
-        counts = ((sweep.drifted, "drifted"), (sweep.faulty, "faulty"), (sweep.not_proved, "not proved"))
+        counts = (
+            (sweep.drifted, "drifted"),
+            (sweep.faulty, "faulty"),
+            (sweep.not_proved, "not proved"),
+            (sweep.remarked, "remarks"),
+        )
         lines = ((f"{count:,}", word) for count, word in counts if count)
         return format_html_join("", '<span class="ledger-amount">{} {}</span>', lines) or "–"
 

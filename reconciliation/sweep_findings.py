@@ -35,7 +35,7 @@ def add_faults(sweep: Sweep, faults: list[Fault]) -> None:
     for fault in faults:
         if fault.balance_id in existing:
             _put(existing[fault.balance_id], [fault])
-    Finding.objects.bulk_update(existing.values(), ["faults", "not_proved"], batch_size=500)
+    Finding.objects.bulk_update(existing.values(), ["faults", "not_proved", "remarks"], batch_size=500)
     fresh = [fault for fault in faults if fault.balance_id not in existing]
     Finding.objects.bulk_create(findings_of(sweep, [], fresh), batch_size=500)
 
@@ -82,5 +82,5 @@ def _unreadable(measurement: Measurement) -> str:
 
 def _put(finding: Finding, faults: list[Fault]) -> None:
     for fault in faults:
-        kept = finding.faults if CHECKS[fault.check].proves_fault else finding.not_proved
-        kept.append(fault.as_json())
+        kept = {"fault": finding.faults, "not proved": finding.not_proved, "remark": finding.remarks}
+        kept[CHECKS[fault.check].verdict].append(fault.as_json())

@@ -10,6 +10,7 @@ from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE
 from reconciliation.models import Finding, Sweep
 from reconciliation.reconstruction import SQL
 from reconciliation.reports import KEYS, Report
+from reconciliation.trial_balance import SIDES
 
 CHECKS_FOUND = Statement(SQL / "checks_found.sql")
 MEASURED = {
@@ -32,12 +33,18 @@ def verdict(sweep: Sweep) -> str:
 
 
 def out_of_balance(sweep: Sweep) -> list[str]:
-    """Return in sentences where the stored sums of a sweep of all balances contradict each other, by currency."""
+    """Return in sentences where the stored sums of a sweep of all balances contradict each other, by currency.
+
+    Where a sum is no number, a balance is not proved, and nothing contradicts anything.
+    """
     return [_sides(line) for line in _disagreeing(sweep)] if sweep.scope.get("everything") else []
 
 
 def _disagreeing(sweep: Sweep) -> list[dict[str, Any]]:
-    return [line for line in sweep.trial_balance if not line["stored"]["agrees"]]
+    stored = ((line, line["stored"]) for line in sweep.trial_balance)
+    return [
+        line for line, sums in stored if not sums["agrees"] and not any(isinstance(sums[side], str) for side in SIDES)
+    ]
 
 
 def _sides(line: dict[str, Any]) -> str:
@@ -45,7 +52,7 @@ def _sides(line: dict[str, Any]) -> str:
     pairs = [
         (what, sums[credit], sums[debit])
         for what, credit, debit in (("", "credit", "debit"), ("inflight ", "inflight_credit", "inflight_debit"))
-        if sums[credit] != sums[debit] or isinstance(sums[credit], str)
+        if sums[credit] != sums[debit]
     ]
     told = " and ".join(f"{what}credits are {credit}, {what}debits {debit}" for what, credit, debit in pairs)
     return f"The trial balance does not agree in {line['currency'] or 'rows without a currency'}: {told}."
@@ -72,7 +79,7 @@ def unproved(sweep: Sweep) -> list[str]:
         named = ", ".join(line["currency"] for line in apart)
         sentences.append(f"The trial balance of all balances does not agree in {named}: a sweep of all says more.")
     ran = {entry["check"] for entry in sweep.checks}
-    left_out = [check.title for name, check in CHECKS.items() if name not in ran]
+    left_out = [check.title for name, check in CHECKS.items() if name not in ran and check.verdict != "remark"]
     if left_out:
         sentences.append(f"Not looked for: {'; '.join(left_out)}.")
     return sentences
@@ -107,7 +114,14 @@ def checks(sweep: Sweep) -> list[dict[str, Any]]:
     found = {row["check_name"]: row["balances"] for row in CHECKS_FOUND.rows(sweep_id=sweep.sweep_id)}
     ran = {entry["check"]: entry["done"] for entry in sweep.checks}
     measured = [
-        {"check": name, "title": title, "description": text, "ran": sweep.measured_all, "found": found.get(name, 0)}
+        {
+            "check": name,
+            "title": title,
+            "description": text,
+            "verdict": "not proved",
+            "ran": sweep.measured_all,
+            "found": found.get(name, 0),
+        }
         for name, (title, text) in MEASURED.items()
     ]
     return measured + [
@@ -115,6 +129,7 @@ def checks(sweep: Sweep) -> list[dict[str, Any]]:
             "check": name,
             "title": check.title,
             "description": check.description,
+            "verdict": check.verdict,
             "ran": ran.get(name, False),
             "found": found.get(name, 0),
         }
@@ -138,6 +153,7 @@ FINDINGS = Report(
         "explanation",
         "faults",
         "not_proved",
+        "remarks",
     ),
     columns={
         "Balance": "name",
@@ -163,8 +179,9 @@ def as_row(finding: Finding) -> dict[str, Any]:
     row["inflight_difference"] = str(finding.difference.inflight_balance)
     row["explained"], row["unexplained"] = str(finding.explained), str(finding.unexplained)
     row["explanation"] = finding.explanations[0]["sentence"] if finding.explanations else ""
-    row["faults"], row["not_proved"] = finding.faults, finding.not_proved
+    row |= {name: getattr(finding, name) for name in ("faults", "not_proved", "remarks")}
     row["name"] = finding.indicator or finding.balance_id
     sentences = [entry["detail"] for entry in [*finding.faults, *finding.not_proved]]
+    sentences += [f"Remark: {entry['detail']}" for entry in finding.remarks]
     row["words"] = " ".join([row["explanation"] or (finding.cause and f"{finding.cause}."), *sentences]).strip()
     return row

@@ -251,6 +251,7 @@ def _keep(sweep: Sweep, found: list[Finding], progress: dict[str, object], chunk
             drifted=F("drifted") + sum(finding.drifted for finding in found),
             faulty=F("faulty") + sum(bool(finding.faults) for finding in found),
             not_proved=F("not_proved") + sum(bool(finding.not_proved) for finding in found),
+            remarked=F("remarked") + sum(bool(finding.remarks) for finding in found),
             **progress,
         ):
             return False
@@ -312,7 +313,9 @@ def _run_once(sweep: Sweep, check: Check) -> bool:
         add_faults(sweep, faults)
         counts = sweep.findings.all()
         Sweep.objects.filter(pk=sweep.pk).update(
-            faulty=counts.exclude(faults=[]).count(), not_proved=counts.exclude(not_proved=[]).count()
+            faulty=counts.exclude(faults=[]).count(),
+            not_proved=counts.exclude(not_proved=[]).count(),
+            remarked=counts.exclude(remarks=[]).count(),
         )
     return True
 

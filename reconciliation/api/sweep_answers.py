@@ -10,6 +10,7 @@ from rest_framework import serializers
 from balances.api.serializers import Answer, Instant, MinorUnits
 from reconciliation import sweep_status
 from reconciliation.api.serializers import TotalsAnswer
+from reconciliation.checks import VERDICTS
 from reconciliation.models import Origin, Sweep
 
 
@@ -43,6 +44,7 @@ class CheckAnswer(serializers.Serializer[Any]):
     check = serializers.CharField()
     title = serializers.CharField()
     description = serializers.CharField()
+    verdict = serializers.ChoiceField(choices=VERDICTS, help_text="What it means where it spoke up")
     ran = serializers.BooleanField()
     found = serializers.IntegerField(help_text="Balances on which it spoke up")
 
@@ -78,6 +80,7 @@ class SweepAnswer(Answer):
     drifted = serializers.IntegerField()
     faulty = serializers.IntegerField()
     not_proved = serializers.IntegerField()
+    remarked = serializers.IntegerField(help_text="Balances with something to look at; no verdict follows from it")
     out_of_scope = serializers.IntegerField()
     unproved = serializers.SerializerMethodField(help_text="What the sweep did not prove, in sentences")
     error = serializers.CharField(allow_blank=True)
@@ -138,6 +141,7 @@ class FindingAnswer(Answer):
     difference = TotalsAnswer()
     faults = FaultAnswer(many=True)
     not_proved = FaultAnswer(many=True)
+    remarks = FaultAnswer(many=True)
     cause = serializers.CharField(allow_blank=True)
     explained = MinorUnits(help_text="Gross drift that explanations account for")
     unexplained = MinorUnits(help_text="Gross drift that nothing accounts for")

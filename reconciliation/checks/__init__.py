@@ -1,10 +1,12 @@
 """What a sweep looks for besides drift: one ``.sql`` file a check, found by being here.
 
 The header of a file gives its ``Purpose`` (the title), its ``Description`` (a plain sentence or two for people),
-its ``Verdict`` (``fault``: something is wrong; ``not proved``: the balance cannot be judged) and when it ``Runs``:
+its ``Verdict`` (``fault``: something is wrong; ``not proved``: the balance cannot be judged; ``remark``: something to
+look at, which may be as it should, so that the verdict of a sweep does not follow from it) and when it ``Runs``:
 ``chunk``, with every chunk of named balances (``balance_ids``), or over all of them at once (NULL); ``once``, over all
 when they have been measured (``sweep_id``); ``deep``, over every transaction, only where that is asked for. The
-statement returns ``balance_id``, ``detail`` (a sentence) and ``rows`` (transaction ids).
+statement returns ``balance_id``, ``detail`` (a sentence) and ``rows`` (transaction ids); it may ask for ``hold_days``,
+the age at which an open hold is remarkable.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from balances.statements import Statement
 
 HEADER = re.compile(r"^-- (Purpose|Description|Verdict|Runs): (.+(?:\n--   .+)*)", re.MULTILINE)
+VERDICTS = ("fault", "not proved", "remark")
 MAX_ROWS = 20
 """Transaction ids that a fault names at most; its sentence counts them all."""
 
@@ -42,28 +47,26 @@ class Check:
     name: str
     title: str
     description: str
-    proves_fault: bool
+    verdict: str
     runs: str
     statement: Statement
 
-    def faults(self, **parameters: Any) -> list[Fault]:
-        """Run the statement and return what it found."""
-        return [
-            Fault(row["balance_id"], self.name, row["detail"], tuple(row["rows"] or ()))
-            for row in self.statement.rows(**parameters)
-        ]
+    def faults(self, *, balance_ids: list[str] | None = None, sweep_id: str = "") -> list[Fault]:
+        """Run the statement and return what it found, among balances or among all."""
+        found = self.statement.rows(balance_ids=balance_ids, sweep_id=sweep_id, hold_days=settings.LEDGER_HOLD_DAYS)
+        return [Fault(row["balance_id"], self.name, row["detail"], tuple(row["rows"] or ())) for row in found]
 
 
 def _read(path: Path) -> Check:
     statement = Statement(path)
     head = {key: re.sub(r"\s*\n--   ", " ", text).strip() for key, text in HEADER.findall(statement.text)}
-    if head.get("Verdict") not in ("fault", "not proved") or head.get("Runs") not in ("chunk", "once", "deep"):
+    if head.get("Verdict") not in VERDICTS or head.get("Runs") not in ("chunk", "once", "deep"):
         raise ValueError(f"{path}: the header must say Purpose, Description, Verdict and Runs; see {__file__}.")
     return Check(
         name=path.stem,
         title=head["Purpose"],
         description=head["Description"],
-        proves_fault=head["Verdict"] == "fault",
+        verdict=head["Verdict"],
         runs=head["Runs"],
         statement=statement,
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from balances.models import new_transaction_id
+from balances.models import Transaction, new_transaction_id
 from reconciliation.drill.damage import delete_balance
 from reconciliation.drill.faults import Fault, Places, end
 from reconciliation.drill.ledger import Status
 from reconciliation.drill.source_faults import snapshot
 
 
-def _fault(check: str, balances: tuple[str, ...]) -> Fault:
-    return Fault(f"check {check}", "no drift", balances, check=check)
+def fault(check: str, *about: str | Transaction) -> Fault:
+    """Return a fault that a check must find on some balances, or on both balances of a row."""
+    ends = ((each,) if isinstance(each, str) else (end(each, "debit"), end(each, "credit")) for each in about)
+    return Fault(f"check {check}", "no drift", tuple(balance for pair in ends for balance in pair), check=check)
 
 
 def settled_beyond(places: Places) -> Fault | None:
@@ -23,7 +25,7 @@ def settled_beyond(places: Places) -> Fault | None:
     hold = places.ledger.hold(first, second, units, when)
     places.ledger.settle(hold, Status.APPLIED, units, when + timedelta(hours=1))
     places.ledger.settle(hold, Status.APPLIED, units // 2, when + timedelta(hours=2))
-    return _fault("hold_settled_beyond", places.use(first, second))
+    return fault("hold_settled_beyond", *places.use(first, second))
 
 
 def void_without_hold(places: Places) -> Fault | None:
@@ -35,7 +37,7 @@ def void_without_hold(places: Places) -> Fault | None:
     )
     places.ledger.move(first, inflight_debit=-units, version=1)
     places.ledger.move(second, inflight_credit=-units, version=1)
-    return _fault("void_without_hold", places.use(first, second))
+    return fault("void_without_hold", *places.use(first, second))
 
 
 def child_without_parent(places: Places) -> Fault | None:
@@ -43,7 +45,7 @@ def child_without_parent(places: Places) -> Fault | None:
     first, second = places.two_wallets()
     parent = new_transaction_id()
     places.ledger.post(first, second, places.ledger.amount(), places.ledger.instant(), parent_transaction=parent)
-    return _fault("child_without_parent", places.use(first, second))
+    return fault("child_without_parent", *places.use(first, second))
 
 
 def wrong_hash(places: Places) -> Fault | None:
@@ -51,7 +53,7 @@ def wrong_hash(places: Places) -> Fault | None:
     first, second = places.two_wallets()
     other = f"{places.chance.getrandbits(255) + 1:064x}"
     places.ledger.post(first, second, places.ledger.amount(), places.ledger.instant(), hash=other)
-    return _fault("hash_disagrees", places.use(first, second))
+    return fault("hash_disagrees", *places.use(first, second))
 
 
 def row_without_amount(places: Places) -> Fault | None:
@@ -59,7 +61,7 @@ def row_without_amount(places: Places) -> Fault | None:
     first, second = places.two_wallets()
     row = places.ledger.row(Status.APPLIED, first, second, 1, places.ledger.instant())
     row.amount, row.precise_amount = None, None
-    return _fault("row_without_amount", places.use(end(row, "debit"), end(row, "credit")))
+    return fault("row_without_amount", *places.use(end(row, "debit"), end(row, "credit")))
 
 
 def wrong_snapshot(places: Places) -> Fault | None:
@@ -68,7 +70,7 @@ def wrong_snapshot(places: Places) -> Fault | None:
     if wallet is None:
         return None
     snapshot(places, wallet, None, credit=places.ledger.amount())
-    return _fault("snapshot_disagrees", places.use(wallet))
+    return fault("snapshot_disagrees", *places.use(wallet))
 
 
 def end_missing(places: Places) -> Fault | None:
@@ -77,14 +79,14 @@ def end_missing(places: Places) -> Fault | None:
     if wallet is None:
         return None
     delete_balance(wallet)
-    return _fault("end_missing", places.use(wallet))
+    return fault("end_missing", *places.use(wallet))
 
 
 def unknown_status(places: Places) -> Fault | None:
     """Write a row with a status that nothing counts."""
     first, second = places.two_wallets()
     places.ledger.row("SETTLED", first, second, places.ledger.amount(), places.ledger.instant())
-    return _fault("unknown_status", places.use(first, second))
+    return fault("unknown_status", *places.use(first, second))
 
 
 def columns_contradict(places: Places) -> Fault | None:
@@ -92,4 +94,4 @@ def columns_contradict(places: Places) -> Fault | None:
     first, second = places.two_wallets()
     row = places.ledger.post(first, second, places.ledger.amount(), places.ledger.instant(), hash="")
     row.amount = (row.amount or Decimal(0)) + places.chance.randint(1, 500)
-    return _fault("columns_contradict", places.use(first, second))
+    return fault("columns_contradict", *places.use(first, second))

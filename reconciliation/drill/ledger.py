@@ -204,10 +204,11 @@ def _burst(ledger: DrillLedger, source: str, destination: str, when: datetime) -
 
 
 def _queue(ledger: DrillLedger, source: str, destination: str, units: int, when: datetime) -> None:
-    """Write a queued row, and what became of it: applied, rejected, or nothing yet."""
+    """Write a queued row, and what became of it: applied, rejected, or nothing yet, where it is of this hour."""
+    became = ledger.chance.random()
+    when = when if became < 0.8 else datetime.now(UTC) - timedelta(minutes=ledger.chance.randint(1, 20))
     queued = ledger.row(Status.QUEUED, source, destination, units, when)
     soon, reference = when + SECOND * 2, f"{queued.reference}_q"
-    became = ledger.chance.random()
     if became < 0.5:
         ledger.post(source, destination, units, soon, parent_transaction=queued.pk, reference=reference)
     elif became < 0.8:

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reconciliation.causes import UNEXPLAINED
-from reconciliation.drill import check_faults, hold_faults, riddles, source_faults, sql_faults, writer_faults
+from reconciliation.drill import (
+    check_faults,
+    hold_faults,
+    riddles,
+    row_faults,
+    source_faults,
+    sql_faults,
+    writer_faults,
+)
 from reconciliation.drill.faults import Fault, Places, Planter
 from reconciliation.drill.ledger import DrillLedger, build
 from reconciliation.models import Finding, Origin
@@ -56,6 +64,7 @@ PLANTERS: tuple[Planter, ...] = (
     check_faults.end_missing,
     check_faults.unknown_status,
     check_faults.columns_contradict,
+    *row_faults.PLANTERS,
     riddles.odd_amount,
     riddles.round_amount,
     riddles.deleted_in_silence,
@@ -177,7 +186,7 @@ def _judge(outcome: Outcome, fault: Fault, found: list[Finding | None]) -> None:
 
 
 def _checks(finding: Finding) -> set[str]:
-    return {entry["check"] for entry in [*finding.faults, *finding.not_proved]}
+    return {entry["check"] for entry in [*finding.faults, *finding.not_proved, *finding.remarks]}
 
 
 def _is_right(fault: Fault, finding: Finding) -> bool:

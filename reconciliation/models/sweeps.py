@@ -72,6 +72,8 @@ class Sweep(models.Model):
     drifted = models.BigIntegerField(default=0)
     faulty = models.BigIntegerField(default=0)
     not_proved = models.BigIntegerField(default=0)
+    remarked = models.BigIntegerField(default=0)
+    """Balances with something to look at, from which no verdict follows."""
     trial_balance = ExactJSONField(default=list)
     """Sums of one snapshot, one object a currency, as ``reconciliation.trial_balance`` gives them."""
     error = models.TextField(blank=True)
@@ -128,6 +130,8 @@ class Finding(TwoTotals):
     """What else is wrong: objects of ``check``, ``detail``, ``rows`` (transaction ids)."""
     not_proved = models.JSONField(default=list)
     """Why the balance could not be judged: objects of ``check``, ``detail``. Never healthy."""
+    remarks = ExactJSONField(default=list)
+    """What may be as it should, and is to be looked at, in the same shape. No verdict follows from it."""
     explained_at = UTCDateTimeField(null=True)
     explanations = ExactJSONField(default=list)
     """Ranked, best first, as ``reconciliation.explaining`` gives them."""

@@ -34,6 +34,10 @@ TAKEN = {200, 201, 202}
 REFUSED = {400, 404, 409}
 
 
+REMARKS = {"refunded_refund"}
+"""What a history may have remarks about: any transaction can be refunded, refunds as well."""
+
+
 class Killed(BaseException):
     """The process ends here."""
 
@@ -234,8 +238,8 @@ def all_is_decided() -> None:
 
 def nothing_is_found() -> None:
     """Run every check of a deep sweep: a ledger that used every feature has no finding."""
-    found = {name: faults for name, check in CHECKS.items() if (faults := check.faults(balance_ids=None, sweep_id=""))}
-    assert not found
+    found = {name: faults for name, check in CHECKS.items() if (faults := check.faults())}
+    assert not found.keys() - REMARKS, found
 
 
 Steps = list[tuple[tuple[str, Any], str]]
@@ -290,4 +294,4 @@ def test_the_books_agree_where_each_request_commits_by_itself(api: Client) -> No
 
     on_one_ledger()
     sweep = run_sweep(create_sweep(Scope(everything=True), actor="alice", origin=Origin.COMMAND, deep=True).sweep_id)
-    assert (verdict(sweep), unproved(sweep), list(sweep.findings.values("faults", "not_proved"))) == ("healthy", [], [])
+    assert (verdict(sweep), unproved(sweep), sweep.findings.filter(remarks=[]).count()) == ("healthy", [], 0)

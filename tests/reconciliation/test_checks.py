@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 from django.db import connection
 
 from balances.models import Balance, BalanceSnapshot, Transaction, now
+from balances.queueing.models import Entry
 from reconciliation import checks
 from reconciliation.checks import CHECKS
 from reconciliation.models import Finding, Origin, Sweep
@@ -35,9 +37,14 @@ def said(check: str) -> dict[str, dict[str, Any]]:
     return {
         finding.balance_id: entry
         for finding in Finding.objects.all()
-        for entry in [*finding.faults, *finding.not_proved]
+        for entry in [*finding.faults, *finding.not_proved, *finding.remarks]
         if entry["check"] == check
     }
+
+
+def spoken(check: str) -> dict[str, dict[str, Any]]:
+    """Run one check alone, and return what it says, by balance."""
+    return {fault.balance_id: fault.as_json() for fault in CHECKS[check].faults()}
 
 
 def by_force(sql: str, *parameters: Any) -> None:
@@ -118,6 +125,20 @@ def wrong_net(alice: Balance, bob: Balance) -> list[str]:
     return []
 
 
+def reference_twice(alice: Balance, bob: Balance) -> list[str]:
+    """As in a foreign database, whose index on references is younger than its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE transactions DROP CONSTRAINT unique_reference")
+        try:
+            rows = [world.row("APPLIED", 100, alice, bob, reference="same") for _ in range(2)]
+            rebuilt(alice, bob)
+            swept()
+        finally:
+            by_force("UPDATE transactions SET reference = transaction_id")
+            cursor.execute("ALTER TABLE transactions ADD CONSTRAINT unique_reference UNIQUE (reference)")
+    return sorted(row.pk for row in rows)
+
+
 def wrong_snapshot(alice: Balance, bob: Balance) -> list[str]:
     for each in (alice, bob):
         snapshot(each, credit=each.credit_balance + 7)
@@ -147,6 +168,121 @@ def outcome_unlike_its_queued_row(alice: Balance, bob: Balance) -> list[str]:
     return [outcome.pk]
 
 
+def several_precisions(alice: Balance, bob: Balance) -> list[str]:
+    world.row("APPLIED", 100, alice, bob)
+    world.row("APPLIED", 100, alice, bob)
+    odd = world.row("APPLIED", 1_000, alice, bob, precision=1_000)
+    rebuilt(alice, bob)
+    return [odd.pk]
+
+
+def another_precision_than_the_currency(alice: Balance, bob: Balance) -> list[str]:
+    odd = world.row("APPLIED", 1_000, alice, bob, precision=1_000)
+    for _ in range(3):
+        world.row("APPLIED", 1_000, world.balance(), world.balance())
+    return [odd.pk]
+
+
+def refunded_beyond(alice: Balance, bob: Balance) -> list[str]:
+    paid = world.row("APPLIED", 100, alice, bob)
+    world.row("APPLIED", 60, bob, alice, parent_transaction=paid.pk, reference=f"{paid.pk}_refund")
+    queued = world.row("QUEUED", 50, bob, alice, parent_transaction=paid.pk, reference=f"{paid.pk}_refund_2")
+    world.row("APPLIED", 50, bob, alice, parent_transaction=queued.pk, reference=f"{paid.pk}_refund_2_q")
+    rebuilt(alice, bob)
+    return [paid.pk]
+
+
+def refunded_refund(alice: Balance, bob: Balance) -> list[str]:
+    paid = world.row("APPLIED", 100, alice, bob)
+    back = world.row("APPLIED", 100, bob, alice, parent_transaction=paid.pk, reference=f"{paid.pk}_refund")
+    world.row("APPLIED", 100, alice, bob, parent_transaction=back.pk, reference=f"{back.pk}_refund")
+    rebuilt(alice, bob)
+    return [back.pk]
+
+
+def rejected_yet_settled(alice: Balance, bob: Balance) -> list[str]:
+    queued = world.row("QUEUED", 100, alice, bob, reference="q")
+    world.row("REJECTED", 100, alice, bob, reference="q_q", parent_transaction=queued.pk)
+    commit = world.row("APPLIED", 100, alice, bob, parent_transaction=queued.pk)
+    rebuilt(alice, bob)
+    return [commit.pk]
+
+
+def old_hold(alice: Balance, bob: Balance) -> list[str]:
+    hold = world.row("INFLIGHT", 100, alice, bob, created_at=now() - timedelta(days=91))
+    world.row("APPLIED", 99, alice, bob, parent_transaction=hold.pk)
+    ended = world.row("INFLIGHT", 100, alice, bob, created_at=now() - timedelta(days=91))
+    world.row("VOID", 100, alice, bob, parent_transaction=ended.pk)
+    rebuilt(alice, bob)
+    return [hold.pk]
+
+
+def hold_past_its_date(alice: Balance, bob: Balance) -> list[str]:
+    held = world.post(alice, bob, 100, inflight=True)
+    past = now() - timedelta(hours=2)
+    Entry.objects.create(action="void", transaction_id=held.pk, is_timer=True, due_at=past)
+    return [held.pk]
+
+
+def stuck_in_the_queue(alice: Balance, bob: Balance) -> list[str]:
+    return [world.row("QUEUED", 100, alice, bob, created_at=now() - timedelta(hours=2)).pk]
+
+
+def stuck_beyond_its_date(alice: Balance, bob: Balance) -> list[str]:
+    then = now() - timedelta(hours=2)
+    return [world.row("SCHEDULED", 100, alice, bob, created_at=then - timedelta(days=1), scheduled_for=then).pk]
+
+
+def no_currency(alice: Balance, bob: Balance) -> list[str]:
+    by_force("UPDATE balances SET currency = '' WHERE balance_id = %s", alice.pk)
+    by_force("UPDATE balances SET currency = %s WHERE balance_id = %s", " \u200b", bob.pk)
+    return []
+
+
+def currency_in_other_letters(alice: Balance, bob: Balance) -> list[str]:
+    by_force("UPDATE balances SET currency = 'usd' WHERE balance_id = %s", alice.pk)
+    by_force("UPDATE balances SET currency = %s WHERE balance_id = %s", "U\u0405D ", bob.pk)
+    return []
+
+
+def below_zero_in_a_row(alice: Balance, bob: Balance) -> list[str]:
+    odd = world.row("APPLIED", -100, alice, bob)
+    rebuilt(alice, bob)
+    return [odd.pk]
+
+
+def far_dated(alice: Balance, bob: Balance) -> list[str]:
+    odd = world.row("APPLIED", 100, alice, bob, effective_date=now() + timedelta(days=800))
+    rebuilt(alice, bob)
+    return [odd.pk]
+
+
+def before_its_ledger(alice: Balance, bob: Balance) -> list[str]:
+    odd = world.row("APPLIED", 100, alice, bob, effective_date=now() - timedelta(days=800))
+    world.many_rows([alice, bob], 300)
+    rebuilt(alice, bob)
+    return [odd.pk]
+
+
+def paid_twice(alice: Balance, bob: Balance) -> list[str]:
+    rows = [world.row("APPLIED", 100, alice, bob, reference=each) for each in ("invoice-7", "invoice-7-retry")]
+    rebuilt(alice, bob)
+    return sorted(row.pk for row in rows)
+
+
+def edited_by_force(alice: Balance, bob: Balance) -> list[str]:
+    row = world.post(alice, bob, 100)
+    by_force("UPDATE transactions SET description = 'another' WHERE transaction_id = %s", row.pk)
+    return [row.pk]
+
+
+def totals_edited_beside_a_row_of_sql(alice: Balance, bob: Balance) -> list[str]:
+    world.drift(alice, debit=100)
+    world.drift(bob, credit=100)
+    world.row("APPLIED", 100, alice, bob, created_at=now() - timedelta(minutes=1))
+    return []
+
+
 FAULTS: list[tuple[str, Callable[[Balance, Balance], list[str]]]] = [
     ("hold_settled_beyond", over_settled),
     ("hold_settled_beyond", over_settled_through_the_queue),
@@ -159,10 +295,32 @@ FAULTS: list[tuple[str, Callable[[Balance, Balance], list[str]]]] = [
     ("net_disagrees", wrong_net),
     ("snapshot_disagrees", wrong_snapshot),
     ("end_missing", balances_gone),
+    ("several_precisions", several_precisions),
+    ("several_precisions", another_precision_than_the_currency),
+    ("refunded_beyond", refunded_beyond),
+    ("refunded_refund", refunded_refund),
+    ("settled_without_hold", rejected_yet_settled),
+    ("hold_without_end", old_hold),
+    ("hold_without_end", hold_past_its_date),
+    ("stuck", stuck_in_the_queue),
+    ("stuck", stuck_beyond_its_date),
+    ("currency_blank", no_currency),
+    ("currency_look_alike", currency_in_other_letters),
+    ("impossible_row", below_zero_in_a_row),
+    ("far_dated", far_dated),
+    ("far_dated", before_its_ledger),
+    ("reference_twice", reference_twice),
+    ("paid_twice", paid_twice),
+    ("forced_edit", edited_by_force),
+    ("forced_edit", totals_edited_beside_a_row_of_sql),
     ("columns_contradict", columns_contradicting),
     ("columns_contradict", outcome_unlike_its_queued_row),
     ("unknown_status", status_not_known),
 ]
+
+
+COMMITTED = (wrong_net, balances_gone, reference_twice, before_its_ledger)
+"""What takes DDL, VACUUM or the end of a transaction to plant."""
 
 
 def snapshot(of: Balance, *, credit: int, hours_ago: int = 5) -> BalanceSnapshot:
@@ -182,22 +340,60 @@ def snapshot(of: Balance, *, credit: int, hours_ago: int = 5) -> BalanceSnapshot
     )
 
 
-@pytest.mark.parametrize(("check", "plant"), FAULTS, ids=lambda item: item if isinstance(item, str) else item.__name__)
+def named(item: Any) -> str:
+    return str(item if isinstance(item, str) else item.__name__)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("check", "plant"), [each for each in FAULTS if each[1] not in COMMITTED], ids=named)
 def test_a_planted_fault_is_found_on_both_balances_and_its_rows_are_named(
     check: str, plant: Callable[[Balance, Balance], list[str]]
 ) -> None:
     alice, bob, carol = world.balance(), world.balance(), world.balance()
     world.row("APPLIED", 5, carol, world.balance())
     rows = plant(alice, bob)
-    sweep = Sweep.objects.first() or swept()
-    found = said(check)
+    found = spoken(check)
     assert {alice.pk, bob.pk} <= set(found)
-    assert carol.pk not in found or check == "net_disagrees"
+    assert carol.pk not in found
     for entry in (found[alice.pk], found[bob.pk]):
         assert entry["rows"] == rows
         assert entry["detail"]
-    counted = sweep.faulty if CHECKS[check].proves_fault else sweep.not_proved
-    assert counted >= 2
+
+
+@pytest.mark.parametrize(("check", "plant"), [each for each in FAULTS if each[1] in COMMITTED], ids=named)
+def test_so_is_one_that_no_single_transaction_can_plant(
+    check: str, plant: Callable[[Balance, Balance], list[str]]
+) -> None:
+    alice, bob = world.balance(), world.balance()
+    rows = plant(alice, bob)
+    found = said(check) if Sweep.objects.exists() else spoken(check)
+    assert {alice.pk, bob.pk} <= set(found)
+    assert [entry["rows"] for entry in found.values()][:2] == [rows, rows]
+
+
+@pytest.mark.parametrize(
+    ("plant", "kept_in", "counted", "expected"),
+    [
+        (columns_contradicting, "faults", "faulty", "findings"),
+        (status_not_known, "not_proved", "not_proved", "not proved"),
+        (refunded_refund, "remarks", "remarked", "healthy"),
+    ],
+)
+def test_a_verdict_follows_from_faults_and_from_what_is_not_proved_not_from_remarks(
+    plant: Callable[[Balance, Balance], list[str]], kept_in: str, counted: str, expected: str
+) -> None:
+    alice, bob = world.balance(), world.balance()
+    plant(alice, bob)
+    sweep = swept()
+    assert (verdict(sweep), getattr(sweep, counted)) == (expected, 2)
+    finding = Finding.objects.get(balance_id=alice.pk)
+    assert len(getattr(finding, kept_in)) == len(finding.faults + finding.not_proved + finding.remarks) == 1
+    admin = people.signed_in(*people.VIEW, *people.CASES)
+    detail = getattr(finding, kept_in)[0]["detail"]
+    assert detail in html.unescape(admin.get(f"/admin/reconciliation/finding/{finding.pk}/change/").content.decode())
+    assert (
+        f"/finding/?sweep={sweep.pk}" in admin.get(f"/admin/reconciliation/sweep/{sweep.pk}/change/").content.decode()
+    )
 
 
 def test_every_check_has_a_planted_fault() -> None:
@@ -294,6 +490,106 @@ def test_amounts_that_differ_by_rounding_alone_do_not_contradict(
     assert said("columns_contradict") == {}
 
 
+NOT_TWICE = [
+    ("inv-1", "inv-2"),
+    ("inv-2", "inv-3"),
+    ("inv-1", "inv-12"),
+    ("7", "72"),
+    ("r1", "r1x"),
+    ("order-5-1", "order-5-2"),
+    ("2026-01-02", "2026-01-03"),
+    ("a" * 36, "b" * 36),
+]
+TWICE = [
+    ("pay-7", "pay-7-retry"),
+    ("pay-7", "pay-7_2"),
+    ("pay-7", "pay-7 (2)"),
+    ("pay-7", "PAY-7"),
+    ("pay-7", "pay-7 "),
+    ("pay-7-retry1", "pay-7-retry2"),
+    ("pay-7", "pay-7-duplicate"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("references", "is_twice"), [*((each, False) for each in NOT_TWICE), *((each, True) for each in TWICE)]
+)
+def test_a_series_of_payments_is_none_made_twice(references: tuple[str, str], is_twice: bool) -> None:
+    alice, bob = world.balance(), world.balance()
+    for each in references:
+        world.row("APPLIED", 100, alice, bob, reference=each)
+    assert bool(spoken("paid_twice")) == is_twice
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("how", ["later", "another amount", "the other way", "refunded", "legs"])
+def test_what_only_resembles_a_payment_made_twice_is_none(how: str) -> None:
+    alice, bob = world.balance(), world.balance()
+    world.row("APPLIED", 100, alice, bob, reference="pay-7", parent_transaction="bulk_1" if how == "legs" else "")
+    given: dict[str, Any] = {"reference": "pay-7-retry"}
+    given |= {"created_at": now() + timedelta(minutes=11)} if how == "later" else {}
+    units, ends = (101 if how == "another amount" else 100), (bob, alice) if how == "the other way" else (alice, bob)
+    second = world.row("APPLIED", units, *ends, **given)
+    if how == "refunded":
+        world.row("APPLIED", 100, bob, alice, parent_transaction=second.pk, reference=f"{second.pk}_refund")
+    assert spoken("paid_twice") == {}
+
+
+@pytest.mark.django_db
+def test_queued_payments_made_twice_are_known_by_what_became_of_them() -> None:
+    alice, bob = world.balance(), world.balance()
+    for reference in ("pay-7", "pay-7-retry"):
+        queued = world.row("QUEUED", 100, alice, bob, reference=reference)
+        world.row("APPLIED", 100, alice, bob, reference=f"{reference}_q", parent_transaction=queued.pk)
+    assert set(spoken("paid_twice")) == {alice.pk, bob.pk}
+
+
+@pytest.mark.django_db
+def test_history_that_was_brought_along_is_not_far_dated() -> None:
+    alice, bob = world.balance(), world.balance()
+    for _ in range(5):
+        world.row("APPLIED", 100, alice, bob, effective_date=now() - timedelta(days=800))
+    assert spoken("far_dated") == {}
+
+
+def test_an_edit_by_force_is_said_once_and_not_after_it_was_put_back_or_corrected() -> None:
+    alice, bob = world.balance(), world.balance()
+    row = world.post(alice, bob, 100)
+    change = "UPDATE transactions SET precise_amount = %s, amount = %s WHERE transaction_id = %s"
+    by_force(change, 200, 2, row.pk)
+    assert set(spoken("forced_edit")) == {alice.pk, bob.pk}
+    by_force(change, 100, 1, row.pk)
+    assert spoken("forced_edit") == {}
+    by_force(change, 300, 3, row.pk)
+    rebuilt(alice)
+    assert set(spoken("forced_edit")) == {bob.pk}
+    rebuilt(bob)
+    by_force("UPDATE transactions SET description = 'x' WHERE transaction_id = %s", row.pk)
+    assert verdict(swept()) == "findings"
+    assert spoken("forced_edit") == {}
+
+
+@pytest.mark.django_db
+def test_postings_of_a_foreign_writer_are_no_edits() -> None:
+    alice, bob = world.balance(), world.balance()
+    world.row("APPLIED", 100, alice, bob)
+    world.drift(alice, debit=100)
+    world.drift(bob, credit=100)
+    assert spoken("forced_edit") == {}
+
+
+@pytest.mark.django_db
+def test_refunds_in_parts_up_to_what_was_paid_are_right(api: Client) -> None:
+    wire.wallets()
+    paid = wire.create(api, wire.body("paid", 1_000))
+    for units, how in ((400, wire.NOW), (600, {})):
+        assert api.post(f"/refund-transaction/{paid}", {"precise_amount": units} | how).status == 201
+        wire.drain()
+    assert spoken("refunded_beyond") == {}
+    assert spoken("paid_twice") == {}
+
+
 def test_a_snapshot_beside_a_posting_of_the_same_minute_is_not_judged() -> None:
     alice = world.balance()
     world.post("@world", alice, 100)
@@ -326,10 +622,7 @@ def test_a_row_that_names_no_balance_is_found_whichever_end_it_is(end: str, nowh
     moved = world.post(alice, bob, 100)
     other = bob if end == "source" else alice
     by_force(f"UPDATE transactions SET {end} = %s WHERE transaction_id = %s", nowhere, moved.pk)
-    rebuilt(alice, bob)
-    sweep = swept()
-    assert {key: entry["rows"] for key, entry in said("end_missing").items()} == {nowhere or other.pk: [moved.pk]}
-    assert (verdict(sweep), len(out_of_balance(sweep))) == ("findings", 1)
+    assert {key: entry["rows"] for key, entry in spoken("end_missing").items()} == {nowhere or other.pk: [moved.pk]}
 
 
 def test_a_row_without_any_end_is_found() -> None:
@@ -346,9 +639,7 @@ def test_a_status_that_is_not_known_is_never_healthy(status: str | None) -> None
     alice, bob = world.balance(), world.balance()
     moved = world.post(alice, bob, 100)
     by_force("UPDATE transactions SET status = %s WHERE transaction_id = %s", status, moved.pk)
-    rebuilt(alice, bob)
-    assert verdict(swept()) == "not proved"
-    assert set(said("unknown_status")) == {alice.pk, bob.pk}
+    assert set(spoken("unknown_status")) == {alice.pk, bob.pk}
 
 
 def test_of_a_part_only_the_part_is_claimed_and_the_trial_balance_of_all_is_said() -> None:
@@ -394,7 +685,7 @@ def test_a_check_of_a_chunk_never_reads_all_transactions(name: str) -> None:
     world.many_rows(cast, 5_000)
     for balance_ids in (None, [cast[0].pk]):
         with connection.cursor() as cursor:
-            parameters = {"balance_ids": balance_ids}
+            parameters = {"balance_ids": balance_ids, "hold_days": 90}
             cursor.execute("EXPLAIN " + CHECKS[name].statement.text, parameters)
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan on transactions" not in plan, plan

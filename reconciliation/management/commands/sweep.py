@@ -49,7 +49,9 @@ class Command(LedgerCommand):
         """Do what was asked, report, and say in one line how it ended."""
         if options["list_checks"]:
             for check in CHECKS.values():
-                self.stdout.write(f"{check.title} ({check.name}, {check.runs})\n    {check.description}")
+                self.stdout.write(
+                    f"{check.title} ({check.name}, {check.verdict}, {check.runs})\n    {check.description}"
+                )
             return
         self.sweep: Sweep | None = None
         with self.refusals_for_people(options):
@@ -94,7 +96,7 @@ class Command(LedgerCommand):
             took = f" in {(sweep.finished_at - sweep.started_at).total_seconds():.1f} s"
         self.stderr.write(
             f"{sweep.measured:,} balances measured{took}: {sweep.drifted:,} with drift, {sweep.faulty:,} with other "
-            f"faults, {sweep.not_proved:,} not proved. Verdict: {verdict(sweep)}."
+            f"faults, {sweep.not_proved:,} not proved, {sweep.remarked:,} with remarks. Verdict: {verdict(sweep)}."
         )
         for sentence in out_of_balance(sweep):
             self.stderr.write(sentence)

@@ -1,0 +1,46 @@
+-- Purpose: A hold has no end
+-- Description: An amount has been held for longer than LEDGER_HOLD_DAYS, or beyond the date on which it was to be
+--   committed or released. Nobody can spend it, and nobody gets it, until somebody settles the hold.
+-- Verdict: remark
+-- Runs: deep
+WITH overdue AS (
+    SELECT transaction_id FROM queueing_entry WHERE is_timer AND due_at < now() - interval '1 hour'
+),
+holds AS (
+    SELECT transaction_id, parent_transaction, source, destination,
+           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS held
+    FROM transactions
+    WHERE status = 'INFLIGHT'
+      AND (created_at < now() - make_interval(days => %(hold_days)s)
+           OR transaction_id IN (SELECT transaction_id FROM overdue)
+           OR parent_transaction IN (SELECT transaction_id FROM overdue))
+),
+-- A settlement hangs under its hold or, as a commit, under the queued row that the hold came from.
+settlements AS (
+    SELECT h.transaction_id AS hold_id, c.transaction_id,
+           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+    FROM holds AS h
+    JOIN transactions AS c ON c.parent_transaction = h.transaction_id AND c.parent_transaction > ''
+    WHERE c.status IN ('APPLIED', 'VOID')
+    UNION
+    SELECT h.transaction_id, c.transaction_id,
+           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1)))
+    FROM holds AS h
+    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    JOIN transactions AS c ON c.parent_transaction = q.transaction_id AND c.parent_transaction > ''
+    WHERE c.status = 'APPLIED' AND c.reference IS DISTINCT FROM q.reference || '_q'
+),
+open AS (
+    SELECT h.transaction_id, h.source, h.destination, h.held - coalesce(sum(s.units), 0) AS units
+    FROM holds AS h
+    LEFT JOIN settlements AS s ON s.hold_id = h.transaction_id
+    GROUP BY h.transaction_id, h.source, h.destination, h.held
+    HAVING h.held > coalesce(sum(s.units), 0)
+)
+SELECT side.balance_id,
+       format('Holds that should have ended: %%s, of %%s minor units in all.', count(*), sum(o.units)) AS detail,
+       (array_agg(o.transaction_id ORDER BY o.transaction_id))[1:20] AS rows
+FROM open AS o
+CROSS JOIN LATERAL (VALUES (o.source), (o.destination)) AS side (balance_id)
+WHERE side.balance_id > ''
+GROUP BY side.balance_id
