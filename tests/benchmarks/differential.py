@@ -139,6 +139,7 @@ class Episode:
         if waits and successes == {True}:
             self.awaited += _rows(request)
             marks = {" atomic": '"atomic"' in told, ", some left out": '"failed"' in answers["ours"].text}
+            marks[", with an overdraft limit"] = "overdraft_limit" in told
             self.queued.add(
                 f"{request.route} [{request.tag}]" + "".join(mark for mark, is_so in marks.items() if is_so)
             )
