@@ -26,7 +26,7 @@ MOST_SETTLEMENTS = 100
 """Holds in one bulk commit or void at most."""
 STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
 MAX_BYTES = {"reference": 2000, "currency": 200} | dict.fromkeys(
-    ("indicator", "source", "destination", "owner", "last_name", "organization_name", "number"), 1000
+    ("indicator", "source", "destination", "owner", "last_name", "organization_name", "number", "provider"), 1000
 )
 """Longest texts that an index takes in, in bytes of UTF-8."""
 KEYS = ("reference", "currency", "indicator", "source", "destination")
@@ -199,9 +199,9 @@ def _share(entry: dict[str, str]) -> Share:
 
 
 def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, limit in MAX_BYTES.items():
-        if len((fields.get(name) or "").encode()) > limit:
-            yield name, f"cannot be longer than {limit} bytes"
+    for name in MAX_BYTES:
+        if why := _length_problem(fields.get(name) or "", name):
+            yield name, why
     for side in ("source", "destination"):
         listed = fields.get(f"{side}s", ())
         if len(listed) > LARGEST:
@@ -210,10 +210,15 @@ def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{side}s", f"an identifier cannot be longer than {MAX_BYTES[side]} bytes"
 
 
+def _length_problem(text: str, name: str) -> str | None:
+    limit = MAX_BYTES[name]
+    return f"cannot be longer than {limit} bytes" if len(text.encode()) > limit else None
+
+
 def _look_alike(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Say what in the keys of a request cannot be seen."""
+    """Say what in the keys of a request cannot be seen, or found again."""
     provider = fields.get("meta_data", {}).get(PROVIDER)
-    if isinstance(provider, str) and (why := lookalikes.problem(provider)):
+    if isinstance(provider, str) and (why := lookalikes.problem(provider) or _length_problem(provider, "provider")):
         yield "meta_data", f"{PROVIDER} {why}"
     for name in KEYS:
         if why := lookalikes.problem(fields.get(name) or ""):

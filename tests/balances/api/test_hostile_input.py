@@ -114,8 +114,14 @@ def test_a_number_of_an_account_that_no_index_takes_in_is_refused(api: Client) -
         assert answer.status == status, answer.text
 
 
+def test_a_provider_that_no_index_takes_in_is_refused_before_its_money_is_traced(api: Client) -> None:
+    for provider, status in ((NOISE[:1001], 400), (NOISE[:1000], 201)):
+        body = world.POSTING | {"meta_data": {"BLNK_LINEAGE_PROVIDER": provider}}
+        assert api.post("/transactions", body).status == status
+
+
 def test_metadata_under_the_names_of_the_ledger_takes_a_text_of_any_length(api: Client) -> None:
-    given = {"meta_data": {"_shadow_for": NOISE, "BLNK_LINEAGE_PROVIDER": NOISE, "QUEUED_PARENT_TRANSACTION": NOISE}}
+    given = {"meta_data": {"_shadow_for": NOISE, "QUEUED_PARENT_TRANSACTION": NOISE}}
     posted = api.post("/transactions", world.POSTING | given)
     assert (posted.status, posted.body["meta_data"]["_shadow_for"]) == (201, NOISE)
     transaction_id = posted.body["transaction_id"]
