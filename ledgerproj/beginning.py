@@ -62,6 +62,8 @@ def require_tables(name: str) -> None:
         if is_outage(error) and name in WAITS:
             return
         raise
+    finally:
+        let_go()
     if len(missing) == len(on_disk()):
         raise CommandError("The database has no tables yet. Run “manage.py migrate” first.")
     if missing:
@@ -75,6 +77,14 @@ def unapplied() -> list[str]:
     """Return the migrations that the database does not have, as ``app.name``."""
     applied = {f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()}
     return [each for each in on_disk() if each not in applied]
+
+
+def let_go() -> None:
+    """Close the connection and its pool: the processes that ``serve`` forks would share the one and lack the other's
+    threads.
+    """
+    connection.close()
+    connection.close_pool()
 
 
 def on_disk() -> list[str]:
