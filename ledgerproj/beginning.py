@@ -80,9 +80,7 @@ def unapplied() -> list[str]:
 
 
 def let_go() -> None:
-    """Close the connection and its pool: the processes that ``serve`` forks would share the one and lack the other's
-    threads.
-    """
+    """Close the connection and its pool: processes that ``serve`` forks would share it, and lack the pool's threads."""
     connection.close()
     connection.close_pool()
 
