@@ -22,11 +22,15 @@ from reconciliation.scope import Scope
 
 SUPERSEDE = Statement(SQL / "supersede.sql")
 BY_MEASURING = (EMPTY_SOURCE, UNREADABLE)
-"""What measuring itself finds, beside drift."""
+"""What measuring itself finds, beside drift. An edit by force beside drift is taken for its cause, and goes with it."""
+BEYOND_ALL = "\U0010ffff"
+"""A key after every other: a sweep of all looks for balances that are gone as well, wherever their keys lie."""
 IS_SETTLED = (SQL / "is_settled.sql").read_text()
 HAS_FAULT = """
-    EXISTS (SELECT FROM jsonb_array_elements(reconciliation_finding.faults || reconciliation_finding.not_proved) AS each
-            WHERE each ->> 'check' <> ALL(%s))
+    EXISTS (SELECT FROM jsonb_array_elements(reconciliation_finding.faults || reconciliation_finding.not_proved
+                                             || reconciliation_finding.remarks) AS each
+            WHERE each ->> 'check' <> ALL(%s)
+              AND NOT (reconciliation_finding.drifted AND each ->> 'check' = 'forced_edit'))
 """
 
 
@@ -90,14 +94,15 @@ def supersede(
 
 def supersede_faults(sweep: Sweep) -> None:
     """Close what earlier sweeps found and this one, at its end, has looked for with every check that it runs."""
-    earlier = Finding.objects.filter(superseded_by=None, balance_id__lte=sweep.cursor, found_at__lt=sweep.started_at)
-    ids = earlier.exclude(sweep=sweep.pk).order_by().values("balance_id")
     scope = Scope.from_json(sweep.scope)
+    through = BEYOND_ALL if scope.everything else sweep.cursor
+    earlier = Finding.objects.filter(superseded_by=None, balance_id__lte=through, found_at__lt=sweep.started_at)
+    ids = earlier.exclude(sweep=sweep.pk).order_by().values("balance_id")
     in_scope = None if scope.everything else scope.remaining().filter(pk__in=ids).values_list("balance_id", flat=True)
     supersede(
         sweep,
         measured_at=sweep.started_at or sweep.requested_at,
-        through=sweep.cursor,
+        through=through,
         balance_ids=in_scope,
         checks=[entry["check"] for entry in sweep.checks if entry["done"]],
     )

@@ -4,11 +4,18 @@
 --   since. The totals may agree with the transactions all the same.
 -- Verdict: fault
 -- Runs: once
--- Totals of balances that drift or cannot be judged are left out: why is said there. So are changes of a foreign writer's postings.
+-- Totals of balances that drift or cannot be judged, or could not at the last proof, are left out: why is said there. So
+-- are changes of a foreign writer's postings, and those that cancel each other out.
 WITH proof AS (
-    SELECT coalesce(max(started_at), '-infinity') AS at
-    FROM reconciliation_sweep
-    WHERE state = 'finished' AND scope ->> 'everything' = 'true' AND sweep_id <> %(sweep_id)s
+    SELECT sweep_id, started_at AS at
+    FROM (
+        SELECT sweep_id, started_at FROM reconciliation_sweep
+        WHERE state = 'finished' AND scope ->> 'everything' = 'true' AND sweep_id <> %(sweep_id)s
+        UNION ALL
+        SELECT '', '-infinity'
+    ) AS proofs
+    ORDER BY started_at DESC
+    LIMIT 1
 ),
 forced AS (
     SELECT DISTINCT ON (e.transaction_id) e.transaction_id, e.old, e.database_user, e.edited_at,
@@ -39,13 +46,14 @@ edited AS (
     CROSS JOIN LATERAL unnest(r.ends) AS e (balance_id)
     WHERE e.balance_id > ''
     UNION ALL
-    SELECT e.balance_id, NULL, e.database_user, e.edited_at
+    SELECT e.balance_id, NULL, max(e.database_user), max(e.edited_at)
     FROM reconciliation_balanceedit AS e
     JOIN proof ON e.edited_at > proof.at
     WHERE e.operation = 'UPDATE'
       AND NOT EXISTS (
           SELECT FROM reconciliation_finding AS f
-          WHERE f.sweep_id = %(sweep_id)s AND f.balance_id = e.balance_id AND (f.drifted OR f.not_proved <> '[]'))
+          WHERE f.sweep_id IN (%(sweep_id)s, proof.sweep_id) AND f.balance_id = e.balance_id
+            AND (f.drifted OR f.not_proved <> '[]'))
       AND NOT EXISTS (
           SELECT FROM transactions AS t
           WHERE t.source = e.balance_id
@@ -54,6 +62,12 @@ edited AS (
           SELECT FROM transactions AS t
           WHERE t.destination = e.balance_id
             AND t.created_at BETWEEN e.edited_at - interval '5 seconds' AND e.edited_at + interval '5 seconds')
+    GROUP BY e.balance_id
+    HAVING (sum((e.new ->> 'credit_balance')::numeric - (e.old ->> 'credit_balance')::numeric),
+            sum((e.new ->> 'debit_balance')::numeric - (e.old ->> 'debit_balance')::numeric),
+            sum((e.new ->> 'inflight_credit_balance')::numeric - (e.old ->> 'inflight_credit_balance')::numeric),
+            sum((e.new ->> 'inflight_debit_balance')::numeric - (e.old ->> 'inflight_debit_balance')::numeric))
+           IS DISTINCT FROM (0, 0, 0, 0)
 )
 SELECT e.balance_id,
        format('Edited by force: %%s, last by database user %%s on %%s UTC.',

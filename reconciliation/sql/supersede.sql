@@ -1,12 +1,12 @@
 -- Purpose: note with the findings of earlier sweeps that a sweep has measured their balances by now.
 -- Parameters: sweep_id text; after, through text (keys; the first excluded, the last included); balance_ids text[]
 -- (NULL for all between the keys); measured_at timestamptz; checks text[] (those that this sweep has run on them).
--- A finding with a fault is not superseded before a sweep has looked for that fault again.
+-- A finding with a fault or a remark is not superseded before a sweep has looked for that fault again.
 -- Rows are locked in one order, so that two sweeps over the same balances do not wait for each other.
 WITH earlier AS MATERIALIZED (
     SELECT f.finding_id,
            NOT EXISTS (
-               SELECT FROM jsonb_array_elements(f.faults || f.not_proved) AS fault
+               SELECT FROM jsonb_array_elements(f.faults || f.not_proved || f.remarks) AS fault
                WHERE fault ->> 'check' <> ALL(%(checks)s::text[])
            ) AS is_answered
     FROM reconciliation_finding AS f

@@ -10,7 +10,7 @@ from django.urls import reverse
 from balances.models import Balance, Transaction
 from reconciliation.applying import apply
 from reconciliation.deciding import approve
-from reconciliation.drill.damage import change_row, delete_rows
+from reconciliation.drill.damage import change_row, delete_balance, delete_rows
 from reconciliation.models import Finding, Origin, Reconstruction, Sweep
 from reconciliation.open_findings import State, state_of, still_open, with_state
 from reconciliation.planning import Proposal
@@ -202,3 +202,35 @@ def test_booking_a_deleted_transaction_anew_closes_a_finding_and_unbooking_opens
     plan = propose_undo([record.pk], Proposal(actor="alice", origin=Origin.API, reason="it was right to delete it"))
     apply(approve(plan.pk, "bob", Origin.API).pk, "alice", Origin.API)
     assert states(ben) == [State.OPEN]
+
+
+def test_a_remark_stays_open_until_a_sweep_looks_for_it_again(ben: Balance, cleo: Balance) -> None:
+    reconstruct(ben.pk, world.request())
+    paid = world.post(cleo, ben, 100)
+    back = world.post(ben, cleo, 100)
+    again = world.post(cleo, ben, 100)
+    change_row(back.pk, parent_transaction=paid.pk)
+    change_row(again.pk, parent_transaction=back.pk)
+    sweep()  # knows the edits by force
+    deep = sweep(deep=True)
+    assert (deep.faulty, deep.remarked) == (0, 2)
+    sweep()
+    assert {balance_id for balance_id, _ in opened()} == {ben.pk, cleo.pk}
+    change_row(again.pk, parent_transaction="")
+    sweep()
+    sweep(deep=True)
+    assert opened() == set()
+
+
+def test_what_was_found_of_a_balance_that_is_gone_is_answered_wherever_its_key_lies(cleo: Balance) -> None:
+    last = Balance.objects.create(balance_id="bln_zzz", ledger=cleo.ledger, currency="USD")
+    world.post(cleo, last, 100)
+    row = Balance.objects.filter(pk=last.pk).values().get()
+    delete_balance(last.pk)
+    first, second = sweep(deep=True), sweep(deep=True)
+    assert {sweep_id for balance_id, sweep_id in opened() if balance_id == "bln_zzz"} == {second.pk}
+    assert first.faulty == second.faulty == 1
+    Balance.objects.bulk_create([Balance(**row)])
+    third = sweep(deep=True)
+    assert third.faulty == 0
+    assert "bln_zzz" not in {balance_id for balance_id, _ in opened()}
