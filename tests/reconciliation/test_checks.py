@@ -459,7 +459,7 @@ def test_a_child_that_is_no_leg_needs_its_parent(reference: str | None) -> None:
     assert set(said("child_without_parent")) == {alice.pk, bob.pk}
 
 
-@pytest.mark.parametrize("amount", ["1", "0", "1.000000", "0.000000"])
+@pytest.mark.parametrize("amount", ["1", "0", "1.000000", "0.000000", "0.99777", "1.005", "1.004000"])
 def test_a_hash_of_each_generation_of_the_original_is_read(amount: str) -> None:
     alice, bob = world.balance(), world.balance()
     text = f"{amount}old-referenceUSD{alice.pk}{bob.pk}"
