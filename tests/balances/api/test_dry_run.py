@@ -228,7 +228,7 @@ def test_an_unknown_indicator_is_virtual_and_is_not_created(api: Client, alice: 
 
 def test_an_indicator_and_its_own_balance_are_one_told_in_both_roles(api: Client, alice: Balance) -> None:
     known = Balance.objects.get(indicator="@world")
-    body = dry(api, "/transactions", order("@world", known, 5)).body
+    body = dry(api, "/transactions", order("@world", known, 5, allow_overdraft=True)).body
     assert body["rejection"] == {
         "code": "TXN_VALIDATION_ERROR",
         "reason": "other",
