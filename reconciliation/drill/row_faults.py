@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+
+from django.db import connection
 
 from balances.amounts import major_units
 from balances.models import Transaction
@@ -106,6 +110,30 @@ def paid_twice(places: Places) -> Fault | None:
     return fault("paid_twice", paid)
 
 
+def reference_twice(places: Places) -> Fault | None:
+    """Record a payment twice under one reference, as a database lets happen whose index came later."""
+    paid = _pay(places)
+    source, destination, units = str(paid.source_id), str(paid.destination_id), int(paid.precise_amount or 0)
+    again = paid.created_at + timedelta(hours=1)
+    places.ledger.post(source, destination, units, again, reference=str(paid.reference))
+    with _references_unchecked():
+        places.ledger.flush()
+    return fault("reference_twice", paid)
+
+
+@contextmanager
+def _references_unchecked() -> Iterator[None]:
+    """Let rows in whose reference is in use, as a superuser of a scratch database can."""
+    mark = "UPDATE pg_index SET indisunique = {} WHERE indexrelid = 'unique_reference'::regclass"
+    with connection.schema_editor() as editor:
+        editor.execute(mark.format("false"))
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            editor.execute(mark.format("true"))
+
+
 def forced_edit(places: Places) -> Fault | None:
     """Change by force what moves no money."""
     row = places.applied("debit", lambda row: places.is_free(end(row, "credit")))
@@ -139,6 +167,7 @@ PLANTERS = (
     impossible_row,
     far_dated,
     paid_twice,
+    reference_twice,
     forced_edit,
     currency_blank,
     currency_look_alike,

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from balances.models import Balance, BalanceSnapshot, Transaction, now
@@ -607,6 +609,9 @@ def test_a_balance_that_was_deleted_with_its_history_is_found_by_name(deep: bool
     assert verdict(sweep) == "findings"
     assert out_of_balance(sweep) == ["The trial balance does not agree in USD: credits are 100, debits 0."]
     assert set(said("end_missing")) == ({alice.pk} if deep else set())
+    with pytest.raises(SystemExit) as ended:
+        call_command("sweep", report=sweep.pk, stdout=StringIO(), stderr=StringIO())
+    assert ended.value.code == 3
     if deep:
         assert "It was deleted by database user" in said("end_missing")[alice.pk]["detail"]
         admin = people.signed_in(*people.VIEW, *people.CASES)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from balances.models import Balance
 from reconciliation import demo
+from reconciliation.checks import CHECKS
 from reconciliation.models import Finding, Origin
+from reconciliation.reconstruction import measure_all
 from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, run_sweep
 
@@ -31,3 +36,11 @@ def test_a_sweep_of_the_demo_says_why_each_wallet_is_wrong() -> None:
     ben = Finding.objects.get(indicator="@demo-ben").explanations[0]
     assert (ben["certainty"], ben["alternatives"]) == ("strong", 0)
     assert "reached balance" in ben["sentence"]
+
+
+@pytest.mark.django_db
+def test_the_demo_before_its_damage_has_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "WALLETS", [replace(each, damage=None, opening=0) for each in demo.WALLETS])
+    demo.fill()
+    assert not [name for name, check in CHECKS.items() if check.faults()]
+    assert not [each for each in measure_all(list(Balance.objects.values_list("pk", flat=True))) if each.has_drift]
