@@ -69,7 +69,7 @@ class Finding:
     measurement: Measurement
     record: Reconstruction | None = None
     why_not: str = ""
-    """Why drift was left as it is: what speaks against following the transactions."""
+    """Why drift was left as it is, or would be: what speaks against following the transactions."""
 
     @property
     def refused(self) -> bool:
@@ -99,14 +99,14 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
         measurement = measurements[0]
         if not measurement.is_readable:
             raise UnreadableTotals(balance_id)
-        if gap := _against(measurements, request).get(balance_id):
+        if not request.dry_run and (gap := _against(measurements, request).get(balance_id)):
             raise EmptySource(balance_id) if gap == NO_ROWS else IncompleteSource(balance_id, gap)
         return _settle(measurements, request)[0]
 
 
 def _against(measurements: list[Measurement], request: Request) -> dict[str, str]:
     """Return, by balance id, what speaks against following the transactions of balances that drift."""
-    if request.dry_run or request.allow_incomplete:
+    if request.allow_incomplete:
         return {}
     drifted = [each for each in measurements if each.has_drift]
     allowed = {NO_ROWS} if request.allow_empty else set[str]()
@@ -135,10 +135,11 @@ def _settle_concerned(measurements: list[Measurement], request: Request) -> dict
     with atomic_with_lock_limit(PATIENCE, durable=True):
         if not request.dry_run:
             measurements = _measure_serialised([each.balance_id for each in measurements])
-        against = _against(measurements, request)
-        against |= {each.balance_id: NO_NUMBER for each in measurements if not each.is_readable}
+        unread = {each.balance_id: NO_NUMBER for each in measurements if not each.is_readable}
+        against = _against(measurements, request) | unread
+        left = unread if request.dry_run else against
         wanted = [
-            each for each in measurements if (each.has_drift or request.record_each) and each.balance_id not in against
+            each for each in measurements if (each.has_drift or request.record_each) and each.balance_id not in left
         ]
         records = {record.balance_id: record for record in _settle(wanted, request)}
     return {

@@ -55,7 +55,11 @@ def _sides(line: dict[str, Any]) -> str:
         if sums[credit] != sums[debit]
     ]
     told = " and ".join(f"{what}credits are {credit}, {what}debits {debit}" for what, credit, debit in pairs)
-    return f"The trial balance does not agree in {line['currency'] or 'rows without a currency'}: {told}."
+    return f"The trial balance does not agree in {_named(line)}: {told}."
+
+
+def _named(line: dict[str, Any]) -> str:
+    return line["currency"].strip() or "balances without a currency"
 
 
 def unproved(sweep: Sweep) -> list[str]:
@@ -76,7 +80,7 @@ def unproved(sweep: Sweep) -> list[str]:
     if sweep.out_of_scope:
         sentences.append(f"{balances(sweep.out_of_scope)} not in scope.")
     if not sweep.scope.get("everything") and (apart := _disagreeing(sweep)):
-        named = ", ".join(line["currency"] for line in apart)
+        named = ", ".join(_named(line) for line in apart)
         sentences.append(f"The trial balance of all balances does not agree in {named}: a sweep of all says more.")
     ran = {entry["check"] for entry in sweep.checks}
     left_out = [check.title for name, check in CHECKS.items() if name not in ran and check.verdict != "remark"]

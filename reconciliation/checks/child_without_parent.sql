@@ -4,14 +4,15 @@
 -- Verdict: fault
 -- Runs: deep
 -- Legs of a split hang under an id that is never stored (transactions 6); their reference is that of the request with
--- the number of the leg. Where the edit journal saw the parent go, it was there, whatever the reference looks like.
+-- the number of the leg, also where it was booked anew. Where the edit journal saw the parent go, it was there, whatever
+-- the reference looks like.
 WITH orphans AS (
     SELECT c.transaction_id, c.source, c.destination
     FROM transactions AS c
     LEFT JOIN transactions AS p ON p.transaction_id = c.parent_transaction
     WHERE c.parent_transaction > '' AND p.transaction_id IS NULL
       AND c.parent_transaction LIKE 'txn\_%%' AND c.status <> 'VOID'
-      AND ((c.reference ~ '[-_][1-9][0-9]{0,3}$' AND c.reference !~ '_refund_[0-9]+$') IS NOT TRUE
+      AND ((c.reference ~ '[-_][1-9][0-9]{0,3}(_rebooked)*$' AND c.reference !~ '_refund_[0-9]+$') IS NOT TRUE
            OR c.parent_transaction IN (SELECT transaction_id FROM reconciliation_transactionedit WHERE operation = 'DELETE'))
 )
 SELECT side.balance_id,

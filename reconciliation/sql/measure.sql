@@ -87,7 +87,8 @@ inflight AS (
     ) AS moves
     GROUP BY balance_id
 )
-SELECT b.balance_id, b.indicator, b.currency, b.ledger_id, coalesce(l.name, '') AS ledger_name, b.version,
+SELECT b.balance_id, b.indicator, coalesce(b.currency, '') AS currency, coalesce(b.ledger_id, '') AS ledger_id,
+       coalesce(l.name, '') AS ledger_name, coalesce(b.version, 0) AS version,
        b.credit_balance, b.debit_balance, b.balance,
        b.inflight_credit_balance, b.inflight_debit_balance, b.inflight_balance,
        coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) AS credit,

@@ -31,7 +31,8 @@ def foreign_columns() -> Iterator[None]:
             " WHERE contype = 'c' AND conrelid IN ('balances'::regclass, 'transactions'::regclass)"
         )
         constraints = cursor.fetchall()
-        cursor.execute("ALTER TABLE balances " + ", ".join(f"ALTER {total} DROP NOT NULL" for total in TOTALS))
+        nullable = (*TOTALS, "currency", "version")
+        cursor.execute("ALTER TABLE balances " + ", ".join(f"ALTER {column} DROP NOT NULL" for column in nullable))
         for table, name, _ in constraints:
             cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
         try:
@@ -40,7 +41,7 @@ def foreign_columns() -> Iterator[None]:
             cursor.execute("SET session_replication_role = replica")
             cursor.execute("DELETE FROM balance_snapshots; DELETE FROM balances; DELETE FROM transactions")
             cursor.execute("SET session_replication_role = origin")
-            cursor.execute("ALTER TABLE balances " + ", ".join(f"ALTER {total} SET NOT NULL" for total in TOTALS))
+            cursor.execute("ALTER TABLE balances " + ", ".join(f"ALTER {column} SET NOT NULL" for column in nullable))
             for table, name, definition in constraints:
                 cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
@@ -104,6 +105,16 @@ def test_a_sweep_goes_on_and_names_each_balance_as_not_proved(damaged: set[str],
     assert findings["bln_drifted"].drifted
     assert "bln_right" not in findings
     assert (sweep.state, verdict(sweep)) == ("finished", "findings")
+
+
+def test_a_balance_of_which_neither_currency_nor_version_is_known_ends_no_sweep(damaged: set[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE balances SET currency = NULL, version = NULL WHERE balance_id = 'bln_drifted'")
+    sweep = swept(Scope(everything=True))
+    finding = Finding.objects.get(balance_id="bln_drifted")
+    assert (sweep.state, finding.drifted, finding.currency) == ("finished", True, "")
+    assert "currency_blank" in {each["check"] for each in finding.not_proved}
+    swept(Scope(balance_ids=("bln_right",)))
 
 
 def test_commands_go_on_and_leave_what_they_cannot_judge(damaged: set[str]) -> None:

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from balances.models import TOTALS, Balance, Transaction
 from reconciliation.applying import apply, outcomes
+from reconciliation.checks import CHECKS
 from reconciliation.deciding import NotPossibleNow, SecondPersonNeeded, approve
 from reconciliation.models import Finding, Origin, Plan, PlanItem, Reconstruction, TransactionEdit
 from reconciliation.planning import Proposal
@@ -245,6 +246,7 @@ def test_rows_of_every_kind_come_back_with_what_hangs_under_them(kind: str, api:
     assert drifting()
     assert booked(row) == {"applied": 2}
     assert (stored(), drifting()) == (before, set())
+    assert not [name for name, check in CHECKS.items() if check.faults()]
     nets = {each.balance_id: each.recalculated for each in measure_all(list(before))}
     record = Reconstruction.objects.filter(outcome="rebooked")[0]
     assert done(propose_undo([record.pk], asked())) == {"applied": 2}

@@ -130,6 +130,10 @@ def test_the_command_names_the_balance_and_exits_3_unless_it_is_allowed(alice: B
     other = world.balance()
     world.post("@someone", other, 10)
     world.drift(other, credit=5)
+    dry = StringIO()
+    call_command("reconstruct", alice.pk, dry_run=True, format="json", stdout=dry, stderr=StringIO())
+    [previewed] = json.loads(dry.getvalue())
+    assert (previewed["outcome"], "transaction" in previewed["why_not"]) == ("previewed", True)
     out, err = StringIO(), StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command("reconstruct", all=True, format="json", stdout=out, stderr=err)
