@@ -19,6 +19,8 @@ from balances.outages import is_outage
 OURS = ("balances", "reconciliation", "ledgerproj")
 MAKES_ITS_OWN = ("quickstart", "drill", "hammer")
 """Commands that bring their tables along."""
+LOOKS_ITSELF = "serve"
+"""It refuses first what would be unsafe whatever the database holds."""
 WAITS = ("serve", "work")
 """Commands that may begin before the database does: they say so, and go on when it is there."""
 ALSO = ("createsuperuser", "changepassword")
@@ -51,7 +53,7 @@ class Manager(ManagementUtility):
 def needs_tables(name: str) -> bool:
     """Tell whether a command works on the tables of the database that is set."""
     of_app: Any = get_commands().get(name, "")
-    return (of_app in OURS and name not in MAKES_ITS_OWN) or name in ALSO
+    return (of_app in OURS and name not in (*MAKES_ITS_OWN, LOOKS_ITSELF)) or name in ALSO
 
 
 def require_tables(name: str) -> None:
@@ -82,7 +84,7 @@ def unapplied() -> list[str]:
 def let_go() -> None:
     """Close the connection and its pool: processes that ``serve`` forks would share it, and lack the pool's threads."""
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # only the backend of PostgreSQL has pools
 
 
 def on_disk() -> list[str]:

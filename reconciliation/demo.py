@@ -15,6 +15,7 @@ from django.db.models import F
 from balances.models import Balance, Ledger, Transaction, now
 from balances.posting import Posting, open_ledger, post_transaction
 from reconciliation.drill.damage import shift
+from reconciliation.reconstruction import measure
 
 LEDGER_NAME = "Demo wallets"
 CURRENCY = "DEM"
@@ -59,6 +60,16 @@ def _open(ledger: Ledger, wallet: Wallet) -> Balance:
         balance=wallet.opening,
         meta_data={"what_happened": wallet.story},
     )
+
+
+def state(ledger: Ledger) -> str:
+    """Say how many of its wallets drift now: those that were corrected do not any more."""
+    wallets = Balance.objects.filter(ledger=ledger, indicator__in=[f"@demo-{each.name}" for each in WALLETS])
+    measured = measure(sorted(wallets.values_list("balance_id", flat=True)))
+    drifting = sum(each.has_drift for each in measured)
+    if not drifting:
+        return f"It has {len(measured)} wallets, and all of them agree with their transactions."
+    return f"It has {len(measured)} wallets; {drifting} of them {'drifts' if drifting == 1 else 'drift'}."
 
 
 def wallet_to_rebuild(ledger: Ledger) -> Balance:

@@ -54,9 +54,13 @@ def counts(environment: dict[str, str]) -> str:
     code = (
         "from balances.models import *; from reconciliation.models import *; "
         "from django.contrib.auth.models import User; "
-        "print(*(m.objects.count() for m in (Ledger, Balance, Transaction, Reconstruction, User)))"
+        "print(*(m.objects.count() for m in (Ledger, Balance, Transaction, Reconstruction, Sweep, Finding, User)))"
     )
     return manage(environment, "shell", "-v0", "-c", code).stdout.strip()
+
+
+def end(printed: str) -> str:
+    return printed.rstrip().rpartition("\n")[2]
 
 
 @pytest.mark.xdist_group("quickstart")
@@ -75,7 +79,10 @@ def test_quickstart_goes_from_nothing_to_a_rebuilt_balance_and_a_second_run_adds
     first = manage(environment, "quickstart", "--no-serve")
     assert (first.returncode, first.stderr) == (0, "")
     shown, _ = json.JSONDecoder().raw_decode(first.stdout, first.stdout.index("\n{\n") + 1)
-    assert "user admin, password" in first.stdout
+    assert "It has 9 wallets; 8 of them drift." in first.stdout
+    assert "Swept 10 balances: 8 of them drift." in first.stdout
+    assert "What next" in first.stdout
+    assert re.fullmatch(r"Admin  http://127\.0\.0\.1:5001/admin/   user admin, password \w{20}", end(first.stdout))
     result = shown["meta_data"]["BLNK_RECONCILIATION_RESULT"]
     assert int(result["difference"]) == int(result["recalculated_balance"]) - int(result["previous_balance"]) != 0
     assert shown["balance"] == int(result["recalculated_balance"])
@@ -85,6 +92,9 @@ def test_quickstart_goes_from_nothing_to_a_rebuilt_balance_and_a_second_run_adds
     second = manage(environment, "quickstart", "--no-serve")
     assert (second.returncode, second.stderr) == (0, "")
     assert "rebuilt by an earlier quickstart" in second.stdout
+    assert "It has 9 wallets; 7 of them drift." in second.stdout
+    assert "Swept" not in second.stdout
+    assert end(second.stdout) == end(first.stdout)
     assert counts(environment) == before
 
     left = manage(environment, "reconstruct", "--ledger", "Demo wallets", "--check", "--format", "json")
@@ -103,8 +113,9 @@ def test_quickstart_serves_until_it_is_stopped_and_leaves_nothing_running(
         assert quickstart.stdout is not None
         printed = ""
         deadline = time.monotonic() + LIMIT_SECONDS
-        while "Serving until Ctrl-C." not in printed and time.monotonic() < deadline:
+        while "user admin, password" not in printed and time.monotonic() < deadline:
             printed += quickstart.stdout.readline()
+        assert "it serves until Ctrl-C" in printed
         key = re.search(r'X-Blnk-Key: (\w+)"', printed)
         assert key is not None
         assert re.search(r"user admin, password \w{20}", printed)

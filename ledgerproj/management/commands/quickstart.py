@@ -21,14 +21,17 @@ from ledgerproj.embedded import locks
 from ledgerproj.environment import kept_secret, known_secret, text
 from ledgerproj.management.commands.serve import refuse_taken_port
 from reconciliation import demo
+from reconciliation.models import Origin, Sweep
+from reconciliation.scope import Scope
+from reconciliation.sweeping import create_sweep, run_sweep
 
 PASSWORD_FILE = "admin_password"  # noqa: S105 - the name of a file
 
 
 class Command(BaseCommand):
-    """Sets everything up, rebuilds one balance as a Blnk client would, then serves until Ctrl-C."""
+    """Sets everything up, sweeps it, rebuilds one balance as a Blnk client would, then serves until Ctrl-C."""
 
-    help = "Set everything up, rebuild a demo balance through REST, and serve API and admin."
+    help = "Set everything up, sweep it, rebuild a demo balance through REST, and serve API and admin."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare where to serve, and whether to."""
@@ -52,25 +55,34 @@ class Command(BaseCommand):
             self.say("\nStopped.")
 
     def run(self, port: int, stay: bool) -> None:
-        """Set everything up, rebuild a balance, and serve if asked to stay."""
+        """Set everything up, sweep it, rebuild a balance, and serve if asked to stay."""
         refuse_taken_port("127.0.0.1", port)
         self.say("Starting the embedded PostgreSQL and bringing its tables up to date …")
         processes.hold_database()
         login, ledger = set_up()
-        self.say(f"Demo ledger: {ledger.name} ({ledger.ledger_id}), {len(demo.WALLETS)} wallets, most of them drifted.")
+        self.say(f"Demo ledger: {ledger.name} ({ledger.ledger_id}). {demo.state(ledger)}")
+        self.sweep_once()
         with processes.command("serve", "--port", str(port), "--verbosity", "0") as server:
             base_url = f"http://127.0.0.1:{port}"
             processes.wait_until_healthy(base_url, server)
             self.rebuild_one(base_url, demo.wallet_to_rebuild(ledger).balance_id)
-            self.tell_access(base_url, login)
             if stay:
-                self.serve(server)
-            else:
-                self.say("Nothing is served any more; uv run manage.py quickstart without --no-serve stays.")
+                self.serve(server, base_url, login)
+        self.tell_what_next(
+            f"http://127.0.0.1:{settings.BLNK_SERVER_PORT}", login, "Serve it: uv run manage.py quickstart"
+        )
 
     def say(self, sentence: str) -> None:
         """Print one line for people."""
         self.console.print(sentence, markup=False)
+
+    def sweep_once(self) -> None:
+        """Sweep everything unless that was done before, so that there is something to look at."""
+        if Sweep.objects.exists():
+            return
+        asked = create_sweep(Scope(everything=True), actor="quickstart", origin=Origin.COMMAND, deep=True)
+        sweep = run_sweep(asked.sweep_id)
+        self.say(f"Swept {sweep.measured} balances: {sweep.drifted} of them drift. Findings say why and since when.")
 
     def rebuild_one(self, base_url: str, balance_id: str) -> None:
         """Let a client set the flag and read the balance, and print what it saw."""
@@ -88,17 +100,21 @@ class Command(BaseCommand):
         self.say(f"GET /balances/{balance_id}")
         self.say(client.body(balance_id))
 
-    def tell_access(self, base_url: str, login: str) -> None:
-        """Say where everything is and what opens it."""
-        self.say(f"\nAdmin      {base_url}/admin/   {login}")
-        self.say(f"API        {base_url}/   described at {base_url}/docs")
+    def tell_what_next(self, base_url: str, login: str, first: str) -> None:
+        """Say what there is to do, where everything is, and last what opens it."""
         key = f' -H "X-Blnk-Key: {settings.BLNK_SERVER_SECRET_KEY}"' if settings.BLNK_SERVER_SECURE else ""
-        self.say(f"Try        curl{key} {base_url}/balances")
+        self.say("\nWhat next")
+        self.say(f"  {first}")
+        self.say("  Ask why a wallet is wrong: uv run manage.py explain --indicator @demo-ben --currency DEM")
+        self.say("  In the admin, open Findings, propose a plan, and let a second login (Users) approve it.")
+        self.say("  LEDGER_FOUR_EYES_DIRECT=false lets one person reconstruct at once.")
+        self.say(f"  Call the API, described at {base_url}/docs: curl{key} {base_url}/balances")
+        self.say(f"\nAdmin  {base_url}/admin/   {login}")
 
-    def serve(self, server: subprocess.Popen[bytes]) -> None:
+    def serve(self, server: subprocess.Popen[bytes], base_url: str, login: str) -> None:
         """Wait until interrupted, with the background worker beside the server."""
         with processes.command("work", "--verbosity", "0") as worker:
-            self.say("Serving until Ctrl-C.")
+            self.tell_what_next(base_url, login, "Leave this running: it serves until Ctrl-C.")
             while server.poll() is None and worker.poll() is None:
                 time.sleep(0.5)
             raise processes.StartFailed("The server or the background worker ended by itself; see its messages above.")

@@ -15,6 +15,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from ledgerproj import processes
+from ledgerproj.beginning import require_tables
 from ledgerproj.environment import is_loopback, text
 
 DEFAULT_SECRETS = {"secret", "changeme", "change-me", "change_me", "password", "blnk", "some-secret", "your-secret-key"}
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         if not (settings.EMBEDDED and is_loopback(host)):
             refuse_weak_secrets()
         refuse_taken_port(host, port)
+        require_tables("serve")
         processes.end_on_sigterm()
         processes.hold_database()
         if not (settings.BLNK_SERVER_SECURE or is_loopback(host)):
