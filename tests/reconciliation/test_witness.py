@@ -147,7 +147,8 @@ def test_the_command_names_the_balance_and_exits_3_unless_it_is_allowed(alice: B
     assert held(alice) < HELD
 
 
-def test_the_admin_shows_why_and_asks(alice: Balance) -> None:
+def test_the_admin_shows_why_and_asks(alice: Balance, settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_DIRECT = False
     clerk = people.signed_in(*people.VIEW, "reconstruct_balance", "preview_reconstruction")
     page = confirm(clerk, alice).content.decode()
     assert held(alice) == HELD
