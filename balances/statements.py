@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from django.db import connection, models
-from psycopg.pq import PipelineStatus
+from django.db import Error, connection, models
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 M = TypeVar("M", bound=models.Model)
 SQL = Path(__file__).parent / "sql"
 """The statements of the core app."""
+
+
+LOST = "the connection was lost in a pipeline"
 
 
 class PreparingCursor(psycopg.Cursor[Any]):
@@ -73,22 +76,41 @@ def pipeline(*refusals: type[Exception]) -> Iterator[None]:
 
     They travel together until rows are fetched; the last ones travel with the commit, at the end of the block. That
     comes also after an exception, so ``refusals`` are those that are raised before the first write only. Any other
-    one ends the connection, and with it whatever was written.
+    one ends the connection, and with it whatever was written. Whatever becomes of a lost connection, it raises
+    ``OperationalError``: psycopg may say something else, or nothing.
     """
     connection.ensure_connection()
     raw = connection.connection
+    connection.in_pipeline = True  # type: ignore[attr-defined]
     try:
-        with connection.wrap_database_errors, raw.pipeline():
-            try:
-                yield
-            except BaseException as error:
-                is_undone = raw.pgconn.pipeline_status == PipelineStatus.ABORTED  # the server refused a statement
-                if not (is_undone or isinstance(error, refusals)):
-                    raw.close()
-                raise
+        with connection.wrap_database_errors:
+            with raw.pipeline() as line:
+                try:
+                    yield
+                except BaseException as error:
+                    if raw.closed and isinstance(error, Error):
+                        raise psycopg.OperationalError(LOST) from error
+                    is_undone = raw.pgconn.pipeline_status == PipelineStatus.ABORTED  # the server refused a statement
+                    if not (is_undone or isinstance(error, refusals)):
+                        raw.close()
+                    raise
+            if raw.closed or line.result_queue:
+                raise psycopg.OperationalError(LOST)
     finally:
-        if raw.closed:
+        connection.in_pipeline = False  # type: ignore[attr-defined]
+        if not _is_at_rest(raw):
+            raw.close()
             connection.close()
+
+
+def _is_at_rest(raw: psycopg.Connection[Any]) -> bool:
+    """Tell whether a connection is in no pipeline and no transaction any more.
+
+    Where it was lost after a refusal, psycopg only logs that, and what comes next would take the answers of what was
+    sent before for its own: even a commit.
+    """
+    is_off = not raw.closed and raw.info.pipeline_status == PipelineStatus.OFF
+    return is_off and raw.info.transaction_status == TransactionStatus.IDLE
 
 
 class Lookup(Generic[M]):

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import NotSupportedError
+from django.db import NotSupportedError, OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 
 from ledgerproj.postgresql.pools import Pool
 
 
+class SavepointLost(Exception):
+    """A savepoint could be neither rolled back nor released, because the connection was lost."""
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Takes connections out of a ``Pool``."""
 
+    in_pipeline = False
+    """Whether ``balances.statements.pipeline`` runs a transaction, which is no atomic block of Django's."""
     _connection_pools: dict[str, Pool]
     _configure_connection: Any
 
@@ -36,7 +44,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.get_connection_params() | {"autocommit": True}
 
     def ensure_connection(self) -> None:
-        """Connect if need be, also where the connection was lost and no transaction was lost with it."""
-        if self.connection is not None and self.connection.closed and not self.in_atomic_block:
+        """Connect if need be, also where the connection was lost between transactions: never in the middle of one."""
+        if self.connection is not None and self.connection.closed and not (self.in_atomic_block or self.in_pipeline):
             self.close()
         super().ensure_connection()
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        with _savepoints_kept():
+            super()._savepoint_rollback(sid)  # type: ignore[misc]
+
+    def _savepoint_commit(self, sid: str) -> None:
+        with _savepoints_kept():
+            super()._savepoint_commit(sid)  # type: ignore[misc]
+
+
+@contextmanager
+def _savepoints_kept() -> Iterator[None]:
+    """Raise ``SavepointLost``, which is no ``Error`` on purpose, where a savepoint is lost with the connection.
+
+    At the end of an inner block Django swallows an ``Error``. Where the exception that ended the block is suppressed
+    as well, it would then roll the outer block back, and let its caller believe that it was committed.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        raise SavepointLost(str(error)) from error

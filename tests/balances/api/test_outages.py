@@ -7,14 +7,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
+from procrastinate.exceptions import AlreadyEnqueued
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 
-from balances.models import Transaction
+from balances.jobs import defer_once
+from balances.models import Ledger, Transaction
 from balances.outages import DatabaseUnavailable, DatabaseUnwritable, OutcomeUnknown, Unreachable, outage_of
 from balances.posting import writing
+from balances.queueing import entries
 from balances.statements import Statement
+from ledgerproj.postgresql.base import SavepointLost
 from tests import wire
 from tests.client import Client
 from tests.people import signed_in
@@ -58,6 +62,12 @@ def test_a_connection_that_was_lost_outweighs_that_none_can_be_made_afterwards()
     assert isinstance(outage_of(later), OutcomeUnknown)
 
 
+def test_errors_that_follow_each_other_in_a_circle_are_judged_as_well() -> None:
+    first, second = ValueError("first"), ValueError("second")
+    first.__context__, second.__context__ = second, first
+    assert outage_of(first) is None
+
+
 def cut() -> None:
     """End the connection of this thread as an administrator does, from another one."""
     connection.ensure_connection()
@@ -80,6 +90,26 @@ def cut_before(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], None]:
         monkeypatch.setattr(owner, name, called)
 
     return arrange
+
+
+class Waiting:
+    """A job like which another one waits already."""
+
+    def defer(self) -> None:
+        raise AlreadyEnqueued
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["savepoint_rollback", "savepoint_commit"])
+def test_no_block_ends_well_that_was_rolled_back_because_the_connection_was_cut_in_a_block_within(
+    cut_before: Any, name: str
+) -> None:
+    cut_before(connection, name)
+    with pytest.raises(SavepointLost) as raised, transaction.atomic():
+        Ledger.objects.create(name="lost")
+        defer_once(Waiting())
+    assert isinstance(outage_of(raised.value), OutcomeUnknown)
+    assert not Ledger.objects.filter(name="lost").exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -118,6 +148,63 @@ def test_a_posting_whose_connection_is_cut_is_503_says_unknown_and_can_be_sent_a
     assert answer.body["error"] == OutcomeUnknown().message
     assert api.post("/transactions", given).status == 201
     assert set(Transaction.objects.exclude(reference="funds").values_list("reference", flat=True)) == recorded
+
+
+@pytest.fixture
+def cut_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], None]:
+    """Return what has the connection cut as soon as something was called."""
+
+    def arrange(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def called(*given: Any, **named: Any) -> Any:
+            monkeypatch.setattr(owner, name, real)
+            result = real(*given, **named)
+            cut()
+            return result
+
+        monkeypatch.setattr(owner, name, called)
+
+    return arrange
+
+
+UNHEARD, HEARD = wire.body("r1"), wire.body("r1", inflight=True, inflight_expiry_date="2099-01-01T00:00:00Z")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_worker_called", [True, False])
+@pytest.mark.parametrize(
+    ("last", "given"),
+    [
+        ((writing.LOCK_BALANCES, "rows"), UNHEARD),
+        ((writing.RECORD_MOVEMENTS, "execute"), UNHEARD),
+        ((writing.LOCK_BALANCES, "rows"), HEARD),
+        ((writing.RECORD_MOVEMENTS, "execute"), HEARD),
+        ((entries.ADD_ENTRIES, "rows"), HEARD),
+        ((writing.READ_BALANCES, "rows"), wire.queued("r1")),
+        ((writing.RECORD_MOVEMENTS, "execute"), wire.queued("r1")),
+        ((entries.ADD_ENTRIES, "execute"), wire.queued("r1")),
+        ((entries.ADD_ENTRIES, "rows"), wire.queued("r1")),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_what_is_acknowledged_is_recorded_wherever_the_connection_was_cut(
+    api: Client, cut_after: Any, last: tuple[Any, str], given: dict[str, Any], is_worker_called: bool
+) -> None:
+    wire.wallets()
+    if is_worker_called:  # then a posting is one pipeline, else one that gives way to a block
+        api.post("/transactions", wire.queued("r0"))
+    cut_after(*last)
+    answer = api.post("/transactions", given)
+    written = Transaction.objects.filter(reference="r1").count()
+    assert (answer.status, written) in {(201, 1), (503, 0)}, answer.text
+    if answer.status == 503:
+        assert answer.body["error"] == OutcomeUnknown().message
+        assert api.post("/transactions", given).status == 201
+    wire.drain()
+    wire.assert_no_drift()
+    outcomes = Transaction.objects.filter(reference__in=("r1", "r1_q")).exclude(status="QUEUED")
+    assert outcomes.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
