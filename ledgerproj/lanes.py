@@ -53,6 +53,9 @@ def lanes(app: App, wanted: Sequence[str] | None, *, postings: int, webhooks: in
 
 
 def give_threads(lanes: Sequence[Lane]) -> None:
-    """Give the running loop a thread for every job that may run at once; with fewer, slow ones would hold up others."""
-    most = sum(lane.concurrency for lane in lanes) + SPARE_THREADS
+    """Give the running loop a thread for every job that may run at once; with fewer, slow ones would hold up others.
+
+    Twice, because jobs from before an outage of the database may run still while others have begun.
+    """
+    most = 2 * sum(lane.concurrency for lane in lanes) + SPARE_THREADS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(most, "job"))

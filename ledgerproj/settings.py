@@ -284,6 +284,6 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "mt940": {"level": "CRITICAL"},  # refusals say what could not be read
         "procrastinate.worker": {"filters": ["without_arguments"]},
-        "psycopg.pool": {"level": "ERROR"},  # ledgerproj.postgresql.pools says what matters, once
+        "psycopg": {"level": "ERROR"},  # ledgerproj.postgresql.pools says what matters, once
     },
 }

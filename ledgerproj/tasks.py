@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from procrastinate import JobContext, builtin_tasks
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import UniqueViolation
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
+
+from balances.outages import is_outage
 
 KEEP_FINISHED_JOBS_HOURS = 24 * 14
 SILENT_SECONDS = 120
@@ -22,7 +24,7 @@ async def forget_finished_jobs(context: JobContext, timestamp: int) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(queueing_lock="take_up_lost_jobs", pass_context=True)
+@app.task(queueing_lock="take_up_lost_jobs", pass_context=True, priority=1)
 async def take_up_lost_jobs(context: JobContext, timestamp: int) -> None:
     """Let jobs run again whose worker was killed, every minute: an alert must not be lost with it.
 
@@ -32,12 +34,21 @@ async def take_up_lost_jobs(context: JobContext, timestamp: int) -> None:
     jobs = context.app.job_manager
     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=SILENT_SECONDS):
         try:
-            if job.attempts < MOST_ATTEMPTS + _planned(context, job):
-                await jobs.retry_job(job)
-                continue
-        except UniqueViolation:
-            pass  # another one waits under the same lock
-        await jobs.finish_job(job, Status.FAILED, delete_job=False)
+            await _take_up(context, job)
+        except ConnectorException as error:  # it has ended meanwhile
+            if is_outage(error):
+                raise
+
+
+async def _take_up(context: JobContext, job: Job) -> None:
+    jobs = context.app.job_manager
+    try:
+        if job.attempts < MOST_ATTEMPTS + _planned(context, job):
+            await jobs.retry_job(job)
+            return
+    except UniqueViolation:
+        pass  # another one waits under the same lock
+    await jobs.finish_job(job, Status.FAILED, delete_job=False)
 
 
 def _planned(context: JobContext, job: Job) -> int:

@@ -19,6 +19,7 @@ from django.db.models import F
 
 from balances.exceptions import LedgerError
 from balances.models import Balance, now
+from balances.outages import is_outage
 from balances.statements import Statement
 from reconciliation.checks import CHECKS, Check, Fault
 from reconciliation.explaining import explain_findings
@@ -123,6 +124,8 @@ def run_sweep(sweep_id: str, *, pace: int = 100, progress: Progress = lambda swe
         pause_sweep(sweep_id)
         raise
     except Exception as error:
+        if is_outage(error):
+            raise  # it is running still, for a worker to go on with
         refused = isinstance(error, LedgerError)
         _end(sweep_id, Sweep.State.FAILED if refused else Sweep.State.ERRORED, str(error))
         raise

@@ -27,7 +27,8 @@ class Receiver(ThreadingHTTPServer):
         self.drip_seconds = 0.0
         """Pause before each byte of the body."""
         self.gate: threading.Event | None = None
-        """What is waited for before anything is answered."""
+        """What is waited for before anything is answered, so many seconds at most."""
+        self.gate_seconds = 20.0
 
     @property
     def url(self) -> str:
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.got.append((dict(self.headers), body))
         self.server.paths.append(self.path)
         if self.server.gate is not None:
-            self.server.gate.wait(20)
+            self.server.gate.wait(self.server.gate_seconds)
         answers = self.server.answers
         self.send_response(answers.pop(0) if len(answers) > 1 else answers[0])
         self.send_header("Location", self.server.url)

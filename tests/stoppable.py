@@ -23,6 +23,8 @@ from ledgerproj.processes import free_port, open_directly, wait_until_healthy
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_SECONDS = 120
+DATABASE = "ledger"
+"""As the embedded server names it, so that the same directory can be served in that way."""
 KEY = "master-key-for-tests-of-outages"
 
 
@@ -46,7 +48,7 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return psycopg.conninfo.make_conninfo("", host=str(self.directory), user="postgres", dbname="postgres")
+        return psycopg.conninfo.make_conninfo("", host=str(self.directory), user="postgres", dbname=DATABASE)
 
     def start(self) -> None:
         postmaster.ensure_ready(self.directory)
@@ -54,7 +56,10 @@ class Postgres:
     def stop(self, mode: str) -> None:
         """Stop it as pg_ctl calls it, or by SIGKILL, which is what the kernel does where memory is short."""
         if mode != "kill":
-            programs.run("pg_ctl", "-w", "-m", mode, "stop", cluster=self.directory)
+            try:
+                programs.run("pg_ctl", "-w", "-m", mode, "stop", cluster=self.directory)
+            except subprocess.CalledProcessError as error:
+                raise AssertionError(error.stderr) from error
             return
         pid = int((self.directory / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
@@ -101,10 +106,14 @@ class Postgres:
 
 @contextmanager
 def own_postgres(data_dir: Path) -> Iterator[Postgres]:
-    """Yield a running server without tables; stop it at the end."""
+    """Yield a running server with empty tables; stop it at the end."""
     made = Postgres(cluster.ensure(data_dir))
     made.start()
     try:
+        with psycopg.connect(made.url, dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+        with made.running("migrate", "--verbosity", "0") as migrate:
+            assert migrate.process.wait(LIMIT_SECONDS) == 0, migrate.said
         yield made
     finally:
         with suppress(subprocess.SubprocessError):  # it may be stopped already

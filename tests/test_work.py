@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from procrastinate import App
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from ledgerproj.lane_worker import LaneWorker
 from ledgerproj.tasks import MOST_ATTEMPTS, forget_finished_jobs, take_up_lost_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,21 +47,21 @@ def test_a_worker_of_one_queue_leaves_the_others_alone() -> None:
     assert ours().latest("id").status == "todo"
 
 
-@pytest.mark.parametrize("ending", [None, RuntimeError("the database is gone")])
+@pytest.mark.parametrize("ending", [None, RuntimeError("a defect")])
 def test_where_one_worker_ends_by_itself_all_do_and_the_command_fails(
     monkeypatch: pytest.MonkeyPatch, ending: Exception | None
 ) -> None:
     ended: list[str] = []
 
-    async def run(_: App, queues: list[str], **options: Any) -> None:
+    async def run(worker: Any) -> None:
         try:
-            await asyncio.sleep(0.1 if queues == ["webhooks"] else 60)
+            await asyncio.sleep(0.1 if worker.queues == ["webhooks"] else 60)
             if ending:
                 raise ending
         finally:
-            ended.extend(queues)
+            ended.extend(worker.queues)
 
-    monkeypatch.setattr(App, "run_worker_async", run)
+    monkeypatch.setattr(LaneWorker, "run", run)
     with pytest.raises(type(ending) if ending else CommandError):
         call_command("work", verbosity=0)
     assert {"webhooks", "postings", "default"} <= set(ended)

@@ -13,6 +13,7 @@ from balances.exceptions import BalanceLocked
 from balances.lineage import outbox
 from balances.lineage.following import Following
 from balances.lineage.outbox import Intent
+from balances.outages import is_outage
 from balances.posting import writing
 
 logger = logging.getLogger(__name__)
@@ -22,13 +23,15 @@ def trace(*, size: int = outbox.WINDOW) -> int:
     """Trace the next movements, in one commit, and return how many they were.
 
     Where a batch cannot be traced they are taken one by one; the one at fault is counted as failed and put off, and
-    with it what follows on the same balances. Raises ``AnotherTraces`` or ``BalanceLocked``.
+    with it what follows on the same balances. Raises ``AnotherTraces`` or ``BalanceLocked``, and errors of outages.
     """
     try:
         return _trace(size)
     except (outbox.AnotherTraces, BalanceLocked):
         raise
-    except Exception:
+    except Exception as error:
+        if is_outage(error):
+            raise
         logger.exception("A batch of lineage could not be traced; it is taken one by one")
     traced = 0
     while traced < size and _trace_one():
@@ -43,7 +46,7 @@ def _trace_one() -> int:
     except (outbox.AnotherTraces, BalanceLocked):
         raise
     except Exception as error:
-        if not claimed:
+        if not claimed or is_outage(error):
             raise
         logger.exception("The funds of %s could not be traced", claimed[0].transaction_id)
         outbox.fail(claimed[0], str(error))

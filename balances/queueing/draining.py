@@ -25,6 +25,7 @@ from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT as REQUEST_LOCK_WAIT
 from balances.locks import refused_when_locked
 from balances.models import Transaction, new_transaction_id
+from balances.outages import is_outage
 from balances.posting import lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import ALL, Hold, Holds, Part, Settlement, holds_of, row_of, settle_hold
@@ -69,11 +70,14 @@ class Batch:
 def drain(*, size: int = BATCH) -> int:
     """Apply the next entries that are due, in one commit, and return how many they were.
 
-    Where a batch cannot be written they are taken one by one, and the one at fault is put off, at last rejected.
+    Where a batch cannot be written they are taken one by one, and the one at fault is put off, at last rejected. An
+    outage of the database is nobody's fault, and raised.
     """
     try:
         return _drain(lambda: CLAIM_ENTRIES.rows(size=size))
-    except (DatabaseError, LedgerError):
+    except (DatabaseError, LedgerError) as error:
+        if is_outage(error):
+            raise
         logger.exception("A batch of the queue could not be written; its entries are taken one by one")
     drained = 0
     while drained < size and (more := _drain_one()):
@@ -105,6 +109,8 @@ def _drain_one() -> int:
     try:
         return _drain(claim)
     except (DatabaseError, LedgerError) as error:
+        if is_outage(error):
+            raise
         logger.exception("An entry of the queue could not be applied")
         failed = [(entry["entry_id"], 2 ** min(entry["attempts"], MOST_ATTEMPTS)) for entry in claimed]
         _finish([], failed, error=str(error))

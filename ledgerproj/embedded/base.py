@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ledgerproj.embedded.server import connection_params
+from ledgerproj.embedded.server import connection_params, ensure_running
 from ledgerproj.postgresql import base
 
 
@@ -18,3 +18,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Return psycopg's parameters, those of the running embedded server included."""
         params: dict[str, Any] = super().get_connection_params()
         return params | connection_params(Path(settings.LEDGER_DATA_DIR), settings.EMBEDDED_DATABASE)
+
+    def _pooled_params(self) -> dict[str, Any]:
+        """Return the parameters of a new connection, for which the server is started again if it is gone."""
+        ensure_running(Path(settings.LEDGER_DATA_DIR), settings.EMBEDDED_DATABASE)
+        return super()._pooled_params()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +40,16 @@ def ensure_ready(cluster: Path) -> Postmaster:
     while time.monotonic() < deadline:
         if not _is_running(cluster):
             _start(cluster)
-        found = _read(cluster)
-        if found is not None:
-            return found
+        server = _read(cluster)
+        if server is not None:
+            return server
         time.sleep(0.1)
     raise ServerFailed(f"The embedded PostgreSQL is not ready after {START_LIMIT_SECONDS} s; see {log(cluster)}.")
+
+
+def found(cluster: Path) -> Postmaster | None:
+    """Return the server of a data directory, if it runs and is ready."""
+    return _read(cluster) if _is_running(cluster) else None
 
 
 def stop(cluster: Path) -> None:
@@ -71,7 +78,21 @@ def _start(cluster: Path) -> None:
         except subprocess.SubprocessError as error:
             if time.monotonic() > deadline:
                 raise ServerFailed(f"The embedded PostgreSQL did not start; see {log(cluster)}.") from error
+        _end_orphans(cluster)
         time.sleep(0.2)
+
+
+def _end_orphans(cluster: Path) -> None:
+    """End what is left of a server whose first process was killed, as that one would have done.
+
+    They notice it by themselves where they wait for something; in the middle of a long sum they do not.
+    """
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, IndexError):
+            is_server = process.cmdline()[0].startswith("postgres: ") and process.cwd() == str(cluster)
+            parent = process.parent() if is_server else None
+            if is_server and not (parent and parent.name() == "postgres"):
+                process.send_signal(signal.SIGQUIT)
 
 
 def _lines(cluster: Path) -> list[str]:

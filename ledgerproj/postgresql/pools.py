@@ -1,7 +1,7 @@
 """Pools of connections that say at once when the database is away, and are as before as soon as it is back.
 
 Those of psycopg wait for a connection, and try again with pauses that grow to minutes. Here every request that finds no
-connection tries once; where that fails, and no other connection is left to wait for, all who wait are told so.
+connection tries once; where that fails all who wait are told so.
 """
 
 from __future__ import annotations
@@ -32,6 +32,14 @@ class Outages:
         self._lock = threading.Lock()
         self._since: float | None = None
         self.why = ""
+
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether the server is there, but has no connection left: in the words of an English one.
+
+        A refused connection has no SQLSTATE. Taken for any other failure it costs no more than waiting for others.
+        """
+        return "too many" in self.why or "connection slots" in self.why
 
     def failed(self, error: Exception) -> None:
         """Note that no connection can be made."""
@@ -73,9 +81,9 @@ class Pool(ConnectionPool[psycopg.Connection[Any]]):
             self.putconn(connection)  # which makes another in its place
 
     def reconnect_failed(self) -> None:
-        """Tell those who wait, if no connection is left that one of them could get."""
+        """Tell those who wait, unless they may get one that is in use: those of idle threads are dead as well."""
         with self._lock:
-            waiting = [] if self._nconns else [*self._waiting]
+            waiting = [] if self._nconns and outages.is_crowded else [*self._waiting]
             for client in waiting:
                 self._waiting.remove(client)
         for client in waiting:
@@ -98,10 +106,14 @@ class AsyncPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
         """Open nothing yet."""
         super().__init__(**OPTIONS | options)
 
+    async def open(self, wait: bool = False, timeout: float = PATIENCE_SECONDS) -> None:
+        """Connect. Raises ``PoolTimeout`` if that is to be waited for and takes too long."""
+        await super().open(wait, timeout)
+
     async def reconnect_failed(self) -> None:
-        """Tell those who wait, if no connection is left that one of them could get."""
+        """Tell those who wait, unless they may get a connection that is in use."""
         async with self._lock:
-            waiting = [] if self._nconns else [*self._waiting]
+            waiting = [] if self._nconns and outages.is_crowded else [*self._waiting]
             for client in waiting:
                 self._waiting.remove(client)
         for client in waiting:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from balances.exceptions import LedgerError
+from balances.outages import outage_of
 from reconciliation.reports import FORMATS, Report, Row, opened
 from reconciliation.scope import Scope
 
@@ -66,6 +68,10 @@ class LedgerCommand(BaseCommand):
         except OSError as error:
             where = options.get("output") or "the report"
             raise CommandError(f"Cannot write {where}: {error.strerror}. {self.so_far()}".strip()) from error
+        except DatabaseError as error:
+            if (outage := outage_of(error)) is None:
+                raise
+            raise CommandError(f"{outage.message}. {self.so_far()}".strip()) from error
         except KeyboardInterrupt:
             raise CommandError(f"Interrupted. {self.so_far()}".strip(), returncode=INTERRUPTED) from None
 

@@ -6,20 +6,15 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
-from procrastinate import App, JobContext
 from procrastinate.contrib.django import app
-from procrastinate.worker import Worker
 
-from balances.lineage import calling
-from balances.queueing.entries import call_worker
-from ledgerproj import processes
-from ledgerproj.lanes import Lane, UnknownQueue, give_threads, lanes
+from balances.outages import outage_of
+from ledgerproj import processes, working
+from ledgerproj.lanes import Lane, UnknownQueue, lanes
 
 
 class Command(BaseCommand):
@@ -52,60 +47,32 @@ class Command(BaseCommand):
         if verbosity and not once:
             self.stdout.write("Working on background jobs until interrupted.")
             self.stdout.flush()
-        call_worker()  # whatever a killed worker left in the queue does not wait for the next minute
-        calling.call_worker()
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: told.set())  # an exception would fall anywhere in the event loop
-        asyncio.run(_work(told, chosen, once=once))
-        if not (once or told.is_set()):
-            raise CommandError("A worker ended by itself; the log says why.")
+        try:
+            asyncio.run(_work(told, chosen, once=once))
+        except working.EndedByItself as error:
+            raise CommandError("A worker ended by itself; the log says why.") from error
+        except Exception as error:
+            if outage := outage_of(error):
+                raise CommandError(f"{outage.message}. What was begun is taken up by the next worker.") from error
+            raise
 
 
 async def _work(told: threading.Event, chosen: Sequence[Lane], *, once: bool) -> None:
-    """Run a worker for each lane. A signal that comes before they run is obeyed as soon as it can be.
+    """Work until a signal says to stop; one that comes before the event loop can hear it is obeyed as well.
 
-    Cut short, the opening of the connection pool would leave tasks behind that never end.
+    Who presses Ctrl-C twice does not want to wait.
     """
-    give_threads(chosen)
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, told.set)
-    connector: Any = app.connector
-    async with app.with_connector(connector.get_worker_connector()).open_async() as opened:
-        try:
-            while await _run_workers(opened, told, chosen, once=once) and once and not told.is_set():
-                pass  # what ran may have caused more, for a lane that had ended by then
-        finally:
-            await sync_to_async(connections.close_all)()  # schedules are kept through Django's connection there
 
+    def interrupt() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
 
-async def _run_workers(opened: App, told: threading.Event, chosen: Sequence[Lane], *, once: bool) -> int:
-    """Run the workers until all have ended, and return how many jobs ran; where one ends too soon, all do."""
-    loop = asyncio.get_running_loop()
-    ran = 0
-
-    async def count(job: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
-        nonlocal ran
-        ran += 1
-        return await job()
-
-    shared: dict[str, Any] = {"wait": not once, "install_signal_handlers": False, "worker_middleware": [count]}
-    workers = [asyncio.ensure_future(opened.run_worker_async(**lane.options | shared)) for lane in chosen]
-
-    def stop() -> None:
-        told.set()
-        loop.remove_signal_handler(signal.SIGINT)  # who presses Ctrl-C twice does not want to wait
-        for worker in workers:
-            worker.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     if told.is_set():
-        stop()
-    await asyncio.wait(workers, return_when=asyncio.ALL_COMPLETED if once else asyncio.FIRST_COMPLETED)
-    for worker in workers:
-        worker.cancel()
-    ended = await asyncio.gather(*workers, return_exceptions=True)
-    for each in ended:
-        if isinstance(each, Exception):
-            raise each
-    return ran
+        stop.set()
+    await working.work(chosen, stop, once=once)
