@@ -39,7 +39,7 @@ def restate_balances(corrections: list[Correction]) -> None:
     list(Balance.objects.locked(ids).values_list("balance_id"))
     restated = RESTATE.rows(
         balance_ids=ids,
-        results=[each.result and dumps(each.result) for each in ordered],
+        results=[None if each.result is None else dumps(each.result) for each in ordered],
         **{PARAMETERS[total]: [Decimal(getattr(each, total)) for each in ordered] for total in TOTALS},
     )
     if gone := set(ids) - {row["balance_id"] for row in restated}:
