@@ -16,6 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from balances.backoffice import CarefulActions
 from balances.hooks.tasks import QUEUE, WAITING
+from balances.queueing import pulse
 
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
@@ -63,6 +64,12 @@ class JobAdmin(CarefulActions, ModelAdmin, ProcrastinateJobAdmin):  # type: igno
     inlines = [JobEvents]
     list_filter = [JobStatusFilter, *(name for name in ProcrastinateJobAdmin.list_filter if name != "status")]
     list_filter_submit = True
+
+    def changelist_view(self, request: Any, extra_context: dict[str, Any] | None = None) -> Any:
+        """Say above the list where no worker runs."""
+        if request.method == "GET":
+            pulse.warn(request)
+        return super().changelist_view(request, extra_context)
 
     def get_actions(self, request: Any) -> dict[str, Any]:
         """Offer retrying and cancelling to those who may change jobs; whoever may look may only look."""

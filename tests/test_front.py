@@ -91,7 +91,7 @@ def test_idle_connections_hold_nobody_up(server: Server, lines: ExitStack) -> No
     for _ in range(IDLE):
         assert opened(server, lines, request("GET", "/health")).reply().status == 200
     assert server.ask("POST", "/transactions", wire.body("beside-idle")).status == 201
-    assert server.ask("GET", "/health").json == {"status": "UP"}
+    assert server.ask("GET", "/health").status == 200
 
 
 SLOW = [
@@ -136,7 +136,7 @@ def test_a_late_body_is_answered_in_the_contracts_words(server: Server, lines: E
 def test_health_answers_while_every_thread_is_at_work(server: Server, lines: ExitStack) -> None:
     with all_at_work(server, lines) as held:
         for _ in range(20):
-            assert server.ask("GET", "/health").json == {"status": "UP"}
+            assert server.ask("GET", "/health").json["status"] == "UP"
     assert [line.reply().status for line in held] == [201] * AT_WORK
 
 

@@ -201,7 +201,7 @@ def test_an_embedded_server_that_was_killed_comes_back_by_itself_once(postgres: 
                 until(lambda: sums(postgres), "a sum runs that notices nothing")
                 postgres.stop("kill")
                 thread.join()
-            until(lambda: server.ask("GET", "/health").status == 200, "the server answers")
+            until(lambda: server.ask("GET", "/health").body == {"status": "UP"}, "the server and the worker are back")
             reference = {"source": "@a", "destination": "@b", "reference": "embedded"}
             assert server.ask("POST", "/transactions", POSTING | reference).status == 201
             applied = "SELECT FROM transactions WHERE reference = 'embedded_q'"

@@ -270,6 +270,24 @@ class ErrorDetail(serializers.Serializer[Any]):
     details = serializers.JSONField(required=False)
 
 
+class HealthAnswer(serializers.Serializer[Any]):
+    """The server takes requests."""
+
+    status = serializers.ChoiceField(choices=["UP"])
+    worker = serializers.ChoiceField(
+        choices=["DOWN"],
+        required=False,
+        help_text="There only while no background worker has a heartbeat of the last 30 s: what is queued waits",
+    )
+
+
+class DownAnswer(serializers.Serializer[Any]):
+    """The server has no database."""
+
+    reason = serializers.CharField()
+    status = serializers.ChoiceField(choices=["DOWN"])
+
+
 class ErrorAnswer(serializers.Serializer[Any]):
     """Every refusal; validation failures say ``errors`` instead of ``error``."""
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import LedgerModelAdmin, action, display, link
 from balances.exceptions import LedgerError
 from balances.models import Transaction
-from balances.queueing import draining
+from balances.queueing import draining, pulse
 from balances.queueing.models import Entry
 from balances.templatetags.money import instant
 
@@ -37,6 +37,12 @@ class EntryAdmin(LedgerModelAdmin):
         ("Terms", {"fields": (("inflight", "units"), ("allow_overdraft", "overdraft_limit"))}),
         ("Failures", {"fields": ("tries", "last_error")}),
     )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Say above the list where nothing will come of it by itself."""
+        if request.method == "GET":
+            pulse.warn(request)
+        return super().changelist_view(request, extra_context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], term: str

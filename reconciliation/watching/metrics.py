@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from balances.models import now
+from balances.queueing import pulse
 from reconciliation.models import Alert, AlertDelivery, Refusal, Schedule, Sweep, TransactionEdit, Watchdog
 from reconciliation.watching.conditions import sweep_overdue
 from reconciliation.watching.figures import figures_of, last_proof
@@ -44,6 +45,7 @@ class LedgerCollector(Collector):
         yield from self._proof()
         yield from self._sweeps()
         yield from self._watching()
+        yield from self._working()
         yield from self._evidence()
 
     def _proof(self) -> Iterable[Metric]:
@@ -92,6 +94,12 @@ class LedgerCollector(Collector):
             attempted_at__gte=self.at - DAY, outcome=AlertDelivery.Outcome.FAILED
         ).count()
         yield _gauge("ledger_alert_attempts_failed", "Attempts to tell people that failed, in 24 hours.", failed)
+
+    def _working(self) -> Iterable[Metric]:
+        living = pulse.living_workers()
+        yield _gauge("ledger_workers_alive", "Workers with a fresh heartbeat: one for each lane of a process.", living)
+        oldest = "Since the oldest entry of the queue became due; 0 where none is."
+        yield _gauge("ledger_queue_oldest_due_seconds", oldest, pulse.seconds_due())
 
     def _evidence(self) -> Iterable[Metric]:
         edits = TransactionEdit.objects.count()

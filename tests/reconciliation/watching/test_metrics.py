@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
 from balances.models import now
+from balances.queueing.models import Entry
 from reconciliation.models import Alert, AlertDelivery, Refusal, Schedule, TransactionEdit, Watchdog
 from reconciliation.watching.alerts import look
 from tests import world
@@ -174,7 +175,7 @@ def test_a_scrape_takes_a_fixed_number_of_queries_and_reads_no_findings_twice() 
     samples()
     with CaptureQueriesContext(connection) as queries:
         samples()
-    assert len(queries) <= 13
+    assert len(queries) <= 15
     assert not [query for query in queries.captured_queries if "reconciliation_finding" in query["sql"]]
 
 
@@ -184,3 +185,24 @@ def test_a_look_and_a_scrape_share_what_they_counted() -> None:
     with CaptureQueriesContext(connection) as queries:
         look(now())
     assert not [query for query in queries.captured_queries if "reconciliation_finding" in query["sql"]]
+
+
+@pytest.mark.parametrize(
+    ("beats", "due", "living", "oldest"),
+    [((), "-1 h", 0, 0), (("40 s",), "90 s", 0, 90), (("40 s", "1 s", "2 s"), "90 s", 2, 90)],
+)
+def test_living_workers_and_the_age_of_what_is_due_are_told(
+    beats: tuple[str, ...], due: str, living: int, oldest: int
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_workers")
+    page = samples()
+    assert (page["ledger_workers_alive",], page["ledger_queue_oldest_due_seconds",]) == (0, 0)
+    Entry.objects.create(action="commit", transaction_id="txn_x")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE queueing_entry SET due_at = now() - %s::interval", [due])
+        for age in beats:
+            cursor.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s::interval)", [age])
+    page = samples()
+    assert page["ledger_workers_alive",] == living
+    assert oldest <= page["ledger_queue_oldest_due_seconds",] < oldest + 60

@@ -1,0 +1,58 @@
+"""Whether background workers live and keep up, by what they leave in the database and by its clock.
+
+A worker may serve some queues only (``manage.py work --queue``), and its heartbeat does not say which.
+"""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db import ProgrammingError
+from django.http import HttpRequest
+
+from balances.deadline import ReadTimedOut, deadline
+from balances.statements import SQL, Statement
+
+LIVING_WORKERS = Statement(SQL / "living_workers.sql")
+OLDEST_DUE = Statement(SQL / "oldest_due.sql")
+LOOK_SECONDS = 0.5
+"""What a question for the server's health may wait for a table that somebody has locked."""
+LATE_SECONDS = 120
+"""When a page says that workers do not keep up."""
+MISSING = (
+    "No background worker is running. What waits here stays stored, and is done as soon as one runs: "
+    "start it with manage.py work."
+)
+LATE = (
+    "Background workers are running, but the oldest entry has been due for %d minutes. They may be too few, or serve "
+    "other queues (manage.py work --queue): read their log, and start another manage.py work if it only is too much."
+)
+
+
+def living_workers() -> int:
+    """Return how many workers have a fresh heartbeat; one ``manage.py work`` has one for each of its lanes."""
+    return int(LIVING_WORKERS.rows()[0]["living"])
+
+
+def seconds_due() -> float:
+    """Return for how many seconds the oldest entry of the queue has been due; 0 where none is."""
+    return float(OLDEST_DUE.rows()[0]["seconds"])
+
+
+def is_worker_alive() -> bool:
+    """Tell in bounded time whether a worker lives; not where tables are missing or locked, for none could work then.
+
+    Raises ``DatabaseError`` where the database does not answer.
+    """
+    try:
+        with deadline(LOOK_SECONDS, "/health"):
+            return living_workers() > 0
+    except (ProgrammingError, ReadTimedOut):
+        return False
+
+
+def warn(request: HttpRequest) -> None:
+    """Show a warning on a page about what waits, where no worker runs or none keeps up."""
+    if not living_workers():
+        messages.warning(request, MISSING)
+    elif (seconds := seconds_due()) >= LATE_SECONDS:
+        messages.warning(request, LATE % (seconds // 60))
