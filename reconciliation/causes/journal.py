@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from balances.models import Transaction
+from reconciliation.causes.amounting import amounts_to, totals_amount_to
 from reconciliation.causes.model import SIDES, Case, Cause, Drift, Explanation, Status
 from reconciliation.models import BalanceEdit, TransactionEdit
 from reconciliation.reconstruction import units
@@ -103,14 +104,24 @@ def _edits_of_totals(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanati
     if not drift or not drift.is_finite:
         return  # after NaN or infinity nothing tells by how much a total was moved
     times = "once" if len(changes) == 1 else f"{len(changes)} times"
+    words = _totals_amount_to(changes[0]) if len(changes) == 1 else ""
     yield Explanation(
         "edited_total",
-        f"Nobody posted this. The stored totals were changed in SQL {times}, last {_who(changes[-1])}.",
+        f"Nobody posted this. The stored totals were changed in SQL {times}, last {_who(changes[-1])}"
+        + (f": {words}." if words else "."),
         drift,
         "certain",
-        evidence={"edits": [_evidence(edit) for edit in changes[-10:]], "count": len(changes)},
+        evidence={
+            "edits": [_evidence(edit) | {"amounts_to": _totals_amount_to(edit)} for edit in changes[-10:]],
+            "count": len(changes),
+        },
         since=changes[0].edited_at,
     )
+
+
+def _totals_amount_to(edit: BalanceEdit) -> str:
+    old, new = ({side: _units(totals or {}, f"{side}_balance") for side in SIDES} for totals in (edit.old, edit.new))
+    return totals_amount_to(old, new)
 
 
 def _left_a_row(case: Case, edit: BalanceEdit) -> bool:
@@ -131,15 +142,31 @@ def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | Non
     was = f"{edit.transaction_id} ({old.get('reference')}, {old.get('status')})"
     deleted = present is None
     what = "deleted" if deleted else "changed"
+    words = _row_amounts_to(old, _as_journaled(present)) if present else ""
     return Explanation(
         "deleted_row" if deleted else "edited_row",
-        f"Transaction {was} was {what} {_who(edit)}; the totals still hold what it was.",
+        f"Transaction {was} was {what} {_who(edit)}"
+        + (f": {words}. The totals still hold what it was." if words else "; the totals still hold what it was."),
         drift,
         "certain",
         rows=(edit.transaction_id,),
-        evidence=_evidence(edit) | {"old": old} | ({} if deleted else {"new": edit.new}),
+        evidence=_evidence(edit) | {"old": old} | ({} if deleted else {"new": edit.new, "amounts_to": words}),
         since=edits[0].edited_at,
     )
+
+
+def _row_amounts_to(old: dict[str, Any], present: dict[str, Any]) -> str:
+    """Say which of the columns that move money were changed, and what the change of the amount amounts to."""
+    changed = [
+        f"its {column} was {old.get(column) or 'nothing'} and is {present.get(column) or 'nothing'}"
+        for column in ("status", "source", "destination", "parent_transaction")
+        if (old.get(column) or "") != (present.get(column) or "")
+    ]
+    was, amount = row_units(old), row_units(present)
+    if was != amount:
+        words = amounts_to(was, amount)
+        changed.append(f"its amount was {was:,} and is {amount:,}" + (f", {words}" if words else ""))
+    return "; ".join(changed)
 
 
 def _as_journaled(row: Transaction) -> dict[str, Any]:
