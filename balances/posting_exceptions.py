@@ -202,6 +202,10 @@ class RefundExceeds(LedgerError):
         )
 
 
+def _some(rows: Sequence[str]) -> str:
+    return ", ".join(rows[:5]) + (", …" if len(rows) > 5 else "")
+
+
 class PartOfSeveral(LedgerError):
     """A part is to be refunded of an id under which there are several payments."""
 
@@ -209,9 +213,22 @@ class PartOfSeveral(LedgerError):
 
     def __init__(self, transaction_id: str, rows: Sequence[str]) -> None:
         """Name some of them."""
-        named = ", ".join(rows[:5]) + (", …" if len(rows) > 5 else "")
         super().__init__(
-            f"a part can be refunded of one transaction only, and {transaction_id} stands for {len(rows)}: {named}"
+            "a part can be refunded of one transaction only, and "
+            f"{transaction_id} stands for {len(rows)}: {_some(rows)}"
+        )
+
+
+class ReferenceOfSeveral(LedgerError):
+    """One reference is given for the refunds of several payments."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+    def __init__(self, transaction_id: str, rows: Sequence[str]) -> None:
+        """Name some of them."""
+        super().__init__(
+            "a reference can be given to the refund of one transaction only, and "
+            f"{transaction_id} stands for {len(rows)}: {_some(rows)}"
         )
 
 

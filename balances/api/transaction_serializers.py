@@ -122,6 +122,11 @@ class BulkVoid(serializers.Serializer[Any]):
 class RefundTransaction(serializers.Serializer[Any]):
     amount = serializers.DecimalField(None, None, required=False, help_text="Major units; without: all that is left")
     precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
+    reference = serializers.CharField(
+        required=False,
+        help_text="Unique over all transactions: a refund that is sent again with it is refused. "
+        "Without: the server numbers the refunds. Only where the id stands for one payment",
+    )
     skip_queue = serializers.BooleanField(required=False)
     description = serializers.CharField(required=False, help_text="Instead of the original's")
     meta_data = serializers.DictField(required=False, help_text="Merged over the original's")

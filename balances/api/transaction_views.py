@@ -183,6 +183,7 @@ class RefundView(ApiView):
         asked = Refund(
             transaction_id=transaction_id,
             part=validation.refund_part(fields),
+            reference=validation.own_reference(fields),
             queued=not skip_queue,
             description=fields.get("description", ""),
             meta_data=fields.get("meta_data", {}),

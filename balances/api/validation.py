@@ -167,6 +167,17 @@ def settlement_action(fields: dict[str, Any]) -> Action:
     return "commit" if action == "commit" else "void"
 
 
+def own_reference(fields: dict[str, Any]) -> str:
+    """Return the client's own reference of a refund or a commit, empty where it has none. Raises ``InvalidBody``."""
+    reasons = dict(_look_alike(fields)) | dict(_too_long(fields))
+    if fields.get("reference") == "":
+        reasons["reference"] = BLANK
+    if reasons:
+        raise InvalidBody(reasons, code="TXN_VALIDATION_ERROR")
+    reference: str = fields.get("reference", "")
+    return reference
+
+
 def refund_part(fields: dict[str, Any]) -> Part:
     """Return how much of a payment a body asks to be given back. Raises ``NonPositivePart``."""
     for name in ("amount", "precise_amount"):

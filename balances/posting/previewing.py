@@ -124,7 +124,10 @@ def preview_refund(asked: Refund) -> Preview:
     found = refunding.refundable(asked.transaction_id)
     if not found:
         raise posting_exceptions.NothingToRefund(f"transaction {asked.transaction_id} not found for refund")
-    movements, errors = refunding.reversals(found, asked)
+    try:
+        movements, errors = refunding.reversals(found, asked)
+    except LedgerError as error:
+        return Preview(rejection=Rejection.of(error), reference=asked.reference)
     movements = [_as_applied(movement, hold=movement.row.meta_data.get(INFLIGHT) is True) for movement in movements]
     book = writing.look(movements)
     admitted = refunding.admit(book, movements, errors)

@@ -7,6 +7,7 @@ then counts what earlier refunds gave back or are about to: so each unit is give
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from balances import amounts, posting_exceptions, telling
 from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import lineage, writing
+from balances.posting import duplicates, lineage, writing
 from balances.posting.book import Book
 from balances.posting.holds import ALL, Part, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement, Sent
@@ -35,6 +36,8 @@ class Refund:
     transaction_id: str
     part: Part = ALL
     queued: bool = True
+    reference: str = ""
+    """The client's own for the refund of one row, so that none is made twice; empty: the server numbers them."""
     description: str = ""
     meta_data: dict[str, Any] = field(default_factory=dict)
 
@@ -74,7 +77,8 @@ def refund(asked: Refund) -> Transaction:
     """Give back every row under an id, or a part of the only one, newest first, and return the refund of the first.
 
     Overdraft is allowed, so a refund never fails for lack of funds. Rows that can be given back are, whatever becomes
-    of the others. Raises ``NothingToRefund``, ``ProcessingFailed`` or ``BalanceLocked``.
+    of the others. Raises ``NothingToRefund``, ``DuplicateReference``, ``ReferenceOfSeveral``, ``ProcessingFailed`` or
+    ``BalanceLocked``.
     """
     rows, errors = writing.in_one_commit(lambda: _record(asked))
     if errors:
@@ -94,7 +98,7 @@ def refund_of(found: Refundable, asked: Refund) -> Movement:
 
     Raises what ``Refundable.units_of`` raises.
     """
-    original, reference, units = found.row, found.reference, found.units_of(asked.part)
+    original, reference, units = found.row, asked.reference or found.reference, found.units_of(asked.part)
     is_whole = units == original.units
     amount = original.amount if is_whole else amounts.major_units(units, original.precision or 1)
     transaction_id, at = new_transaction_id(), now()
@@ -129,7 +133,12 @@ def refund_of(found: Refundable, asked: Refund) -> Movement:
 
 
 def reversals(found: Sequence[Refundable], asked: Refund) -> tuple[list[Movement], list[LedgerError]]:
-    """Return the rows that give back what was found, and why the others cannot be."""
+    """Return the rows that give back what was found, and why the others cannot be.
+
+    Raises ``DuplicateReference`` or ``ReferenceOfSeveral`` for the reference of the request.
+    """
+    if asked.reference:
+        _check_reference(found, asked)
     if asked.part != ALL and len(found) > 1:
         return [], [posting_exceptions.PartOfSeveral(asked.transaction_id, [each.row.pk for each in found])]
     movements: list[Movement] = []
@@ -140,6 +149,39 @@ def reversals(found: Sequence[Refundable], asked: Refund) -> tuple[list[Movement
         except LedgerError as error:
             errors.append(error)
     return movements, errors
+
+
+def _check_reference(found: Sequence[Refundable], asked: Refund) -> None:
+    """Refuse a reference in use before anything else: a refund that is sent again is to be answered as such."""
+    wanted = [asked.reference, f"{asked.reference}_q"] if asked.queued else [asked.reference]
+    used = duplicates.find(wanted)
+    for reference in wanted:
+        if row := used.get(reference):
+            error = posting_exceptions.DuplicateReference(reference)
+            error.details = duplicates.describe(row, _sameness(found, asked, row))
+            raise error
+    if len(found) > 1:
+        raise posting_exceptions.ReferenceOfSeveral(asked.transaction_id, [each.row.pk for each in found])
+
+
+def _sameness(found: Sequence[Refundable], asked: Refund, used: dict[str, Any]) -> dict[str, bool]:
+    """Return in what a row agrees with the refund that was asked for, had it not been made."""
+    refundable = next((each for each in found if each.row.pk == used["parent_transaction"]), found[0])
+    original = refundable.row
+    is_refund_of_it = used["parent_transaction"] == original.pk
+    left = original.units - refundable.refunded
+    if is_refund_of_it and used["outcome"] != Status.REJECTED:
+        left += int(used["units"])
+    with suppress(LedgerError):  # an amount that is none is no earlier one either
+        units = asked.part.units(original.precision or 1)
+        return {
+            "amount": used["units"] == (left if units is None else units),
+            "currency": used["currency"] == original.currency,
+            "destination": used["destination"] == original.source_id,
+            "parent_transaction": is_refund_of_it,
+            "source": used["source"] == original.destination_id,
+        }
+    return {"amount": False}
 
 
 def _record(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:

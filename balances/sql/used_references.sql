@@ -2,7 +2,8 @@
 -- Parameters: refs text[]; queued_refs text[]: of these, what is queued keeps the reference of its outcome.
 -- Columns: wanted text, the reference; transaction_id, status, currency, units; source, destination and their indicators;
 -- where one has it already and another is to have it, the first one comes last;
--- outcome text: the status of what a queued row became, NULL where it waits still or waits for nothing.
+-- outcome text: the status of what a queued row became, NULL where it waits still or waits for nothing;
+-- parent_transaction; is_refund boolean: whether it gives its parent back.
 -- A lookup by the unique index of references, for refusals only.
 WITH found AS (
     SELECT t.reference AS wanted, t.transaction_id, 1 AS rank
@@ -16,7 +17,12 @@ WITH found AS (
 SELECT found.wanted, t.transaction_id, t.status, t.currency,
        coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units,
        t.source, s.indicator AS source_indicator, t.destination, d.indicator AS destination_indicator,
-       o.status AS outcome
+       o.status AS outcome, t.parent_transaction,
+       EXISTS (
+           SELECT FROM transactions AS p
+           WHERE p.transaction_id = t.parent_transaction AND p.source = t.destination AND p.destination = t.source
+             AND p.source <> p.destination
+       ) AS is_refund
 FROM found
 JOIN transactions AS t USING (transaction_id)
 LEFT JOIN balances AS s ON s.balance_id = t.source
