@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,7 @@ GRAIN = Statement(SQL / "grain.sql")
 LEGACY = Statement(SQL / "legacy.sql")
 PAIRS = Statement(SQL / "pairs.sql")
 MIRRORS = Statement(SQL / "mirrors.sql")
+ONE_SIDED = Statement(SQL / "one_sided.sql")
 MOST_EDITS = 20_000
 """Journal entries read for a batch, the newest first: a foreign writer whose every posting is journaled has many."""
 CLOCKS = timedelta(minutes=1)
@@ -224,11 +225,13 @@ def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> 
     for row in found:
         known[row["balance_id"]].overwriters[row["transaction_id"]] = (row["overwriter"], row["apart"])
     drifts = peers({row.other for row in suspects.values() if row.other})
+    lags = {case.balance_id: case.lag for case in cases}
     for case in cases:
-        case.peers = drifts
+        case.peers, case.peer_lags = drifts, lags
     _find_first_after(known)
     _find_mirrors(cases, sweep_id)
     _find_last_day(known)
+    _find_net_only(cases, sweep_id)
     _find_grain(known)
     _find_pairs(known)
     for row in LEGACY.rows(balance_ids=list(known)):
@@ -282,6 +285,36 @@ def _find_last_day(known: dict[str, Case]) -> None:
     imported = [case.balance_id for case in known.values() if case.imported]
     for row in LAST_DAY.rows(balance_ids=imported):
         known[row["balance_id"]].recent.append(_row(row))
+
+
+def _find_net_only(cases: list[Case], sweep_id: str | None) -> None:
+    """Tell which ledgers came from sources that knew nets only: all that drifts there does so on one same side.
+
+    Such a source has one side summed from rows and the other made up to the net. Errors in sides that somebody knew
+    would be found in either; so there must be a number of them, too much and too little, and not one on another side.
+    """
+    imported = [case for case in cases if case.imported and case.rest == case.drift]
+    ledgers = {case.measurement.ledger_id for case in imported}
+    together: dict[str, Counter[Any]] = defaultdict(Counter)
+    for case in cases:
+        off = case.drift.sides.keys()
+        more = case.drift.credit - case.drift.debit > 0
+        kind = ("credit" in off, "debit" in off, bool(off - OTHER_SIDE.keys()), more)
+        together[case.measurement.ledger_id][kind] += 1
+    swept: dict[str, Counter[Any]] = defaultdict(Counter)
+    for row in ONE_SIDED.rows(ledger_ids=sorted(ledgers), sweep_id=sweep_id) if ledgers else ():
+        kind = (row["credit"], row["debit"], row["inflight"], row["is_more"])
+        swept[row["ledger_id"]][kind] += int(row["balances"])
+    for case in imported:
+        ledger_id = case.measurement.ledger_id
+        seen = together[ledger_id].keys() | swept[ledger_id].keys()
+        enough = max(together[ledger_id].total(), swept[ledger_id].total()) >= NET_ONLY
+        case.net_only = enough and len(seen) == 2 and len({kind[:3] for kind in seen} & ONE_SIDE) == 1
+
+
+ONE_SIDE = {(True, False, False), (False, True, False)}
+NET_ONLY = 10
+"""Balances that must drift on one side of a ledger, and none on another, before its source is taken for one of nets."""
 
 
 def _find_grain(known: dict[str, Case]) -> None:

@@ -126,30 +126,52 @@ def _proposals(case: Case) -> list[Explanation]:
 
 
 def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation], list[Explanation], Drift]:
-    """Choose what explains the most, best first, until nothing more fits exactly; return that, hints and the rest."""
-    pool = sorted(proposals, key=lambda each: -each.score)
-    chosen: list[Explanation] = []
+    """Choose what explains the most, best first, until nothing more fits exactly; return that, hints and the rest.
+
+    What accounts for all that is off ranks above what accounts for a part of it, whatever their scores: where the only
+    reading of the whole is a hint, a reading of half of it is no more than that.
+    """
+    pool = [_counted(each, proposals) for each in proposals]
     hints = [each for each in pool if not each.counts]
+    wholes = {each.drift for each in hints}
+    chosen: list[Explanation] = []
     pool = [each for each in pool if each.counts]
-    while rest and (best := next((each for each in pool if each.drift.fits(rest)), None)):
+    while rest and (best := max(_fitting(pool, rest), key=lambda each: _rank(each, rest), default=None)):
+        if best.drift != rest and rest in wholes:
+            hints += [each.as_hint() for each in _fitting(pool, rest)]
+            break
         sides = best.drift.sides.keys()
-        equals = [each for each in pool if each.score == best.score and each.drift.sides.keys() & sides]
+        equals = [each for each in pool if _rank(each, rest) == _rank(best, rest) and each.drift.sides.keys() & sides]
         others = {each.rows or (each.cause,) for each in equals} - {best.rows or (best.cause,)}
         if len(others) > FEW:
-            hints += [each.as_hint(len(others)) for each in equals]
+            hints += [each.as_hint() for each in equals]
             pool = [each for each in pool if each not in equals]
             continue
-        chosen.append(_with_alternatives(best, others) if others else best)
+        chosen.append(_with_equals(best, others) if others else best)
         rest -= best.drift
-        pool = [each for each in pool if each.drift.fits(rest)]
-    return chosen, sorted(hints, key=lambda each: -each.score), rest
+        pool = _fitting(pool, rest)
+    return chosen, sorted(hints, key=lambda each: _rank(each, rest), reverse=True), rest
 
 
-def _with_alternatives(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
-    """Say how many fit equally well, and which: then it is no longer strong."""
+def _fitting(proposals: list[Explanation], rest: Drift) -> list[Explanation]:
+    return [each for each in proposals if each.drift.fits(rest)]
+
+
+def _rank(each: Explanation, rest: Drift) -> tuple[bool, int]:
+    return each.drift == rest, each.score
+
+
+def _counted(each: Explanation, proposals: list[Explanation]) -> Explanation:
+    """Count the other readings of the same drift, by another cause or other rows, however sure they are."""
+    readings = {(other.cause, other.rows) for other in proposals if other.drift == each.drift}
+    return replace(each, alternatives=each.alternatives + len(readings - {(each.cause, each.rows)}))
+
+
+def _with_equals(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
+    """Say which fit equally well: then it is no longer strong."""
     certainty = "likely" if best.certainty == "strong" else best.certainty
     named = {"fits_equally": sorted(row for rows in others for row in rows)}
-    return replace(best, alternatives=len(others), certainty=certainty, evidence=best.evidence | named)
+    return replace(best, certainty=certainty, evidence=best.evidence | named)
 
 
 def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:

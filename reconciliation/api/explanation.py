@@ -35,7 +35,7 @@ class ReasonAnswer(DriftAnswer):
     rows = serializers.ListField(child=serializers.CharField(), help_text="Transactions to blame")
     explains = MinorUnits()
     certainty = serializers.ChoiceField(choices=CERTAINTIES, help_text="What is only possible explains nothing")
-    alternatives = serializers.IntegerField(help_text="Others that fit equally well")
+    alternatives = serializers.IntegerField(help_text="Other readings of the same drift, by another cause or other rows")
     evidence = serializers.DictField()
 
 

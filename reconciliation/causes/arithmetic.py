@@ -59,14 +59,16 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
     taken_off = Drift(**{row.side: -2 * row.units})
     if taken_off.fits(case.rest) and not case.rest.sides.get(other):
         is_whole = any(each.side == row.side and each.units == 2 * row.units for each in case.rows)
-        # That the one row is missing fits as well; and round amounts are those that people edit by hand.
-        certainty = "possible" if is_whole or row.units % row.precision == 0 else "likely"
+        are_two = row.twins > 1 or any(pair.side == row.side for pair in case.pairs)
+        # That one row is missing, or two are, fits as well; and round amounts are those that people edit by hand.
+        doubtful = is_whole or are_two or row.units % row.precision == 0
+        certainty = "possible" if doubtful else "likely"
         yield _sign(case, row, taken_off, f"was taken off the stored {row.side} instead of added", certainty, 166)
 
 
 def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: str, score: int) -> Explanation:
     doubtful = case.imported or (len(drift.sides) == 1 and case.elsewhere(row, row.side))
-    sure = _in_step(case) and not doubtful
+    sure = _in_step(case) and not doubtful and certainty != "possible"
     return Explanation(
         "wrong_sign",
         f"{row.name} {what}: {row.units} with the wrong sign.",
@@ -140,9 +142,10 @@ def rounding_bound(case: Case) -> tuple[int, int]:
 
     One minor unit for each row whose amount has a fraction of it, for that may have been cut. Or, where all amounts are
     tens of minor units though the currency has finer ones, half of ten for each row that is no multiple of a hundred.
+    Nothing at all where a row contradicts itself by more than rounding does: then it was changed, and that may be it.
     """
     grain = case.grain
-    if not grain:
+    if not grain or grain["contradicting"]:
         return 1, 0
     if grain["fractional"]:
         return 1, grain["fractional"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from reconciliation.causes.arithmetic import rounding_bound
-from reconciliation.causes.model import SECOND, Case, Cause, Drift, Explanation, Pair, Row
+from reconciliation.causes.model import SECOND, Case, Cause, Drift, Explanation, Pair, Row, mirrored
 
 CAUSES = (
     Cause(
@@ -29,37 +29,45 @@ def propose(case: Case) -> Iterator[Explanation]:
         yield from _lost_together(case, pair)
 
 
-def _net(drift: Drift) -> int:
-    return drift.credit - drift.debit
+def _net(drift: Drift) -> Drift:
+    """Return it as a source without sides would show it: all of it in the credits."""
+    return Drift(credit=drift.credit - drift.debit)
 
 
 def _cut_off(case: Case) -> Iterator[Explanation]:
-    """Compare sides, and nets: an importer may have known the net only, so that a credit shows as too little debit."""
-    net_only = len(case.rest.sides) == 1 and bool(_net(case.rest))
-    _, bound = rounding_bound(case)
+    """Compare side by side; nets only where the source had no sides, for a side that is right has all its rows."""
+    seen = _net if case.net_only else (lambda drift: drift)
+    rest, (_, bound) = seen(case.rest), rounding_bound(case)
     for size, score in SCORES.items():
         for rows in combinations(case.recent, size):
-            lacking = sum((row.effect for row in rows), Drift()).times(-1)
-            if lacking == case.rest:
+            lacking = seen(sum((row.effect for row in rows), Drift()).times(-1))
+            rounded = (rest - lacking).gross
+            if lacking.sides.keys() != rest.sides.keys() or _is_nowhere(case, rows):
+                continue
+            if not rounded:
                 yield _explain_cut(case, rows, score, 0)
-            elif net_only:
-                rounded = _net(case.rest) - _net(lacking)
-                if not rounded:
-                    yield _explain_cut(case, rows, score - 2, 0)
-                elif abs(rounded) <= bound and size <= 2 and abs(_net(lacking)) > bound:
-                    yield _explain_cut(case, rows, score - 40 if size == 1 else score - 20, rounded)
+            elif rounded <= bound < lacking.gross and size <= 2:
+                yield _explain_cut(case, rows, score - 40 if size == 1 else score - 20, rounded)
+
+
+def _is_nowhere(case: Case, rows: tuple[Row, ...]) -> bool:
+    """Tell whether the other balance lacks the same row, and not because its books were cut there as well."""
+    [row, *more] = rows
+    other = case.peers.get(row.other or "", Drift())
+    return not more and mirrored(row.effect).times(-1).fits(other) and not row.is_last_of_both
 
 
 def _explain_cut(case: Case, rows: tuple[Row, ...], score: int, rounded: int) -> Explanation:
     names = ", ".join(row.name for row in rows)
-    besides = f"; the other {abs(rounded)} is rounding" if rounded else ""
+    besides = f"; the other {rounded} is rounding" if rounded else ""
+    totals = "net (its source had no sides) lacks" if case.net_only else "totals lack"
     return Explanation(
         "cut_off",
-        f"The stored totals lack {names} of the last day{besides}.",
+        f"The stored {totals} {names} of the last day{besides}.",
         case.rest,
         "likely" if rounded or len(rows) > 1 else "strong",
         rows=tuple(row.transaction_id for row in rows),
-        evidence={"last_day_rows": len(case.recent), "rounding": rounded},
+        evidence={"last_day_rows": len(case.recent), "rounding": rounded, "net_only": case.net_only},
         score=score,
         since=min(row.created_at for row in rows),
     )
@@ -70,7 +78,7 @@ def _lost_together(case: Case, pair: Pair) -> Iterator[Explanation]:
     if not drift.fits(case.rest):
         return
     apart = abs(pair.second_at - pair.first_at)
-    sure = case.lag == 2 or (apart <= SECOND and case.lag is None)
+    sure = case.lag == 2 or (apart <= SECOND and case.lag in (None, 0))
     sure = sure and not case.mirrors.get((pair.side, -pair.units))
     yield Explanation(
         "lost_update",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status
+from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status, mirrored
 
 CAUSES = (
     Cause(
@@ -87,11 +87,13 @@ def _duplicate(case: Case, row: Row, first: Row) -> Explanation:
 def _missing(case: Case, row: Row) -> Explanation:
     found = _how_it_went_missing(case, row)
     side = next(iter(found.drift.sides))
-    counted = case.lag is not None and case.lag <= 0
-    not_counted = case.lag is not None and case.lag > 0  # a row that was changed leaves the version in step
-    contradicted = counted and found.cause != "lost_update"
-    doubtful = side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)
-    if contradicted or case.imported or doubtful:
+    nowhere = found.cause == "row_without_effect"
+    lags = case.lags_of(row, both=nowhere)
+    not_counted = any(lag > 0 for lag in lags)  # a row that was changed leaves the version in step
+    contradicted = bool(lags) and not not_counted and found.cause != "lost_update"
+    # A row that both its balances lack to the unit needs no other witness.
+    doubtful = not nowhere and (case.imported or (side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)))
+    if contradicted or doubtful:
         return replace(found, certainty="possible", score=_score(row, 20))
     return found
 
@@ -102,17 +104,17 @@ def _how_it_went_missing(case: Case, row: Row) -> Explanation:
     A posting that was written over had been counted in ``version``; one that never arrived had not. How near another
     row is decides nothing by itself: on a busy balance one is always near.
     """
-    drift, mirrored = row.effect.times(-1), _mirrored(row.effect)
+    drift, there = row.effect.times(-1), mirrored(row.effect)
     peer = case.peers.get(row.other or "", Drift())
     here = next(iter(drift.sides)).replace("_", " ")
     evidence = {"version_lag": case.lag, "counterparty": row.other, "counterparty_drift": peer.sides}
-    near, open_question = "", case.lag is None or any(getattr(peer, side) for side in mirrored.sides)
+    near, open_question = "", case.lag is None or any(getattr(peer, side) for side in there.sides)
     if overwriter := case.overwriters.get(row.transaction_id):
         other, apart = overwriter
         milliseconds = round(apart.total_seconds() * 1000)
         evidence |= {"neighbour": other, "apart_ms": milliseconds}
         near = f"{other}, posted {milliseconds} ms apart, wrote over it."
-    if mirrored.times(-1).fits(peer):
+    if there.times(-1).fits(peer):
         cause, certainty, score = "row_without_effect", "strong", 88
         sentence = f"{row.name} is recorded, and neither of its two balances has its {row.units} in the totals."
     elif near and case.lag is not None and case.lag <= 0:
@@ -133,11 +135,6 @@ def _how_it_went_missing(case: Case, row: Row) -> Explanation:
         score=_score(row, score),
         since=row.created_at,
     )
-
-
-def _mirrored(effect: Drift) -> Drift:
-    """Return what a row adds to the balance on its other side."""
-    return Drift(effect.debit, effect.credit, effect.inflight_debit, effect.inflight_credit)
 
 
 def _score(row: Row, base: int) -> int:

@@ -91,7 +91,7 @@ class Cause:
 class Explanation:
     """One reason for a drift, or a part of it: which rows, how much, how sure, on what evidence.
 
-    ``alternatives`` is the number of others that fit equally well. ``score`` ranks proposals among themselves.
+    ``alternatives`` is the number of other readings of the same drift. ``score`` ranks proposals among themselves.
     """
 
     cause: str
@@ -110,11 +110,9 @@ class Explanation:
         """Tell whether it is sure enough to count as explained."""
         return self.certainty in COUNTING
 
-    def as_hint(self, alternatives: int | None = None) -> Explanation:
+    def as_hint(self) -> Explanation:
         """Return it as something to look at, no more."""
-        return replace(
-            self, certainty="possible", alternatives=self.alternatives if alternatives is None else alternatives
-        )
+        return replace(self, certainty="possible")
 
     def as_json(self) -> dict[str, Any]:
         """Return it as findings, REST and commands give it."""
@@ -165,6 +163,8 @@ class Row:
 
     has_hold: bool = False
     """Its queued parent became a hold."""
+    is_last_of_both: bool = False
+    """It stands in the last day of both its balances, whose totals were brought along."""
 
     @property
     def effect(self) -> Drift:
@@ -184,6 +184,11 @@ class Row:
     def name(self) -> str:
         """Return how sentences call it."""
         return f"{self.transaction_id} ({self.reference}, {self.created_at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def mirrored(effect: Drift) -> Drift:
+    """Return what a row adds to the balance on its other side."""
+    return Drift(effect.debit, effect.credit, effect.inflight_debit, effect.inflight_credit)
 
 
 @dataclass(frozen=True)
@@ -266,8 +271,12 @@ class Case:
     """For a record: the first row after it."""
     peers: dict[str, Drift] = field(default_factory=dict)
     """Drift of the other balances of candidate rows."""
+    peer_lags: dict[str, int | None] = field(default_factory=dict)
+    """What ``lag`` is on the balances that are explained together."""
     mirrors: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     """Balances whose drift on the opposite side is the same, by side and units here."""
+    net_only: bool = False
+    """Its ledger came from a source that knew nets and no sides, so that either side may show what the other lacks."""
 
     @property
     def balance_id(self) -> str:
@@ -312,6 +321,11 @@ class Case:
         raised = sum(record.version_after - record.version_before for record in self.records)
         lag = 1 + rows + raised - self.measurement.version
         return lag if abs(lag) <= KEPT_IN_STEP else None
+
+    def lags_of(self, row: Row, *, both: bool) -> set[int]:
+        """Return what is known of ``lag`` here, or on both balances of a row, so that its two ends judge alike."""
+        there = self.peer_lags.get(row.other or "") if both else None
+        return {lag for lag in (self.lag, there) if lag is not None}
 
     @property
     def imported(self) -> bool:

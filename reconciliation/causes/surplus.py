@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status
+from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status, mirrored
 
 CAUSES = (
     Cause("counted_twice", "Counted twice", "A transaction is recorded once and stands twice in the stored totals."),
@@ -37,11 +37,12 @@ def propose(case: Case) -> Iterator[Explanation]:
 def _twice(case: Case, row: Row) -> Explanation:
     side = next(iter(row.effect.sides))
     peer = case.peers.get(row.other or "", Drift())
-    both = Drift(row.effect.debit, row.effect.credit, row.effect.inflight_debit, row.effect.inflight_credit).fits(peer)
+    both = mirrored(row.effect).fits(peer)
     certainty, score = ("strong", 84) if both else ("likely", 78)
-    if case.lag is not None and case.lag >= 0:
-        certainty, score = "possible", 20  # counting twice would have raised the version twice
-    elif case.imported or (side in OTHER_SIDE and case.elsewhere(row, side)):
+    lags = case.lags_of(row, both=both)
+    contradicted = bool(lags) and not any(lag < 0 for lag in lags)  # counting twice would have raised it twice
+    unknown = not lags and case.imported
+    if contradicted or unknown or (side in OTHER_SIDE and case.elsewhere(row, side)):
         certainty, score = "possible", 20
     return Explanation(
         "counted_twice",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.db import connection
 
 from balances.models import Transaction
 from reconciliation.drill.damage import forced, shift
 from reconciliation.drill.faults import Fault, Places, end, riddle, units
+from reconciliation.drill.ledger import Status
 
 
 def odd_amount(places: Places) -> Fault | None:
@@ -43,7 +45,7 @@ def deleted_in_silence(places: Places) -> Fault | None:
     row = places.applied("debit", lambda row: places.is_free(end(row, "credit")) and _stands_alone(places, row))
     if row is None:
         return None
-    with _silenced():
+    with silenced():
         rows = Transaction.objects.filter(pk=row.pk)
         rows._raw_delete(rows.db)
     return riddle("deleted without a trace", *places.use(end(row, "debit"), end(row, "credit")))
@@ -54,9 +56,33 @@ def edited_in_silence(places: Places) -> Fault | None:
     row = places.applied("debit", lambda row: places.is_free(end(row, "credit")))
     if row is None:
         return None
-    with _silenced():
+    with silenced():
         Transaction.objects.filter(pk=row.pk).update(precise_amount=units(row) + places.ledger.amount())
     return riddle("changed without a trace", *places.use(end(row, "debit"), end(row, "credit")))
+
+
+def raised_in_silence(places: Places) -> Fault | None:
+    """Raise the precise amount of a row by one minor unit with the journal silenced: it is no rounding."""
+    row = places.applied("debit", lambda row: places.is_free(end(row, "credit")))
+    if row is None:
+        return None
+    with silenced():
+        Transaction.objects.filter(pk=row.pk).update(precise_amount=units(row) + 1)
+    return riddle("raised by one without a trace", *places.use(end(row, "debit"), end(row, "credit")))
+
+
+def two_alike_lost(places: Places) -> Fault | None:
+    """Write over two rows of one amount, days apart: one of them with the wrong sign would leave the same."""
+    wallet, ledger = places.wallet(), places.ledger
+    if wallet is None:
+        return None
+    amount, hub = ledger.amount(), ledger.hubs[3]
+    for number in range(2):
+        when = ledger.began + timedelta(days=20 + 9 * number, microseconds=places.chance.randrange(86_400_000_000))
+        ledger.row(Status.APPLIED, wallet, hub, amount, when)
+        ledger.move(wallet, version=1)
+        ledger.move(hub, credit=amount, version=1)
+    return riddle("two of one amount lost", *places.use(wallet))
 
 
 def _stands_alone(places: Places, row: Transaction) -> bool:
@@ -65,7 +91,7 @@ def _stands_alone(places: Places, row: Transaction) -> bool:
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Force changes with the journal of transactions switched off, as the owner of the table can."""
     _journal("DISABLE")
     try:

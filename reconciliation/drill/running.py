@@ -69,6 +69,8 @@ PLANTERS: tuple[Planter, ...] = (
     riddles.round_amount,
     riddles.deleted_in_silence,
     riddles.edited_in_silence,
+    riddles.raised_in_silence,
+    riddles.two_alike_lost,
 )
 """Every fault that a drill plants."""
 REQUIRED = 0.9

@@ -1,11 +1,35 @@
 -- Purpose: the applied rows of the last day (UTC) of each balance, thirteen of each side at most.
--- Parameters: balance_ids text[]. Columns: those of a row as one of its balances sees it.
+-- Parameters: balance_ids text[]. Columns: those of a row as one of its balances sees it; is_last_of_both: neither of
+-- its balances has an applied row of a later day, each has another row, and none was counted since they came in.
 SELECT g.balance_id, r.side, r.transaction_id, r.status,
        coalesce(r.precise_amount, round(r.amount * coalesce(nullif(r.precision, 0), 1))) AS units,
        r.precise_amount IS NULL AS legacy, r.precision, r.amount, r.reference, r.description,
        CASE r.side WHEN 'debit' THEN r.destination ELSE r.source END AS other, r.created_at, r.effective_date,
        NULL AS parent_id, NULL AS parent_status, NULL AS parent_reference, false AS has_children, false AS has_hold,
-       1 AS twins
+       1 AS twins,
+       NOT EXISTS (
+           SELECT FROM unnest(ARRAY[r.source, r.destination]) AS e (balance_id)
+           LEFT JOIN balances AS b ON b.balance_id = e.balance_id
+           WHERE b.version IS DISTINCT FROM 1
+              OR EXISTS (
+                  SELECT FROM transactions AS t
+                  WHERE t.status = 'APPLIED' AND t.source = e.balance_id
+                    AND t.effective_date >= day.began + interval '1 day'
+              )
+              OR EXISTS (
+                  SELECT FROM transactions AS t
+                  WHERE t.status = 'APPLIED' AND t.destination = e.balance_id
+                    AND t.effective_date >= day.began + interval '1 day'
+              )
+              OR NOT EXISTS (
+                  SELECT FROM transactions AS t
+                  WHERE t.status = 'APPLIED' AND t.source = e.balance_id AND t.transaction_id <> r.transaction_id
+              )
+              AND NOT EXISTS (
+                  SELECT FROM transactions AS t
+                  WHERE t.status = 'APPLIED' AND t.destination = e.balance_id AND t.transaction_id <> r.transaction_id
+              )
+       ) AS is_last_of_both
 FROM unnest(%(balance_ids)s::text[]) AS g (balance_id)
 CROSS JOIN LATERAL (
     SELECT date_trunc('day', greatest(

@@ -222,7 +222,7 @@ def test_hostile_names_and_evidence_are_shown_as_text() -> None:
     Finding.objects.update(ledger_name=EVIL)
     page = page_of(finding)
     assert EVIL not in page
-    assert "2 alternatives fit equally well" in page
+    assert "2 other readings fit the same drift" in page
     assert len(page) < 200_000
     assert EVIL not in signed_in(*CASES).get(reverse(FINDINGS)).content.decode()
 

@@ -1,0 +1,182 @@
+"""What an explanation must not blame: rows that the totals contain, and causes for which nothing speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from balances.models import Balance, Transaction
+from reconciliation.drill.damage import shift
+from reconciliation.drill.riddles import silenced
+from reconciliation.explaining import Explained, explain
+from reconciliation.reconstruction import measure
+from tests import world
+from tests.reconciliation.test_explaining import at, posted, why
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BALANCES = "indicator,currency,credit_balance,debit_balance,balance,created_at"
+ROWS = "reference,source,destination,precise_amount,precision,currency,effective_date"
+
+
+def imported(folder: Path, totals: str, rows: str) -> dict[str, Explained]:
+    """Import ``@name credit debit`` and ``reference from to units day`` a line, and explain what drifts."""
+    lines = [line.split() for line in totals.strip().splitlines()]
+    stated = [f"{n},EUR,{c},{d},{int(c) - int(d)},2026-01-01T00:00:00Z" for n, c, d in lines]
+    given = [line.split() for line in rows.strip().splitlines()]
+    moved = [f"{r},{a},{b},{u},100,EUR,2026-02-{int(day):02}T10:00:00Z" for r, a, b, u, day in given]
+    (folder / "b.csv").write_text("\n".join([BALANCES, *stated]))
+    (folder / "t.csv").write_text("\n".join([ROWS, *moved]))
+    call_command("import_ledger", balances=folder / "b.csv", transactions=folder / "t.csv", ledger="Books")
+    ids = list(Balance.objects.values_list("pk", flat=True))
+    found = explain([each for each in measure(ids) if each.has_drift])
+    return {str(each.measurement.indicator): each for each in found.values()}
+
+
+def row(reference: str) -> str:
+    return Transaction.objects.get(reference=reference).pk
+
+
+# A net that fits is no evidence where the side of the row is right.
+
+
+@pytest.mark.parametrize(
+    ("totals", "rows"),
+    [
+        (
+            "@bank 25000 15000\n@job 0 25000\n@shop 10000 0",
+            "p @bank @shop 10000 1\nq @job @bank 20000 2\nr @job @bank 5000 9",
+        ),
+        ("@bank 1300 2600\n@shop 2600 1300", "pay @bank @shop 1300 1\nrefund @shop @bank 1300 3"),
+        (
+            "@bank 25000 9000\n@job 0 20000\n@shop 4000 0",
+            "q @job @bank 20000 1\nr @bank @shop 4000 2\ns @bank @shop 5000 9",
+        ),
+    ],
+    ids=["one row", "a refund", "the other way"],
+)
+def test_a_row_that_the_stored_side_contains_is_not_said_to_be_cut_off(tmp_path: Path, totals: str, rows: str) -> None:
+    for found in imported(tmp_path, totals, rows).values():
+        lacking = [each for each in found.explanations if each.cause == "cut_off"]
+        for each in lacking:
+            assert all(units < 0 for units in each.drift.sides.values()), each
+        if set(found.drift.sides.values()) & {5000, 1300}:
+            assert (found.cause, found.explained) == ("unexplained", 0)
+
+
+def test_the_last_day_is_cut_off_where_the_side_of_its_row_lacks_it(tmp_path: Path) -> None:
+    found = imported(tmp_path, "@bank 20000 0\n@job 0 25000", "q @job @bank 20000 2\nr @job @bank 5000 9")
+    [best] = found["@bank"].explanations[:1]
+    assert (best.cause, best.rows, best.drift.sides) == ("cut_off", (row("r"),), {"credit": -5000})
+
+
+def test_a_source_that_knew_nets_only_is_told_by_all_its_drift(tmp_path: Path) -> None:
+    """Twelve accounts, whose debits were made up to the net: six lack a credit of the last day, six a debit."""
+    totals, rows = ["@world 60000 120000"], []
+    for number in range(12):
+        units, into = 1_000 + number, number % 2 == 0
+        totals.append(f"@a-{number} {10_000 + units * into} {units if into else 0}")
+        rows.append(f"q-{number} @world @a-{number} 10000 1")
+        rows.append(f"r-{number} " + (f"@world @a-{number}" if into else f"@a-{number} @world") + f" {units} 9")
+    totals[0] = f"@world {sum(1_000 + n for n in range(1, 12, 2))} {120_000 + sum(1_000 + n for n in range(0, 12, 2))}"
+    found = imported(tmp_path, "\n".join(totals), "\n".join(rows))
+    assert len(found) == 12
+    for number in range(12):
+        best = found[f"@a-{number}"].explanations[0]
+        assert (best.cause, best.rows) == ("cut_off", (row(f"r-{number}"),))
+        assert best.evidence["net_only"]
+        assert "its source had no sides" in best.sentence
+
+
+# Both ends of one row.
+
+
+@pytest.mark.parametrize("day", [1, 2, 9])
+def test_a_row_that_both_its_balances_lack_is_explained_on_both(tmp_path: Path, day: int) -> None:
+    totals = "@eq 0 0\n@bank 42000 9000\n@job 0 42000\n@shop 9000 0"
+    rows = f"p @job @bank 42000 1\nr @bank @shop 9000 2\no @eq @bank 33000 {day}"
+    found = imported(tmp_path, totals, rows)
+    assert {name: each.cause for name, each in found.items()} == dict.fromkeys(("@eq", "@bank"), "row_without_effect")
+    assert all(each.explanations[0].rows == (row("o"),) and not each.unexplained for each in found.values())
+
+
+def test_a_row_cut_off_from_the_books_of_both_its_balances_is_called_that_on_both(tmp_path: Path) -> None:
+    totals = "@a 5000 0\n@b 0 5000\n@c 7000 0\n@d 0 7000"
+    rows = "p @b @a 5000 1\nq @d @c 7000 1\nlate @b @a 333 9"
+    found = imported(tmp_path, totals, rows)
+    assert {each.cause for each in found.values()} == {"cut_off"}
+    assert {each.explanations[0].rows for each in found.values()} == {(row("late"),)}
+
+
+# Named wrongly is worse than not named.
+
+
+@pytest.fixture
+def alice() -> Balance:
+    return world.balance(indicator=None)
+
+
+@pytest.fixture
+def bob(alice: Balance) -> Balance:
+    bob = world.balance(alice.ledger)
+    for number, units in enumerate((1_009, 2_503, 4_001)):
+        posted(alice, bob, units, at(60 * number))
+    return bob
+
+
+def test_two_lost_updates_of_one_amount_are_not_called_a_wrong_sign(alice: Balance, bob: Balance) -> None:
+    for number in range(2):
+        posted(alice, bob, 777, at(1000 + 600 * number))
+    shift(alice.pk, debit=-2 * 777)
+    [found] = why(alice)
+    assert (found.cause, found.unexplained) == ("unexplained", 2 * 777)
+    assert {each.certainty for each in found.explanations} == {"possible"}
+
+
+def test_two_lost_updates_of_one_amount_in_one_moment_are_both_named(alice: Balance, bob: Balance) -> None:
+    rows = {posted(alice, bob, 777, at(1000)).pk, posted(alice, bob, 777, at(1000)).pk}
+    shift(alice.pk, debit=-2 * 777)
+    [found] = why(alice)
+    assert (found.cause, set(found.explanations[0].rows)) == ("lost_update", rows)
+
+
+@pytest.mark.parametrize("change", ["precise_amount = precise_amount + 1", "precise_amount = precise_amount + 3"])
+def test_a_row_that_was_raised_in_silence_is_not_called_rounding(alice: Balance, bob: Balance, change: str) -> None:
+    changed = Transaction.objects.get(precise_amount=2_503)
+    with silenced(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE transactions SET {change} WHERE transaction_id = %s", [changed.pk])
+    assert [each.cause for each in why(alice, bob)] == ["unexplained"] * 2
+
+
+def test_swapped_sides_are_not_called_a_row_that_neither_balance_has(alice: Balance, bob: Balance) -> None:
+    posted(alice, bob, 777, at(1000))
+    for balance, side, other in ((alice, "debit", "credit"), (bob, "credit", "debit")):
+        shift(balance.pk, **{side: -777, other: 777})
+    assert [each.cause for each in why(alice, bob)] == ["wrong_sign"] * 2
+
+
+def test_swapped_sides_that_were_imported_are_not_called_that_either(tmp_path: Path) -> None:
+    found = imported(
+        tmp_path, "@a 777 5000\n@b 5000 777", "p @a @b 5000 1\nq @a @b 777 2\nr @a @b 300 3\ns @b @a 300 3"
+    )
+    assert found
+    assert "row_without_effect" not in {each.cause for each in found.values()}
+
+
+def test_what_accounts_for_all_ranks_above_what_accounts_for_half(alice: Balance, bob: Balance) -> None:
+    posted(alice, bob, 777, at(1000))
+    shift(alice.pk, debit=-777, credit=777)
+    [found] = why(alice)
+    assert found.explanations[0].drift == found.drift
+    assert all(each.drift == found.drift or each.certainty == "possible" for each in found.explanations)
+
+
+def test_alternatives_are_counted_over_all_that_is_shown(alice: Balance, bob: Balance) -> None:
+    posted(alice, bob, 500, at(1000))
+    posted(alice, bob, 500, at(2000))
+    shift(alice.pk, debit=500, version=1)
+    [found] = why(alice)
+    shown = {(each.cause, each.rows) for each in found.explanations}
+    assert all(each.alternatives >= len(shown) - 1 for each in found.explanations)
