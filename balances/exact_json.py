@@ -18,6 +18,8 @@ LARGEST_WRITTEN_OUT = 20
 """Decimal exponent up to which a round number is written without one, as in the original."""
 MAX_DEPTH = 100
 """Deepest nesting that comes in; every reader in every language can follow that."""
+ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+"""Characters that the original escapes; they can stand in strings only (conventions 5.4)."""
 
 
 class NumberOutOfRange(ValueError):

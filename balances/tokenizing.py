@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from balances import identity_exceptions as refusals
-from balances.exact_json import ExactEncoder
+from balances.exact_json import ESCAPED, ExactEncoder
 from balances.holders import Identity
 from balances.locks import atomic_with_lock_limit
 from balances.signals import disclosed
@@ -114,5 +114,7 @@ def _original(identity: Identity, field: str) -> str:
 
 
 def _as_text(meta_data: Any) -> str:
-    """Return metadata as the original writes it into its message: compact, keys in order."""
-    return "" if meta_data is None else ExactEncoder(separators=(",", ":"), sort_keys=True).encode(meta_data)
+    """Return metadata as the original writes it into its message: compact, keys in order, escaped (conventions 5.4)."""
+    if meta_data is None:
+        return ""
+    return ExactEncoder(separators=(",", ":"), sort_keys=True).encode(meta_data).translate(ESCAPED)

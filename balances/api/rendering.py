@@ -9,12 +9,10 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from balances.exact_json import dumps
+from balances.exact_json import ESCAPED, dumps
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """What the contract writes for an instant that is not set."""
-ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
-"""Characters that the original escapes; they can stand in strings only (conventions 5.4)."""
 
 
 class ExactJSONRenderer(BaseRenderer):

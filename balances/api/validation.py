@@ -65,8 +65,8 @@ def check_api_key(fields: dict[str, Any]) -> None:
     """Check a new API key (api-keys-auth 5.3). Raises ``MalformedBody`` or ``InvalidBody``."""
     given = {
         "Name": bool(fields.get("name")),
-        "Owner": bool(fields.get("owner")),
         "Scopes": "scopes" in fields,
+        "Owner": bool(fields.get("owner")),
         "ExpiresAt": fields.get("expires_at", ZERO_TIME) != ZERO_TIME,
     }
     if missing := [name for name, there in given.items() if not there]:

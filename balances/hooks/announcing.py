@@ -14,10 +14,9 @@ from typing import Any
 from django.conf import settings
 
 from balances.amounts import ZERO, plain
-from balances.api.rendering import ESCAPED
 from balances.api.serializers import BalanceAnswer, IdentityAnswer, LedgerAnswer, in_byte_order
 from balances.api.transaction_serializers import RecordedTransaction
-from balances.exact_json import dumps
+from balances.exact_json import ESCAPED, dumps
 from balances.holders import Identity
 from balances.hooks.models import Hook
 from balances.hooks.tasks import QUEUE, call_hook, deliver_webhook

@@ -11,7 +11,7 @@ from typing import Any
 from balances import posting_exceptions, telling
 from balances.exceptions import FractionOfUnit, LedgerError
 from balances.models import Transaction, new_transaction_id
-from balances.posting.direct import Failure, Item, apply_items, explain, item_of
+from balances.posting.direct import Failure, Item, apply_items, explain, item_of, recorded
 from balances.posting.movements import Place
 from balances.posting.orders import Posting
 from balances.queueing.enqueuing import enqueue_items
@@ -29,10 +29,10 @@ def new_batch_id() -> str:
 class Batch:
     """Postings to be recorded in order; ``inflight`` and ``skip_queue`` stand for what each of them says.
 
-    A batch at once ends with the first posting that is refused; those before it stay. A queued one goes on without
-    what it refuses. An ``atomic`` batch is one database transaction, also where it waits in the queue: all of it, or
-    nothing. There it waits for the last of the dates for which its postings are scheduled: nothing may be applied
-    before its date.
+    A batch at once ends with the first posting that is refused; those before it stay. It goes on without those that
+    were recorded before, so that it can be sent again. A queued one goes on without what it refuses. An ``atomic``
+    batch is one database transaction, also where it waits in the queue: all of it, or nothing. There it waits for the
+    last of the dates for which its postings are scheduled: nothing may be applied before its date.
     """
 
     batch_id: str
@@ -93,9 +93,10 @@ def post_batch(batch: Batch) -> dict[str, Any]:
         raise _refusal(batch, unread)
     numbers = list(items)
     failures += [replace(each, item=numbers[each.item]) for each in _record(batch, list(items.values()))]
-    if failures and not batch.goes_on:
-        raise _refusal(batch, failures[0])
-    left_out = _left_out(batch, sorted(failures, key=lambda each: each.item))
+    ending = None if batch.goes_on else next((each for each in failures if not each.is_recorded), None)
+    left_out = _left_out(batch, sorted((each for each in failures if each is not ending), key=lambda each: each.item))
+    if ending:
+        raise _refusal(batch, ending, left_out)
     if unread:
         raise _refusal(batch, unread, left_out)
     return left_out
@@ -104,13 +105,33 @@ def post_batch(batch: Batch) -> dict[str, Any]:
 def _record(batch: Batch, items: Sequence[Item]) -> list[Failure]:
     if not items:
         return []
-    if batch.skip_queue:
-        failure = apply_items(items, atomic=batch.atomic)
+    if batch.skip_queue and not batch.atomic:
+        failures = _apply_what_is_new(batch, items)
+    elif batch.skip_queue:
+        failure = apply_items(items, atomic=True)
         failures = [failure] if failure else []
     else:
         failures = enqueue_items(items, group_id=batch.batch_id if batch.atomic else "")
-    explain(items, failures)
+    explain(items, [each for each in failures if not each.is_recorded])
     return failures
+
+
+def _apply_what_is_new(batch: Batch, items: Sequence[Item]) -> list[Failure]:
+    """Apply items in order up to one that is refused, but go on without those that were recorded before."""
+    left_out: dict[int, Failure] = {}
+    numbers = list(range(len(items)))
+    while failure := apply_items([items[number] for number in numbers], atomic=False):
+        numbers = numbers[failure.item :]
+        first = numbers[0]
+        if isinstance(failure.error, posting_exceptions.DuplicateReference):
+            left_out |= recorded({number: items[number] for number in numbers}, apart_from=batch.batch_id)
+        if first not in left_out:
+            before = [each for each in left_out.values() if each.item < first]
+            return [*before, replace(failure, item=first)]
+        numbers = [number for number in numbers if number not in left_out]
+        if not numbers:
+            break
+    return list(left_out.values())
 
 
 def _left_out(batch: Batch, failures: Sequence[Failure]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A posting is applied whole or not at all, with all its legs, whether it is ``ato
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from balances import telling
@@ -15,7 +15,7 @@ from balances.posting import duplicates, lineage, writing
 from balances.posting.book import Book
 from balances.posting.movements import Movement, Place, movements_of
 from balances.posting.orders import Posting
-from balances.posting_exceptions import SplitLegRefused
+from balances.posting_exceptions import DuplicateReference, SplitLegRefused
 from balances.queueing import entries
 
 
@@ -40,6 +40,8 @@ class Failure:
     item: int
     leg: int
     error: LedgerError
+    is_recorded: bool = False
+    """Whether the item was recorded before, as the same payment: then nothing of it is missing."""
 
 
 class Refused(writing.Refused):
@@ -83,6 +85,25 @@ def post(posting: Posting) -> Item:
 def explain(items: Sequence[Item], failures: Sequence[Failure]) -> None:
     """Say in the details of refusals for a reference who has it."""
     duplicates.explain((items[each.item].movements[each.leg], each.error) for each in failures)
+
+
+def recorded(items: Mapping[int, Item], *, apart_from: str) -> dict[int, Failure]:
+    """Return which items were recorded before, all legs of each as the same payments, and in the details by what.
+
+    What hangs under ``apart_from``, the batch that is being recorded, does not count, nor what waits or was rejected.
+    """
+    used = duplicates.find({each for item in items.values() for leg in item.movements for each in leg.references})
+    found = {}
+    for number, item in items.items():
+        rows = [used.get(str(leg.row.reference)) for leg in item.movements]
+        if all(
+            row and row["parent_transaction"] != apart_from and duplicates.is_same(leg, row)
+            for leg, row in zip(item.movements, rows, strict=True)
+        ):
+            error = DuplicateReference(str(item.movements[0].row.reference))
+            duplicates.explain_by(item.movements[0], error, rows[0] or {})
+            found[number] = Failure(number, 0, error, is_recorded=True)
+    return found
 
 
 def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:

@@ -28,7 +28,17 @@ def explain(refused: Iterable[tuple[Movement, LedgerError]]) -> None:
     found = find({error.reference for _, error in duplicates})
     for movement, error in duplicates:
         if row := found.get(error.reference):
-            error.details = describe(row, _sameness(movement, row))
+            explain_by(movement, error, row)
+
+
+def explain_by(movement: Movement, error: DuplicateReference, row: dict[str, Any]) -> None:
+    """Put into the details of one refusal that a row has the reference."""
+    error.details = describe(row, _sameness(movement, row))
+
+
+def is_same(movement: Movement, row: dict[str, Any]) -> bool:
+    """Tell whether a row is what a movement would record: the same payment, applied or held as it would be."""
+    return all(_sameness(movement, row).values()) and (row["outcome"] or row["status"]) == movement.row.status
 
 
 def find(references: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -36,6 +36,7 @@ STOPS = (
     "the batch stops at the first item that is rejected: balances show what the items before it leave, "
     "while results go on as if that item were left out"
 )
+LEFT_OUT = "items that were recorded before, as the same payments, are left out, and the batch goes on without them"
 NO_BACKGROUND = "run_async is ignored in a dry run; the projection is returned immediately"
 
 
@@ -92,7 +93,8 @@ def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
     cumulative = batch.skip_queue or batch.atomic
     scope, kept, results = Projections(book), list[Movement](), list[Preview]()
     refused = False
-    for item in items:
+    left_out = _recorded(batch, items, book)
+    for number, item in enumerate(items):
         if isinstance(item, Unread):
             results.append(item.preview)
         elif cumulative:
@@ -107,7 +109,7 @@ def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
         else:
             results.append(_apart(book, item))
             direct.admit(book, 0, item)  # what is stored has its references
-        refused = refused or not results[-1].would_apply
+        refused = refused or not (results[-1].would_apply or number in left_out)
     if not (batch.atomic and refused):
         scope.apply(*kept)
     return BulkPreview(
@@ -115,7 +117,7 @@ def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
         atomic=batch.atomic,
         results=tuple(results),
         balances=scope.all(),
-        notes=tuple(_notes_of(batch, refused=refused, run_async=run_async)),
+        notes=tuple(_notes_of(batch, refused=refused, left_out=bool(left_out), run_async=run_async)),
     )
 
 
@@ -152,6 +154,14 @@ def _as_applied(movement: Movement, *, hold: bool) -> Movement:
     if movement.row.status not in WAITING:
         return movement
     return replace(movement, effect=Effect.HOLD if hold else Effect.POST)
+
+
+def _recorded(batch: Batch, items: Sequence[Item | Unread], book: Book) -> set[int]:
+    """Return the items without which a batch at once goes on: those that were recorded before."""
+    if batch.atomic or not batch.skip_queue or not book.used:
+        return set()
+    read = {number: item for number, item in enumerate(items) if isinstance(item, Item)}
+    return set(direct.recorded(read, apart_from=batch.batch_id))
 
 
 def _item(batch: Batch, number: int) -> Item | Unread:
@@ -265,12 +275,14 @@ def _caveats(book: Book, posting: Posting) -> Iterator[str]:
             )
 
 
-def _notes_of(batch: Batch, *, refused: bool, run_async: bool) -> Iterator[str]:
+def _notes_of(batch: Batch, *, refused: bool, left_out: bool, run_async: bool) -> Iterator[str]:
     if batch.atomic:
         yield ALL_OR_NOTHING
     elif not batch.skip_queue:
         yield ITEMS_APART
     elif refused:
         yield STOPS
+    if left_out:
+        yield LEFT_OUT
     if run_async:
         yield NO_BACKGROUND

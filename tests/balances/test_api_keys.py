@@ -273,7 +273,7 @@ def test_a_listener_that_fails_lets_nobody_in(caplog: pytest.LogCaptureFixture) 
         ({"expires_at": "0001-01-01T00:00:00Z"}, ["ExpiresAt"]),
         (
             {"name": None, "owner": None, "scopes": None, "expires_at": None},
-            ["Name", "Owner", "Scopes", "ExpiresAt"],
+            ["Name", "Scopes", "Owner", "ExpiresAt"],
         ),
     ],
 )

@@ -23,12 +23,12 @@ from typing import Any, TextIO
 from urllib.parse import quote, urlsplit
 
 from tests.benchmarks.differing import known, money, others
-from tests.benchmarks.differing.comparing import Answer, differences
+from tests.benchmarks.differing.comparing import Answer, apart, differences
 from tests.benchmarks.differing.world import Request, World
 
 EPISODE = 40
 """Requests of one episode at most; one in which the servers went apart ends at once."""
-PATIENCE = 3.0
+PATIENCE = 5.0
 """Seconds for the workers to apply what was queued."""
 PAUSE = 0.1
 REQUESTS = [*money.REQUESTS, *others.REQUESTS]
@@ -59,8 +59,12 @@ class Server:
 
     def rows(self, currency: str) -> Counter[str]:
         """Return how many rows of each status an episode has."""
-        answer = self.send("GET", f"/transactions?currency_eq={currency}&limit=1000")
-        return Counter(row["status"] for row in answer.body)
+        return Counter(row["status"] for row in self.listed(currency))
+
+    def listed(self, currency: str) -> list[Any]:
+        """Return the rows of an episode."""
+        rows: list[Any] = self.send("GET", f"/transactions?currency_eq={currency}&limit=1000").body
+        return rows
 
 
 @dataclass
@@ -212,7 +216,8 @@ class Episode:
             return
         self.is_apart = True
         told = {name: dict(sorted(counts.items())) for name, counts in rows.items()}
-        kind = f"after the queue: {'; '.join(sorted(self.queued))}: rows by status differ"
+        blnk, ours = (each.listed(self.world.currency) for each in self.servers)
+        kind = f"after the queue: {'; '.join(sorted(self.queued))}: {apart(blnk, ours, self.world.names)}"
         self.found.note(kind, f"{self.world.currency} {json.dumps(told)}")
 
 

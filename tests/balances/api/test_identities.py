@@ -236,6 +236,7 @@ def test_of_several_fields_all_are_tokenized_or_none(api: Client, fields: list[s
         (None, ""),
         ({}, ". Metadata: {}"),
         ({"b": "x", "a": {"z": 1, "y": None}}, '. Metadata: {"a":{"y":null,"z":1},"b":"x"}'),
+        ({"ü": "<&>\u2028"}, '. Metadata: {"ü":"\\u003c\\u0026\\u003e\\u2028"}'),
     ],
 )
 @pytest.mark.parametrize("field", ["FirstName", "nope"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ CHANCE = ("hash", "key", "number_generated")
 """Keys whose values are computed from ids, or drawn."""
 LANES = ("queue_lane", "queue_pair_key")
 RANKING = ("reference", "balance_id", "identifier", "precise_amount", "status", "transaction_id", "name", "identity_id")
-MOST_SHOWN = 90
+MOST_SHOWN = 160
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,8 @@ def plain(value: Any, names: dict[str, str], key: str = "") -> Any:
 
 def _rank(value: Any) -> str:
     """Return what such a list is ordered by: what should not differ."""
-    if isinstance(value, dict) and (told := [value[key] for key in RANKING if key in value]):
-        return json.dumps(told)
-    return json.dumps(value, sort_keys=True)
+    told = [value[key] for key in RANKING if key in value] if isinstance(value, dict) else []
+    return json.dumps([told, value], sort_keys=True)
 
 
 def _instant(found: re.Match[str]) -> str:
@@ -114,6 +114,28 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 MISSING = object()
+
+
+def apart(blnk: list[Any], ours: list[Any], names: dict[str, dict[str, str]]) -> str:
+    """Return what rows only one of the two has, each by its status, and by what makes it special."""
+    found = [
+        Counter((str(row["reference"]), _standing(row)) for row in plain(rows, names[name]))
+        for name, rows in (("blnk", blnk), ("ours", ours))
+    ]
+    only = [sorted({standing for _, standing in one - other}) for one, other in (found, reversed(found))]
+    return " / ".join(", ".join(each) or "-" for each in only)
+
+
+def _standing(row: dict[str, Any]) -> str:
+    """Return the status of a row, whether it is a refund or of one balance, and why it was rejected."""
+    marks = [str(row["status"])]
+    if "_refund" in str(row["reference"]):
+        marks.append("refund")
+    if row["source"] == row["destination"]:
+        marks.append("of one balance")
+    if reason := (row.get("meta_data") or {}).get("blnk_rejection_reason"):
+        marks.append(_short(reason))
+    return " ".join(marks)
 
 
 def _paths(one: Any, other: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

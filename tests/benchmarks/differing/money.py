@@ -101,7 +101,7 @@ def create(world: World) -> Request:
     if world.chance(0.12):
         body, tag = mutated(world.rng, body), f"{tag}, odd"
     request = Request("POST", "/transactions", "/transactions", body, tag, (kind, "transaction_id"), moves=True)
-    request.queued, request.looks = tag.startswith("queued"), not tag.startswith("queued")
+    request.queued = request.looks = True  # unless its body says otherwise, whatever became of it
     return request
 
 
