@@ -18,7 +18,7 @@ from balances.exact_json import dumps
 from balances.exceptions import BalanceNotFound, UnreadableTotals
 from balances.statements import Statement
 from reconciliation import evidence
-from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED
+from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED, summary
 from reconciliation.causes.journal import facts
 from reconciliation.causes.model import SIDES, Case, Drift, Explanation, Point
 from reconciliation.evidence import Peers
@@ -60,6 +60,11 @@ class Explained:
         if not self.drift:
             return UNEXPLAINED.slug if self.unexplained else ""
         return next((each.cause for each in self.explanations if each.counts), UNEXPLAINED.slug)
+
+    @property
+    def summary(self) -> str:
+        """Return why it is wrong in a sentence or two."""
+        return summary(self.cause, self.as_json(), self.unexplained)
 
     @property
     def blocks(self) -> bool:

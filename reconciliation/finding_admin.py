@@ -14,7 +14,7 @@ from balances.admin import known_precision, last_transactions
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, display
 from balances.exact_json import ExactEncoder
 from balances.templatetags.money import instant
-from reconciliation.causes import CAUSES
+from reconciliation.causes import CAUSES, NOT_YET
 from reconciliation.checks import CHECKS
 from reconciliation.columns import balance_link, by_currency, list_link, net_difference, of_balance, row_link
 from reconciliation.comparison import Comparison
@@ -23,7 +23,7 @@ from reconciliation.models import Finding, Incident, Sweep
 from reconciliation.open_findings import State, state_of, still_open, with_state
 from reconciliation.plan_actions import book_anew, propose_plan, propose_plan_for_incident
 from reconciliation.scope import Scope
-from reconciliation.sweep_status import MEASURED
+from reconciliation.sweep_status import MEASURED, waits
 
 LAST_SWEEPS = 20
 """Sweeps that a filter offers; any other can be reached from its page."""
@@ -241,7 +241,7 @@ class FindingAdmin(CaseAdmin):
     @display(description="Cause")
     def why(self, finding: Finding) -> str:
         """Show the title of the cause."""
-        return title_of(finding.cause)
+        return NOT_YET.rstrip(".") if waits(finding) else title_of(finding.cause)
 
     @display(description="Also")
     def besides(self, finding: Finding) -> str:

@@ -170,6 +170,7 @@ class SweepAdmin(LedgerModelAdmin):
             "verdict": verdict,
             "verdict_words": _in_words(sweep, verdict),
             "out_of_balance": sweep_status.out_of_balance(sweep),
+            "proved": sweep_status.proved(sweep),
             "unproved": sweep_status.unproved(sweep),
             "progress": progress,
             "time_left": None if left is None else duration(timedelta(seconds=left)),

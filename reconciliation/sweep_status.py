@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from balances.statements import Statement
+from reconciliation.causes import NOT_YET, UNEXPLAINED, summary
 from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE
 from reconciliation.models import Finding, Sweep
 from reconciliation.reconstruction import SQL
 from reconciliation.reports import KEYS, Report
+from reconciliation.scope import Scope
 from reconciliation.trial_balance import SIDES
 
 CHECKS_FOUND = Statement(SQL / "checks_found.sql")
@@ -89,6 +91,19 @@ def unproved(sweep: Sweep) -> list[str]:
     return sentences
 
 
+def proved(sweep: Sweep) -> str:
+    """Return in a sentence what a sweep proved of the balances in its scope, empty where it proved nothing of all.
+
+    That totals are what transactions say is proved without the deep checks; which were left out stays unproved.
+    """
+    found = sweep.drifted or sweep.faulty or sweep.not_proved or out_of_balance(sweep)
+    if sweep.state != Sweep.State.FINISHED or found or not sweep.measured or sweep.measured < sweep.total:
+        return ""
+    scope = str(Scope.from_json(sweep.scope))
+    what = "its total is" if sweep.measured == 1 else "all totals are"
+    return f"{scope[:1].upper()}{scope[1:]} ({balances(sweep.measured)}): {what} what the transactions say."
+
+
 def balances(count: int) -> str:
     """Return a number of balances in words."""
     return "1 balance" if count == 1 else f"{count:,} balances"
@@ -141,6 +156,20 @@ def checks(sweep: Sweep) -> list[dict[str, Any]]:
     ]
 
 
+def why(finding: Finding) -> str:
+    """Return why a balance drifted, in a sentence or two; that no known cause fits; or that nobody has looked yet."""
+    if not finding.drifted:
+        return ""
+    if waits(finding):
+        return NOT_YET
+    return summary(finding.cause or UNEXPLAINED.slug, finding.explanations, int(finding.unexplained))
+
+
+def waits(finding: Finding) -> bool:
+    """Tell whether a drift is still to be explained."""
+    return finding.drifted and finding.explained_at is None and not finding.cause
+
+
 FINDINGS = Report(
     fields=(
         "finding_id",
@@ -182,10 +211,10 @@ def as_row(finding: Finding) -> dict[str, Any]:
     row["difference"] = str(finding.difference.balance)
     row["inflight_difference"] = str(finding.difference.inflight_balance)
     row["explained"], row["unexplained"] = str(finding.explained), str(finding.unexplained)
-    row["explanation"] = finding.explanations[0]["sentence"] if finding.explanations else ""
+    row["explanation"] = why(finding)
     row |= {name: getattr(finding, name) for name in ("faults", "not_proved", "remarks")}
     row["name"] = finding.indicator or finding.balance_id
     sentences = [entry["detail"] for entry in [*finding.faults, *finding.not_proved]]
     sentences += [f"Remark: {entry['detail']}" for entry in finding.remarks]
-    row["words"] = " ".join([row["explanation"] or (finding.cause and f"{finding.cause}."), *sentences]).strip()
+    row["words"] = " ".join([row["explanation"], *sentences]).strip()
     return row

@@ -35,7 +35,7 @@ class ReasonAnswer(DriftAnswer):
     rows = serializers.ListField(child=serializers.CharField(), help_text="Transactions to blame")
     explains = MinorUnits()
     certainty = serializers.ChoiceField(choices=CERTAINTIES, help_text="What is only possible explains nothing")
-    alternatives = serializers.IntegerField(help_text="Other readings of the same drift, by another cause or other rows")
+    alternatives = serializers.IntegerField(help_text="Other readings of the same drift")
     evidence = serializers.DictField()
 
 
@@ -67,6 +67,7 @@ class ExplanationAnswer(Answer):
     measured_at = Instant()
     drift = DriftAnswer()
     cause = serializers.CharField(allow_blank=True, help_text="Of the best explanation; unexplained; empty: no drift")
+    summary = serializers.CharField(allow_blank=True, help_text="Why, in a sentence; or that no known cause fits")
     explained = MinorUnits()
     unexplained = MinorUnits()
     source_is_incomplete = serializers.BooleanField(help_text="Rebuilding would destroy: rows or rates are missing")
@@ -88,6 +89,7 @@ def body(since: SinceWhen) -> dict[str, Any]:
             "measured_at": measured.executed_at,
             "drift": explained.drift,
             "cause": explained.cause,
+            "summary": explained.summary,
             "explained": explained.explained,
             "unexplained": explained.unexplained,
             "source_is_incomplete": explained.blocks,

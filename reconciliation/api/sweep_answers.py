@@ -11,7 +11,7 @@ from balances.api.serializers import Answer, Instant, MinorUnits
 from reconciliation import sweep_status
 from reconciliation.api.serializers import TotalsAnswer
 from reconciliation.checks import VERDICTS
-from reconciliation.models import Origin, Sweep
+from reconciliation.models import Finding, Origin, Sweep
 
 
 class AskSweep(serializers.Serializer[Any]):
@@ -82,6 +82,7 @@ class SweepAnswer(Answer):
     not_proved = serializers.IntegerField()
     remarked = serializers.IntegerField(help_text="Balances with something to look at; no verdict follows from it")
     out_of_scope = serializers.IntegerField()
+    proved = serializers.SerializerMethodField(help_text="What it proved of its scope, in a sentence; or empty")
     unproved = serializers.SerializerMethodField(help_text="What the sweep did not prove, in sentences")
     error = serializers.CharField(allow_blank=True)
 
@@ -93,6 +94,10 @@ class SweepAnswer(Answer):
     def get_progress(self, sweep: Sweep) -> dict[str, Any]:
         """Return how far it is."""
         return sweep_status.progress(sweep)
+
+    def get_proved(self, sweep: Sweep) -> str:
+        """Return what it proved."""
+        return sweep_status.proved(sweep)
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_unproved(self, sweep: Sweep) -> list[str]:
@@ -143,11 +148,17 @@ class FindingAnswer(Answer):
     not_proved = FaultAnswer(many=True)
     remarks = FaultAnswer(many=True)
     cause = serializers.CharField(allow_blank=True)
+    summary = serializers.SerializerMethodField(help_text="Why, in a sentence; or that no known cause fits")
+    explained_at = Instant(help_text="null until it is explained")
     explained = MinorUnits(help_text="Gross drift that explanations account for")
     unexplained = MinorUnits(help_text="Gross drift that nothing accounts for")
     last_right_at = Instant()
     first_wrong_at = Instant()
     explanations = serializers.ListField(child=serializers.DictField())
+
+    def get_summary(self, finding: Finding) -> str:
+        """Return why."""
+        return sweep_status.why(finding)
 
 
 class IncidentAnswer(Answer):

@@ -1,5 +1,8 @@
 """The known causes of drift: a module a family. To add one, write its words and ``propose``, and list it here."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from reconciliation.causes import arithmetic, corrections, days, holds, incomplete, journal, missing, surplus
 from reconciliation.causes.model import Cause, Proposer
 
@@ -15,12 +18,27 @@ FAMILIES: tuple[Proposer, ...] = (
 """Who proposes explanations for what the facts of the journal leave."""
 UNEXPLAINED = Cause(
     "unexplained",
-    "Unexplained",
+    "No known cause fits",
     "No row, edit or record accounts for this difference. Somebody has to look: nothing here says why.",
 )
+NOT_YET = "Not explained yet."
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
     for module in (journal, corrections, incomplete, missing, surplus, holds, arithmetic, days)
     for cause in module.CAUSES
 } | {UNEXPLAINED.slug: UNEXPLAINED}
 """Every cause by its slug."""
+
+
+def summary(cause: str, explanations: Sequence[Mapping[str, Any]], unexplained: int) -> str:
+    """Return a finished explanation in a sentence or two, empty where there was nothing to explain.
+
+    ``explanations`` are those of ``Explained.as_json``, best first; ``unexplained`` is in minor units. What is only
+    possible is called a hint, and a drift without a cause never looks as if nobody had looked for one.
+    """
+    if not cause:
+        return ""
+    best = explanations[0]["sentence"] if explanations else ""
+    if cause == UNEXPLAINED.slug:
+        return f"{UNEXPLAINED.title}." + (f" A hint: {best}" if best else "")
+    return best + (f" {UNEXPLAINED.title} the other {unexplained}." if unexplained else "")

@@ -33,7 +33,7 @@ def unexplained_drift(at: datetime) -> Symptom | None:
         return None
     one = lasting["balances"] == 1
     return Symptom(
-        f"{lasting['balances']:,} {'balance has' if one else 'balances have'} drift that nothing explains, "
+        f"{lasting['balances']:,} {'balance has' if one else 'balances have'} drift for which no known cause fits, "
         f"as the last {lasting['sweeps']} sweeps over {'it' if one else 'them'} found.",
         lasting | {"sweep_id": sweep.sweep_id},
     )

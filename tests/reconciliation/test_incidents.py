@@ -44,7 +44,7 @@ def test_the_same_difference_without_a_cause_is_one_case_titled_as_such(wallets:
         shift(balance.pk, credit=55_555)
     run = sweep()
     incident = Incident.objects.get()
-    assert incident.title == "Unexplained: 3 balances, all off by credit +55555 minor units of USD."
+    assert incident.title == "No known cause fits: 3 balances, all off by credit +55555 minor units of USD."
     assert (incident.cause, incident.balances, incident.drift) == ("unexplained", 3, {"USD": 166_665})
     assert run.findings.filter(incident=incident).count() == 3
 

@@ -27,6 +27,7 @@ REPORT = Report(
         "unexplained",
         "last_right_at",
         "first_wrong_at",
+        "summary",
         "explanations",
     ),
     columns={
@@ -35,7 +36,7 @@ REPORT = Report(
         "Drift": "drift",
         "Unexplained": "unexplained",
         "Cause": "title",
-        "Why": "sentence",
+        "Why": "summary",
         "First wrong": "first_wrong_at",
     },
     numbers=frozenset({"Drift", "Unexplained"}),
@@ -85,5 +86,5 @@ def as_row(each: Explained) -> dict[str, Any]:
     row["name"] = each.measurement.indicator or each.measurement.balance_id
     row["drift"] = each.measurement.drift_in_words
     row["title"] = CAUSES[each.cause].title
-    row["sentence"] = each.explanations[0].sentence if each.explanations else CAUSES[each.cause].description
+    row["summary"] = each.summary
     return row

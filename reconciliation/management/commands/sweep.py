@@ -16,7 +16,7 @@ from reconciliation import sweeping, tasks
 from reconciliation.checks import CHECKS
 from reconciliation.management.ledger_command import LedgerCommand, operator
 from reconciliation.models import Origin, Sweep
-from reconciliation.sweep_status import FINDINGS, as_row, out_of_balance, unproved, verdict
+from reconciliation.sweep_status import FINDINGS, as_row, out_of_balance, proved, unproved, verdict
 
 NOT_HEALTHY = 3
 """Exit status when something was found or a balance could not be judged, so that cron can tell."""
@@ -96,14 +96,22 @@ class Command(LedgerCommand):
             took = f" in {(sweep.finished_at - sweep.started_at).total_seconds():.1f} s"
         self.stderr.write(
             f"{sweep.measured:,} balances measured{took}: {sweep.drifted:,} with drift, {sweep.faulty:,} with other "
-            f"faults, {sweep.not_proved:,} not proved, {sweep.remarked:,} with remarks. Verdict: {verdict(sweep)}."
+            f"faults, {sweep.not_proved:,} not proved, {sweep.remarked:,} with remarks. Verdict: {_judged(sweep)}."
         )
+        if proved(sweep):
+            self.stderr.write(f"Proved: {proved(sweep)}")
         for sentence in out_of_balance(sweep):
             self.stderr.write(sentence)
         for sentence in unproved(sweep):
             self.stderr.write(f"Not proved: {sentence}")
         if sweep.drifted or sweep.faulty or sweep.not_proved or out_of_balance(sweep):
             sys.exit(NOT_HEALTHY)
+
+
+def _judged(sweep: Sweep) -> str:
+    """Return the verdict; of a part that is proved it is said that it is."""
+    is_part = not sweep.scope.get("everything") and proved(sweep)
+    return "what is in scope is proved, what is not in it is not" if is_part else verdict(sweep)
 
 
 @contextmanager

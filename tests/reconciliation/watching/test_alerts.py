@@ -45,7 +45,7 @@ def test_unexplained_drift_of_one_sweep_is_no_alert_of_two_it_is() -> None:
     (alert,) = look(NOON)
     assert (alert.kind, alert.title) == (
         Kind.UNEXPLAINED_DRIFT,
-        "1 balance has drift that nothing explains, as the last 2 sweeps over it found.",
+        "1 balance has drift for which no known cause fits, as the last 2 sweeps over it found.",
     )
     alert.refresh_from_db()
     assert alert.details == {
