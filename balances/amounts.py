@@ -13,7 +13,11 @@ ZERO = Decimal(0)
 MAX_DECIMALS = 16
 """An amount computed from minor units has at most so many."""
 NOISE, MOST_NOISE = Decimal("1e-9"), Decimal("1e-3")
-"""How far a float may be off a whole number of minor units: relative to it, and in minor units at most."""
+"""How far a float may be off a whole number of minor units: relative to it, and in minor units at most.
+
+The second bound counts from a million minor units on. A sum of floats keeps to it up to some 10 ** 12 of them; who
+moves more sends ``precise_amount``, for beyond that noise and a fraction that was meant look the same.
+"""
 
 
 def stored_units(amount: Decimal, precision: int) -> int:

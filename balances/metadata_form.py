@@ -66,7 +66,8 @@ class MetadataForm(BalanceForm):
 
     meta_data = ExactJSONFormField(
         label="Metadata",
-        help_text=f'JSON. {{"{RUN_FLAG}": "{RUN_VALUE}"}} among it rebuilds the balance, as it does through the API.',
+        help_text=f'JSON. {{"{RUN_FLAG}": "{RUN_VALUE}"}} among it rebuilds the balance, as it does through the API, '
+        "where the four-eyes policy leaves that to one person.",
     )
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
     may_reconstruct: bool = False

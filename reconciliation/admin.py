@@ -200,8 +200,9 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Outcome", label=OUTCOME_COLOURS)
     def state(self, record: Reconstruction) -> tuple[str, str]:
-        """Show the outcome in its colour."""
-        return record.outcome, record.outcome.replace("_", " ")
+        """Show the outcome in its colour; of a record that took another one back not as if it had been taken back."""
+        undone = record.outcome == Reconstruction.Outcome.UNDONE
+        return record.outcome, "takes back" if undone else record.outcome.replace("_", " ")
 
     @display(description="Difference")
     def net_difference(self, record: Reconstruction) -> SafeString:

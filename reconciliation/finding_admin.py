@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter, TextFilter
 
@@ -151,8 +152,7 @@ class FindingAdmin(CaseAdmin):
     change_form_template = "admin/reconciliation/finding_change_form.html"
     actions = (propose_plan, book_anew)
     list_display = (
-        "name",
-        "state",
+        "name_and_state",
         "ledger_name",
         "currency",
         "net_difference",
@@ -219,7 +219,9 @@ class FindingAdmin(CaseAdmin):
             "window": finding.first_wrong_at
             and window(finding.balance_id, finding.last_right_at, finding.first_wrong_at),
             "state": state_of(finding),
-            "may_propose": finding.drifted and self.has_propose_plan_permission(request),
+            "may_propose": finding.drifted
+            and state_of(finding) not in (State.GONE, State.FAULT_OPEN)
+            and self.has_propose_plan_permission(request),
         }
         return super().render_change_form(request, context, *args, **options)
 
@@ -229,9 +231,11 @@ class FindingAdmin(CaseAdmin):
         return state_of(finding)
 
     @display(description="Balance")
-    def name(self, finding: Finding) -> str:
-        """Show the indicator, or the id."""
-        return finding.indicator or finding.balance_id
+    def name_and_state(self, finding: Finding) -> SafeString:
+        """Show the indicator, or the id, and under it whether a later measurement has answered the finding."""
+        state = state_of(finding)
+        shown = "" if state == State.OPEN else format_html('<span class="ledger-besides">{}</span>', state)
+        return format_html("{}{}", finding.indicator or finding.balance_id, shown)
 
     @display(description="Difference")
     def net_difference(self, finding: Finding) -> SafeString:

@@ -31,6 +31,8 @@ from balances.snapshots import take_snapshots
 from balances.uploads.models import Upload
 from ledgerproj.tasks import forget_finished_jobs
 from reconciliation import actions, demo, finding_admin, plan_admin
+from reconciliation.applying import apply
+from reconciliation.deciding import approve
 from reconciliation.models import (
     Alert,
     AlertDelivery,
@@ -39,6 +41,7 @@ from reconciliation.models import (
     Incident,
     Origin,
     Plan,
+    Reconstruction,
     Refusal,
     Sweep,
     TransactionEdit,
@@ -47,6 +50,7 @@ from reconciliation.planning import Choice, Proposal, propose
 from reconciliation.runs import reconstruct
 from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.undoing import propose_undo
 from tests import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,13 +71,13 @@ DAYS = ("broken\0", "9999-12-31")
 
 @pytest.fixture
 def cast() -> None:
-    """Fill every list: a drifted ledger, swept twice, planned and corrected in part, and what else has a page."""
+    """Fill every list: a ledger swept as a whole and in part, planned, corrected, taken back; and what else there is."""
     ledger = demo.fill()
     for scope in (Scope(everything=True), Scope(indicator="@demo-ivo", currency=demo.CURRENCY)):
         run_sweep(create_sweep(scope, actor="alice", origin=Origin.COMMAND).sweep_id)
     sweep, why = str(Finding.objects.latest("found_at").sweep_id), "month end"
     propose(Choice(sweep_id=sweep), Proposal(actor="alice", origin=Origin.COMMAND, reason=why))
-    reconstruct(demo.wallet_to_rebuild(ledger).pk, world.request())
+    taken_back(reconstruct(demo.wallet_to_rebuild(ledger).pk, world.request()))
     take_snapshots()
     balance = Balance.objects.latest("created_at")
     holder = Identity.objects.create(first_name="Ada", last_name="Byron", meta_data={})
@@ -106,6 +110,11 @@ def cast() -> None:
     keyring.issue(name="key", owner_id="team", scopes=["*:read"], expires_at=now() + timedelta(days=1))
     world.monitor(balance)
     forget_finished_jobs.defer(timestamp=0)
+
+
+def taken_back(record: Reconstruction) -> None:
+    plan = propose_undo([record.pk], Proposal(actor="alice", origin=Origin.COMMAND, reason="wrong balance"))
+    apply(approve(plan.pk, "bob", Origin.COMMAND).pk, "alice", Origin.COMMAND)
 
 
 def signed_in(who: str) -> Client:
@@ -279,7 +288,7 @@ def test_what_the_ledger_refuses_of_a_form_is_said_on_the_page_that_sent_it(
     monkeypatch.setattr(plan_admin, "cancel", refuse)
     client = signed_in("superuser")
     listed = ask(client, Balance, "reconstruct_balances", Balance.objects.first().pk)
-    plan = Plan.objects.get().pk
+    plan = Plan.objects.get(state=Plan.State.PROPOSED).pk
     pressed = client.post(reverse("admin:reconciliation_plan_cancel", args=[plan]), follow=True)
     assert [last for answer in (listed, pressed) for last, _ in answer.redirect_chain] == [
         list_of(Balance),
