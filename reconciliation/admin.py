@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -116,7 +117,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     actions = (take_back,)
     change_form_template = "admin/reconciliation/reconstruction_change_form.html"
-    list_display = ("executed", "name", "currency", "state", "net_difference", "after", "who", "why")
+    list_display = ("executed", "name", "state", "net_difference", "after", "who", "why")
     list_filter = (
         ("outcome", ChoicesDropdownFilter),
         ("origin", ChoicesDropdownFilter),
@@ -189,9 +190,9 @@ class ReconstructionAdmin(LedgerModelAdmin):
         return instant(record.executed_at)
 
     @display(description="Balance")
-    def name(self, record: Reconstruction) -> str:
-        """Show the indicator, or the id."""
-        return record.indicator or record.balance_id
+    def name(self, record: Reconstruction) -> SafeString:
+        """Show the indicator, or the id, and its currency."""
+        return format_html("{} {}", record.indicator or record.balance_id, record.currency)
 
     @display(description="Balance")
     def balance_page(self, record: Reconstruction) -> SafeString:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter, TextFilter
 
@@ -17,7 +17,7 @@ from balances.exact_json import ExactEncoder
 from balances.templatetags.money import instant
 from reconciliation.causes import CAUSES, NOT_YET
 from reconciliation.checks import CHECKS
-from reconciliation.columns import balance_link, by_currency, list_link, net_difference, of_balance, row_link
+from reconciliation.columns import BESIDES, balance_link, by_currency, list_link, net_difference, of_balance, row_link
 from reconciliation.comparison import Comparison
 from reconciliation.explaining import window
 from reconciliation.models import Finding, Incident, Sweep
@@ -158,7 +158,6 @@ class FindingAdmin(CaseAdmin):
         "net_difference",
         "why",
         "unexplained",
-        "besides",
         "since",
     )
     list_filter = (
@@ -243,19 +242,16 @@ class FindingAdmin(CaseAdmin):
         return net_difference(Comparison.of_row(finding))
 
     @display(description="Cause")
-    def why(self, finding: Finding) -> str:
-        """Show the title of the cause."""
-        return NOT_YET.rstrip(".") if waits(finding) else title_of(finding.cause)
-
-    @display(description="Also")
-    def besides(self, finding: Finding) -> str:
-        """Show how much else is wrong, could not be proved, or is to be looked at."""
+    def why(self, finding: Finding) -> SafeString:
+        """Show the title of the cause, and under it how much else is wrong, was not proved or was remarked on."""
         counted = (
             (len(finding.faults), "fault", "faults"),
             (len(finding.not_proved), "not proved", "not proved"),
             (len(finding.remarks), "remark", "remarks"),
         )
-        return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counted if count) or "–"
+        lines = [(count, one if count == 1 else many) for count, one, many in counted if count]
+        title = NOT_YET.rstrip(".") if waits(finding) else title_of(finding.cause)
+        return format_html("{}{}", title, format_html_join("", BESIDES, lines))
 
     @display(description="Wrong since (UTC)")
     def since(self, finding: Finding) -> str:
