@@ -14,7 +14,7 @@ from django.db.models.fields.json import KeyTextTransform
 from balances.exact_json import loads
 from balances.models import Transaction
 from balances.statements import Statement
-from reconciliation.causes import arithmetic, days, journal
+from reconciliation.causes import arithmetic, days, journal, whole
 from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Drift, Hold, Pair, Point, Row
 from reconciliation.models import BalanceEdit, Finding, Reconstruction, Sweep, TransactionEdit
 from reconciliation.reconstruction import SQL, Measurement, measure, units
@@ -25,11 +25,13 @@ OVERWRITERS = Statement(SQL / "overwriters.sql")
 FIRST_AFTER = Statement(SQL / "first_after.sql")
 HISTORY = Statement(SQL / "history.sql")
 LAST_DAY = Statement(SQL / "last_day.sql")
+FIRST_ROWS = Statement(SQL / "first_rows.sql")
 GRAIN = Statement(SQL / "grain.sql")
 LEGACY = Statement(SQL / "legacy.sql")
 PAIRS = Statement(SQL / "pairs.sql")
 MIRRORS = Statement(SQL / "mirrors.sql")
 ONE_SIDED = Statement(SQL / "one_sided.sql")
+SCALE_PEERS = Statement(SQL / "scale_peers.sql")
 MOST_EDITS = 20_000
 """Journal entries read for a batch, the newest first: a foreign writer whose every posting is journaled has many."""
 CLOCKS = timedelta(minutes=1)
@@ -230,6 +232,7 @@ def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> 
         case.peers, case.peer_lags = drifts, lags
     _find_first_after(known)
     _find_mirrors(cases, sweep_id)
+    _find_scale_peers(cases, sweep_id)
     _find_last_day(known)
     _find_net_only(cases, sweep_id)
     _find_grain(known)
@@ -281,10 +284,32 @@ def _find_mirrors(cases: list[Case], sweep_id: str | None) -> None:
         }
 
 
+def _find_scale_peers(cases: list[Case], sweep_id: str | None) -> None:
+    """In a sweep, count who in the ledger and currency of a balance is off by the same factor, and who is right."""
+    wanted: dict[tuple[str, str, int, bool], list[Case]] = defaultdict(list)
+    for case in cases if sweep_id else ():
+        if scale := whole.scale_of(case):
+            key = (case.measurement.ledger_id, case.measurement.currency, scale.factor, scale.enlarged)
+            wanted[key].append(case)
+    if not wanted:
+        return
+    names = ("ledger_ids", "currencies", "factors", "enlarged")
+    columns = dict(zip(names, map(list, zip(*wanted, strict=True)), strict=True))
+    for row in SCALE_PEERS.rows(sweep_id=sweep_id, **columns):
+        alike = wanted[row["ledger_id"], row["currency"], int(row["factor"]), row["enlarged"]]
+        for case in alike:
+            case.scale_peers = {
+                name: row[name] for name in ("balances_alike", "balances_right") if row[name] is not None
+            }
+
+
 def _find_last_day(known: dict[str, Case]) -> None:
     imported = [case.balance_id for case in known.values() if case.imported]
-    for row in LAST_DAY.rows(balance_ids=imported):
+    for row in LAST_DAY.rows(balance_ids=imported) if imported else ():
         known[row["balance_id"]].recent.append(_row(row))
+    for row in FIRST_ROWS.rows(balance_ids=imported) if imported else ():
+        if row["opened_at"] and row["first_at"] and row["opened_at"] < row["first_at"]:
+            known[row["balance_id"]].began = (row["opened_at"], row["first_at"])
 
 
 def _find_net_only(cases: list[Case], sweep_id: str | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reconciliation.causes import arithmetic, corrections, days, holds, incomplete, journal, missing, surplus
+from reconciliation.causes import arithmetic, corrections, days, holds, incomplete, journal, missing, surplus, whole
 from reconciliation.causes.model import Cause, Proposer
 
 FAMILIES: tuple[Proposer, ...] = (
@@ -13,6 +13,7 @@ FAMILIES: tuple[Proposer, ...] = (
     surplus.propose,
     holds.propose,
     arithmetic.propose,
+    whole.propose,
     days.propose,
 )
 """Who proposes explanations for what the facts of the journal leave."""
@@ -24,7 +25,7 @@ UNEXPLAINED = Cause(
 NOT_YET = "Not explained yet."
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
-    for module in (journal, corrections, incomplete, missing, surplus, holds, arithmetic, days)
+    for module in (journal, corrections, incomplete, missing, surplus, holds, arithmetic, whole, days)
     for cause in module.CAUSES
 } | {UNEXPLAINED.slug: UNEXPLAINED}
 """Every cause by its slug."""

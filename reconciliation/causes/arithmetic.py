@@ -28,8 +28,7 @@ FACTORS = (10, 100, 1_000, 1_000_000, 100_000_000, 10**18)
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose whole totals first, then single rows, then rounding."""
-    yield from _whole_totals(case)
+    """Propose legacy rows first, then single rows, then rounding."""
     yield from _legacy_rows(case)
     for row in case.rows:
         if row.status == Status.APPLIED and not row.is_commit:
@@ -115,26 +114,6 @@ def _legacy_rows(case: Case) -> Iterator[Explanation]:
                 evidence={"rows": legacy["row_count"], "scaled": legacy["units"], "counted": legacy["unscaled"]},
                 score=185,
             )
-
-
-def _whole_totals(case: Case) -> Iterator[Explanation]:
-    """Both totals are a power of ten too large or too small."""
-    stored, recalculated = case.measurement.stored, case.measurement.recalculated
-    have, ought = (
-        (stored.credit_balance, stored.debit_balance),
-        (recalculated.credit_balance, recalculated.debit_balance),
-    )
-    whole = Drift(credit=case.rest.credit, debit=case.rest.debit)
-    if case.rest != case.drift or case.rows_seen < 3 or not any(ought):
-        return
-    for factor in FACTORS:
-        if have == tuple(units * factor for units in ought):
-            sentence = f"The stored totals are exactly {factor} times the sums of the transactions."
-        elif ought == tuple(units * factor for units in have):
-            sentence = f"The stored totals are exactly the sums of the transactions divided by {factor}."
-        else:
-            continue
-        yield Explanation("precision_factor", sentence, whole, "strong", evidence={"factor": factor}, score=900)
 
 
 def rounding_bound(case: Case) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.causes.model import Case, Cause, Drift, Explanation, Point
+from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Point
 
 CAUSES = (
     Cause(
@@ -27,6 +27,7 @@ def propose(case: Case) -> Iterator[Explanation]:
     """Propose an incomplete source where a snapshot, or the currencies of the other side, speak for it."""
     yield from _before_all_rows(case)
     yield from _rate(case)
+    yield from _brought_along(case)
 
 
 def _before_all_rows(case: Case) -> Iterator[Explanation]:
@@ -80,6 +81,38 @@ def _rate(case: Case) -> Iterator[Explanation]:
         rows=tuple(case.foreign["rows"]),
         evidence={"rate": f"{ratio:.10g}", "rows": count, "units": units},
         score=60,
+    )
+
+
+def _brought_along(case: Case) -> Iterator[Explanation]:
+    """Totals that came in with the balance and are larger than all its rows: an opening that no row books.
+
+    That the balance was opened before its first row is the evidence; without it this is a hint, and so it is where
+    another balance has the same too much on its other side: then a row between the two is missing as well as any
+    opening. A row of this amount speaks for something else.
+    """
+    sides = case.rest.sides
+    if not case.imported or case.rest != case.drift or not sides.keys() <= OTHER_SIDE.keys():
+        return
+    if min(sides.values()) <= 0 or any(row.effect.fits(case.rest) for row in case.rows):
+        return
+    evidence: dict[str, object] = {"rows": case.rows_seen}
+    opened = ""
+    if case.began:
+        opened = (
+            f", and the balance was opened on {case.began[0]:%Y-%m-%d}, its first row is of {case.began[1]:%Y-%m-%d}"
+        )
+        evidence |= {"opened_at": case.began[0].isoformat(), "first_row_at": case.began[1].isoformat()}
+    mirrors = {balance for side in sides.items() for balance in case.mirrors.get(side, ())}
+    too_much = " and ".join(f"{units:,} more {side}" for side, units in sides.items())
+    yield Explanation(
+        "opening_not_booked",
+        f"The totals came in with {too_much} than the transactions give{opened}: an opening balance, or earlier "
+        "transactions, that nothing here books.",
+        case.rest,
+        "likely" if case.began and not mirrors else "possible",
+        evidence=evidence,
+        score=50,
     )
 
 

@@ -263,6 +263,8 @@ class Case:
     """How finely amounts are written: counts of rows."""
     grain_rows: list[str] = field(default_factory=list)
     """Rows whose amount has a fraction of a minor unit."""
+    began: tuple[datetime, datetime] | None = None
+    """When an imported balance was opened, and its first row, where that came later."""
     foreign: dict[str, Any] = field(default_factory=dict)
     """Credits out of balances in other currencies."""
     overwriters: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
@@ -273,6 +275,8 @@ class Case:
     """Drift of the other balances of candidate rows."""
     peer_lags: dict[str, int | None] = field(default_factory=dict)
     """What ``lag`` is on the balances that are explained together."""
+    scale_peers: dict[str, int] | None = None
+    """How many balances of its ledger and currency are off by the same factor, and how many are right."""
     mirrors: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     """Balances whose drift on the opposite side is the same, by side and units here."""
     net_only: bool = False

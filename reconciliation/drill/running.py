@@ -14,6 +14,7 @@ from reconciliation.drill import (
     row_faults,
     source_faults,
     sql_faults,
+    whole_faults,
     writer_faults,
 )
 from reconciliation.drill.faults import Fault, Places, Planter
@@ -71,6 +72,8 @@ PLANTERS: tuple[Planter, ...] = (
     riddles.edited_in_silence,
     riddles.raised_in_silence,
     riddles.two_alike_lost,
+    *whole_faults.PLANTERS,
+    source_faults.opening_brought_along,
 )
 """Every fault that a drill plants."""
 REQUIRED = 0.9

@@ -44,6 +44,32 @@ def opening_not_booked(places: Places) -> Fault | None:
     return Fault("opening_not_booked", "journaled birth", places.use(balance))
 
 
+def opening_brought_along(places: Places) -> Fault | None:
+    """Import a balance whose totals begin with an opening that no row books, on one side or on both."""
+    ledger, hub, balance = places.ledger, places.ledger.hubs[3], new_balance_id()
+    opening = places.chance.choice(((1, 0), (0, 1), (1, 1)))
+    credit, debit = (ledger.amount() * each for each in opening)
+    rows = []
+    for number in range(places.chance.randint(1, 8)):
+        units, into = ledger.amount(), number % 2 == 0
+        rows.append((hub, balance, units) if into else (balance, hub, units))
+        credit, debit = credit + units * into, debit + units * (not into)
+    Balance.objects.create(
+        balance_id=balance,
+        ledger=ledger.ledgers[1],
+        currency=CURRENCY,
+        credit_balance=credit,
+        debit_balance=debit,
+        balance=credit - debit,
+        created_at=ledger.began - timedelta(days=1),
+    )
+    for source, destination, units in rows:
+        ledger.row(Status.APPLIED, source, destination, units, ledger.instant())
+        ledger.move(hub, **{"credit" if destination == hub else "debit": units}, version=1)
+    ledger.flush()
+    return Fault("opening_not_booked", f"brought along, {len(rows)} rows", places.use(balance))
+
+
 def opening_before_snapshots(places: Places) -> Fault | None:
     """Give a balance an opening that nothing booked, known by a snapshot that is older than all its rows."""
     ledger = places.ledger
