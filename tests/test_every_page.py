@@ -71,7 +71,7 @@ DAYS = ("broken\0", "9999-12-31")
 
 @pytest.fixture
 def cast() -> None:
-    """Fill every list: a ledger swept as a whole and in part, planned, corrected, taken back; and what else there is."""
+    """Fill every list: a ledger swept as a whole and in part, planned, corrected, taken back; and all the rest."""
     ledger = demo.fill()
     for scope in (Scope(everything=True), Scope(indicator="@demo-ivo", currency=demo.CURRENCY)):
         run_sweep(create_sweep(scope, actor="alice", origin=Origin.COMMAND).sweep_id)
