@@ -25,7 +25,7 @@ from reconciliation.planning import fingerprint, undone
 from reconciliation.reconstruction import SQL, Measurement, measure
 from reconciliation.runs import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
 from reconciliation.sealing import seal
-from reconciliation.sources import NO_NUMBER, NO_ROWS, damage
+from reconciliation.sources import NO_NUMBER, NO_ROWS, damage, followed, left
 from reconciliation.undoing import changed_by
 
 SETTLE_ITEMS = Statement(SQL / "settle_items.sql")
@@ -143,18 +143,21 @@ def _judge(items: Sequence[PlanItem], plan: Plan) -> list[Verdict]:
     """Measure anew and compare with what was planned; nothing else may be written than what was seen."""
     measured = {each.balance_id: each for each in measure([item.balance_id for item in items])}
     taken = undone([item.undoes for item in items if item.undoes])
-    followed = [] if plan.allow_incomplete else [item for item in items if not item.undoes]
-    drifted = [each for item in followed if (each := measured.get(item.balance_id)) and each.has_drift]
+    corrected = [item.balance_id for item in items if not item.undoes]
+    drifted = [each for key in corrected if (each := measured.get(key)) and each.has_drift]
     gaps = damage(drifted) | {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
-    return [_verdict(item, measured.get(item.balance_id), taken, gaps) for item in items]
+    notes = {key: followed(gap) if plan.allow_incomplete else left(gap) for key, gap in gaps.items()}
+    return [_verdict(item, measured.get(item.balance_id), taken, plan, notes) for item in items]
 
 
-def _verdict(item: PlanItem, measured: Measurement | None, taken: dict[str, str], gaps: dict[str, str]) -> Verdict:
-    """Decide one item; ``gaps`` says what speaks against following the transactions, where nobody allowed that."""
+def _verdict(
+    item: PlanItem, measured: Measurement | None, taken: dict[str, str], plan: Plan, notes: dict[str, str]
+) -> Verdict:
+    """Decide one item; ``notes`` says what speaks against following the transactions."""
     if measured is None:
         return Verdict(item, Outcome.STALE, "The balance is gone.")
     if not measured.is_readable:
-        return Verdict(item, Outcome.REFUSED, f"Not corrected: {NO_NUMBER}.")
+        return Verdict(item, Outcome.REFUSED, left(NO_NUMBER))
     if item.undoes:
         if item.undoes in taken:
             return Verdict(item, Outcome.STALE, f"Taken back already, by {taken[item.undoes]}.")
@@ -163,9 +166,9 @@ def _verdict(item: PlanItem, measured: Measurement | None, taken: dict[str, str]
         return Verdict(item, Outcome.UNCHANGED)
     if measured.difference != item.difference:
         return Verdict(item, Outcome.STALE, f"The drift is now {measured.drift_in_words}; make a new plan.")
-    if item.balance_id in gaps:
-        return Verdict(item, Outcome.REFUSED, f"Not corrected: {gaps[item.balance_id]}.")
-    return Verdict(item, Outcome.APPLIED, measured=measured)
+    if item.balance_id in notes and not plan.allow_incomplete:
+        return Verdict(item, Outcome.REFUSED, notes[item.balance_id])
+    return Verdict(item, Outcome.APPLIED, notes.get(item.balance_id, item.note), measured)
 
 
 def _record(item: PlanItem, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:

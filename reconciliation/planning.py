@@ -24,10 +24,12 @@ from reconciliation.policy import Facts, Policy, second_person_needed
 from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Totals, chunks, measure
 from reconciliation.runs import MAX_REASON, PATIENCE, ReasonTooLong
 from reconciliation.scope import Scope
-from reconciliation.sources import sources
+from reconciliation.sources import followed, left, sources
 from reconciliation.trial_balance import corrected, judged, stored_sums
 
 WRONG_SNAPSHOTS = Statement(SQL / "wrong_snapshots.sql")
+NAMED = 3
+"""Refused balances that a refusal of all of them names, with what speaks against each."""
 MAX_TICKET = 200
 """Longest reference to a ticket, in characters."""
 
@@ -162,8 +164,10 @@ def corrections(balance_ids: list[str], *, allow_incomplete: bool) -> list[Plann
     for measured in drifted:
         source = known[measured.balance_id]
         item = PlanItem(**PlanItem.copied(measured))
-        if source.gap and not (allow_incomplete and measured.is_readable):
-            item.outcome, item.note = PlanItem.Outcome.REFUSED, f"Not corrected: {source.gap}."
+        if source.gap and allow_incomplete and measured.is_readable:
+            item.note = followed(source.gap)
+        elif source.gap:
+            item.outcome, item.note = PlanItem.Outcome.REFUSED, left(source.gap)
         planned.append(Planned(item, source.last_right_at))
     return planned
 
@@ -173,13 +177,16 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
 
     Must run in a transaction. Raises ``NothingToCorrect``.
     """
-    facts, refused = Facts(), 0
+    facts, following, count = Facts(), 0, 0
+    refused: list[PlanItem] = []
     differences: dict[str, Totals] = {}
     for portion in portions:
         for planned in portion:
             planned.item.plan = plan
         wanted = [planned for planned in portion if planned.item.outcome is None]
-        refused += len(portion) - len(wanted)
+        refused += [planned.item for planned in portion if planned.item.outcome is not None][:NAMED]
+        count += len(portion) - len(wanted)
+        following += sum(bool(planned.item.note) for planned in wanted if planned.item.by_transactions)
         for planned in wanted:
             item = planned.item
             facts.add(
@@ -193,11 +200,13 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
         plan.monitors += BalanceMonitor.objects.filter(balance__in=[each.item.balance_id for each in wanted]).count()
         PlanItem.objects.bulk_create((planned.item for planned in portion), batch_size=1_000)
     if not facts.balances:
-        raise NothingToCorrect(_refused_all(refused) if refused else None)
+        raise NothingToCorrect(_refused_all(count, refused) if refused else None)
     plan.balances, plan.drift = facts.balances, facts.drift
     plan.trial_balance = _trial_balance(differences)
     plan.fingerprint = fingerprint(plan)
     plan.needs_approval, plan.policy = second_person_needed(facts, Policy.of_settings())
+    if following:
+        plan.policy += f" {_following(following)}"
     plan.state = Plan.State.PROPOSED if plan.needs_approval else Plan.State.APPROVED
     plan.decided_at = None if plan.needs_approval else now()
     plan.save(force_insert=True)
@@ -245,8 +254,14 @@ def _trial_balance(differences: dict[str, Totals]) -> dict[str, Any]:
     return {when: {currency: judged(sums[currency]) for currency in sums} for when, sums in sides.items()}
 
 
-def _refused_all(refused: int) -> str:
+def _following(count: int) -> str:
+    of = "1 balance" if count == 1 else f"{count:,} balances"
+    return f"It follows transactions of {of} that are known to be incomplete or damaged; the notes say which."
+
+
+def _refused_all(count: int, items: list[PlanItem]) -> str:
+    named = " ".join(f"{item.indicator or item.balance_id}: {item.note}" for item in items[:NAMED])
     return (
-        f"Nothing was planned: {refused:,} of these balances drift, and the transactions of each are known to be "
-        "incomplete or damaged. Say explicitly that they may be corrected all the same (allow_incomplete)."
+        f"Nothing was planned: {count:,} of these balances drift, and the transactions of each are known to be "
+        f"incomplete or damaged. {named} Say explicitly that they may be corrected all the same (allow_incomplete)."
     )

@@ -42,6 +42,16 @@ class IncompleteSource(LedgerError):
         )
 
 
+def left(gap: str) -> str:
+    """Return the note of a balance that is left as it is, because of what is known against its transactions."""
+    return f"Not corrected: {gap}."
+
+
+def followed(gap: str) -> str:
+    """Return the note of a balance whose transactions are followed all the same, for somebody allowed that."""
+    return f"Follows the transactions as they are now, as was allowed, although they are not right: {gap}."
+
+
 @dataclass(frozen=True)
 class Source:
     """What is known against the rows behind a balance, in words, if anything, and when it was last right."""

@@ -142,7 +142,7 @@ def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | Non
     was = f"{edit.transaction_id} ({old.get('reference')}, {old.get('status')})"
     deleted = present is None
     what = "deleted" if deleted else "changed"
-    words = _row_amounts_to(old, _as_journaled(present)) if present else ""
+    words = _row_amounts_to(old, _as_journaled(present)) if present else _was(old)
     return Explanation(
         "deleted_row" if deleted else "edited_row",
         f"Transaction {was} was {what} {_who(edit)}"
@@ -153,6 +153,11 @@ def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | Non
         evidence=_evidence(edit) | {"old": old} | ({} if deleted else {"new": edit.new, "amounts_to": words}),
         since=edits[0].edited_at,
     )
+
+
+def _was(old: dict[str, Any]) -> str:
+    """Say what a deleted row moved."""
+    return f"it was {row_units(old):,} from {old.get('source') or 'nowhere'} to {old.get('destination') or 'nowhere'}"
 
 
 def _row_amounts_to(old: dict[str, Any], present: dict[str, Any]) -> str:

@@ -189,6 +189,36 @@ def test_a_plan_that_allows_it_is_applied(alice: Balance) -> None:
     assert held(alice) < HELD
 
 
+@pytest.mark.parametrize(
+    ("damage", "was"), [(delete, "it was 5,000,000 from"), (edit, "its amount was 5,000,000 and is 50")]
+)
+def test_a_plan_that_follows_a_changed_row_says_what_it_was_at_every_door(
+    api: Client, damage: Callable[[Transaction], None], was: str
+) -> None:
+    balance = world.balance()
+    world.post("@payer", balance, 111)
+    damage(world.post("@payer", balance, 5_000_000))
+    asked = {"balance_ids": [balance.pk], "reason": "r"}
+    refused = api.post("/plans", asked)
+    assert (refused.status, was in refused.text) == (409, True)
+    with pytest.raises(CommandError, match=was):
+        call_command("plan", balance=[balance.pk], reason="r", stderr=StringIO())
+    planned = api.post("/plans", asked | {"allow_incomplete": True})
+    items = f"/plans/{planned.body['plan_id']}/items"
+    assert was in api.get(items).text
+    assert "It follows transactions of 1 balance" in planned.body["policy"]
+    out, err = StringIO(), StringIO()
+    call_command("plan", balance=[balance.pk], reason="r", allow_incomplete=True, format="csv", stdout=out, stderr=err)
+    assert was in out.getvalue()
+    assert "It follows transactions of 1 balance" in err.getvalue()
+    staff = people.signed_in(*people.VIEW, *people.CASES)
+    assert was in staff.get(f"/admin/reconciliation/plan/{planned.body['plan_id']}/change/").content.decode()
+    Plan.objects.update(state=Plan.State.APPROVED)
+    apply(planned.body["plan_id"], "bob", Origin.API)
+    assert was in api.get(items).text
+    assert outcomes(Plan.objects.get(pk=planned.body["plan_id"]))["applied"] == 1
+
+
 def test_the_metadata_flag_does_what_the_original_does_with_a_record(alice: Balance, api: Client) -> None:
     assert api.post(f"/{alice.pk}/metadata", {"meta_data": {"BLNK_RUN_RECONCILIATION": "SOURCE"}}).status == 200
     assert held(alice) < HELD
