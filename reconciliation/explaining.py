@@ -24,6 +24,7 @@ from reconciliation.causes.model import SIDES, Case, Drift, Explanation, Point
 from reconciliation.evidence import Peers
 from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
+from reconciliation.moments import find_moments
 from reconciliation.reconstruction import SQL, Measurement, chunks, measure, units
 
 EXPLAIN_FINDINGS = Statement(SQL / "explain_findings.sql")
@@ -98,6 +99,7 @@ def explain(
             case.rows, case.holds = [], []
         evidence.find_rows(after_facts)
     evidence.find_surroundings(after_facts, peers, sweep_id)
+    find_moments(after_facts, peers)
     explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
     return {each.balance_id: explained.get(each.balance_id) or _without_words(each) for each in measured}
 

@@ -97,6 +97,7 @@ def _keys(finding: Finding, born: datetime | None) -> list[Key]:
         edit = (evidence.get("edits") or [evidence])[-1]
         hand = (edit.get("database_user"), edit.get("client_address"), edit.get("application_name"))
         shared += [
+            ("moment", (*evidence["moment"],) if evidence.get("moment") else None),
             ("rows", tuple(sorted(finding.explanations[0]["rows"])) or None),
             ("edit", (*hand, edit["edited_at"][:13]) if edit.get("edited_at") else None),
             ("factor", (evidence["factor"],) if evidence.get("factor") else None),
@@ -136,6 +137,8 @@ def _title(key: Key, group: Group) -> str:
     cause, kind, what = key
     words = f"{CAUSES[cause].title}: {len(group.finding_ids):,} balances"
     match kind:
+        case "moment":
+            return f"{words}, all at what they were between {what[0]} and {what[1]}."
         case "rows":
             return f"{words}, all because of {', '.join(what[:3])}."
         case "edit":

@@ -3,11 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reconciliation.causes import arithmetic, corrections, days, holds, incomplete, journal, missing, surplus, whole
+from reconciliation.causes import (
+    arithmetic,
+    corrections,
+    days,
+    earlier,
+    holds,
+    incomplete,
+    journal,
+    missing,
+    surplus,
+    whole,
+)
 from reconciliation.causes.model import Cause, Proposer
 
 FAMILIES: tuple[Proposer, ...] = (
     corrections.propose,
+    earlier.propose,
     incomplete.propose,
     missing.propose,
     surplus.propose,
@@ -25,7 +37,7 @@ UNEXPLAINED = Cause(
 NOT_YET = "Not explained yet."
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
-    for module in (journal, corrections, incomplete, missing, surplus, holds, arithmetic, whole, days)
+    for module in (journal, corrections, incomplete, missing, surplus, holds, arithmetic, whole, days, earlier)
     for cause in module.CAUSES
 } | {UNEXPLAINED.slug: UNEXPLAINED}
 """Every cause by its slug."""

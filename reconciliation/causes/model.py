@@ -237,6 +237,25 @@ class Point:
     last_row: str | None = None
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """A span of time that several balances lack: when it may have begun and ended, and what one of them lacks of it."""
+
+    moment_from: datetime | None
+    moment_until: datetime
+    back_from: datetime
+    back_until: datetime | None
+    """Nothing came after it that would say when it ended."""
+    balances: int
+    row_count: int
+    rows: tuple[str, ...]
+    """Up to twenty of the rows."""
+    outside: int
+    """Balances on the other side of rows in the span that lack nothing."""
+    alternatives: int
+    """Other spans that as many balances lack."""
+
+
 @dataclass
 class Case:
     """All evidence about one balance. ``rest`` is the drift that is not explained yet."""
@@ -275,6 +294,8 @@ class Case:
     """Drift of the other balances of candidate rows."""
     peer_lags: dict[str, int | None] = field(default_factory=dict)
     """What ``lag`` is on the balances that are explained together."""
+    earlier: Earlier | None = None
+    """The span of time that it lacks together with other balances."""
     scale_peers: dict[str, int] | None = None
     """How many balances of its ledger and currency are off by the same factor, and how many are right."""
     mirrors: dict[tuple[str, int], set[str]] = field(default_factory=dict)

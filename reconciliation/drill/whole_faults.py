@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
+from reconciliation.causes.model import SIDES
 from reconciliation.drill.damage import shift
 from reconciliation.drill.faults import Fault, Places, end
+from reconciliation.evidence import HISTORY
 from reconciliation.reconstruction import measure
 
 Rule = Callable[[int, int], tuple[int, int]]
@@ -42,6 +45,31 @@ def totals_negated(places: Places) -> Fault | None:
     return _rewritten(places, "totals_negated", "totals", lambda credit, debit: (first * credit, second * debit))
 
 
+def restored_backup(places: Places) -> Fault | None:
+    """Write totals of an earlier moment back over those of several balances; all went on from there, or nothing came.
+
+    The balances are those whose rows of the span are three or more, so that each of them is evidence.
+    """
+    ledger = places.ledger
+    moment = ledger.began + timedelta(days=places.chance.randint(10, 30))
+    back = moment + timedelta(days=places.chance.choice((15, 25, 60)))
+
+    def in_span(wallet: str) -> int:
+        return sum(moment < row.created_at <= back for row in places.by_balance[wallet])
+
+    wallets = [each for each in ledger.wallets if places.is_free(each) and in_span(each) > 2]
+    chosen = places.chance.sample(wallets, min(len(wallets), places.chance.randint(2, 6)))
+    if len(chosen) < 2:
+        return None
+    given = [(wallet, at) for wallet in chosen for at in (moment, back)]
+    known = HISTORY.rows(balance_ids=chosen, given_ids=[each for each, _ in given], given_at=[at for _, at in given])
+    sums = {(row["balance_id"], row["at"]): row for row in known if not row["is_snapshot"]}
+    for wallet in chosen:
+        then, later = sums[wallet, moment], sums[wallet, back]
+        shift(wallet, **{side: int(then[side] - later[side]) for side in SIDES})
+    return Fault("earlier_totals", f"{len(chosen)} balances", places.use(*chosen))
+
+
 def _rewritten(places: Places, cause: str, variant: str, rule: Rule) -> Fault | None:
     """Give a balance with two rows or more on each side other totals."""
     free = [each for each in places.ledger.wallets if _is_place(places, each)]
@@ -59,4 +87,4 @@ def _is_place(places: Places, wallet: str) -> bool:
     return places.is_free(wallet) and 2 <= into <= len(places.by_balance[wallet]) - 2
 
 
-PLANTERS = (scaled_half_way, divided_and_rounded, sides_swapped, totals_negated)
+PLANTERS = (scaled_half_way, divided_and_rounded, sides_swapped, totals_negated, restored_backup)
