@@ -266,6 +266,11 @@ class ProcessingFailed(LedgerError):
         self.code = next((code for code in self.PRECEDENCE if code in codes), LedgerError.code)
 
 
+def together(errors: Sequence[LedgerError]) -> LedgerError:
+    """Return why several rows were refused; where all were for their references, the first, which says who has it."""
+    return errors[0] if all(isinstance(each, DuplicateReference) for each in errors) else ProcessingFailed(errors)
+
+
 class SameBalance(LedgerError):
     """Source and destination resolve to one balance."""
 

@@ -13,6 +13,10 @@ from balances.models import Transaction
 from balances.posting.batches import LARGEST
 
 DRY_RUN = "Answer what would happen, and do nothing"
+COMMIT_REFERENCE = (
+    "Of a commit, unique for its hold: one that is sent again with it is refused. "
+    "The row's reference is <hold id>_commit_<reference>"
+)
 
 
 class Distribution(serializers.Serializer[Any]):
@@ -80,6 +84,7 @@ class UpdateInflight(serializers.Serializer[Any]):
     status = serializers.CharField(help_text="commit or void")
     amount = serializers.DecimalField(None, None, required=False, help_text="Major units; nothing: all that remains")
     precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
+    reference = serializers.CharField(required=False, help_text=COMMIT_REFERENCE)
     skip_queue = serializers.BooleanField(required=False)
     dry_run = serializers.BooleanField(required=False, help_text=DRY_RUN)
     meta_data = serializers.DictField(required=False, help_text="Accepted and dropped")
@@ -93,6 +98,7 @@ class CommitItem(serializers.Serializer[Any]):
     transaction_id = serializers.CharField()
     amount = serializers.DecimalField(None, None, required=False, help_text="Major units; nothing: all that remains")
     precise_amount = serializers.IntegerField(required=False, help_text="Minor units, instead of amount")
+    reference = serializers.CharField(required=False, help_text=COMMIT_REFERENCE)
 
     class Meta:
         go_type = "model.BulkInflightCommitItem"
@@ -226,6 +232,7 @@ class SettledItem(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=("queued", "succeeded", "failed"))
     code = serializers.CharField(required=False)
     message = serializers.CharField(required=False)
+    details = serializers.DictField(required=False, help_text="Of a used reference: which transaction has it")
 
 
 class BulkSettledAnswer(serializers.Serializer[Any]):

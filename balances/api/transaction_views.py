@@ -61,6 +61,7 @@ ITEM_CODES = {
     "TXN_NOT_INFLIGHT": "NOT_INFLIGHT",
     "TXN_COMMIT_AMOUNT_EXCEEDED": "INVALID_AMOUNT",
     "TXN_INVALID_AMOUNT": "INVALID_AMOUNT",
+    "TXN_DUPLICATE_REFERENCE": "DUPLICATE_REFERENCE",
     "GEN_RESOURCE_LOCKED": "LOCKED",
 }
 """The code of an item in the answer to a bulk settlement (transactions 7.4)."""
@@ -143,7 +144,10 @@ class InflightView(ApiView):
         """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
         fields = decode(request, transaction_serializers.UpdateInflight, as_text=True)
         asked = Settlement(
-            transaction_id=transaction_id, action=validation.settlement_action(fields), part=_part(fields)
+            transaction_id=transaction_id,
+            action=validation.settlement_action(fields),
+            part=_part(fields),
+            reference=validation.own_reference(fields),
         )
         skip_queue = fields.get("skip_queue", False)
         if fields.get("dry_run"):
@@ -160,7 +164,15 @@ class BulkCommitView(ApiView):
         """Commit up to 100 holds."""
         fields = decode(request, transaction_serializers.BulkCommit, as_text=True)
         items = validation.commit_items(fields)
-        asked = [Settlement(transaction_id=item["transaction_id"], action="commit", part=_part(item)) for item in items]
+        asked = [
+            Settlement(
+                transaction_id=item["transaction_id"],
+                action="commit",
+                part=_part(item),
+                reference=item.get("reference", ""),
+            )
+            for item in items
+        ]
         return _settled(asked, fields)
 
 
@@ -223,13 +235,13 @@ def _settled(asked: Sequence[Settlement], fields: dict[str, Any]) -> Response:
     return Response({"succeeded": len(results) - failed, "failed": failed, "results": results})
 
 
-def _settled_item(asked: Settlement, outcome: Outcome) -> dict[str, str]:
+def _settled_item(asked: Settlement, outcome: Outcome) -> dict[str, Any]:
     if outcome.errors:
         return _failed_item(asked, outcome.errors[0])
     return {"transaction_id": asked.transaction_id, "status": "succeeded"}
 
 
-def _queued_item(asked: Settlement, result: Transaction | LedgerError) -> dict[str, str]:
+def _queued_item(asked: Settlement, result: Transaction | LedgerError) -> dict[str, Any]:
     if isinstance(result, posting_exceptions.AlreadyQueued):
         told = {"code": "ALREADY_QUEUED", "message": result.message}
         return {"transaction_id": asked.transaction_id, "status": "queued"} | told
@@ -238,9 +250,11 @@ def _queued_item(asked: Settlement, result: Transaction | LedgerError) -> dict[s
     return {"transaction_id": asked.transaction_id, "status": "queued", "code": "QUEUED"}
 
 
-def _failed_item(asked: Settlement, error: LedgerError) -> dict[str, str]:
+def _failed_item(asked: Settlement, error: LedgerError) -> dict[str, Any]:
     message = error.message
     if isinstance(error, posting_exceptions.TransactionNotFound):
         message = f"NOT_FOUND: {message.removeprefix('NOT_FOUND: ')}"
     code = ITEM_CODES.get(error.code, "INTERNAL_ERROR")
-    return {"transaction_id": asked.transaction_id, "status": "failed", "code": code, "message": message}
+    told: dict[str, Any] = {"transaction_id": asked.transaction_id, "status": "failed"}
+    told |= {"code": code, "message": message}
+    return told | ({"details": error.details} if isinstance(error, posting_exceptions.DuplicateReference) else {})

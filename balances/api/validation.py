@@ -164,6 +164,8 @@ def settlement_action(fields: dict[str, Any]) -> Action:
         raise NonPositivePart
     if action == "void" and (part := next((name for name in ("amount", "precise_amount") if fields.get(name)), None)):
         raise FieldNotTaken(part, " with void, which releases all that remains")
+    if action == "void" and fields.get("reference") is not None:
+        raise FieldNotTaken("reference", " with void, which cannot be done twice")
     return "commit" if action == "commit" else "void"
 
 
@@ -187,8 +189,18 @@ def refund_part(fields: dict[str, Any]) -> Part:
 
 
 def commit_items(fields: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the items of a bulk commit (transactions 7.4). Raises ``BulkEmpty`` or ``BulkTooLarge``."""
-    return [{"transaction_id": ""} | item for item in _listed(fields, "transactions", MOST_SETTLEMENTS)]
+    """Return the items of a bulk commit (transactions 7.4).
+
+    Raises ``BulkEmpty``, ``BulkTooLarge`` or ``InvalidBody``.
+    """
+    items = [{"transaction_id": ""} | item for item in _listed(fields, "transactions", MOST_SETTLEMENTS)]
+    for index, item in enumerate(items):
+        try:
+            own_reference(item)
+        except InvalidBody as error:
+            text = f"transactions[{index}]: {error.message}"
+            raise InvalidBody(text, code=error.code, details={"index": index}) from error
+    return items
 
 
 def void_ids(fields: dict[str, Any]) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
 from balances import amounts, posting_exceptions
 from balances.amounts import ZERO
+from balances.exceptions import LedgerError
 from balances.models import Transaction, new_transaction_id, now
 from balances.posting.book import Book
 from balances.posting.movements import INFLIGHT, Effect, Movement
@@ -53,6 +55,17 @@ class Settlement:
     transaction_id: str
     action: Action
     part: Part = ALL
+    reference: str = ""
+    """The client's own for a commit, so that none is made twice; the reference of each row ends with it."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """The transaction that has a reference that was looked for, in minor units, and whether it settles the hold."""
+
+    transaction_id: str
+    units: int
+    is_settlement: bool = True
 
 
 @dataclass
@@ -63,6 +76,8 @@ class Hold:
     committed: int = 0
     released: int = 0
     voided: bool = False
+    named: dict[str, Named] = field(default_factory=dict)
+    """Which transactions have the references that were looked for."""
 
     @property
     def remaining(self) -> int:
@@ -84,6 +99,26 @@ class Hold:
             if units > most:
                 raise posting_exceptions.CommitExceeds(what, self._money(most), self._money(units))
         return units
+
+    def reference(self, asked: Settlement) -> str:
+        """Return the reference of the row by which a settlement settles this hold; empty: it is for the caller."""
+        return f"{self.row.pk}_{asked.action}_{asked.reference}" if asked.reference else ""
+
+    def check_reference(self, asked: Settlement) -> None:
+        """Raise ``DuplicateReference`` where the reference that was asked for is in use; its details say by what."""
+        reference = self.reference(asked)
+        if not (named := self.named.get(reference)):
+            return
+        wanted = None
+        with suppress(LedgerError):  # an amount that is none is no earlier one either
+            wanted = asked.part.units(self.row.precision or 1) or named.units * named.is_settlement + self.remaining
+        same = {"amount": named.units == wanted, "parent_transaction": named.is_settlement}
+        error = posting_exceptions.DuplicateReference(reference)
+        error.details = {"reference": reference, "same_payment": all(same.values())}
+        if not error.details["same_payment"]:
+            error.details["differs"] = [name for name, is_same in same.items() if not is_same]
+        error.details = dict(sorted((error.details | {"transaction_id": named.transaction_id}).items()))
+        raise error
 
     def settlement(self, action: Action, part: Part, reference: str) -> Movement:
         """Return the row that settles some of the hold (transactions 7.3). Raises what ``units_of`` raises."""
@@ -110,8 +145,10 @@ class Hold:
         effect = Effect.COMMIT if action == "commit" else Effect.VOID
         return Movement(row, source, destination, effect, remaining=self.remaining)
 
-    def settled(self, action: Action, units: int) -> None:
+    def settled(self, action: Action, row: Transaction) -> None:
         """Note what was settled."""
+        units = row.units
+        self.named[str(row.reference)] = Named(row.pk, units)
         if action == "void":
             self.released += units
             self.voided = True
@@ -167,6 +204,8 @@ class Holds:
             hold = self._holds.setdefault(
                 row.pk, Hold(row, int(columns["committed"]), int(columns["released"]), columns["voided"])
             )
+            for reference, transaction_id, units, is_settlement in columns["named"] or ():
+                self._holds[row.pk].named[reference] = Named(transaction_id, int(units), bool(is_settlement))
             found.holds.append(hold)
         elif columns["waits"]:
             found.waiting.append(row)
@@ -174,16 +213,27 @@ class Holds:
 
 
 def settle_hold(book: Book, hold: Hold, asked: Settlement, reference: str) -> Movement:
-    """Decide the settlement of one hold. Raises what ``Hold.units_of`` and ``Book.admit`` raise."""
-    movement = hold.settlement(asked.action, asked.part, reference)
+    """Decide the settlement of one hold, under the client's own reference or this one.
+
+    Raises what ``Hold.check_reference``, ``Hold.units_of`` and ``Book.admit`` raise.
+    """
+    hold.check_reference(asked)
+    movement = hold.settlement(asked.action, asked.part, hold.reference(asked) or reference)
     book.admit(movement)
-    hold.settled(asked.action, movement.units)
+    hold.settled(asked.action, movement.row)
     return movement
 
 
-def holds_of(ids: Sequence[str]) -> Holds:
-    """Return what ids hold, as it is now."""
-    return Holds(HOLDS.rows(ids=list(ids)))
+def holds_of(ids: Sequence[str], asked: Iterable[Settlement] = ()) -> Holds:
+    """Return what ids hold, as it is now, and who has the references that settlements of them are to bear."""
+    named = [each for each in asked if each.reference]
+    return Holds(
+        HOLDS.rows(
+            ids=list(ids),
+            roots=[each.transaction_id for each in named],
+            endings=[f"_{each.action}_{each.reference}" for each in named],
+        )
+    )
 
 
 def row_of(columns: dict[str, Any]) -> Transaction:

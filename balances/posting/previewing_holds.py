@@ -80,7 +80,7 @@ class _Scene:
 
     def __init__(self, asked: Sequence[Settlement], *, skip_queue: bool) -> None:
         ids = [each.transaction_id for each in asked]
-        self._holds = holds_of(ids)
+        self._holds = holds_of(ids, asked)
         rows = {row.pk for found in self._holds.found.values() for row in found.waiting}
         entries = WAITING_ENTRIES.rows(ids=sorted(rows)) if rows else []
         outcomes = {entry["entry_id"]: draining.outcome_of(entry) for entry in entries}

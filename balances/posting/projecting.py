@@ -185,7 +185,7 @@ class Projections:
 
 def sum_of(movements: Sequence[Movement], errors: Sequence[LedgerError], scope: Projections) -> Preview:
     """Return what several rows move together, and why others are refused; currency and precision are the last one's."""
-    rejection = Rejection.of(posting_exceptions.ProcessingFailed(errors)) if errors else None
+    rejection = Rejection.of(posting_exceptions.together(errors)) if errors else None
     preview = Preview(rejection=rejection, balances=scope.all())
     if not movements:
         return preview

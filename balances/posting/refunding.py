@@ -82,7 +82,7 @@ def refund(asked: Refund) -> Transaction:
     """
     rows, errors = writing.in_one_commit(lambda: _record(asked))
     if errors:
-        raise posting_exceptions.ProcessingFailed(errors)
+        raise posting_exceptions.together(errors)
     return rows[0]
 
 

@@ -31,8 +31,8 @@ class Outcome:
 def settle(asked: Settlement) -> Transaction:
     """Settle every hold under an id at once, newest first, and return the row of the first (transactions 7.1).
 
-    Holds that can be settled are, whatever becomes of the others. Raises ``NotInflight``, ``ProcessingFailed`` or
-    ``BalanceLocked``.
+    Holds that can be settled are, whatever becomes of the others. Raises ``NotInflight``, ``DuplicateReference``,
+    ``ProcessingFailed`` or ``BalanceLocked``.
     """
     _apply_what_waits([asked])
     (outcome,) = writing.in_one_commit(partial(_settle, [asked], _holds_under))
@@ -40,7 +40,7 @@ def settle(asked: Settlement) -> Transaction:
         if isinstance(error, posting_exceptions.NotInflight):  # there was nothing to process
             raise error
     if outcome.errors:
-        raise posting_exceptions.ProcessingFailed(outcome.errors)
+        raise posting_exceptions.together(outcome.errors)
     return outcome.rows[0]
 
 
@@ -64,7 +64,7 @@ def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], l
     ids = [each.transaction_id for each in asked]
     balance_ids = {side for found in holds_of(ids).found.values() for side in found.balance_ids}
     book = writing.lock([], others=balance_ids)
-    holds = holds_of(ids)  # anew: only now nobody else can settle any of them
+    holds = holds_of(ids, asked)  # anew: only now nobody else can settle any of them
     outcomes, admitted = [], []
     for each in asked:
         outcome = Outcome()
@@ -112,7 +112,7 @@ def request(asked: Settlement) -> Transaction:
 
     For a split parent or a batch that is the newest row under it, with the id that was asked for. Raises
     ``TransactionNotFound``, ``NotInflight``, ``AlreadyVoided``, ``AlreadyCommitted``, ``CommitExceeds``,
-    ``AlreadyQueued``, or what ``Part.units`` raises.
+    ``AlreadyQueued``, ``DuplicateReference``, or what ``Part.units`` raises.
     """
     (result,) = request_each([asked])
     if isinstance(result, LedgerError):
@@ -122,7 +122,7 @@ def request(asked: Settlement) -> Transaction:
 
 def request_each(asked: Sequence[Settlement]) -> list[Transaction | LedgerError]:
     """Queue settlements; return for each the row it is about, or why not. Raises ``BalanceLocked``."""
-    holds = holds_of([each.transaction_id for each in asked])
+    holds = holds_of([each.transaction_id for each in asked], asked)
     results: list[Transaction | LedgerError] = []
     wanted: dict[str, Entry] = {}
     for each in asked:
@@ -135,18 +135,40 @@ def request_each(asked: Sequence[Settlement]) -> list[Transaction | LedgerError]
                 action=each.action,
                 transaction_id=each.transaction_id,
                 units=units,
-                action_id=f"act_{uuid.uuid4()}",
+                action_id=each.reference or f"act_{uuid.uuid4()}",
             )
             results.append(target)
         except LedgerError as error:
             results.append(error)
     added = writing.in_one_commit(lambda: entries.add(list(wanted.values())))
+    waiting = _waiting([entry for transaction_id, entry in wanted.items() if transaction_id not in added])
     return [
-        posting_exceptions.AlreadyQueued()
+        _already_queued(each, waiting)
         if isinstance(result, Transaction) and each.transaction_id not in added
         else result
         for each, result in zip(asked, results, strict=True)
     ]
+
+
+def _waiting(refused: Sequence[Entry]) -> dict[str, tuple[Entry, Entry | None]]:
+    """Return by its id what was not queued, and what waits instead, where it matters who asked for that."""
+    named = {entry.transaction_id: entry for entry in refused}
+    if not named:
+        return {}
+    actions = (Entry.Action.COMMIT, Entry.Action.VOID)
+    found = Entry.objects.filter(transaction_id__in=named, action__in=actions, is_timer=False)
+    waits = {entry.transaction_id: entry for entry in found}
+    return {transaction_id: (entry, waits.get(transaction_id)) for transaction_id, entry in named.items()}
+
+
+def _already_queued(asked: Settlement, waiting: dict[str, tuple[Entry, Entry | None]]) -> LedgerError:
+    """Return the refusal of a settlement for which one waits; it says whether that bears the same reference."""
+    error = posting_exceptions.AlreadyQueued()
+    entry, waits = waiting.get(asked.transaction_id, (None, None))
+    if asked.reference and entry and waits and waits.action_id == asked.reference:
+        same = (waits.action, waits.units) == (entry.action, entry.units)
+        error.details = {"reference": asked.reference, "same_payment": same, "status": "QUEUED"}
+    return error
 
 
 def _check(asked: Settlement, found: Found) -> tuple[Transaction, int | None]:
@@ -156,6 +178,8 @@ def _check(asked: Settlement, found: Found) -> tuple[Transaction, int | None]:
         if found.own is None:
             raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{asked.transaction_id}' not found")
         raise posting_exceptions.NotInflight
+    for error in _used(asked, found.holds):
+        raise error
     units = _units(asked, rows)
     checked = found.holds or [Hold(row) for row in found.waiting]
     if found.own is not None:
@@ -170,6 +194,17 @@ def _check(asked: Settlement, found: Found) -> tuple[Transaction, int | None]:
         raise posting_exceptions.AlreadyCommitted(asked.action)
     shown = replace_id(rows[0], asked.transaction_id)
     return shown, units
+
+
+def _used(asked: Settlement, holds: Sequence[Hold]) -> list[LedgerError]:
+    """Return why no hold can be committed under a reference; nothing where one of them can be."""
+    errors = list[LedgerError]()
+    for hold in holds:
+        try:
+            hold.check_reference(asked)
+        except posting_exceptions.DuplicateReference as error:
+            errors.append(error)
+    return errors if len(errors) == len(holds) else []
 
 
 def _units(asked: Settlement, rows: Sequence[Transaction]) -> int | None:

@@ -158,11 +158,12 @@ def _apply(claimed: list[dict[str, Any]], give_turn: GiveTurn, *, in_order: bool
         return 0
     outcomes = {entry["entry_id"]: outcome_of(entry) for entry in claimed if entry["action"] == Entry.Action.APPLY}
     movements = [movement for movement in outcomes.values() if movement]
-    targets = [entry["target"] for entry in claimed if entry["action"] != Entry.Action.APPLY]
+    settlements = [settlement_of(entry) for entry in claimed if entry["action"] != Entry.Action.APPLY]
+    targets = [each.transaction_id for each in settlements]
     held = {side for found in holds_of(targets).found.values() for side in found.balance_ids} if targets else set()
     book = writing.lock(movements, others=held, outcomes=True, lock_wait=lock_wait)
     give_turn(claimed[0]["entry_id"] if in_order else None)
-    batch = Batch(book, holds_of(targets) if targets else Holds())
+    batch = Batch(book, holds_of(targets, settlements) if targets else Holds())
     for unit in units(claimed):
         _decide(batch, unit, outcomes)
     lineage.note(batch.admitted, book)
@@ -203,7 +204,8 @@ def settlement_of(entry: dict[str, Any]) -> Settlement:
     """Return what an entry asks for."""
     units = entry["units"]
     part = ALL if units is None else Part(precise_amount=int(units))
-    return Settlement(transaction_id=entry["target"], action=entry["action"], part=part)
+    reference = entry["action_id"] if entry["action"] == Entry.Action.COMMIT else ""
+    return Settlement(transaction_id=entry["target"], action=entry["action"], part=part, reference=reference)
 
 
 def _reference(entry: dict[str, Any], hold: Hold) -> str:

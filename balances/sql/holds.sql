@@ -1,7 +1,9 @@
 -- Purpose: what an id holds: the row itself, the holds and queued rows under it, and how far each hold is settled.
--- Parameters: ids text[]: transactions, split parents or batches (transactions 7.2).
+-- Parameters: ids text[]: transactions, split parents or batches (transactions 7.2); roots, endings text[], as
+-- many each: what is looked for, behind the ids of holds under a root, among the references of all transactions.
 -- Columns: root, the id that was asked for; the row; committed, released numeric, voided boolean; waits boolean: whether
--- a queued row is to become a hold still. Newest first; legs of one split, which are of one instant, last one first.
+-- a queued row is to become a hold still; named text[][]: reference, id and minor units of each transaction that was
+-- looked for, and whether it settles this hold. Newest first; legs of one split, which are of one instant, last one first.
 -- A hold hangs under its root, or under a queued row that does. Settlements hang under their hold, or, in a database of
 -- the original's, under the queued row that it came from (transactions 12.1).
 WITH own AS (
@@ -28,8 +30,21 @@ found AS (
     SELECT * FROM children
     UNION ALL
     SELECT * FROM grandchildren
+),
+named AS (
+    SELECT f.root, f.transaction_id,
+           array_agg(ARRAY[
+               n.reference, n.transaction_id,
+               coalesce(n.precise_amount, round(n.amount * coalesce(nullif(n.precision, 0), 1)))::text,
+               CASE WHEN n.parent_transaction = f.transaction_id THEN 'yes' ELSE '' END
+           ]) AS named
+    FROM found AS f
+    JOIN unnest(%(roots)s::text[], %(endings)s::text[]) AS wanted (root, ending) ON wanted.root = f.root
+    JOIN transactions AS n ON n.reference = f.transaction_id || wanted.ending
+    WHERE f.status = 'INFLIGHT'
+    GROUP BY f.root, f.transaction_id
 )
-SELECT f.*, settled.committed, settled.released, settled.voided,
+SELECT f.*, settled.committed, settled.released, settled.voided, named.named,
        f.status = 'QUEUED' AND EXISTS (
            SELECT FROM queueing_entry AS e WHERE e.transaction_id = f.transaction_id AND e.action = 'apply' AND e.inflight
        ) AS waits
@@ -54,6 +69,7 @@ LEFT JOIN LATERAL (
     ) AS s
     WHERE f.status = 'INFLIGHT'
 ) AS settled ON true
+LEFT JOIN named USING (root, transaction_id)
 ORDER BY f.created_at DESC,
          CASE WHEN jsonb_typeof(f.meta_data -> 'sequence') = 'number' THEN (f.meta_data ->> 'sequence')::numeric END
          DESC NULLS LAST,

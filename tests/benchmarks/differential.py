@@ -186,6 +186,8 @@ class Episode:
         }
         for indicator in sorted(found["blnk"].keys() & found["ours"].keys()):
             self.world.learn("balance", {name: known[indicator] for name, known in found.items()})
+        for indicator in found["blnk"].keys() - found["ours"].keys():  # left behind by what was refused
+            self.world.names["blnk"][found["blnk"][indicator]] = indicator
         self.unlearned = False
 
     def _learn(self, kind: str, key: str, answers: dict[str, Answer]) -> None:

@@ -19,7 +19,17 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 CHANCE = ("hash", "key", "number_generated")
 """Keys whose values are computed from ids, or drawn."""
 LANES = ("queue_lane", "queue_pair_key")
-RANKING = ("reference", "balance_id", "identifier", "precise_amount", "status", "transaction_id", "name", "identity_id")
+RANKING = (
+    "reference",
+    "role",
+    "balance_id",
+    "identifier",
+    "precise_amount",
+    "status",
+    "transaction_id",
+    "name",
+    "identity_id",
+)
 MOST_SHOWN = 160
 
 
