@@ -200,7 +200,7 @@ def test_a_settlement_waits_for_a_hold_that_is_put_off_and_is_not_lost(
     for _ in range(3):
         drain()
         assert Entry.objects.count() == 3
-        Entry.objects.update(due_at=datetime.now(UTC) - timedelta(seconds=1))
+        Entry.objects.update(due_at=datetime.now(UTC) - timedelta(hours=1))
     monkeypatch.undo()
     drain()
     assert under(row("h_q").pk) == [("VOID", 1000)]  # the date of the past came first

@@ -147,7 +147,7 @@ class Episode:
             self.queued.add(
                 f"{request.route} [{request.tag}]" + "".join(mark for mark, is_so in marks.items() if is_so)
             )
-        self.is_apart = self.is_apart or goes_apart(request, answers)
+        self.is_apart = self.is_apart or goes_apart(request, answers) or (waits and _repeats(request.body))
         if request.learns and successes == {True}:
             self._learn(*request.learns, answers)
         if '"@' in told and successes == {True} and not _is_dry(request.body):
@@ -242,6 +242,13 @@ def goes_apart(request: Request, answers: dict[str, Answer]) -> bool:
             request.route.endswith("/tokenize"),
         )
     )
+
+
+def _repeats(body: Any) -> bool:
+    """Tell whether a batch has one reference twice: which of the two the original keeps is a matter of chance."""
+    items = body.get("transactions") if isinstance(body, dict) else None
+    references = [str(each.get("reference")) for each in items or () if isinstance(each, dict)]
+    return len(set(references)) < len(references)
 
 
 def _is_direct(body: Any) -> bool:

@@ -302,6 +302,40 @@ def test_legs_of_a_split_that_a_queued_batch_leaves_out_are_left_out_together(le
     assert row("s_1").precise_amount == 1000
 
 
+@pytest.mark.parametrize("run_async", [False, True])
+def test_a_leg_with_one_balance_on_both_sides_is_left_out_of_a_queued_batch_with_its_split(
+    ledger: Client, run_async: bool
+) -> None:
+    """In the original it is applied: both totals of the balance grow."""
+    create(ledger, body("shop", destination="@shop"))
+    shop = str(row("shop").destination_id)
+    parts = [{"identifier": shop, "distribution": "60%"}, {"identifier": "@hotel", "distribution": "left"}]
+    split = {name: value for name, value in body("s").items() if name != "destination"} | {"destinations": parts}
+    items = [body("a"), split | {"source": "@shop", "allow_overdraft": True}, body("c")]
+    answer = bulk(ledger, *items, run_async=run_async)
+    if not run_async:
+        assert [(each["index"], each["code"]) for each in answer.body["results"]] == [(1, "GEN_CONFLICT")]
+    assert bulk(ledger, *items, skip_queue=True, dry_run=True).body["results"][1]["would_apply"] is False
+    run_batches()
+    drain()
+    assert {each.reference for each in Transaction.objects.all()} == {"funds", "shop", "a", "a_q", "c", "c_q"}
+    assert_no_drift()
+
+
+@pytest.mark.parametrize("options", [{}, {"skip_queue": True}, {"atomic": True}, {"skip_queue": True, "atomic": True}])
+def test_the_dry_run_of_a_batch_says_of_shares_that_make_no_sense_what_it_says_of_one_posting(
+    ledger: Client, options: dict[str, bool]
+) -> None:
+    parts = [{"identifier": "bln_bob", "distribution": "x"}, {"identifier": "bln_carol", "distribution": "left"}]
+    split = {name: value for name, value in body("s").items() if name != "destination"} | {"destinations": parts}
+    text = "failed to split transaction: invalid fixed amount format"
+    for answer in (
+        bulk(ledger, split, dry_run=True, **options),
+        ledger.post("/transactions", split | {"dry_run": True}),
+    ):
+        assert_refused(answer, 400, "TXN_VALIDATION_ERROR", text)
+
+
 def test_a_batch_at_once_that_is_refused_creates_no_balance_for_what_it_does_not_record(ledger: Client) -> None:
     items = [body("a", destination="@first"), body("b", source="bln_dora", destination="@second"), body("c")]
     assert bulk(ledger, *items, skip_queue=True).status == 400

@@ -32,6 +32,15 @@ def test_a_field_that_is_dropped_must_be_of_its_type_all_the_same(ledger: Client
         create(ledger, given)
 
 
+def test_of_a_key_that_is_there_twice_the_last_one_counts_and_null_is_absent(ledger: Client) -> None:
+    owner = ledger.post("/ledgers", {"name": "L"}).body["ledger_id"]
+    for currencies, status in (('"EUR","currency":null', 400), ('null,"currency":"EUR"', 201)):
+        assert ledger.post("/balances", f'{{"ledger_id":"{owner}","currency":{currencies}}}'.encode()).status == status
+    raw = b'{"fields":["FirstName"],"fields":[null]}'
+    identity = ledger.post("/identities", {"first_name": "A", "last_name": "B", "identity_type": "individual"}).body
+    assert ledger.post(f"/identities/{identity['identity_id']}/tokenize", raw).status == 400
+
+
 def test_a_row_shows_the_dates_that_are_stored_however_it_is_read(ledger: Client) -> None:
     dates = {"effective_date": "2026-01-01T00:00:00Z", "scheduled_for": "2030-01-01T00:00:00Z"}
     transaction_id = create(ledger, queued("a", **dates))

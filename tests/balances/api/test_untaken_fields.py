@@ -106,7 +106,7 @@ def test_items_of_a_bulk_commit_are_as_strict_as_a_single_one(api: Client, ids: 
     path = "/transactions/inflight/bulk/commit"
     items = [{"transaction_id": ids["other"]}, {"transaction_id": ids["hold"], "amuont": 1}]
     text = refused(api, "POST", path, {"transactions": items} | NOW)
-    known = "transaction_id, amount, precise_amount"
+    known = "transaction_id, amount, precise_amount, reference"
     assert text == f"transactions[1].amuont is not taken here (known: {known}); nothing was done"
 
 
@@ -118,6 +118,19 @@ def test_a_key_that_is_there_twice_is_no_guess(api: Client, ids: dict[str, str],
     assert "mount " in refused(api, "PUT", f"/transactions/inflight/{ids['hold']}", raw)
     raw = f'{{"transactions":[{{"transaction_id":"{ids["hold"]}",{doubled}}}],"skip_queue":true}}'.encode()
     assert "mount " in refused(api, "POST", "/transactions/inflight/bulk/commit", raw)
+
+
+def test_a_key_that_is_there_twice_is_refused_as_a_field_though_its_value_is_of_another_type(
+    api: Client, ids: dict[str, str]
+) -> None:
+    """The original finds such a body malformed, which these routes say as plain text."""
+    path = f"/transactions/inflight/{ids['hold']}"
+    answers = [api.put(path, raw) for raw in (b'{"status":5,"status":"commit"}', b'{"status":5}')]
+    assert [each.response.headers["Content-Type"].partition(";")[0] for each in answers] == [
+        "application/json",
+        "text/plain",
+    ]
+    assert [each.body["error_detail"]["code"] for each in answers] == ["GEN_VALIDATION_ERROR", "GEN_MALFORMED_REQUEST"]
 
 
 def test_parts_of_a_split_take_no_amounts(api: Client, ids: dict[str, str]) -> None:
