@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ from reconciliation.causes import arithmetic, days, journal, whole
 from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Drift, Hold, Pair, Point, Row
 from reconciliation.models import BalanceEdit, Finding, Reconstruction, Sweep, TransactionEdit
 from reconciliation.reconstruction import SQL, Measurement, measure, units
+from reconciliation.shared_evidence import Peers, find_lots, find_net_only
 
 FITTING_ROWS = Statement(SQL / "fitting_rows.sql")
 FITTING_HOLDS = Statement(SQL / "fitting_holds.sql")
@@ -30,7 +30,6 @@ GRAIN = Statement(SQL / "grain.sql")
 LEGACY = Statement(SQL / "legacy.sql")
 PAIRS = Statement(SQL / "pairs.sql")
 MIRRORS = Statement(SQL / "mirrors.sql")
-ONE_SIDED = Statement(SQL / "one_sided.sql")
 SCALE_PEERS = Statement(SQL / "scale_peers.sql")
 MOST_EDITS = 20_000
 """Journal entries read for a batch, the newest first: a foreign writer whose every posting is journaled has many."""
@@ -42,7 +41,6 @@ READ_WHOLE = 200_000
 """Rows of a balance up to which all of them are read for a hypothesis that needs each one."""
 SWEEPS_BACK = 50
 """Finished sweeps of everything that are asked whether a balance was right then."""
-Peers = Callable[[set[str]], dict[str, Drift]]
 
 
 def drift_now(balance_ids: set[str]) -> dict[str, Drift]:
@@ -234,7 +232,8 @@ def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> 
     _find_mirrors(cases, sweep_id)
     _find_scale_peers(cases, sweep_id)
     _find_last_day(known)
-    _find_net_only(cases, sweep_id)
+    find_net_only(cases, sweep_id)
+    find_lots(known, peers)
     _find_grain(known)
     _find_pairs(known)
     for row in LEGACY.rows(balance_ids=list(known)):
@@ -310,36 +309,6 @@ def _find_last_day(known: dict[str, Case]) -> None:
     for row in FIRST_ROWS.rows(balance_ids=imported) if imported else ():
         if row["opened_at"] and row["first_at"] and row["opened_at"] < row["first_at"]:
             known[row["balance_id"]].began = (row["opened_at"], row["first_at"])
-
-
-def _find_net_only(cases: list[Case], sweep_id: str | None) -> None:
-    """Tell which ledgers came from sources that knew nets only: all that drifts there does so on one same side.
-
-    Such a source has one side summed from rows and the other made up to the net. Errors in sides that somebody knew
-    would be found in either; so there must be a number of them, too much and too little, and not one on another side.
-    """
-    imported = [case for case in cases if case.imported and case.rest == case.drift]
-    ledgers = {case.measurement.ledger_id for case in imported}
-    together: dict[str, Counter[Any]] = defaultdict(Counter)
-    for case in cases:
-        off = case.drift.sides.keys()
-        more = case.drift.credit - case.drift.debit > 0
-        kind = ("credit" in off, "debit" in off, bool(off - OTHER_SIDE.keys()), more)
-        together[case.measurement.ledger_id][kind] += 1
-    swept: dict[str, Counter[Any]] = defaultdict(Counter)
-    for row in ONE_SIDED.rows(ledger_ids=sorted(ledgers), sweep_id=sweep_id) if ledgers else ():
-        kind = (row["credit"], row["debit"], row["inflight"], row["is_more"])
-        swept[row["ledger_id"]][kind] += int(row["balances"])
-    for case in imported:
-        ledger_id = case.measurement.ledger_id
-        seen = together[ledger_id].keys() | swept[ledger_id].keys()
-        enough = max(together[ledger_id].total(), swept[ledger_id].total()) >= NET_ONLY
-        case.net_only = enough and len(seen) == 2 and len({kind[:3] for kind in seen} & ONE_SIDE) == 1
-
-
-ONE_SIDE = {(True, False, False), (False, True, False)}
-NET_ONLY = 10
-"""Balances that must drift on one side of a ledger, and none on another, before its source is taken for one of nets."""
 
 
 def _find_grain(known: dict[str, Case]) -> None:

@@ -21,11 +21,11 @@ from reconciliation import evidence
 from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED, summary
 from reconciliation.causes.journal import facts
 from reconciliation.causes.model import SIDES, Case, Drift, Explanation, Point
-from reconciliation.evidence import Peers
 from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
 from reconciliation.moments import find_moments
 from reconciliation.reconstruction import SQL, Measurement, chunks, measure, units
+from reconciliation.shared_evidence import Peers
 
 EXPLAIN_FINDINGS = Statement(SQL / "explain_findings.sql")
 WINDOW_ROWS = Statement(SQL / "window_rows.sql")

@@ -15,8 +15,8 @@ from itertools import accumulate
 
 from balances.statements import Statement
 from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Drift, Earlier
-from reconciliation.evidence import Peers
 from reconciliation.reconstruction import SQL
+from reconciliation.shared_evidence import Peers
 
 SPANS = Statement(SQL / "spans.sql")
 MOST_ROWS = 20_000

@@ -11,6 +11,7 @@ from reconciliation.causes import (
     holds,
     incomplete,
     journal,
+    lots,
     missing,
     surplus,
     whole,
@@ -21,6 +22,7 @@ FAMILIES: tuple[Proposer, ...] = (
     corrections.propose,
     earlier.propose,
     incomplete.propose,
+    lots.propose,
     missing.propose,
     surplus.propose,
     holds.propose,
@@ -37,7 +39,7 @@ UNEXPLAINED = Cause(
 NOT_YET = "Not explained yet."
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
-    for module in (journal, corrections, incomplete, missing, surplus, holds, arithmetic, whole, days, earlier)
+    for module in (journal, corrections, incomplete, lots, missing, surplus, holds, arithmetic, whole, days, earlier)
     for cause in module.CAUSES
 } | {UNEXPLAINED.slug: UNEXPLAINED}
 """Every cause by its slug."""

@@ -89,7 +89,8 @@ def _brought_along(case: Case) -> Iterator[Explanation]:
 
     That the balance was opened before its first row is the evidence; without it this is a hint, and so it is where
     another balance has the same too much on its other side: then a row between the two is missing as well as any
-    opening. A row of this amount speaks for something else.
+    opening. A row of this amount speaks for something else, on the other side less plainly; and where a source knew
+    nets only, nothing tells what is too much from what is missing.
     """
     sides = case.rest.sides
     if not case.imported or case.rest != case.drift or not sides.keys() <= OTHER_SIDE.keys():
@@ -104,13 +105,14 @@ def _brought_along(case: Case) -> Iterator[Explanation]:
         )
         evidence |= {"opened_at": case.began[0].isoformat(), "first_row_at": case.began[1].isoformat()}
     mirrors = {balance for side in sides.items() for balance in case.mirrors.get(side, ())}
+    doubtful = case.net_only or any(row.units in sides.values() for row in case.rows)
     too_much = " and ".join(f"{units:,} more {side}" for side, units in sides.items())
     yield Explanation(
         "opening_not_booked",
         f"The totals came in with {too_much} than the transactions give{opened}: an opening balance, or earlier "
         "transactions, that nothing here books.",
         case.rest,
-        "likely" if case.began and not mirrors else "possible",
+        "likely" if case.began and not mirrors and not doubtful else "possible",
         evidence=evidence,
         score=50,
     )

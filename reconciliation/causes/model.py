@@ -224,6 +224,17 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Lot:
+    """Rows of one amount and moment on one side of ``hub``, each with another balance at its other end."""
+
+    hub: str
+    hub_side: str
+    units: int
+    rows: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Point:
     """A moment at which the drift of a balance is known, and from where."""
 
@@ -276,6 +287,8 @@ class Case:
     """Rows of the last day."""
     pairs: list[Pair] = field(default_factory=list)
     """Two rows of one side, one after the other, whose sum fits."""
+    lots: list[Lot] = field(default_factory=list)
+    """Rows that may be lines of one lot, of which this balance has one or all."""
     legacy: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By side: rows without precise amount, with and without their precision."""
     grain: dict[str, int] = field(default_factory=dict)

@@ -54,6 +54,7 @@ PLANTERS: tuple[Planter, ...] = (
     source_faults.forgotten_rate,
     source_faults.legacy_rows,
     source_faults.whole_totals,
+    source_faults.lot_total,
     source_faults.rounding,
     source_faults.cut_off,
     check_faults.settled_beyond,

@@ -162,6 +162,19 @@ def whole_totals(places: Places) -> Fault | None:
     return Fault("precision_factor", "whole totals", places.use(wallet))
 
 
+def lot_total(places: Places) -> Fault | None:
+    """Import a lot whose total stands in each of its lines; the totals hold what each payer paid."""
+    ledger, hub = places.ledger, places.ledger.hubs[3]
+    shares = [ledger.amount() for _ in range(places.chance.randint(2, 5))]
+    lot, when = sum(shares), ledger.instant()
+    house = _born(places, credit=lot + 777, debit=0)
+    payers = [_born(places, credit=0, debit=share) for share in shares]
+    ledger.post(hub, house, 777, when - timedelta(days=1))
+    rows = [ledger.row(Status.APPLIED, payer, house, lot, when) for payer in payers]
+    ledger.move(house, credit=-777)
+    return Fault("lot_total", f"{len(rows)} lines", places.use(house, *payers), tuple(row.pk for row in rows))
+
+
 def rounding(places: Places) -> Fault | None:
     """Cut fractions of minor units off where the rows were rounded up."""
     ledger, hub = places.ledger, places.ledger.hubs[1]

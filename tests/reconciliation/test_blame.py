@@ -110,6 +110,37 @@ def test_a_row_cut_off_from_the_books_of_both_its_balances_is_called_that_on_bot
     assert {each.explanations[0].rows for each in found.values()} == {(row("late"),)}
 
 
+# The total of a lot in each of its lines.
+
+
+@pytest.mark.parametrize("shares", [(32_956, 10_000), (500, 700, 900), (4_000, 4_000, 4_000, 4_000)])
+@pytest.mark.parametrize("paid_out", [False, True])
+def test_the_total_of_a_lot_in_each_of_its_lines_is_said_on_every_balance(
+    tmp_path: Path, shares: tuple[int, ...], *, paid_out: bool
+) -> None:
+    lot = sum(shares)
+    bank = f"@bank 10000 {lot}" if paid_out else f"@bank {lot + 10_000} 0"
+    payers = [f"@c-{n} {share} 0" if paid_out else f"@c-{n} 0 {share}" for n, share in enumerate(shares)]
+    ends = "@bank @c-{n}" if paid_out else "@c-{n} @bank"
+    lines = [f"line-{n} {ends.format(n=n)} {lot} 2" for n in range(len(shares))]
+    found = imported(
+        tmp_path, "\n".join([bank, "@open 0 10000", *payers]), "\n".join(["o @open @bank 10000 1", *lines])
+    )
+    assert {name: each.cause for name, each in found.items()} == dict.fromkeys(
+        ["@bank", *(f"@c-{n}" for n in range(len(shares)))], "lot_total"
+    )
+    rows = {row(f"line-{n}") for n in range(len(shares))}
+    assert all(
+        set(each.explanations[0].rows) == rows and each.blocks and not each.unexplained for each in found.values()
+    )
+
+
+def test_lines_whose_payers_do_not_add_up_to_one_lot_are_not_called_that(tmp_path: Path) -> None:
+    rows = "o @open @bank 10000 1\np @c-0 @bank 42956 2\nq @c-1 @bank 42956 2"
+    found = imported(tmp_path, "@bank 52956 0\n@open 0 10000\n@c-0 0 32956\n@c-1 0 10001", rows)
+    assert "lot_total" not in {each.cause for each in found.values()}
+
+
 # Named wrongly is worse than not named.
 
 
