@@ -195,6 +195,8 @@ def _record(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
     movements, errors = reversals([each for each in found if each.row.pk in locked], asked)
     book = book or writing.look(movements)
     admitted = admit(book, movements, errors)
+    if asked.reference and not admitted:
+        _check_reference(found, asked)  # it was taken between our look and the book's
     if not admitted:
         return [], errors
     if asked.queued:

@@ -238,6 +238,9 @@ def test_many_at_once_with_one_reference_give_back_once(api: Client, ways: tuple
     for thread in threads:
         thread.join(60)
     assert sorted(each.status for each in answers) == [201] + [409] * 7, [each.text for each in answers]
+    refusals = [each.body["error_detail"] for each in answers if each.status == 409]
+    assert {each["code"] for each in refusals} == {"TXN_DUPLICATE_REFERENCE"}
+    assert all(each["details"]["reference"] == "back" for each in refusals)
     drain()
     assert sums("bln_alice")[:2] == (1000 * payments, FUNDS + 100)
     assert_no_drift()

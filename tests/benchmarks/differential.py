@@ -205,13 +205,22 @@ class Episode:
         while time.monotonic() < until:
             rows = {each.name: each.rows(self.world.currency) for each in self.servers}
             reached = all(rows[name].total() >= self.before[name] + self.awaited for name in rows)
-            if reached and rows == last and rows["blnk"] == rows["ours"]:
+            if reached and rows == last and rows["blnk"] == rows["ours"] and self._is_decided():
                 break
             last = rows
             time.sleep(PAUSE)
         else:
             self._note_apart(rows)
         self.before, self.awaited, self.queued = None, 0, set()
+
+    def _is_decided(self) -> bool:
+        """Tell whether all that was queued has an outcome on both: rows may be as many before it is there."""
+        for server in self.servers:
+            rows = server.listed(self.world.currency)
+            outcomes = {row["parent_transaction"] for row in rows}
+            if any(row["status"] == "QUEUED" and row["transaction_id"] not in outcomes for row in rows):
+                return False
+        return True
 
     def _note_apart(self, rows: dict[str, Counter[str]]) -> None:
         if rows["blnk"] == rows["ours"]:

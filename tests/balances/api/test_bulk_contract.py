@@ -302,6 +302,14 @@ def test_legs_of_a_split_that_a_queued_batch_leaves_out_are_left_out_together(le
     assert row("s_1").precise_amount == 1000
 
 
+def test_an_atomic_item_that_is_rejected_undoes_nothing_of_a_batch_that_is_not_atomic(ledger: Client) -> None:
+    recorded(ledger, body("a"), body("b", source="bln_dora", atomic=True), body("c"), inflight=True)
+    drain()
+    assert [row(f"{each}_q").status for each in "abc"] == ["INFLIGHT", "REJECTED", "INFLIGHT"]
+    assert sums("bln_alice")[2:] == (2000, 0)
+    assert_no_drift()
+
+
 @pytest.mark.parametrize("run_async", [False, True])
 def test_a_leg_with_one_balance_on_both_sides_is_left_out_of_a_queued_batch_with_its_split(
     ledger: Client, run_async: bool

@@ -13,7 +13,7 @@ from typing import Any
 ID = re.compile(
     r"(?<![A-Za-z0-9])(ldg|bln|txn|idt|mon|acc|bulk|ref|act|hook|api_key)_[0-9a-f]{8}-[0-9a-f-]{27}(?![0-9a-f])"
 )
-LEG = re.compile(r"^(X\w+-\d+)[_-]\d+(_q)?$")
+LEG = re.compile(r"^(X\w+-\d+|2026-01-01(?:T00:00:00Z)?)[_-]\d+(_q)?$")
 TOKEN = re.compile(r"FPT:[^:]*:[A-Za-z0-9+/=]+")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 CHANCE = ("hash", "key", "number_generated")
