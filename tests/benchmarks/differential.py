@@ -225,10 +225,13 @@ class Episode:
     def _note_apart(self, rows: dict[str, Counter[str]]) -> None:
         if rows["blnk"] == rows["ours"]:
             return
-        self.is_apart = True
         told = {name: dict(sorted(counts.items())) for name, counts in rows.items()}
         blnk, ours = (each.listed(self.world.currency) for each in self.servers)
-        kind = f"after the queue: {'; '.join(sorted(self.queued))}: {apart(blnk, ours, self.world.names)}"
+        how = apart(blnk, ours, self.world.names)
+        if how == "- / -":  # one of them was late, and has come
+            return
+        self.is_apart = True
+        kind = f"after the queue: {'; '.join(sorted(self.queued))}: {how}"
         self.found.note(kind, f"{self.world.currency} {json.dumps(told)}")
 
 
