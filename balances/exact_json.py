@@ -42,6 +42,8 @@ def _integer(literal: str) -> int:
 
 
 def _decimal(literal: str) -> Decimal:
+    if len(literal) <= MAX_EXPONENT and "e" not in literal and "E" not in literal:
+        return Decimal(literal)  # as nearly all are: too short to be out of range
     if len(literal) > MAX_DIGITS:
         raise NumberOutOfRange(literal)
     try:
@@ -114,9 +116,12 @@ class ExactEncoder(simplejson.JSONEncoder):
         return simplejson.RawJSON(text)
 
 
+COMPACT = ExactEncoder(separators=(",", ":"))
+
+
 def dumps(value: Any) -> str:
     """Return compact JSON text; object keys keep their order."""
-    return ExactEncoder(separators=(",", ":")).encode(value)
+    return COMPACT.encode(value)
 
 
 def loads(text: str) -> Any:

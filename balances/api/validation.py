@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from balances import amounts, lookalikes
-from balances.amounts import ZERO, plain
+from balances.amounts import plain
 from balances.api.body import InvalidBody, MalformedBody, parse_time
 from balances.api.untaken import FieldNotTaken
 from balances.exceptions import FractionOfUnit
@@ -29,6 +29,8 @@ MAX_BYTES = {"reference": 2000, "currency": 200} | dict.fromkeys(
     ("indicator", "source", "destination", "owner", "last_name", "organization_name", "number", "provider"), 1000
 )
 """Longest texts that an index takes in, in bytes of UTF-8."""
+MOST_BYTES_EACH = 4
+"""Bytes of a character in UTF-8, at most."""
 KEYS = ("reference", "currency", "indicator", "source", "destination")
 """Texts by which something is found again."""
 ZERO_TIME = datetime.min.replace(tzinfo=UTC)
@@ -223,7 +225,7 @@ def _share(entry: dict[str, str]) -> Share:
 
 def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in MAX_BYTES:
-        if why := _length_problem(fields.get(name) or "", name):
+        if (text := fields.get(name)) and (why := _length_problem(text, name)):
             yield name, why
     for side in ("source", "destination"):
         listed = fields.get(f"{side}s", ())
@@ -235,7 +237,8 @@ def _too_long(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _length_problem(text: str, name: str) -> str | None:
     limit = MAX_BYTES[name]
-    return f"cannot be longer than {limit} bytes" if len(text.encode()) > limit else None
+    too_long = len(text) * MOST_BYTES_EACH > limit and len(text.encode()) > limit
+    return f"cannot be longer than {limit} bytes" if too_long else None
 
 
 def _look_alike(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -244,7 +247,7 @@ def _look_alike(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(provider, str) and (why := lookalikes.problem(provider) or _length_problem(provider, "provider")):
         yield "meta_data", f"{PROVIDER} {why}"
     for name in KEYS:
-        if why := lookalikes.problem(fields.get(name) or ""):
+        if (text := fields.get(name)) and (why := lookalikes.problem(text)):
             yield name, why
     for side in ("sources", "destinations"):
         for entry in fields.get(side, ()):
@@ -261,7 +264,7 @@ def _amount_reason(fields: dict[str, Any]) -> str | None:
         return "either amount or precise_amount should be provided, not both"
     if not amount and precise is None:
         return "either amount or precise_amount is required"
-    if len(plain(abs(amount)).replace(".", "").lstrip("0")) > MAX_SIGNIFICANT_DIGITS:
+    if amount and len(plain(abs(amount)).replace(".", "").lstrip("0")) > MAX_SIGNIFICANT_DIGITS:
         return "amount has more than 15 significant digits which may cause rounding errors; use precise_amount instead"
     if amount < 0:
         return "amount cannot be negative"
@@ -289,10 +292,11 @@ def _precision(fields: dict[str, Any]) -> int:
 
 def _units_reason(fields: dict[str, Any], name: str) -> str | None:
     """Say why major units are no whole number of minor units, where it is known how many make a major one."""
-    if _precision_reason(fields):
+    given = fields.get(name)
+    if not given or _precision_reason(fields):
         return None
     try:
-        amounts.whole_units(fields.get(name, ZERO), _precision(fields))
+        amounts.whole_units(given, _precision(fields))
     except FractionOfUnit as error:
         return error.message
     return None

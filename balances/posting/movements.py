@@ -20,6 +20,8 @@ WAITING = (Status.QUEUED, Status.SCHEDULED)
 INFLIGHT = "inflight"
 ATOMIC = "atomic"
 ALLOW_OVERDRAFT = "allow_overdraft"
+ATTRIBUTES = tuple(field.attname for field in Transaction._meta.concrete_fields)
+"""In the order in which Django takes them by position, which is twice as fast as by name."""
 
 
 class Effect(Enum):
@@ -172,7 +174,7 @@ def _row(posting: Posting, place: Place, created_at: datetime, *, units: int, am
     else:
         status = Status.INFLIGHT if posting.inflight else Status.APPLIED
     hashed = amount if place.queued else posting.amount or Decimal(0)
-    return Transaction(
+    values = dict[str, Any](
         transaction_id=place.transaction_id,
         parent_transaction=place.batch_id,
         reference=posting.reference,
@@ -181,7 +183,7 @@ def _row(posting: Posting, place: Place, created_at: datetime, *, units: int, am
         precision=posting.precision,
         currency=posting.currency,
         description=posting.description,
-        status=status,
+        status=status.value,
         hash=amounts.transaction_hash(hashed, posting.reference, posting.currency, posting.source, posting.destination),
         created_at=created_at,
         # PostgreSQL knows fewer offsets than RFC 3339, so instants are sent in UTC.
@@ -189,3 +191,4 @@ def _row(posting: Posting, place: Place, created_at: datetime, *, units: int, am
         scheduled_for=posting.scheduled_for and posting.scheduled_for.astimezone(UTC),
         meta_data=place.meta_data(posting),
     )
+    return Transaction(*map(values.get, ATTRIBUTES))  # type: ignore[misc]  # the stubs know names only

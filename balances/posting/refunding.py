@@ -21,7 +21,6 @@ from balances.posting.book import Book
 from balances.posting.holds import ALL, Part, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement, Sent
 from balances.queueing import entries
-from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
 REFUNDABLE = Statement(SQL / "refundable.sql")
@@ -225,9 +224,9 @@ def admit(book: Book, movements: Sequence[Movement], errors: list[LedgerError]) 
     return admitted
 
 
-def _entry(movement: Movement) -> Entry:
-    return Entry(
-        action=Entry.Action.APPLY,
+def _entry(movement: Movement) -> entries.Waiting:
+    return entries.Waiting(
+        action=entries.Action.APPLY,
         transaction_id=movement.row.pk,
         inflight=movement.row.meta_data.get(INFLIGHT) is True,
         allow_overdraft=True,

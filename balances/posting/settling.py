@@ -17,7 +17,6 @@ from balances.models import Transaction
 from balances.posting import lineage, writing
 from balances.posting.holds import Found, Hold, Settlement, holds_of, settle_hold
 from balances.queueing import draining, entries
-from balances.queueing.models import Entry
 
 
 @dataclass
@@ -124,14 +123,14 @@ def request_each(asked: Sequence[Settlement]) -> list[Transaction | LedgerError]
     """Queue settlements; return for each the row it is about, or why not. Raises ``BalanceLocked``."""
     holds = holds_of([each.transaction_id for each in asked], asked)
     results: list[Transaction | LedgerError] = []
-    wanted: dict[str, Entry] = {}
+    wanted: dict[str, entries.Waiting] = {}
     for each in asked:
         try:
             found = holds.found[each.transaction_id]
             target, units = _check(each, found)
             if each.transaction_id in wanted:
                 raise posting_exceptions.AlreadyQueued
-            wanted[each.transaction_id] = Entry(
+            wanted[each.transaction_id] = entries.Waiting(
                 action=each.action,
                 transaction_id=each.transaction_id,
                 units=units,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -197,7 +198,7 @@ def write(rows: Sequence[Transaction], book: Book) -> None:
 
 def recording(rows: Sequence[Transaction], moved: Sequence[Standing]) -> dict[str, list[Any]]:
     """Return the parameters of ``record_movements.sql``."""
-    return {field.column: [getattr(row, field.attname) for row in rows] for field in COLUMNS} | {
+    return {field.column: list(map(attrgetter(field.attname), rows)) for field in COLUMNS} | {
         "meta_data": [dumps(row.meta_data) for row in rows],
         "balance_ids": [standing.balance_id for standing in moved],
         "credits": [standing.credited for standing in moved],

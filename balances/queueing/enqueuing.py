@@ -15,7 +15,6 @@ from balances.posting.movements import Place
 from balances.posting.orders import Posting
 from balances.posting_exceptions import SplitLegRefused
 from balances.queueing import entries
-from balances.queueing.models import Entry
 
 
 def enqueue(posting: Posting) -> Item:
@@ -65,7 +64,7 @@ def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
     return failures
 
 
-def _entries(item: Item, group_id: str) -> list[Entry]:
+def _entries(item: Item, group_id: str) -> list[entries.Waiting]:
     """Return what waits for an item: its rows, and then its timers."""
     own_group = item.place.transaction_id if item.posting.atomic else ""
     waiting = [entries.entry(movement, item.posting, group_id or own_group) for movement in item.movements]

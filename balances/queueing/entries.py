@@ -7,7 +7,9 @@ first, by a shared lock until the end of its transaction; a worker leaves only a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from django.utils import timezone
@@ -26,15 +28,32 @@ IS_WORKER_CALLED = Statement(SQL / "is_worker_called.sql", hot=True)
 QUEUE = "postings"
 TASK = "drain"
 Action = Entry.Action
-COLUMNS = (
-    "action", "transaction_id", "group_id", "units", "action_id", "is_timer", "inflight", "allow_overdraft",
-    "overdraft_limit", "inflight_expiry_date", "inflight_commit_date", "due_at",
-)  # fmt: skip
 
 
-def entry(movement: Movement, posting: Posting, group_id: str) -> Entry:
+@dataclass(slots=True, kw_only=True)
+class Waiting:
+    """An ``Entry`` that is to be added; without ``due_at`` it is due as soon as it is stored."""
+
+    action: str
+    transaction_id: str
+    group_id: str = ""
+    units: int | None = None
+    action_id: str = ""
+    is_timer: bool = False
+    inflight: bool = False
+    allow_overdraft: bool = False
+    overdraft_limit: int | None = None
+    inflight_expiry_date: datetime | None = None
+    inflight_commit_date: datetime | None = None
+    due_at: datetime | None = None
+
+
+COLUMNS = tuple(column.name for column in fields(Waiting))
+
+
+def entry(movement: Movement, posting: Posting, group_id: str) -> Waiting:
     """Return the entry of a queued row."""
-    waiting = Entry(
+    return Waiting(
         action=Action.APPLY,
         transaction_id=movement.row.pk,
         group_id=group_id,
@@ -43,13 +62,11 @@ def entry(movement: Movement, posting: Posting, group_id: str) -> Entry:
         overdraft_limit=movement.overdraft_units,
         inflight_expiry_date=posting.inflight_expiry_date and posting.inflight_expiry_date.astimezone(UTC),
         inflight_commit_date=posting.inflight_commit_date and posting.inflight_commit_date.astimezone(UTC),
+        due_at=movement.row.scheduled_for,
     )
-    if movement.row.scheduled_for:
-        waiting.due_at = movement.row.scheduled_for
-    return waiting
 
 
-def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Entry]:
+def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Waiting]:
     """Return what the dates of a hold ask for: that it be committed or voided then (transactions 11.4).
 
     In the order of the dates, never before the hold is to be applied itself. Each leg has timers of its own.
@@ -59,7 +76,9 @@ def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Entry]:
     dates = ((posting.inflight_commit_date, Action.COMMIT), (posting.inflight_expiry_date, Action.VOID))
     given = sorted((due, action) for due, action in dates if due)
     return [
-        Entry(action=action, transaction_id=row.pk, is_timer=True, due_at=max(due, _earliest(row, due)).astimezone(UTC))
+        Waiting(
+            action=action, transaction_id=row.pk, is_timer=True, due_at=max(due, _earliest(row, due)).astimezone(UTC)
+        )
         for row in rows
         for due, action in given
     ]
@@ -76,12 +95,12 @@ def announce() -> Callable[[], bool]:
     return lambda: bool(fetch()[0]["called"])
 
 
-def insert(entries: Sequence[Entry]) -> None:
+def insert(entries: Sequence[Waiting]) -> None:
     """Add entries that are due now, after ``announce`` has told that a worker is called."""
     ADD_ENTRIES.execute(**_columns(entries))
 
 
-def add(entries: Sequence[Entry]) -> set[str]:
+def add(entries: Sequence[Waiting]) -> set[str]:
     """Add entries and call a worker. Return the transaction ids of those added; a settlement that waits is not again.
 
     Must run in an atomic block.
@@ -99,15 +118,9 @@ def add(entries: Sequence[Entry]) -> set[str]:
     return added
 
 
-def _columns(entries: Sequence[Entry]) -> dict[str, list[Any]]:
-    return {name: [_value(each, name) for each in entries] for name in COLUMNS}
-
-
-def _value(each: Entry, name: str) -> Any:
-    if name == "due_at":
-        return each.due
-    value = getattr(each, name)
-    return str(value) if name == "action" else value
+def _columns(entries: Sequence[Waiting]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: list(map(attrgetter(name), entries)) for name in COLUMNS}
+    return columns | {"action": list(map(str, columns["action"]))}
 
 
 def call_worker() -> None:

@@ -6,8 +6,6 @@ no column of that row keeps; it goes in the commit that writes the outcome, so a
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -71,8 +69,3 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.transaction_id}"
-
-    @property
-    def due(self) -> datetime | None:
-        """Return the date that was given; nothing where it is due as soon as it is stored, by the database's clock."""
-        return self.due_at if isinstance(self.due_at, datetime) else None

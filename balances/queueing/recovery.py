@@ -13,7 +13,6 @@ from balances.models import Transaction, now
 from balances.posting.holds import row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT
 from balances.queueing import entries
-from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
 STUCK_ROWS = Statement(SQL / "stuck_rows.sql")
@@ -38,10 +37,10 @@ def recover(threshold: timedelta) -> int:
     return len(rows)
 
 
-def _entry(row: Transaction) -> Entry:
+def _entry(row: Transaction) -> entries.Waiting:
     said = row.meta_data if isinstance(row.meta_data, dict) else {}
-    return Entry(
-        action=Entry.Action.APPLY,
+    return entries.Waiting(
+        action=entries.Action.APPLY,
         transaction_id=row.pk,
         inflight=said.get(INFLIGHT) is True,
         allow_overdraft=said.get(ALLOW_OVERDRAFT) is True,

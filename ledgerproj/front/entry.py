@@ -10,6 +10,7 @@ import psutil  # type: ignore[import-untyped]
 from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
+from ledgerproj import processes
 from ledgerproj.front import keeping, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
@@ -36,6 +37,7 @@ class Front:
 
     def _start(self) -> None:
         keeping.take_over()
+        processes.collect_rarely()
         _end_stalled_readers(settings.LEDGER_REQUEST_TIMEOUT)
         size = settings.LEDGER_POOL_SIZE
         self.turns = Turns(

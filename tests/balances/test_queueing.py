@@ -252,15 +252,15 @@ def test_a_movement_whose_outcome_has_its_reference_taken_by_another_writer_is_r
 def test_an_outcome_that_is_there_already_is_not_made_again(ledger: Client) -> None:
     own = create(ledger, queued("a"))
     drain()
-    entries.add([Entry(action=Entry.Action.APPLY, transaction_id=own)])
+    entries.add([entries.Waiting(action=Entry.Action.APPLY, transaction_id=own)])
     assert drain() == 1
     assert under(own) == [("APPLIED", 1000)]
     assert sums("bln_alice") == (1000, FUNDS, 0, 0)
 
 
 def test_an_entry_without_a_row_is_taken_out(ledger: Client) -> None:
-    entries.add([Entry(action=Entry.Action.APPLY, transaction_id="txn_gone")])
-    entries.add([Entry(action=Entry.Action.VOID, transaction_id="txn_gone")])
+    entries.add([entries.Waiting(action=Entry.Action.APPLY, transaction_id="txn_gone")])
+    entries.add([entries.Waiting(action=Entry.Action.VOID, transaction_id="txn_gone")])
     assert drain() == 2
     assert not Entry.objects.exists()
 

@@ -47,6 +47,8 @@ class Command(BaseCommand):
         if verbosity and not once:
             self.stdout.write("Working on background jobs until interrupted.")
             self.stdout.flush()
+        if not once:
+            processes.collect_rarely()
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: told.set())  # an exception would fall anywhere in the event loop
         try:
