@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from balances import exact_json
 from balances.models import GENERAL_LEDGER_ID, Balance, Ledger, Transaction
 from tests import world
 
@@ -118,3 +119,25 @@ def test_statements_about_balances_without_metadata_store_json_null() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT jsonb_typeof(meta_data) FROM balances WHERE balance_id = %s", [alice.pk])
         assert cursor.fetchone() == ("null",)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("0." + 306 * "9", True),  # the longest that is read without looking further
+        ("0." + 307 * "9", True),
+        (300 * "9" + ".5", True),
+        (310 * "9" + ".5", False),
+        ("0." + 320 * "0" + "1", False),
+        ("1e308", True),
+        ("1E309", False),
+        ("1e-309", False),
+        ("-0.50", True),
+    ],
+)
+def test_a_number_that_comes_in_is_exact_or_refused_whatever_its_length(text: str, whole: bool) -> None:
+    if whole:
+        assert str(exact_json.loads(text)) == str(Decimal(text))
+    else:
+        with pytest.raises(exact_json.NumberOutOfRange):
+            exact_json.loads(text)

@@ -293,3 +293,8 @@ def test_the_balance_shows_what_waits_and_what_is_done_no_more(ledger: Client) -
     shown = ledger.get("/balances/bln_alice?with_queued=true").body
     assert shown.get("queued_debit_balance", 0) == 0
     assert ledger.post("/transactions", body("b")).status == 201
+
+
+def test_what_is_added_to_the_queue_says_every_column_of_an_entry_but_those_of_its_failures() -> None:
+    columns = {column.attname for column in Entry._meta.concrete_fields}
+    assert set(entries.COLUMNS) == columns - {"id", "attempts", "last_error"}
