@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -22,6 +22,7 @@ from tests.serving import AT_WORK, PATIENCE_SECONDS, SENDING_SECONDS, Line, Serv
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("front")]
 
 IDLE = 300
+LARGE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 CHUNKED = {"Transfer_Encoding": "chunked"}
 READS_AT_WORK = 2
 
@@ -225,9 +226,37 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off(server: Server) -> No
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", server.port))
-        deaf.sendall(request("GET", "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"))
+        deaf.sendall(request("GET", LARGE))
         until(lambda: deaf.getsockname() in peers(server))
         until(lambda: deaf.getsockname() not in peers(server))
+
+
+def reading(server: Server, lines: ExitStack, size: int, pause: float, buffer: int) -> tuple[int, float]:
+    """Ask for a large file, read so many bytes with so long a pause between; return how many came, and for how long."""
+    line = lines.enter_context(socket.socket())
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    line.settimeout(PATIENCE_SECONDS)
+    line.connect(("127.0.0.1", server.port))
+    line.sendall(request("GET", LARGE, Connection="close"))
+    began, received = time.monotonic(), 0
+    with suppress(ConnectionError):
+        while time.monotonic() - began < PATIENCE_SECONDS and (part := line.recv(size)):
+            received += len(part)
+            time.sleep(pause)
+    return received, time.monotonic() - began
+
+
+def test_a_client_that_takes_its_answer_drop_by_drop_is_cut_off(server: Server, lines: ExitStack) -> None:
+    received, taken = reading(server, lines, 50, 0.1, 4096)
+    assert received < 100_000
+    assert taken < PATIENCE_SECONDS / 2
+
+
+def test_a_download_goes_on_at_a_sane_pace_for_longer_than_any_deadline(server: Server, lines: ExitStack) -> None:
+    whole = len(server.ask("GET", LARGE).body)
+    received, taken = reading(server, lines, 32_768, 0.1, 32_768)
+    assert received > whole
+    assert taken > SENDING_SECONDS
     assert server.ask("GET", "/health").status == 200
 
 

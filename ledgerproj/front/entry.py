@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 
-import psutil  # type: ignore[import-untyped]
 from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
@@ -14,6 +11,7 @@ from ledgerproj import processes
 from ledgerproj.front import keeping, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
+from ledgerproj.front.readers import Readers
 from ledgerproj.front.turns import Turns
 
 HEALTH = "/health"
@@ -38,7 +36,7 @@ class Front:
     def _start(self) -> None:
         keeping.take_over()
         processes.collect_rarely()
-        _end_stalled_readers(settings.LEDGER_REQUEST_TIMEOUT)
+        Readers(settings.LEDGER_REQUEST_TIMEOUT).start()
         size = settings.LEDGER_POOL_SIZE
         self.turns = Turns(
             size=size,
@@ -78,19 +76,6 @@ class Front:
             await self.spare.ask(Exchange(scope, proto))
         finally:
             timer.cancel()
-
-
-def _end_stalled_readers(seconds: int) -> None:
-    """Have the kernel end a connection whose client takes nothing of its answer for so long, where it can (Linux).
-
-    granian has no setting for it. Sockets that listen hand the option on to those that they accept.
-    """
-    if not hasattr(socket, "TCP_USER_TIMEOUT"):
-        return
-    for found in psutil.Process().net_connections("tcp"):
-        if found.status == psutil.CONN_LISTEN:
-            with socket.socket(fileno=os.dup(found.fd)) as listening:
-                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
 
 
 application = Front()

@@ -3,7 +3,7 @@
     uv run python -m tests.benchmarks.outages [--restarts N] [--seconds N] [--clients N]
 
 A server of its own is stopped and started under queued and direct postings, in turn as ``pg_ctl`` calls it *fast* and
-*immediate*, and by SIGKILL; then its connections are cut at random for so many seconds. Clients send each posting
+*immediate*, and by SIGKILL, ten times in all; then twice its connections are cut at random for so many seconds. Clients send each posting
 again, with the same reference, until it is acknowledged.
 """
 
@@ -24,7 +24,8 @@ import psycopg
 
 from tests.stoppable import Child, Postgres, Server, own_postgres, served, until
 
-MODES = ("fast", "immediate", "kill", "cuts")
+MODES = ("fast", "immediate", "kill")
+CUT_PHASES = 2
 WALLETS = 20
 DRIFT = """
 SELECT count(*) FROM balances AS b WHERE (b.credit_balance, b.debit_balance, b.inflight_balance) IS DISTINCT FROM (
@@ -168,7 +169,7 @@ def judged(postgres: Postgres, worker: Child, crew: Clients, recoveries: list[Re
 
 def main(times: int, seconds: float, clients: int) -> None:
     """Run, and print the figures."""
-    modes = [MODES[number % len(MODES)] for number in range(times)]
+    modes = [MODES[number % len(MODES)] for number in range(times)] + ["cuts"] * CUT_PHASES
     with (
         tempfile.TemporaryDirectory() as data_dir,
         own_postgres(Path(data_dir)) as postgres,

@@ -48,3 +48,10 @@ def test_what_an_answer_may_leave_out_or_have_as_null_is_described_so() -> None:
     assert shapes["TransactionLineageAnswer"]["properties"]["shadow_transactions"]["nullable"] is True
     assert {"balance_id", "role", "currency"} <= set(shapes["ProjectionAnswer"]["required"])
     assert "virtual" not in shapes["ProjectionAnswer"]["required"]
+
+
+def test_health_is_described_with_what_it_says_of_workers(paths: Any) -> None:
+    answers = paths["/health"]["get"]["responses"]
+    assert set(answers) == {"200", "503"}
+    shape = Client(None).get("/schema").body["components"]["schemas"]["HealthAnswer"]
+    assert (set(shape["properties"]), shape["required"]) == ({"status", "worker"}, ["status"])
