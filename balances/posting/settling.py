@@ -17,6 +17,7 @@ from balances.models import Transaction
 from balances.posting import lineage, writing
 from balances.posting.holds import Found, Hold, Settlement, holds_of, settle_hold
 from balances.queueing import draining, entries
+from balances.queueing.models import Entry
 
 
 @dataclass
@@ -149,7 +150,7 @@ def request_each(asked: Sequence[Settlement]) -> list[Transaction | LedgerError]
     ]
 
 
-def _waiting(refused: Sequence[Entry]) -> dict[str, tuple[Entry, Entry | None]]:
+def _waiting(refused: Sequence[entries.Waiting]) -> dict[str, tuple[entries.Waiting, Entry | None]]:
     """Return by its id what was not queued, and what waits instead, where it matters who asked for that."""
     named = {entry.transaction_id: entry for entry in refused}
     if not named:
@@ -160,7 +161,7 @@ def _waiting(refused: Sequence[Entry]) -> dict[str, tuple[Entry, Entry | None]]:
     return {transaction_id: (entry, waits.get(transaction_id)) for transaction_id, entry in named.items()}
 
 
-def _already_queued(asked: Settlement, waiting: dict[str, tuple[Entry, Entry | None]]) -> LedgerError:
+def _already_queued(asked: Settlement, waiting: dict[str, tuple[entries.Waiting, Entry | None]]) -> LedgerError:
     """Return the refusal of a settlement for which one waits; it says whether that bears the same reference."""
     error = posting_exceptions.AlreadyQueued()
     entry, waits = waiting.get(asked.transaction_id, (None, None))

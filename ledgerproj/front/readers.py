@@ -71,14 +71,17 @@ class Readers(Thread):
 
 def _connections() -> Iterator[tuple[int, socket.socket, int, int]]:
     """Yield the TCP connections of this process: inode, socket, bytes that have arrived, microseconds busy."""
-    for name in os.listdir(OPEN_FILES):
-        with suppress(OSError):  # it is closed by now, or no socket
-            # A copy, so that its number means nothing else meanwhile.
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=os.dup(int(name))) as line:
-                info = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO.size)
-                if len(info) == INFO.size:
-                    acked, busy = INFO.unpack(info)
-                    yield os.fstat(line.fileno()).st_ino, line, acked, busy
+    for file in OPEN_FILES.iterdir():
+        # What is closed by now, or no socket, is passed over. The copy's number means nothing else meanwhile.
+        with suppress(OSError), _copy(int(file.name)) as line:
+            info = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO.size)
+            if len(info) == INFO.size:
+                acked, busy = INFO.unpack(info)
+                yield os.fstat(line.fileno()).st_ino, line, acked, busy
+
+
+def _copy(file: int) -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=os.dup(file))
 
 
 def _is_of(line: socket.socket, ports: Collection[int]) -> bool:

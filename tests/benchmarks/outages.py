@@ -2,9 +2,9 @@
 
     uv run python -m tests.benchmarks.outages [--restarts N] [--seconds N] [--clients N]
 
-A server of its own is stopped and started under queued and direct postings, in turn as ``pg_ctl`` calls it *fast* and
-*immediate*, and by SIGKILL, ten times in all; then twice its connections are cut at random for so many seconds. Clients send each posting
-again, with the same reference, until it is acknowledged.
+A server of its own is stopped and started ten times under queued and direct postings, in turn as ``pg_ctl`` calls it
+*fast* and *immediate*, and by SIGKILL; then, twice, its connections are cut at random for so many seconds. Clients send
+each posting again, with the same reference, until it is acknowledged.
 """
 
 from __future__ import annotations
