@@ -165,7 +165,8 @@ class Episode:
         self.found.successes += answers["ours"].is_success
         if request.route.endswith("/filter") and "odd" in request.tag and answers["blnk"].is_success:
             return  # the condition that keeps to this episode may be gone
-        label = f"{request.method} {request.route}" + (f" [{request.tag}]" if request.tag else "")
+        refused = ", refused" if '"would_apply":false' in answers["ours"].text else ""
+        label = f"{request.method} {request.route}" + (f" [{request.tag}{refused}]" if request.tag else "")
         if self.log:
             told = {name: [answer.status, answer.text] for name, answer in answers.items()}
             print(json.dumps([self.world.currency, label, request.path, request.body, told]), file=self.log)
