@@ -25,6 +25,7 @@ from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
 from reconciliation.moments import find_moments
 from reconciliation.reconstruction import SQL, Measurement, chunks, measure, units
+from reconciliation.repointing import find_repointed
 from reconciliation.shared_evidence import Peers
 
 EXPLAIN_FINDINGS = Statement(SQL / "explain_findings.sql")
@@ -100,6 +101,7 @@ def explain(
         evidence.find_rows(after_facts)
     evidence.find_surroundings(after_facts, peers, sweep_id)
     find_moments(after_facts, peers)
+    find_repointed(after_facts, sweep_id)
     explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
     return {each.balance_id: explained.get(each.balance_id) or _without_words(each) for each in measured}
 

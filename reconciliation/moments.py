@@ -2,8 +2,8 @@
 
 The rule: two balances or more whose drift is, to the unit and on every side, what their rows of one span add up to.
 Each of them lacks three rows or more; or two, where the balances on the other side of these lack something as well.
-One that lacks a single row belongs to such a group where its other side lacks something, and makes none by itself:
-single rows have causes of their own.
+One that lacks a single row joins such a group where the balance on its other side is in it: two balances that lack one
+row alike are wrong about that row, whatever happened to others in the same span.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _spans(cases: list[Case]) -> list[Span]:
 
 def _group(spans: list[Span], lacking: set[str]) -> dict[str, Earlier]:
     """Return the largest group of balances that lack one span, with what is known of it; or nothing."""
-    seeds = [span for span in spans if span.row_count >= ENOUGH or (span.row_count > 1 and span.others <= lacking)]
+    seeds = [span for span in spans if span.row_count >= ENOUGH or (span.row_count > 1 and _all_in(span, lacking))]
     groups = sorted(_overlaps(seeds), key=lambda group: (len(group), _common(group)), reverse=True)
     if not groups or len(groups[0]) < 2:
         return {}
@@ -95,8 +95,13 @@ def _group(spans: list[Span], lacking: set[str]) -> dict[str, Earlier]:
         for group in groups[1:]
         if len(group) == len(best) and inside & {span.balance_id for span in group}
     }
-    joining = [each for each in spans if each.balance_id not in inside and each.others <= lacking and each.has(*common)]
+    joining = [each for each in spans if each.balance_id not in inside and _all_in(each, inside) and each.has(*common)]
     return _earlier([*best, *joining], lacking, len(rivals - {common}))
+
+
+def _all_in(span: Span, balances: set[str]) -> bool:
+    """Tell whether all balances on the other side of what is lacking are among these."""
+    return bool(span.others) and span.others <= balances
 
 
 def _overlaps(spans: list[Span]) -> Iterator[list[Span]]:

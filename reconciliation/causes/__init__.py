@@ -13,6 +13,7 @@ from reconciliation.causes import (
     journal,
     lots,
     missing,
+    repointed,
     surplus,
     whole,
 )
@@ -23,6 +24,7 @@ FAMILIES: tuple[Proposer, ...] = (
     earlier.propose,
     incomplete.propose,
     lots.propose,
+    repointed.propose,
     missing.propose,
     surplus.propose,
     holds.propose,
@@ -37,11 +39,23 @@ UNEXPLAINED = Cause(
     "No row, edit or record accounts for this difference. Somebody has to look: nothing here says why.",
 )
 NOT_YET = "Not explained yet."
-CAUSES: dict[str, Cause] = {
-    cause.slug: cause
-    for module in (journal, corrections, incomplete, lots, missing, surplus, holds, arithmetic, whole, days, earlier)
-    for cause in module.CAUSES
-} | {UNEXPLAINED.slug: UNEXPLAINED}
+MODULES = (
+    journal,
+    corrections,
+    incomplete,
+    lots,
+    missing,
+    surplus,
+    holds,
+    arithmetic,
+    whole,
+    days,
+    earlier,
+    repointed,
+)
+CAUSES: dict[str, Cause] = {cause.slug: cause for module in MODULES for cause in module.CAUSES} | {
+    UNEXPLAINED.slug: UNEXPLAINED
+}
 """Every cause by its slug."""
 
 

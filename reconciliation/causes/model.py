@@ -249,6 +249,20 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Repointed:
+    """A row that balance ``into_id`` lacks and ``former_id`` has in its totals; which of them its hash was made for."""
+
+    into_id: str
+    former_id: str
+    side: str
+    transaction_id: str
+    reference: str
+    created_at: datetime
+    fits_former: bool
+    fits_now: bool
+
+
+@dataclass(frozen=True)
 class Earlier:
     """A span of time that several balances lack: when it may have begun and ended, and what one of them lacks of it."""
 
@@ -307,6 +321,8 @@ class Case:
     """Drift of the other balances of candidate rows."""
     peer_lags: dict[str, int | None] = field(default_factory=dict)
     """What ``lag`` is on the balances that are explained together."""
+    repointed: list[Repointed] = field(default_factory=list)
+    """Rows that this balance lacks and another one has in its totals, or the other way round."""
     earlier: Earlier | None = None
     """The span of time that it lacks together with other balances."""
     scale_peers: dict[str, int] | None = None

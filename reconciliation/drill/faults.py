@@ -40,6 +40,8 @@ class Places:
     by_balance: dict[str, list[Transaction]] = field(init=False)
     children: dict[str, list[Transaction]] = field(init=False)
     by_id: dict[str, Transaction] = field(init=False)
+    restored: int = 0
+    """How many backups of totals were restored: each of a span of its own."""
 
     def __post_init__(self) -> None:
         """Index the rows as the clean ledger has them."""

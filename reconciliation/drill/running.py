@@ -75,6 +75,8 @@ PLANTERS: tuple[Planter, ...] = (
     riddles.two_alike_lost,
     *whole_faults.PLANTERS,
     source_faults.opening_brought_along,
+    sql_faults.repointed_row,
+    sql_faults.repointed_in_the_open,
 )
 """Every fault that a drill plants."""
 REQUIRED = 0.9

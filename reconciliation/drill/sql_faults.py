@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.db.models import F
 
-from balances.models import Balance
+from balances.models import Balance, Transaction
 from reconciliation.drill.damage import change_row, delete_rows, shift
 from reconciliation.drill.faults import Fault, Places, end, units
+from reconciliation.drill.riddles import silenced
 from reconciliation.models import Origin
 from reconciliation.runs import Request, reconstruct
 
@@ -39,6 +40,39 @@ def edited_row(places: Places) -> Fault | None:
     change_row(row.pk, precise_amount=units(row) + places.chance.choice((-100, 1, 100, 10_000, units(row))))
     ends = places.use(end(row, "debit"), end(row, "credit"))
     return Fault("edited_row", "amount", ends, (row.pk,))
+
+
+def repointed_row(places: Places) -> Fault | None:
+    """Let a row name another balance of its ledger, with the journal silenced: its hash still is for the first one."""
+    row, other = _to_another(places)
+    if row is None or other is None:
+        return None
+    was, touched = end(row, "debit"), frozenset({end(row, "credit")})
+    with silenced():
+        Transaction.objects.filter(pk=row.pk).update(source_id=other)
+    return Fault("row_repointed", "in silence", places.use(was, other), (row.pk,), touched=touched)
+
+
+def repointed_in_the_open(places: Places) -> Fault | None:
+    """Let a row name another balance of its ledger, seen by the journal."""
+    row, other = _to_another(places)
+    if row is None or other is None:
+        return None
+    was, touched = end(row, "debit"), frozenset({end(row, "credit")})
+    change_row(row.pk, source_id=other)
+    return Fault("edited_row", "pointed to another balance", places.use(was, other), (row.pk,), touched=touched)
+
+
+def _to_another(places: Places) -> tuple[Transaction | None, str | None]:
+    """Draw a row of a wallet, and another wallet of the same ledger."""
+    wallets = places.ledger.wallets
+    row = places.applied("debit", lambda row: end(row, "debit") in wallets and not row.parent_transaction)
+    if row is None:
+        return None, None
+    was, half = end(row, "debit"), len(wallets) // 2
+    same = wallets[:half] if was in wallets[:half] else wallets[half:]
+    free = [each for each in same if places.is_free(each) and each not in (was, end(row, "credit"))]
+    return row, places.chance.choice(free) if free else None
 
 
 def deleted_row(places: Places) -> Fault | None:

@@ -51,8 +51,9 @@ def restored_backup(places: Places) -> Fault | None:
     The balances are those whose rows of the span are three or more, so that each of them is evidence.
     """
     ledger = places.ledger
-    moment = ledger.began + timedelta(days=places.chance.randint(10, 30))
-    back = moment + timedelta(days=places.chance.choice((15, 25, 60)))
+    moment = ledger.began + timedelta(days=5 + 18 * places.restored + places.chance.randint(0, 2))
+    back = moment + timedelta(days=10 if places.restored < 2 else 60)
+    places.restored += 1
 
     def in_span(wallet: str) -> int:
         return sum(moment < row.created_at <= back for row in places.by_balance[wallet])

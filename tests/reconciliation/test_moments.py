@@ -100,6 +100,18 @@ def test_totals_that_have_too_much_are_of_no_earlier_moment(four: list[Balance],
     assert said(*four) == [None] * 4
 
 
+def test_a_row_that_both_its_balances_lack_is_no_part_of_a_span_that_others_lack(four: list[Balance]) -> None:
+    pair = [world.balance(four[0].ledger) for _ in range(2)]
+    posted(*pair, 70, at(5))
+    posted(*pair, 555, at(150))
+    for balance in (*four, *pair):
+        lose(balance, 100)
+    for balance in pair:
+        shift(balance.pk, version=-1)
+    assert [found is not None for found in said(*four, *pair)] == [True] * 4 + [False] * 2
+    assert {found.cause for found in why(*four, *pair)[4:]} == {"row_without_effect"}
+
+
 # What is said.
 
 
