@@ -25,7 +25,7 @@ from balances.exceptions import BalanceLocked, BalanceNotFound
 from balances.holders import Account, Identity
 from balances.hooks.models import Delivery, Hook
 from balances.lineage.models import LineageOutbox
-from balances.models import Balance, now
+from balances.models import Balance, Ledger, now
 from balances.queueing.models import Entry
 from balances.snapshots import take_snapshots
 from balances.uploads.models import Upload
@@ -70,19 +70,25 @@ DAYS = ("broken\0", "9999-12-31")
 
 
 @pytest.fixture
-def cast() -> None:
-    """Fill every list: a ledger swept as a whole and in part, planned, corrected, taken back; and all the rest."""
+def swept() -> Ledger:
+    """Return a ledger that was swept as a whole, then in part."""
     ledger = demo.fill()
     for scope in (Scope(everything=True), Scope(indicator="@demo-ivo", currency=demo.CURRENCY)):
         run_sweep(create_sweep(scope, actor="alice", origin=Origin.COMMAND).sweep_id)
+    return ledger
+
+
+@pytest.fixture
+def cast(swept: Ledger) -> None:
+    """Fill every list: what was swept is planned, corrected and taken back; and what else there is."""
     sweep, why = str(Finding.objects.latest("found_at").sweep_id), "month end"
     propose(Choice(sweep_id=sweep), Proposal(actor="alice", origin=Origin.COMMAND, reason=why))
-    taken_back(reconstruct(demo.wallet_to_rebuild(ledger).pk, world.request()))
+    taken_back(reconstruct(demo.wallet_to_rebuild(swept).pk, world.request()))
     take_snapshots()
     balance = Balance.objects.latest("created_at")
     holder = Identity.objects.create(first_name="Ada", last_name="Byron", meta_data={})
     rows: dict[Any, dict[str, Any]] = {
-        Account: {"balance": balance, "identity": holder, "ledger": ledger, "currency": "DEM", "meta_data": {}},
+        Account: {"balance": balance, "identity": holder, "ledger": swept, "currency": "DEM", "meta_data": {}},
         Alert: {"kind": Alert.Kind.values[0], "title": "Look"},
         Delivery: {"event": "x", "subject": "txn_1", "recipient": "x", "attempt": 1, "outcome": "failed", "job_id": 1},
         Disclosure: {"identity_id": holder.pk, "field_names": "x", "actor": "alice", "door": "admin"},
@@ -148,9 +154,9 @@ def addresses(model: Any, model_admin: Any, *missing: str) -> Iterator[str]:
                 yield reverse(f"admin:{pattern.name}")
 
 
-def hostile(model_admin: Any) -> Iterator[str]:
-    """Yield queries that no page offers: among them nonsense for the filters of the list, for all of them at once."""
-    yield from LISTS
+def hostile(model_admin: Any, turn: int) -> Iterator[str]:
+    """Yield queries that no page offers: a third of those for any list, and nonsense for all its filters at once."""
+    yield from LISTS[turn % 3 :: 3]
     filters, days = [], []
     for each in model_admin.list_filter:
         name = each[0] if isinstance(each, tuple) else getattr(each, "parameter_name", each)
@@ -165,7 +171,7 @@ def errors(answers: Iterable[tuple[str, Any]]) -> list[str]:
         count += 1
         if answer.status_code >= 500:
             found.append(f"{what}: {answer.status_code} {getattr(answer, 'exc_info', ('', ''))[1]!r}"[:400])
-    assert count > 100
+    assert count > 50
     return found
 
 
@@ -187,9 +193,9 @@ def test_no_page_ends_as_an_error_of_the_server_whatever_it_is_asked(cast: None)
     client = signed_in("superuser")
 
     def walk() -> Iterator[tuple[str, Any]]:
-        for model, model_admin in pages():
+        for turn, (model, model_admin) in enumerate(pages()):
             page = f"{list_of(model)}{quote(model._default_manager.first().pk)}/change/"
-            asked = [f"{list_of(model)}?{query}" for query in hostile(model_admin)]
+            asked = [f"{list_of(model)}?{query}" for query in hostile(model_admin, turn)]
             for address in [*asked, *(f"{page}?{query}" for query in ROWS)]:
                 yield address, client.get(address)
 
@@ -226,6 +232,8 @@ def test_no_action_ends_as_an_error_of_the_server_whatever_is_chosen(cast: None,
             for name in model_admin.get_actions(request):
                 walked.add(name)
                 for chosen_is, (query, chosen) in selections(model).items():
+                    if who == "looking" and chosen_is not in {"nothing", "hidden", "answered"}:
+                        continue  # refused whatever is chosen
                     if name == "delete_selected" and "post" in chosen:
                         continue  # it would delete who asks
                     answer = client.post(f"{list_of(model)}{query}", chosen | {"action": name, "index": "0"})
@@ -243,7 +251,7 @@ def ask(client: Client, model: Any, action: str, *keys: str, query: str = "", **
     return client.post(f"{list_of(model)}{query}", sent, follow=True)
 
 
-def test_a_plan_is_proposed_for_a_finding_that_is_not_of_the_newest_sweep(cast: None) -> None:
+def test_a_plan_is_proposed_for_a_finding_that_is_not_of_the_newest_sweep(swept: Ledger) -> None:
     client = signed_in("superuser")
     finding = Finding.objects.get(indicator="@demo-ben")
     assert finding.sweep_id != Sweep.objects.latest("requested_at").pk
@@ -253,7 +261,7 @@ def test_a_plan_is_proposed_for_a_finding_that_is_not_of_the_newest_sweep(cast: 
     assert Plan.objects.get(reason="half of it is missing").items.get().balance_id == finding.balance_id
 
 
-def test_what_is_gone_or_chosen_out_of_an_empty_list_is_said(cast: None) -> None:
+def test_what_is_gone_or_chosen_out_of_an_empty_list_is_said(swept: Ledger) -> None:
     client = signed_in("superuser")
     gone = "Nothing was done: what was chosen is not there any more."
     assert gone in ask(client, Finding, "propose_plan", "fnd_gone").content.decode()
@@ -267,7 +275,7 @@ def test_what_is_gone_or_chosen_out_of_an_empty_list_is_said(cast: None) -> None
 
 @pytest.mark.parametrize(("refusal", "status"), [(BalanceLocked(), 409), (BalanceNotFound("bln_x"), 404)])
 def test_what_the_ledger_refuses_while_a_page_is_made_is_a_page_that_says_so(
-    cast: None, monkeypatch: pytest.MonkeyPatch, refusal: Exception, status: int
+    swept: Ledger, monkeypatch: pytest.MonkeyPatch, refusal: Exception, status: int
 ) -> None:
     def refuse(*_: Any) -> None:
         raise refusal
