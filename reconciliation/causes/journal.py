@@ -35,7 +35,8 @@ CAUSES = (
     Cause(
         "opening_not_booked",
         "Opening balance or import never booked",
-        "The balance was born with totals, and no transaction brings them in.",
+        "The balance was born with totals, and no transaction brings them in. Rebuilding would drop them.",
+        blocks=True,
     ),
 )
 A_POSTING_TAKES = timedelta(seconds=5)
