@@ -117,7 +117,10 @@ def _record(batch: Batch, items: Sequence[Item]) -> list[Failure]:
 
 
 def _apply_what_is_new(batch: Batch, items: Sequence[Item]) -> list[Failure]:
-    """Apply items in order up to one that is refused, but go on without those that were recorded before."""
+    """Apply items in order up to one that is refused, but go on without those that were recorded before.
+
+    A batch of which nothing is new ends at its first item, as in the original.
+    """
     left_out: dict[int, Failure] = {}
     numbers = list(range(len(items)))
     while failure := apply_items([items[number] for number in numbers], atomic=False):
@@ -131,6 +134,8 @@ def _apply_what_is_new(batch: Batch, items: Sequence[Item]) -> list[Failure]:
         numbers = [number for number in numbers if number not in left_out]
         if not numbers:
             break
+    if len(left_out) == len(items):
+        return [replace(left_out[0], is_recorded=False)]
     return list(left_out.values())
 
 
