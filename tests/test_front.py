@@ -260,6 +260,12 @@ def test_a_download_goes_on_at_a_sane_pace_for_longer_than_any_deadline(server: 
     assert server.ask("GET", "/health").status == 200
 
 
+def test_looking_for_slow_readers_leaves_no_file_open(server: Server) -> None:
+    before = server.worker.num_fds()
+    time.sleep(SENDING_SECONDS + 0.3)
+    assert server.worker.num_fds() <= before
+
+
 def peers(server: Server) -> list[tuple[str, int]]:
     """Return who is connected to the server."""
     return [found.raddr for found in server.worker.net_connections("tcp") if found.raddr]

@@ -81,7 +81,12 @@ def _connections() -> Iterator[tuple[int, socket.socket, int, int]]:
 
 
 def _copy(file: int) -> socket.socket:
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=os.dup(file))
+    copy = os.dup(file)
+    try:
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=copy)
+    except OSError:  # no socket
+        os.close(copy)
+        raise
 
 
 def _is_of(line: socket.socket, ports: Collection[int]) -> bool:
