@@ -161,7 +161,7 @@ def test_jobs_that_a_restart_interrupts_are_done_soon_after_and_no_slow_receiver
             until(lambda: postgres.rows("SELECT FROM transactions WHERE reference = 'q_q'"), "a posting is applied")
             assert "call_hook" in doing(postgres)
             released.set()
-            until(lambda: not doing(postgres), "the receiver is done with")
+            until(lambda: "call_hook" not in doing(postgres), "the receiver is done with")
             assert "Traceback" not in worker.said
     assert len(receiver.got) == 1
     assert postgres.rows(DRIFT)[0][0] == 0
