@@ -31,6 +31,7 @@ PASSWORD_FILE = "admin_password"  # noqa: S105 - the name of a file
 class Command(BaseCommand):
     """Sets everything up, sweeps it, rebuilds one balance as a Blnk client would, then serves until Ctrl-C."""
 
+    requires_system_checks = ()  # they take as long as the start itself; CI and manage.py check run them
     help = "Set everything up, sweep it, rebuild a demo balance through REST, and serve API and admin."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -28,6 +28,7 @@ OTHER_FILES = 256
 class Command(BaseCommand):
     """Adapter: refuses what would be unsafe, then hands over to granian."""
 
+    requires_system_checks = ()  # they take as long as the start itself; CI and manage.py check run them
     help = "Serve API and admin. Needs DJANGO_SECRET_KEY and BLNK_SERVER_SECRET_KEY outside of this machine."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -20,6 +20,7 @@ from ledgerproj.lanes import Lane, UnknownQueue, lanes
 class Command(BaseCommand):
     """Adapter: runs jobs from the database until interrupted; any number may run, on any number of machines."""
 
+    requires_system_checks = ()  # they take as long as the start itself; CI and manage.py check run them
     help = "Run background jobs and schedules until interrupted."
 
     def add_arguments(self, parser: CommandParser) -> None:
