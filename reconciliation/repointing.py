@@ -28,15 +28,19 @@ def find_repointed(cases: list[Case], sweep_id: str | None) -> None:
         )
         for row in found:
             drifts[row["side"], units(row["units"])].add(row["balance_id"])
+    opposite = {
+        (side, value): (formers, drifts.get((side, -value), set()))
+        for (side, value), formers in drifts.items()
+        if value > 0 and side in OTHER_SIDE
+    }
+    if not 0 < sum(len(formers) * len(intos) for formers, intos in opposite.values()) <= MOST_PAIRS:
+        return
     pairs = [
         (into, former, side, value)
-        for side, value in drifts
-        if value > 0 and side in OTHER_SIDE
-        for former in drifts[side, value]
-        for into in drifts.get((side, -value), ())
+        for (side, value), (formers, intos) in opposite.items()
+        for former in formers
+        for into in intos
     ]
-    if not pairs or len(pairs) > MOST_PAIRS:
-        return
     into_ids, former_ids, sides, amounts = map(list, zip(*pairs, strict=True))
     known = {case.balance_id: case for case in cases}
     for row in REPOINTED.rows(into_ids=into_ids, former_ids=former_ids, sides=sides, units=amounts):
