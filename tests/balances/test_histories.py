@@ -268,7 +268,7 @@ def play(history: History, holds: list[dict[str, Any]], steps: Steps) -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, **PATIENT)
+@settings(max_examples=25, **PATIENT)
 @given(**HISTORY)
 def test_whatever_is_asked_in_whatever_order_the_books_agree(
     holds: list[dict[str, Any]], steps: Steps, api: Client
@@ -285,7 +285,7 @@ def test_the_books_agree_where_each_request_commits_by_itself(api: Client) -> No
     wallets()
     history = History(api)
 
-    @settings(max_examples=12, phases=[Phase.generate], database=None, **PATIENT)
+    @settings(max_examples=8, phases=[Phase.generate], database=None, **PATIENT)
     @given(**HISTORY)
     def on_one_ledger(holds: list[dict[str, Any]], steps: Steps) -> None:
         play(history, holds, [(step, failure) for step, failure in steps if failure != "request"])

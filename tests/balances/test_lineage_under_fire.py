@@ -128,7 +128,7 @@ class History:
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=35, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_whatever_happens_totals_are_those_of_the_rows_and_no_provider_has_more_than_there_is(
     steps: list[tuple[Any, ...]], db: None
@@ -155,7 +155,7 @@ def test_whatever_happens_totals_are_those_of_the_rows_and_no_provider_has_more_
 
 
 @pytest.mark.django_db
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, size=st.integers(1, 3))
 def test_it_does_not_matter_when_and_in_how_many_commits_it_is_traced(
     steps: list[tuple[Any, ...]], size: int, db: None

@@ -583,7 +583,7 @@ MOVES = st.lists(
 
 @pytest.mark.django_db
 @given(moves=MOVES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_posted_corrected_and_taken_back_drift_is_what_was_planted_less_what_was_corrected(
     moves: list[tuple[str, Any, Any]],
 ) -> None:

@@ -258,9 +258,8 @@ def test_any_history_is_answered_as_plain_arithmetic_would(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("rest", SOURCES)
 def test_a_long_history_is_summed_in_one_statement_from_the_covering_indexes_alone(
-    api: Client, django_assert_num_queries: Callable[..., Any], rest: str
+    api: Client, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     alice, bob, *others = (world.balance() for _ in range(12))
     world.many_rows([alice, bob], 100_000)
@@ -271,8 +270,9 @@ def test_a_long_history_is_summed_in_one_statement_from_the_covering_indexes_alo
     assert credit == sum(by_then.filter(destination=bob).values_list("precise_amount", flat=True))
     assert debit == sum(by_then.filter(source=bob).values_list("precise_amount", flat=True))
     assert credit > 2_000_000
-    with django_assert_num_queries(1):
-        assert ask(api, bob, instant, rest).body["balance"]["credit_balance"] == credit
+    for rest in SOURCES:
+        with django_assert_num_queries(1):
+            assert ask(api, bob, instant, rest).body["balance"]["credit_balance"] == credit
     plan = plan_of(bob.pk, instant)
     for index in ("applied_credits", "applied_debits"):
         assert f"Index Only Scan using {index}" in plan, plan

@@ -43,7 +43,7 @@ FILTERS = {
     "transactions": resources.TransactionFilters,
 }
 EXAMPLES = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 KNOWN = {"GEN_BAD_REQUEST", "GEN_VALIDATION_ERROR"}
 texts = st.one_of(
@@ -156,7 +156,7 @@ def test_no_query_is_a_surprise(api: Client, table: str, data: Any) -> None:
     in_order(api.get(f"/{table}?{path}"), table)
 
 
-@settings(EXAMPLES, max_examples=200)
+@settings(EXAMPLES, max_examples=100)
 @given(
     amounts=st.lists(st.integers(1, 10**40), min_size=1, max_size=5, unique=True),
     asked=st.integers(-(10**41), 10**41),
