@@ -126,6 +126,7 @@ def test_no_row_costs_a_statement() -> None:
     assert len(small) < 20
 
 
+@pytest.mark.usefixtures("flushed")
 @pytest.mark.django_db(transaction=True)
 def test_the_command_says_what_was_made_and_sums_read_indexes_only(capsys: pytest.CaptureFixture[str]) -> None:
     said = StringIO()

@@ -257,6 +257,7 @@ def test_any_history_is_answered_as_plain_arithmetic_would(
         transaction.set_rollback(True)
 
 
+@pytest.mark.usefixtures("flushed")
 @pytest.mark.django_db(transaction=True)
 def test_a_long_history_is_summed_in_one_statement_from_the_covering_indexes_alone(
     api: Client, django_assert_num_queries: Callable[..., Any]
