@@ -14,7 +14,8 @@ from balances.exact_json import loads
 from balances.models import Transaction
 from balances.statements import Statement
 from reconciliation.causes import arithmetic, days, journal, whole
-from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Drift, Hold, Pair, Point, Row
+from reconciliation.causes.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.causes.model import Case, Hold, Pair, Point, Row
 from reconciliation.models import BalanceEdit, Finding, Reconstruction, Sweep, TransactionEdit
 from reconciliation.reconstruction import SQL, Measurement, measure, units
 from reconciliation.shared_evidence import Peers, find_lots, find_net_only

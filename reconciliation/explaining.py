@@ -19,8 +19,9 @@ from balances.exceptions import BalanceNotFound, UnreadableTotals
 from balances.statements import Statement
 from reconciliation import evidence
 from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED, summary
+from reconciliation.causes.drift import SIDES, Drift
 from reconciliation.causes.journal import facts
-from reconciliation.causes.model import SIDES, Case, Drift, Explanation, Point
+from reconciliation.causes.model import Case, Explanation, Point
 from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
 from reconciliation.moments import find_moments

@@ -13,7 +13,7 @@ from django.db import transaction
 from balances.models import Balance
 from balances.statements import Statement
 from reconciliation.causes import CAUSES, UNEXPLAINED
-from reconciliation.causes.model import Drift
+from reconciliation.causes.drift import Drift
 from reconciliation.models import Finding, Incident, Sweep
 from reconciliation.reconstruction import SQL, chunks
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 from balances.statements import Statement
-from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Drift, Earlier
+from reconciliation.causes.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.causes.model import Case, Earlier
 from reconciliation.reconstruction import SQL
 from reconciliation.shared_evidence import Peers
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from balances.statements import Statement
-from reconciliation.causes.model import OTHER_SIDE, Case, Repointed
+from reconciliation.causes.drift import OTHER_SIDE
+from reconciliation.causes.model import Case, Repointed
 from reconciliation.evidence import MIRRORS
 from reconciliation.reconstruction import SQL, units
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from balances.statements import Statement
-from reconciliation.causes.model import OTHER_SIDE, Case, Drift, Lot
+from reconciliation.causes.drift import OTHER_SIDE, Drift
+from reconciliation.causes.model import Case, Lot
 from reconciliation.reconstruction import SQL, units
 
 LOTS = Statement(SQL / "lots.sql")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status
+from reconciliation.causes.drift import OTHER_SIDE, Drift
+from reconciliation.causes.model import Case, Cause, Explanation, Row, Status
 
 CAUSES = (
     Cause(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from reconciliation.causes.arithmetic import rounding_bound
-from reconciliation.causes.model import SECOND, Case, Cause, Drift, Explanation, Pair, Row, mirrored
+from reconciliation.causes.drift import Drift
+from reconciliation.causes.model import SECOND, Case, Cause, Explanation, Pair, Row, mirrored
 
 CAUSES = (
     Cause(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.causes.model import Case, Cause, Drift, Explanation, Hold
+from reconciliation.causes.drift import Drift
+from reconciliation.causes.model import Case, Cause, Explanation, Hold
 
 CAUSES = (
     Cause(

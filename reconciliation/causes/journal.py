@@ -9,7 +9,8 @@ from typing import Any
 
 from balances.models import Transaction
 from reconciliation.causes.amounting import amounts_to, totals_amount_to
-from reconciliation.causes.model import SIDES, Case, Cause, Drift, Explanation, Status
+from reconciliation.causes.drift import SIDES, Drift
+from reconciliation.causes.model import Case, Cause, Explanation, Status
 from reconciliation.models import BalanceEdit, TransactionEdit
 from reconciliation.reconstruction import units
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation
+from reconciliation.causes.drift import OTHER_SIDE, Drift
+from reconciliation.causes.model import Case, Cause, Explanation
 
 CAUSES = (
     Cause(

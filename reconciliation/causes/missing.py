@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciliation.causes.model import OTHER_SIDE, Case, Cause, Drift, Explanation, Row, Status, mirrored
+from reconciliation.causes.drift import OTHER_SIDE, Drift
+from reconciliation.causes.model import Case, Cause, Explanation, Row, Status, mirrored
 
 CAUSES = (
     Cause(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciliation.causes.arithmetic import FACTORS
-from reconciliation.causes.model import OTHER_SIDE, SIDES, Case, Cause, Drift, Explanation
+from reconciliation.causes.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.causes.model import Case, Cause, Explanation
 
 CAUSES = (
     Cause(

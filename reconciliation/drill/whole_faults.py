@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from reconciliation.causes.model import SIDES
+from reconciliation.causes.drift import SIDES
 from reconciliation.drill.damage import shift
 from reconciliation.drill.faults import Fault, Places, end
 from reconciliation.evidence import HISTORY

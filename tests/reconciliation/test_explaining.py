@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from balances.models import Balance, BalanceSnapshot, Transaction
 from reconciliation.causes import CAUSES, FAMILIES
-from reconciliation.causes.model import SIDES, Drift, Explanation
+from reconciliation.causes.drift import SIDES, Drift
+from reconciliation.causes.model import Explanation
 from reconciliation.drill.damage import shift
 from reconciliation.explaining import Explained, choose, explain, explain_balance
 from reconciliation.models import BalanceEdit
