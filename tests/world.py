@@ -114,6 +114,7 @@ def request(**fields: Any) -> Request:
 def many_rows(balances: list[Balance], count: int, units: int = 100, prefix: str = "many") -> None:
     """Make applied rows in the server, from each balance to the next in turn, and vacuum for index-only scans."""
     with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")  # VACUUM calls visible to all only what is on the disk
         cursor.execute(
             """
             INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, amount,
@@ -127,6 +128,7 @@ def many_rows(balances: list[Balance], count: int, units: int = 100, prefix: str
             """,
             {"ids": [balance.pk for balance in balances], "count": count, "units": units, "prefix": prefix},
         )
+        cursor.execute("RESET synchronous_commit")
         # Dead rows of rolled-back tests are few, so VACUUM would leave their index entries and pages for later.
         cursor.execute("VACUUM (ANALYZE, INDEX_CLEANUP ON) transactions")
 

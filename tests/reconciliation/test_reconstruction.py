@@ -257,7 +257,6 @@ def plan_of(balance_ids: list[str]) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-@pytest.mark.usefixtures("flushed")
 @pytest.mark.django_db(transaction=True)
 def test_sums_are_index_only_scans_that_read_no_table_page() -> None:
     balances = [world.balance() for _ in range(20)]

@@ -428,7 +428,6 @@ def environment_of_this_database() -> dict[str, str]:
 
 @pytest.mark.django_db(transaction=True)
 class TestStatements:
-    @pytest.mark.usefixtures("flushed")
     def test_the_screen_reads_both_sides_from_their_indexes_alone(self) -> None:
         cast = [world.balance() for _ in range(20)]
         world.many_rows(cast, 20_000)

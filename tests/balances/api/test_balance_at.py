@@ -257,7 +257,6 @@ def test_any_history_is_answered_as_plain_arithmetic_would(
         transaction.set_rollback(True)
 
 
-@pytest.mark.usefixtures("flushed")
 @pytest.mark.django_db(transaction=True)
 def test_a_long_history_is_summed_in_one_statement_from_the_covering_indexes_alone(
     api: Client, django_assert_num_queries: Callable[..., Any]
@@ -281,6 +280,7 @@ def test_a_long_history_is_summed_in_one_statement_from_the_covering_indexes_alo
     assert "Seq Scan on transactions" not in plan, plan
 
 
+@pytest.mark.usefixtures("flushed")
 @pytest.mark.django_db(transaction=True)
 def test_rows_without_a_date_or_minor_units_are_read_by_index_as_well() -> None:
     balances = [world.balance() for _ in range(50)]
