@@ -115,6 +115,7 @@ def _without_words(measurement: Measurement) -> Explained:
 
 def _explained(case: Case, found: list[Explanation]) -> Explained:
     chosen, hints, rest = choose(case.rest, _proposals(case)) if case.rest else ([], [], Drift())
+    chosen = _within_lag(case, chosen)
     explanations = [*found, *chosen]
     unexplained = sum(min(abs(getattr(rest, side)), abs(getattr(case.drift, side))) for side in SIDES)
     if not case.drift:  # a net that is wrong beside right sides, which no posting leaves
@@ -161,6 +162,14 @@ def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation]
         rest -= best.drift
         pool = _fitting(pool, rest)
     return chosen, sorted(hints, key=lambda each: _rank(each, rest), reverse=True), rest
+
+
+def _within_lag(case: Case, chosen: list[Explanation]) -> list[Explanation]:
+    """Be less sure of rows that never arrived where they are more than ``version`` is behind: not all can be right."""
+    never = [each for each in chosen if each.cause == "half_applied"]
+    if not case.lag or len(never) <= case.lag:
+        return chosen
+    return [replace(each, certainty="likely") if each in never else each for each in chosen]
 
 
 def _fitting(proposals: list[Explanation], rest: Drift) -> list[Explanation]:

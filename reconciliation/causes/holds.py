@@ -71,13 +71,15 @@ def _settled_twice_in_rows(hold: Hold, drift: Drift) -> Explanation:
 
 
 def _released_twice(case: Case, hold: Hold, child: str, drift: Drift, how: str) -> Explanation:
-    contradicted = case.lag is not None and case.lag > 0  # then an update is missing, not one too many
-    one_more = how == "commit" and case.lag is not None and case.lag < 0  # rather the rest was released without a row
+    lag = case.lag or 0
+    contradicted = lag > 0  # then an update is missing, not one too many
+    one_more = how == "commit" and lag < 0  # rather the rest was released without a row
     return Explanation(
         "hold_released_twice",
         f"The {how} {child} of hold {hold.transaction_id} was taken off the inflight totals twice.",
         drift,
-        "possible" if contradicted else "strong",
+        # Where no update was counted once more, an edit of the same amount leaves the same numbers.
+        "possible" if contradicted else "strong" if lag < 0 else "likely",
         rows=(hold.transaction_id, child),
         evidence=_evidence(case, hold),
         score=120 if contradicted else 175 if one_more else 190,
@@ -86,12 +88,13 @@ def _released_twice(case: Case, hold: Hold, child: str, drift: Drift, how: str) 
 
 
 def _not_released(case: Case, hold: Hold, child: str, drift: Drift, how: str) -> Explanation:
-    contradicted = case.lag is not None and case.lag < 0  # then something was added once more
+    lag = case.lag or 0
+    contradicted = lag < 0  # then something was added once more
     return Explanation(
         "hold_not_released",
         f"The {how} {child} of hold {hold.transaction_id} is recorded, and its amount is still held in the totals.",
         drift,
-        "possible" if contradicted else "strong",
+        "possible" if contradicted else "strong" if lag > 0 else "likely",
         rows=(hold.transaction_id, child),
         evidence=_evidence(case, hold),
         score=120 if contradicted else 189,

@@ -45,7 +45,7 @@ def propose(case: Case) -> Iterator[Explanation]:
         if row.status not in (Status.APPLIED, Status.INFLIGHT) or not row.effect.times(-1).fits(case.rest):
             continue
         twin = _twin(case, row)
-        if twin is not None:
+        if twin is not None and not _other_has_both(case, row):
             if _retry_of(row, twin):
                 yield _duplicate(case, row, twin)
         else:
@@ -63,6 +63,11 @@ def _twin(case: Case, row: Row) -> Row | None:
         ):
             return other
     return None
+
+
+def _other_has_both(case: Case, row: Row) -> bool:
+    """Tell whether the other balance has the row in its totals, and its twin: then they are two payments."""
+    return row.other is not None and not (mirrored(row.effect).sides.keys() & case.peers.get(row.other, Drift()).sides)
 
 
 def _retry_of(row: Row, first: Row) -> bool:

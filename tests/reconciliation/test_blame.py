@@ -14,7 +14,7 @@ from reconciliation.drill.riddles import silenced
 from reconciliation.explaining import Explained, explain
 from reconciliation.reconstruction import measure
 from tests import world
-from tests.reconciliation.test_explaining import at, posted, why
+from tests.reconciliation.test_explaining import at, held, posted, settled, why
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BALANCES = "indicator,currency,credit_balance,debit_balance,balance,created_at"
@@ -211,3 +211,47 @@ def test_alternatives_are_counted_over_all_that_is_shown(alice: Balance, bob: Ba
     [found] = why(alice)
     shown = {(each.cause, each.rows) for each in found.explanations}
     assert all(each.alternatives >= len(shown) - 1 for each in found.explanations)
+
+
+# A witness that is not there.
+
+
+def test_two_payments_that_the_other_balance_has_are_not_called_one(alice: Balance, bob: Balance) -> None:
+    rows = {posted(alice, bob, 606, at(800 + n), reference=f"invoice-9{mark}").pk for n, mark in enumerate(("", "-2"))}
+    shift(alice.pk, debit=-606, version=-1)
+    [found] = why(alice)
+    assert found.cause == "half_applied"
+    assert {*found.explanations[0].rows, *found.explanations[0].evidence["fits_equally"]} == rows
+
+
+@pytest.mark.parametrize(("units", "version", "certainty"), [(-900, 0, "likely"), (-900, 1, "strong")])
+def test_a_hold_is_released_twice_surely_only_where_that_was_counted(
+    alice: Balance, bob: Balance, units: int, version: int, certainty: str
+) -> None:
+    settled(held(alice, bob, 900, at(900)), "VOID", 900, at(950))
+    shift(alice.pk, inflight_debit=units, version=version)
+    found = why(alice)[0].explanations[0]
+    assert (found.cause, found.certainty) == ("hold_released_twice", certainty)
+
+
+@pytest.mark.parametrize(("version", "certainty"), [(0, "likely"), (-1, "strong")])
+def test_a_hold_is_not_released_surely_only_where_that_was_not_counted(
+    alice: Balance, bob: Balance, version: int, certainty: str
+) -> None:
+    settled(held(alice, bob, 900, at(900)), "VOID", 400, at(950))
+    shift(bob.pk, inflight_credit=400, version=version)
+    found = why(bob)[0].explanations[0]
+    assert (found.cause, found.certainty) == ("hold_not_released", certainty)
+
+
+@pytest.mark.parametrize(("version", "certainty"), [(-1, "likely"), (-2, "strong")])
+def test_more_rows_that_never_arrived_than_the_version_lacks_are_not_surely_all_of_them(
+    alice: Balance, bob: Balance, version: int, certainty: str
+) -> None:
+    posted(alice, bob, 777, at(1000))
+    posted(bob, alice, 888, at(2000))
+    shift(alice.pk, debit=-777, credit=-888, version=version)
+    [found] = why(alice)
+    assert [(each.cause, each.certainty) for each in found.explanations if each.counts] == [
+        ("half_applied", certainty)
+    ] * 2
