@@ -8,12 +8,13 @@ LEFT JOIN balances AS new_source ON new_source.balance_id = s.source
 LEFT JOIN balances AS old_destination ON old_destination.balance_id = t.destination
 LEFT JOIN balances AS new_destination ON new_destination.balance_id = s.destination
 CROSS JOIN LATERAL (
+    -- The currency first: in another one, other balances have the same names.
     VALUES
-        (1, 'source', coalesce(new_source.indicator, s.source), coalesce(old_source.indicator, t.source),
+        (1, 'currency', s.currency, t.currency, s.currency IS DISTINCT FROM t.currency),
+        (2, 'source', coalesce(new_source.indicator, s.source), coalesce(old_source.indicator, t.source),
             s.source IS DISTINCT FROM t.source),
-        (2, 'destination', coalesce(new_destination.indicator, s.destination),
+        (3, 'destination', coalesce(new_destination.indicator, s.destination),
             coalesce(old_destination.indicator, t.destination), s.destination IS DISTINCT FROM t.destination),
-        (3, 'currency', s.currency, t.currency, s.currency IS DISTINCT FROM t.currency),
         (4, 'precise_amount', s.precise_amount::text, t.precise_amount::text,
             s.precise_amount IS DISTINCT FROM t.precise_amount),
         (5, 'amount', trim_scale(s.amount)::text, trim_scale(t.amount)::text, s.amount IS DISTINCT FROM t.amount),

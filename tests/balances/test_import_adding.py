@@ -281,6 +281,7 @@ def test_a_second_file_leaves_the_drift_that_was_there_as_it_was(files: Files) -
         ("out-1,@till,@world", "out-1,@world,@till", "source", "with '@till', not '@world'"),
         ("2024-01-02T", "2024-01-03T", "effective_date", "with '2024-01-02T00:00:00.000000Z', not '2024-01-03"),
         (",300,100", ",300,1000", "amount", "with '3', not '0.3'"),
+        (",300,100,CZK", ",300,100,EUR", "currency", "with 'CZK', not 'EUR'"),
         ("coffee", "tea", "description", "with 'coffee,\\nand cake', not 'tea"),
     ],
 )
@@ -296,7 +297,7 @@ def test_a_reference_of_another_ledger_is_refused(files: Files) -> None:
     alice, bob = world.balance(), world.balance()
     world.post(alice, bob, 1, reference="out-1")
     from_rows(files, rows("first,@till,@world,5,100,CZK,2024-01-02T00:00:00Z,"))
-    assert "line 3, column source: 'out-1' is in already with" in refused(files, TRANSACTIONS)
+    assert "line 3, column currency: 'out-1' is in already with 'USD', not 'CZK'" in refused(files, TRANSACTIONS)
 
 
 def test_an_appended_commit_finds_its_hold_by_reference_whoever_wrote_it(files: Files) -> None:
