@@ -10,9 +10,10 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import DataError, models
 from django.forms import BooleanField
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -106,7 +107,7 @@ class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type h
 
 
 class CarefulActions(Mixin):
-    """Actions on what was ticked, and on nothing else; what no action can be about is a sentence."""
+    """Actions on what was ticked, and on nothing else; what cannot be asked is a sentence."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Refuse an action that was not offered; Django alone would show the list as if nothing had been asked."""
@@ -116,6 +117,18 @@ class CarefulActions(Mixin):
             raise BadRequest("No row has such an id.")
         response: HttpResponse = super().changelist_view(request, extra_context)
         return response
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Refuse a comparison that only turns out to be impossible where it is made, as Django refuses others.
+
+        A year 0, for one, or a text that is no array. A list that was asked nothing has no such excuse.
+        """
+        try:
+            return super().get_changelist_instance(request)
+        except (ValueError, OverflowError, DataError) as error:
+            if not request.GET:
+                raise
+            raise IncorrectLookupParameters from error
 
     def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
         """Act on the rows that were ticked, also where a filter hides them; say so where they are gone."""

@@ -9,11 +9,15 @@ admin.autodiscover()
 
 handler403 = "balances.refusing.permission_denied"
 handler500 = "balances.refusing.server_error"
+READING = ["get", "head"]
+"""Of the page that describes the API: its templates have no answer to OPTIONS."""
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path(
+        "docs", SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"
+    ),
     path("", include("reconciliation.api.urls")),
     path("", include("balances.api.urls")),
 ]

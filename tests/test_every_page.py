@@ -21,9 +21,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 import ledgerproj.urls  # noqa: F401 - finds the admin pages
 from balances import keyring
+from balances.backoffice import EstimatingPaginator
 from balances.exceptions import BalanceLocked, BalanceNotFound
 from balances.holders import Account, Identity
 from balances.hooks.models import Delivery, Hook
+from balances.keys import ApiKey
 from balances.lineage.models import LineageOutbox
 from balances.models import Balance, Ledger, now
 from balances.queueing.models import Entry
@@ -200,6 +202,32 @@ def test_no_page_ends_as_an_error_of_the_server_whatever_it_is_asked(cast: None)
                 yield address, client.get(address)
 
     assert errors(walk()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "query"),
+    [
+        (Ledger, "created_at__year=0"),
+        (User, "date_joined__year=99999999999999999999999"),
+        (ApiKey, "scopes=none"),
+        (Sweep, "worked='"),
+        (Balance, "indicator__regex=("),
+        (ProcrastinateJob, "scheduled_at__year=-1"),
+    ],
+)
+def test_a_list_that_is_compared_with_what_cannot_be_says_so(model: Any, query: str) -> None:
+    answer = signed_in("superuser").get(f"{list_of(model)}?{query}", follow=True)
+    assert answer.status_code == 200
+    assert answer.redirect_chain == [(f"{list_of(model)}?e=1", 302)]
+
+
+def test_a_list_that_was_asked_nothing_does_not_hide_what_is_wrong_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("ours")
+
+    monkeypatch.setattr(EstimatingPaginator, "_estimate", broken)
+    monkeypatch.setattr("balances.backoffice.COUNTED", -1)
+    assert signed_in("superuser").get(list_of(Ledger)).status_code == 500
 
 
 def selections(model: Any) -> dict[str, tuple[str, dict[str, Any]]]:

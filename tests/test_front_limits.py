@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from ledgerproj import processes
 from ledgerproj.front import bodies, turns
 from ledgerproj.front.exchanges import Exchange
 
@@ -128,3 +130,12 @@ def test_what_prevents_a_callback_waits_for_one_that_runs() -> None:
 
     asyncio.run(leave())
     assert order == ["ended", "next statement"]
+
+
+def test_threads_that_compute_give_way_to_postings_within_half_a_millisecond() -> None:
+    before = sys.getswitchinterval()
+    try:
+        processes.switch_often()
+        assert sys.getswitchinterval() <= 0.0005
+    finally:
+        sys.setswitchinterval(before)

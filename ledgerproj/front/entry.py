@@ -36,6 +36,7 @@ class Front:
     def _start(self) -> None:
         keeping.take_over()
         processes.collect_rarely()
+        processes.switch_often()
         Readers(settings.LEDGER_REQUEST_TIMEOUT).start()
         size = settings.LEDGER_POOL_SIZE
         self.turns = Turns(

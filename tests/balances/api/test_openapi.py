@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client as DjangoClient
 
 from tests.client import Client
 
@@ -55,3 +56,9 @@ def test_health_is_described_with_what_it_says_of_workers(paths: Any) -> None:
     assert set(answers) == {"200", "503"}
     shape = Client(None).get("/schema").body["components"]["schemas"]["HealthAnswer"]
     assert (set(shape["properties"]), shape["required"]) == ({"status", "worker"}, ["status"])
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "POST", "PUT", "DELETE"])
+def test_the_page_that_shows_it_is_there_to_be_read_only(method: str) -> None:
+    assert DjangoClient().generic("GET", "/docs").status_code == 200
+    assert DjangoClient(raise_request_exception=False).generic(method, "/docs").status_code == 404
