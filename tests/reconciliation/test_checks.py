@@ -479,6 +479,9 @@ def test_a_hash_of_each_generation_of_the_original_is_read(amount: str) -> None:
         (7, "7", None),
         (7, "7", 0),
         (10**24 + 1, "1000000", 10**18),
+        (500_000_001, "0.0000000005", 10**18),
+        (333_333_333_333, "0.0000003333333333", 10**18),
+        (49, "0", 10**18),
         (None, "1", 9),
     ],
 )
@@ -490,6 +493,14 @@ def test_amounts_that_differ_by_rounding_alone_do_not_contradict(
     rebuilt(alice, bob)
     swept()
     assert said("columns_contradict") == {}
+
+
+def test_an_amount_that_its_minor_units_do_not_give_contradicts_them_at_any_precision() -> None:
+    alice, bob = world.balance(), world.balance()
+    world.row("APPLIED", 500_000_001, alice, bob, amount=Decimal("0.0000000006"), precision=10**18)
+    rebuilt(alice, bob)
+    swept()
+    assert said("columns_contradict").keys() == {alice.pk, bob.pk}
 
 
 NOT_TWICE = [
