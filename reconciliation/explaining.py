@@ -158,6 +158,8 @@ def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation]
             hints += [each.as_hint() for each in equals]
             pool = [each for each in pool if each not in equals]
             continue
+        if any(each.drift == best.drift and each.cause != best.cause and each.rows != best.rows for each in pool):
+            best = _less_sure(best)
         chosen.append(_with_equals(best, others) if others else best)
         rest -= best.drift
         pool = _fitting(pool, rest)
@@ -188,9 +190,13 @@ def _counted(each: Explanation, proposals: list[Explanation]) -> Explanation:
 
 def _with_equals(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
     """Say which fit equally well: then it is no longer strong."""
-    certainty = "likely" if best.certainty == "strong" else best.certainty
     named = {"fits_equally": sorted(row for rows in others for row in rows)}
-    return replace(best, certainty=certainty, evidence=best.evidence | named)
+    return replace(_less_sure(best), evidence=best.evidence | named)
+
+
+def _less_sure(best: Explanation) -> Explanation:
+    """Return what is no longer strong: another one, sure enough to count by itself, fits as well."""
+    return replace(best, certainty="likely") if best.certainty == "strong" else best
 
 
 def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:

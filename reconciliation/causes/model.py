@@ -206,6 +206,8 @@ class Repointed:
     created_at: datetime
     fits_former: bool
     fits_now: bool
+    fits_exchanged: bool = False
+    """It was made for the row with its source and destination the other way round."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def _twice(case: Case, row: Row) -> Explanation:
     side = next(iter(row.effect.sides))
     peer = case.peers.get(row.other or "", Drift())
     both = mirrored(row.effect).fits(peer)
-    certainty, score = ("strong", 84) if both else ("likely", 78)
+    # On both, a row of the same amount between the two that is gone leaves the same numbers: never strong.
+    certainty, score = "likely", 84 if both else 78
     lags = case.lags_of(row, both=both)
     contradicted = bool(lags) and not any(lag < 0 for lag in lags)  # counting twice would have raised it twice
     unknown = not lags and case.imported

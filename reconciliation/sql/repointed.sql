@@ -45,13 +45,17 @@ fitting AS (
 )
 SELECT f.into_id, f.former_id, f.side, f.transaction_id, coalesce(f.reference, '') AS reference, f.created_at,
        coalesce(bool_or(f.hash = read.hash AND read.is_former), false) AS fits_former,
-       coalesce(bool_or(f.hash = read.hash AND NOT read.is_former), false) AS fits_now
+       coalesce(bool_or(f.hash = read.hash AND NOT read.is_former), false) AS fits_now,
+       coalesce(bool_or(f.hash = read.exchanged AND NOT read.is_former), false) AS fits_exchanged
 FROM fitting AS f
 LEFT JOIN balances AS o ON o.balance_id = f.other
 CROSS JOIN LATERAL (
     SELECT own.is_former,
            encode(sha256(convert_to(amount.text || reference.text || f.currency
-               || CASE f.side WHEN 'debit' THEN own.name || other.name ELSE other.name || own.name END, 'UTF8')), 'hex') AS hash
+               || CASE f.side WHEN 'debit' THEN own.name || other.name ELSE other.name || own.name END, 'UTF8')), 'hex') AS hash,
+           encode(sha256(convert_to(amount.text || reference.text || f.currency
+               || CASE f.side WHEN 'debit' THEN other.name || own.name ELSE own.name || other.name END, 'UTF8')), 'hex')
+               AS exchanged
     FROM (VALUES (trim_scale(f.amount)::text), ('0'), (round(f.amount, 6)::text), ('0.000000')) AS amount (text),
          (VALUES (f.reference), (regexp_replace(f.reference, '_[0-9]+$', ''))) AS reference (text),
          (VALUES (f.former_id, true), (f.former_name, true), (f.into_id, false), (f.into_name, false))

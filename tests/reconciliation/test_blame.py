@@ -255,3 +255,20 @@ def test_more_rows_that_never_arrived_than_the_version_lacks_are_not_surely_all_
     assert [(each.cause, each.certainty) for each in found.explanations if each.counts] == [
         ("half_applied", certainty)
     ] * 2
+
+
+def test_a_row_is_not_surely_counted_twice_where_an_equal_one_may_be_gone(alice: Balance, bob: Balance) -> None:
+    posted(alice, bob, 777, at(1000))
+    shift(alice.pk, debit=777, version=1)  # as twice on both, or as a second row of 777 that is gone
+    shift(bob.pk, credit=777, version=1)
+    for found in why(alice, bob):
+        assert (found.cause, found.explanations[0].certainty) == ("counted_twice", "likely")
+        assert found.explanations[0].alternatives == 1
+
+
+def test_two_causes_that_count_and_fit_alike_leave_none_of_them_strong(alice: Balance, bob: Balance) -> None:
+    posted(alice, bob, 777, at(1000))
+    world.row("REJECTED", 777, alice, world.balance(alice.ledger), created_at=at(1100), effective_date=at(1100))
+    shift(alice.pk, debit=777, version=1)
+    [found] = why(alice)
+    assert (found.explanations[0].certainty, found.explanations[0].alternatives) == ("likely", 1)

@@ -181,3 +181,19 @@ def test_the_row_is_sought_in_the_covering_index_alone() -> None:
         plan = plan_of(cursor.mogrify(REPOINTED.text, given))  # type: ignore[attr-defined]
     assert "Index Only Scan using applied_debits" in plan
     assert not re.search(r"Seq Scan on transactions .*rows=[1-9]", plan)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_row_whose_ends_were_exchanged_is_not_taken_for_totals_of_the_wrong_side(
+    cast: tuple[Balance, Balance, Balance], sealed: bool
+) -> None:
+    alice, bob, _ = cast
+    seal = transaction_hash(Decimal("43.21"), "paid", "USD", alice.pk, bob.pk) if sealed else ""
+    when = {"created_at": at(500), "effective_date": at(500)}
+    row = world.row("APPLIED", UNITS, bob, alice, reference="paid", hash=seal, **when)
+    shift(alice.pk, debit=UNITS, version=1)
+    shift(bob.pk, credit=UNITS, version=1)
+    cause = "row_repointed" if sealed else "wrong_sign"
+    for found in why(alice, bob):
+        assert (found.cause, found.unexplained, found.blocks) == (cause, 0, sealed)
+        assert found.explanations[0].rows == (row.pk,)
