@@ -171,6 +171,8 @@ KNOWN: list[tuple[str, str]] = [
     (r"/hooks.* 400 .*details\.", "`details` of a malformed hook holds the decoder's fields"),
     (r"/hooks.*: 500 HOOK_OPERATION_FAILED .* / 400 HOOK_INVALID", "A hook without a URL or of an unknown type"),
     (r"/filter.*: 500 GEN_INTERNAL .* / 400 GEN_BAD_REQUEST", "A filter value that cannot be compared with its field"),
+    (r"/filter \[meta_data\.\w+ \w+ (int|float)\]: 500 GEN_INTERNAL .* / 200",
+     "A number that is compared with a key of the metadata"),
     (r"^GET /(transactions|balances|ledgers|identities|accounts) .*: 500 GEN_INTERNAL .* / 400 GEN_BAD_REQUEST",
      "A filter value that cannot be compared with its field"),
     (r"^GET /api-keys: 200 \[\]\.key", "Lists of keys show their hashes"),
