@@ -119,7 +119,21 @@ def _answer_by_route(request: HttpRequest) -> HttpResponse:
         return not_found()
     response: HttpResponse = match.func(request, *match.args, **match.kwargs)
     render = getattr(response, "render", None)
-    return render() if render else response
+    return _let_go(render()) if render else response
+
+
+def _let_go(response: Any) -> HttpResponse:
+    """Break the rings in which a rendered answer, its view and its request refer to each other.
+
+    Python looks for rings seldom (``processes.collect_rarely``): until then long lists and bodies would stay in memory.
+    """
+    if context := response.renderer_context:
+        view = context["view"]
+        view.request.parser_context.clear()
+        vars(view).clear()
+        context.clear()
+    rendered: HttpResponse = response
+    return rendered
 
 
 def _route(path: str) -> ResolverMatch | None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import io
+import weakref
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.test import RequestFactory
 
 from balances import keyring
 from balances.api.errors import STATUSES
 from balances.exceptions import LedgerError
 from balances.models import GENERAL_LEDGER_ID
+from ledgerproj.wsgi import application
 from tests import world
 from tests.client import Client
 
@@ -199,3 +206,30 @@ def test_the_api_describes_itself_and_has_a_page_to_read_it() -> None:
     page = nobody.get("/docs")
     assert page.status == 200
     assert "swagger-ui" in page.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/ledgers", 200), ("POST", "/ledgers", 400), ("GET", "/ledgers/none", 404), ("PUT", "/ledgers/none", 400)],
+)
+def test_an_answer_and_its_body_are_forgotten_at_once_without_looking_for_rings(
+    method: str, path: str, status: int
+) -> None:
+    body, said = io.BytesIO(b"{}"), list[str]()
+    environ = RequestFactory().generic(method, path, headers={"X-Blnk-Key": world.MASTER_KEY}).environ
+    environ |= {"wsgi.input": body, "CONTENT_LENGTH": "2"}
+    ended = (request_started, request_finished)
+    for signal in ended:
+        signal.disconnect(close_old_connections)  # the connection is the test's
+    gc.disable()
+    try:
+        answer: Any = application(environ, lambda line, *_: said.append(line))
+        assert said[0].startswith(str(status))
+        answer.close()
+        left = [weakref.ref(answer), weakref.ref(body)]
+        del answer, body, environ
+        assert [each() for each in left] == [None, None]
+    finally:
+        gc.enable()
+        for signal in ended:
+            signal.connect(close_old_connections)
