@@ -39,6 +39,8 @@ def test_of_a_key_that_is_there_twice_the_last_one_counts_and_null_is_absent(led
     raw = b'{"fields":["FirstName"],"fields":[null]}'
     identity = ledger.post("/identities", {"first_name": "A", "last_name": "B", "identity_type": "individual"}).body
     assert ledger.post(f"/identities/{identity['identity_id']}/tokenize", raw).status == 400
+    answer = ledger.post(f"/{owner}/metadata", b'{"meta_data":{"b":"x"},"meta_data":{"a":1}}')
+    assert answer.body == {"meta_data": {"a": 1}}
 
 
 def test_a_row_shows_the_dates_that_are_stored_however_it_is_read(ledger: Client) -> None:

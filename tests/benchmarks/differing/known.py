@@ -85,7 +85,11 @@ KNOWN: list[tuple[str, str]] = [
     (rf"/inflight/\{{id\}} \[(hold|split|batch), queued\]: 400 TXN_COMMIT_AMOUNT_EXCEEDED .* / .*{SETTLED}",
      "settled twice through two ids (6)"),
     (r"/transactions/recover.* recovered: ", "A queued row is recovered up to three times"),
+    (r"^(POST /\{id\}/metadata|GET /\S+) .*: 200 meta_data\.b: x / -$",
+     "Of a key that is there twice, the second time as `null`, the first value stays"),
     # after the queue: what only the original has / what only we have
+    (r"^after the queue: .*/refund-transaction/\{id\} \[(batch|split), .*: - / .*refund",
+     "A refund by the id of a batch or a split misses"),
     (r"^after the queue: .*atomic.* / SCHEDULED$",
      "it waits for the last of its dates"),
     (r"^after the queue: .*atomic.* / .*REJECTED not applied, because",
