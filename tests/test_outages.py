@@ -144,7 +144,8 @@ def test_jobs_that_a_restart_interrupts_are_done_soon_after_and_no_slow_receiver
         assert server.ask("POST", f"/plans/{plan}/apply").status == 202
         sweep = server.ask("POST", "/sweeps", {"everything": True}).body["sweep_id"]
         blocker.execute("LOCK TABLE transactions, reconciliation_planitem, reconciliation_finding")
-        with postgres.running("work") as worker:
+        # enough at once, for jobs that an outage before has left, or the clock has begun, wait for the lock as well
+        with postgres.running("work", "--posting-concurrency", "9", "--concurrency", "9") as worker:
             try:
                 begun = {"bulk_create", "call_hook", "sweep", "apply_plan"}
                 until(lambda: doing(postgres) >= begun, "the jobs run")
