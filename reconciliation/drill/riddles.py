@@ -11,7 +11,7 @@ from django.db import connection
 from balances.models import Transaction
 from reconciliation.drill.damage import forced, shift
 from reconciliation.drill.faults import Fault, Places, end, riddle, units
-from reconciliation.drill.ledger import Status
+from reconciliation.drill.ledger import COMMON, Status
 
 
 def odd_amount(places: Places) -> Fault | None:
@@ -77,6 +77,8 @@ def two_alike_lost(places: Places) -> Fault | None:
     if wallet is None:
         return None
     amount, hub = ledger.amount(), ledger.hubs[3]
+    while 2 * amount in {*COMMON, *map(units, places.by_balance[wallet])}:
+        amount = ledger.amount()  # else a row of that amount is a reading with evidence
     for number in range(2):
         when = ledger.began + timedelta(days=20 + 9 * number, microseconds=places.chance.randrange(86_400_000_000))
         ledger.row(Status.APPLIED, wallet, hub, amount, when)
