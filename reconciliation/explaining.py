@@ -171,7 +171,7 @@ def _within_lag(case: Case, chosen: list[Explanation]) -> list[Explanation]:
     never = [each for each in chosen if each.cause == "half_applied"]
     if not case.lag or len(never) <= case.lag:
         return chosen
-    return [replace(each, certainty="likely") if each in never else each for each in chosen]
+    return [_less_sure(each) if each in never else each for each in chosen]
 
 
 def _fitting(proposals: list[Explanation], rest: Drift) -> list[Explanation]:

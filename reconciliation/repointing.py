@@ -11,6 +11,8 @@ from reconciliation.evidence import MIRRORS
 from reconciliation.reconstruction import SQL, units
 
 REPOINTED = Statement(SQL / "repointed.sql")
+MOST_PAIRS = 5_000
+"""Pairs of balances with opposite drifts; beyond that, one difference is in so many that a pair says nothing."""
 
 
 def find_repointed(cases: list[Case], sweep_id: str | None) -> None:
@@ -48,7 +50,3 @@ def find_repointed(cases: list[Case], sweep_id: str | None) -> None:
         for balance_id in (row["into_id"], row["former_id"]):
             if balance_id in known:
                 known[balance_id].repointed.append(Repointed(**row))
-
-
-MOST_PAIRS = 5_000
-"""Pairs of balances with opposite drifts; beyond that, one difference is in so many that a pair says nothing."""

@@ -14,6 +14,9 @@ from reconciliation.reconstruction import SQL, units
 LOTS = Statement(SQL / "lots.sql")
 ONE_SIDED = Statement(SQL / "one_sided.sql")
 Peers = Callable[[set[str]], dict[str, Drift]]
+ONE_SIDE = {(True, False, False), (False, True, False)}
+NET_ONLY = 10
+"""Balances that must drift on one side of a ledger, and none on another, before its source is taken for one of nets."""
 MOST_LINES = 10_000
 """Rows of a balance up to which lots are looked for among them."""
 
@@ -43,11 +46,6 @@ def find_net_only(cases: list[Case], sweep_id: str | None) -> None:
         case.net_only = enough and len(seen) == 2 and len({kind[:3] for kind in seen} & ONE_SIDE) == 1
 
 
-ONE_SIDE = {(True, False, False), (False, True, False)}
-NET_ONLY = 10
-"""Balances that must drift on one side of a ledger, and none on another, before its source is taken for one of nets."""
-
-
 def find_lots(known: dict[str, Case], peers: Peers) -> None:
     """Look for lots where one imported side lacks something; the other balances are asked only where the hub fits."""
     wanted = [
@@ -64,9 +62,7 @@ def find_lots(known: dict[str, Case], peers: Peers) -> None:
         found.append((row["balance_id"], lot))
     hubs = peers({lot.hub for _, lot in found}) if found else {}
     fitting = [
-        (balance_id, lot)
-        for balance_id, lot in found
-        if getattr(hubs.get(lot.hub, Drift()), lot.hub_side) == -(len(lot.rows) - 1) * lot.units
+        (balance_id, lot) for balance_id, lot in found if getattr(hubs.get(lot.hub, Drift()), lot.hub_side) == lot.drift
     ]
     if not fitting:
         return

@@ -21,12 +21,11 @@ CAUSES = (
 def propose(case: Case) -> Iterator[Explanation]:
     """Propose each lot whose lines are too much by all but one of it, on the one side and on the others together."""
     for lot in case.lots:
-        surplus = -(len(lot.rows) - 1) * lot.units
         line_side = OTHER_SIDE[lot.hub_side]
         lacking = [getattr(case.peers.get(other, Drift()), line_side) for other in lot.others]
         there = getattr(case.peers.get(lot.hub, Drift()), lot.hub_side)
         shares = all(-lot.units < each <= 0 for each in lacking)
-        if there != surplus or sum(lacking) != surplus or not shares:
+        if there != lot.drift or sum(lacking) != lot.drift or not shares:
             continue
         side = lot.hub_side if lot.hub == case.balance_id else line_side
         yield Explanation(

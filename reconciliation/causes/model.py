@@ -179,6 +179,11 @@ class Lot:
     rows: tuple[str, ...]
     others: tuple[str, ...]
 
+    @property
+    def drift(self) -> int:
+        """What is off on each end together if the totals have the lot once, and every row has all of it."""
+        return -(len(self.rows) - 1) * self.units
+
 
 @dataclass(frozen=True)
 class Point:

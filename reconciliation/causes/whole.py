@@ -134,7 +134,7 @@ def _scaled(case: Case) -> Iterator[Explanation]:
     by = f"{scale.factor} times the sums of the transactions"
     if not scale.enlarged:
         by = f"the sums of the transactions divided by {scale.factor}"
-    unlike = f"; the stored {_in_words(others)} is not" if others and not is_whole else ""
+    unlike = f"; the stored {_in_words(others)} is not" if others else ""
     peers = case.scale_peers or {}
     yield Explanation(
         "precision_factor",

@@ -2,8 +2,8 @@
 -- that other one.
 -- Parameters: into_ids text[] (balances that lack so much), former_ids text[] (those that have it too much), sides
 -- text[] (credit, debit), units numeric[], as many of each. Pairs of other ledgers or currencies are left out.
--- Columns: into_id, former_id, side, transaction_id, reference, created_at; fits_former, fits_now: whether the hash is
--- that of the row with the other balance, or with the one that it names.
+-- Columns: into_id, former_id, side, transaction_id, reference, created_at; fits_former, fits_now, fits_exchanged:
+-- whether the hash is that of the row with the other balance, with the one that it names, or with its two ends exchanged.
 -- Rows are sought in the covering indexes alone, and only what fits is looked up. What a hash covers stands in
 -- checks/hash_disagrees.sql.
 WITH pairs AS MATERIALIZED (
