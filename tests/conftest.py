@@ -108,16 +108,6 @@ def _without_guards(work: Callable[[], None]) -> None:
 
 
 @pytest.fixture
-def flushed(transactional_db: None) -> Iterator[None]:
-    """Let commits wait for the disk, as outside of tests: VACUUM calls visible to all only what is there."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = on")
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("RESET synchronous_commit")
-
-
-@pytest.fixture
 def api() -> Client:
     """Return a client that holds the master key."""
     return Client()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -111,10 +113,20 @@ def request(**fields: Any) -> Request:
     return Request(**({"actor": "alice", "origin": Origin.COMMAND} | fields))
 
 
+@contextmanager
+def flushed() -> Iterator[None]:
+    """Let commits wait for the disk, as outside of tests: VACUUM calls visible to all only what is there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+        try:
+            yield
+        finally:
+            cursor.execute("RESET synchronous_commit")
+
+
 def many_rows(balances: list[Balance], count: int, units: int = 100, prefix: str = "many") -> None:
     """Make applied rows in the server, from each balance to the next in turn, and vacuum for index-only scans."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = on")  # VACUUM calls visible to all only what is on the disk
+    with flushed(), connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, amount,
@@ -128,7 +140,6 @@ def many_rows(balances: list[Balance], count: int, units: int = 100, prefix: str
             """,
             {"ids": [balance.pk for balance in balances], "count": count, "units": units, "prefix": prefix},
         )
-        cursor.execute("RESET synchronous_commit")
         # Dead rows of rolled-back tests are few, so VACUUM would leave their index entries and pages for later.
         cursor.execute("VACUUM (ANALYZE, INDEX_CLEANUP ON) transactions")
 

@@ -11,11 +11,12 @@ from django.db import connection
 from balances.models import Transaction
 from balances.queueing.models import Entry
 from tests.balances.api.test_settlement_contract import split
+from tests.balances.test_partial_refunds import MODES
+from tests.balances.test_refund_references import UNFIT
 from tests.client import Answer, Client
 from tests.wire import assert_no_drift, body, create, drain, hold, queued, row, settle, sums, wallets, written
 
 pytestmark = pytest.mark.django_db
-MODES = pytest.mark.parametrize("skip_queue", [True, False], ids=["at once", "queued"])
 
 
 @pytest.fixture
@@ -172,16 +173,7 @@ def test_references_of_two_holds_and_of_one_bulk_stand_side_by_side(api: Client,
 
 
 @MODES
-@pytest.mark.parametrize(
-    ("reference", "why"),
-    [
-        ("", "cannot be blank"),
-        (" part", "begins or ends with a blank"),
-        ("pa\u200brt", "invisible"),
-        ("cafe\u0301", "NFC"),
-        ("x" * 2001, "cannot be longer than 2000 bytes"),
-    ],
-)
+@UNFIT
 def test_a_reference_of_a_commit_keeps_the_rules_of_every_reference(
     api: Client, held: str, reference: str, why: str, skip_queue: bool
 ) -> None:

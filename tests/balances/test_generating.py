@@ -126,13 +126,13 @@ def test_no_row_costs_a_statement() -> None:
     assert len(small) < 20
 
 
-@pytest.mark.usefixtures("flushed")
 @pytest.mark.django_db(transaction=True)
 def test_the_command_says_what_was_made_and_sums_read_indexes_only(capsys: pytest.CaptureFixture[str]) -> None:
     said = StringIO()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM balances, transactions")  # else autovacuum may be about the rows of other tests
-    call_command("generate_ledger", "--balances=50", "--transactions=20_000", stdout=said, stderr=Terminal())
+    with world.flushed():
+        call_command("generate_ledger", "--balances=50", "--transactions=20_000", stdout=said, stderr=Terminal())
 
     ledger = Ledger.objects.get(name="Generated")
     assert said.getvalue().startswith(

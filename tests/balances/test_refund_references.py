@@ -31,6 +31,18 @@ from tests.wire import (
 
 pytestmark = pytest.mark.django_db
 USED = "transaction validation failed: reference {} has already been used"
+UNFIT = pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        ("", "cannot be blank"),
+        (" back", "begins or ends with a blank"),
+        ("back\t", "invisible character U+0009"),
+        ("ba\u200bck", "invisible"),
+        ("cafe\u0301", "NFC"),
+        ("x" * 2001, "cannot be longer than 2000 bytes"),
+    ],
+)
+"""References that the rules of every reference refuse, and why."""
 
 
 @pytest.fixture
@@ -189,17 +201,7 @@ def test_a_released_hold_that_comes_back_bears_the_reference(api: Client) -> Non
 
 
 @MODES
-@pytest.mark.parametrize(
-    ("reference", "why"),
-    [
-        ("", "cannot be blank"),
-        (" back", "begins or ends with a blank"),
-        ("back\t", "invisible character U+0009"),
-        ("ba\u200bck", "invisible"),
-        ("cafe\u0301", "NFC"),
-        ("x" * 2001, "cannot be longer than 2000 bytes"),
-    ],
-)
+@UNFIT
 def test_a_reference_keeps_the_rules_of_every_reference(
     api: Client, paid: str, reference: str, why: str, skip_queue: bool
 ) -> None:

@@ -280,7 +280,6 @@ def test_a_long_history_is_summed_in_one_statement_from_the_covering_indexes_alo
     assert "Seq Scan on transactions" not in plan, plan
 
 
-@pytest.mark.usefixtures("flushed")
 @pytest.mark.django_db(transaction=True)
 def test_rows_without_a_date_or_minor_units_are_read_by_index_as_well() -> None:
     balances = [world.balance() for _ in range(50)]
