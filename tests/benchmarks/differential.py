@@ -260,7 +260,7 @@ def goes_apart(request: Request, answers: dict[str, Answer]) -> bool:
 def _repeats(body: Any) -> bool:
     """Tell whether a batch has one reference twice: which of the two the original keeps is a matter of chance."""
     items = body.get("transactions") if isinstance(body, dict) else None
-    references = [str(each.get("reference")) for each in items or () if isinstance(each, dict)]
+    references = [str(each.get("reference")) for each in items if isinstance(each, dict)] if isinstance(items, list) else []
     return len(set(references)) < len(references)
 
 
@@ -279,7 +279,8 @@ def _rows(request: Request) -> int:
     if request.route == "/transactions":
         return 1 if request.body.get("scheduled_for") else 2
     if request.route == "/transactions/bulk":
-        return len(request.body.get("transactions", ()))
+        items = request.body.get("transactions")
+        return len(items) if isinstance(items, list) else 0
     return 1
 
 
