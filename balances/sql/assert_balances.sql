@@ -21,7 +21,7 @@ moves AS (
     SELECT balance_id, coalesce(effective_date, created_at) AS moved_at,
            sum(units) FILTER (WHERE is_credit) AS credit, sum(units) FILTER (WHERE NOT is_credit) AS debit
     FROM (
-        SELECT *, coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units FROM sides
+        SELECT *, minor_units(precise_amount, amount, precision) AS units FROM sides
     ) AS valued
     GROUP BY 1, 2
 ),

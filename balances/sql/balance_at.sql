@@ -17,7 +17,7 @@ CROSS JOIN (
           AND created_at <= %(instant)s
     ), 0) AS undated,
     coalesce((
-        SELECT sum(round(amount * coalesce(nullif(precision, 0), 1))) FROM transactions
+        SELECT sum(minor_units(NULL, amount, precision)) FROM transactions
         WHERE status = 'APPLIED' AND destination = %(balance_id)s AND precise_amount IS NULL
           AND coalesce(effective_date, created_at) <= %(instant)s
     ), 0) AS legacy
@@ -33,7 +33,7 @@ CROSS JOIN (
           AND created_at <= %(instant)s
     ), 0) AS undated,
     coalesce((
-        SELECT sum(round(amount * coalesce(nullif(precision, 0), 1))) FROM transactions
+        SELECT sum(minor_units(NULL, amount, precision)) FROM transactions
         WHERE status = 'APPLIED' AND source = %(balance_id)s AND precise_amount IS NULL
           AND coalesce(effective_date, created_at) <= %(instant)s
     ), 0) AS legacy

@@ -35,7 +35,7 @@ named AS (
     SELECT f.root, f.transaction_id,
            array_agg(ARRAY[
                n.reference, n.transaction_id,
-               coalesce(n.precise_amount, round(n.amount * coalesce(nullif(n.precision, 0), 1)))::text,
+               minor_units(n.precise_amount, n.amount, n.precision)::text,
                CASE WHEN n.parent_transaction = f.transaction_id THEN 'yes' ELSE '' END
            ]) AS named
     FROM found AS f
@@ -55,12 +55,12 @@ LEFT JOIN LATERAL (
            count(*) FILTER (WHERE s.status = 'VOID') > 0 AS voided
     FROM (
         SELECT c.status,
-               coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+               minor_units(c.precise_amount, c.amount, c.precision) AS units
         FROM transactions AS c
         WHERE c.parent_transaction = f.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')
         UNION ALL
         SELECT c.status,
-               coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+               minor_units(c.precise_amount, c.amount, c.precision) AS units
         FROM transactions AS q
         JOIN transactions AS c
             ON c.parent_transaction = q.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')

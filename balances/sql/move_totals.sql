@@ -4,7 +4,7 @@
 -- The mark tells the edit journal that this UPDATE is no edit; it is set before a row changes, and for this statement only.
 WITH valued AS (
     SELECT transaction_id, parent_transaction, source, destination, reference, status,
-           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units
+           minor_units(precise_amount, amount, precision) AS units
     FROM staged_rows
     WHERE status IN ('APPLIED', 'INFLIGHT', 'VOID')
 ),
@@ -20,7 +20,7 @@ commits AS (
                WHERE h.parent_transaction = p.transaction_id AND h.parent_transaction > '' AND h.status = 'INFLIGHT')))
     UNION ALL
     -- A first hold under a queued row makes commits of the rows that were under it already.
-    SELECT c.source, c.destination, coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1)))
+    SELECT c.source, c.destination, minor_units(c.precise_amount, c.amount, c.precision)
     FROM (SELECT DISTINCT parent_transaction FROM valued WHERE status = 'INFLIGHT' AND parent_transaction > '') AS held
     JOIN transactions AS p ON p.transaction_id = held.parent_transaction AND p.status = 'QUEUED'
     JOIN transactions AS c

@@ -23,7 +23,7 @@ WITH RECURSIVE under AS (
 SELECT u.*, given.refunded, free.next_number
 FROM under AS u
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(coalesce(r.precise_amount, round(r.amount * coalesce(nullif(r.precision, 0), 1)))) FILTER (
+    SELECT coalesce(sum(minor_units(r.precise_amount, r.amount, r.precision)) FILTER (
                WHERE r.status <> 'REJECTED' AND NOT EXISTS (
                    SELECT FROM transactions AS q
                    WHERE q.parent_transaction = r.transaction_id AND q.parent_transaction > '' AND q.status = 'REJECTED'

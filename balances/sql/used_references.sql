@@ -15,7 +15,7 @@ WITH found AS (
     WHERE q.reference = ANY(%(queued_refs)s::text[]) AND q.status IN ('QUEUED', 'SCHEDULED')
 )
 SELECT found.wanted, t.transaction_id, t.status, t.currency,
-       coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units,
+       minor_units(t.precise_amount, t.amount, t.precision) AS units,
        t.source, s.indicator AS source_indicator, t.destination, d.indicator AS destination_indicator,
        o.status AS outcome, t.parent_transaction,
        EXISTS (

@@ -8,7 +8,7 @@ WITH overdue AS (
 ),
 holds AS (
     SELECT transaction_id, parent_transaction, source, destination,
-           coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS held
+           minor_units(precise_amount, amount, precision) AS held
     FROM transactions
     WHERE status = 'INFLIGHT'
       AND (created_at < now() - make_interval(days => %(hold_days)s)
@@ -18,13 +18,13 @@ holds AS (
 -- A settlement hangs under its hold or, as a commit, under the queued row that the hold came from.
 settlements AS (
     SELECT h.transaction_id AS hold_id, c.transaction_id,
-           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+           minor_units(c.precise_amount, c.amount, c.precision) AS units
     FROM holds AS h
     JOIN transactions AS c ON c.parent_transaction = h.transaction_id AND c.parent_transaction > ''
     WHERE c.status IN ('APPLIED', 'VOID')
     UNION
     SELECT h.transaction_id, c.transaction_id,
-           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1)))
+           minor_units(c.precise_amount, c.amount, c.precision)
     FROM holds AS h
     JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
     JOIN transactions AS c ON c.parent_transaction = q.transaction_id AND c.parent_transaction > ''

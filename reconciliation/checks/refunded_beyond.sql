@@ -6,12 +6,12 @@
 -- What was released from a hold comes back as a hold.
 WITH refunds AS (
     SELECT r.parent_transaction AS paid_id, r.transaction_id, r.source, r.destination,
-           coalesce(r.precise_amount, round(r.amount * coalesce(nullif(r.precision, 0), 1))) AS units
+           minor_units(r.precise_amount, r.amount, r.precision) AS units
     FROM transactions AS r
     WHERE r.parent_transaction > '' AND r.status IN ('APPLIED', 'INFLIGHT')
     UNION ALL
     SELECT q.parent_transaction, r.transaction_id, r.source, r.destination,
-           coalesce(r.precise_amount, round(r.amount * coalesce(nullif(r.precision, 0), 1)))
+           minor_units(r.precise_amount, r.amount, r.precision)
     FROM transactions AS q
     JOIN transactions AS r ON r.parent_transaction = q.transaction_id AND r.parent_transaction > ''
     WHERE q.parent_transaction > '' AND q.status IN ('QUEUED', 'SCHEDULED') AND r.status IN ('APPLIED', 'INFLIGHT')
@@ -19,13 +19,13 @@ WITH refunds AS (
 ),
 beyond AS (
     SELECT p.transaction_id, p.source, p.destination,
-           coalesce(p.precise_amount, round(p.amount * coalesce(nullif(p.precision, 0), 1))) AS paid,
+           minor_units(p.precise_amount, p.amount, p.precision) AS paid,
            sum(r.units) AS refunded, array_agg(r.transaction_id ORDER BY r.transaction_id) AS refunds
     FROM refunds AS r
     JOIN transactions AS p ON p.transaction_id = r.paid_id
     WHERE p.status IN ('APPLIED', 'VOID') AND r.source = p.destination AND r.destination = p.source
     GROUP BY p.transaction_id, p.source, p.destination, p.precise_amount, p.amount, p.precision
-    HAVING sum(r.units) > coalesce(p.precise_amount, round(p.amount * coalesce(nullif(p.precision, 0), 1)))
+    HAVING sum(r.units) > minor_units(p.precise_amount, p.amount, p.precision)
 )
 SELECT side.balance_id,
        format('Refunded beyond what was paid: %%s.', string_agg(

@@ -13,12 +13,12 @@ holds AS MATERIALIZED (
     FROM wanted AS w
     CROSS JOIN LATERAL (
         SELECT t.transaction_id, t.created_at, t.parent_transaction,
-               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units
+               minor_units(t.precise_amount, t.amount, t.precision) AS units
         FROM transactions AS t
         WHERE w.side = 'debit' AND t.source = w.balance_id AND t.status = 'INFLIGHT'
         UNION ALL
         SELECT t.transaction_id, t.created_at, t.parent_transaction,
-               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1)))
+               minor_units(t.precise_amount, t.amount, t.precision)
         FROM transactions AS t
         WHERE w.side = 'credit' AND t.destination = w.balance_id AND t.status = 'INFLIGHT'
     ) AS h
@@ -40,7 +40,7 @@ children AS (
     FROM parents AS p
     CROSS JOIN LATERAL (
         SELECT t.transaction_id, t.status, t.created_at, t.reference,
-               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units
+               minor_units(t.precise_amount, t.amount, t.precision) AS units
         FROM transactions AS t
         WHERE t.parent_transaction = p.parent_id AND t.parent_transaction > '' AND t.status IN ('APPLIED', 'VOID')
         OFFSET 0

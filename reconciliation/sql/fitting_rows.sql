@@ -52,46 +52,46 @@ fitting AS (
         UNION ALL
         SELECT 'debit' AS side, t.* FROM transactions AS t
         WHERE t.source = w.balance_id AND t.status = 'APPLIED' AND t.precise_amount IS NULL
-          AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
+          AND minor_units(NULL, t.amount, t.precision) = ANY (w.units)
         UNION ALL
         SELECT 'credit' AS side, t.* FROM transactions AS t
         WHERE t.destination = w.balance_id AND t.status = 'APPLIED' AND t.precise_amount IS NULL
-          AND round(t.amount * coalesce(nullif(t.precision, 0), 1)) = ANY (w.units)
+          AND minor_units(NULL, t.amount, t.precision) = ANY (w.units)
         UNION ALL
         SELECT 'debit' AS side, t.* FROM transactions AS t
         WHERE t.source = w.balance_id AND t.status IN ('INFLIGHT', 'VOID')
-          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+          AND minor_units(t.precise_amount, t.amount, t.precision) = ANY (w.units)
         UNION ALL
         SELECT 'credit' AS side, t.* FROM transactions AS t
         WHERE t.destination = w.balance_id AND t.status IN ('INFLIGHT', 'VOID')
-          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+          AND minor_units(t.precise_amount, t.amount, t.precision) = ANY (w.units)
         UNION ALL
         SELECT 'debit' AS side, t.* FROM transactions AS t
         WHERE t.source = w.balance_id AND t.status = 'QUEUED'
-          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+          AND minor_units(t.precise_amount, t.amount, t.precision) = ANY (w.units)
         UNION ALL
         SELECT 'credit' AS side, t.* FROM transactions AS t
         WHERE t.destination = w.balance_id AND t.status = 'QUEUED'
-          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+          AND minor_units(t.precise_amount, t.amount, t.precision) = ANY (w.units)
         UNION ALL
         SELECT 'debit' AS side, t.* FROM transactions AS t
         WHERE t.source = w.balance_id AND t.status = 'REJECTED'
-          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+          AND minor_units(t.precise_amount, t.amount, t.precision) = ANY (w.units)
         UNION ALL
         SELECT 'credit' AS side, t.* FROM transactions AS t
         WHERE t.destination = w.balance_id AND t.status = 'REJECTED'
-          AND coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) = ANY (w.units)
+          AND minor_units(t.precise_amount, t.amount, t.precision) = ANY (w.units)
     ) AS t
 ),
 counted AS (
-    SELECT f.*, coalesce(f.precise_amount, round(f.amount * coalesce(nullif(f.precision, 0), 1))) AS units_moved,
+    SELECT f.*, minor_units(f.precise_amount, f.amount, f.precision) AS units_moved,
            count(*) OVER same AS twins,
            row_number() OVER (same ORDER BY f.created_at DESC, f.transaction_id DESC) AS place
     FROM fitting AS f
     WHERE f.created_at <= f.until
     WINDOW same AS (
         PARTITION BY f.balance_id, f.side, f.status,
-                     coalesce(f.precise_amount, round(f.amount * coalesce(nullif(f.precision, 0), 1)))
+                     minor_units(f.precise_amount, f.amount, f.precision)
     )
 )
 SELECT c.balance_id, c.side, c.transaction_id, c.status, c.units_moved AS units, c.precise_amount IS NULL AS legacy,

@@ -29,25 +29,25 @@ moves AS (
     CROSS JOIN LATERAL (
         SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
                             - interval '1 microsecond', r.ends) AS span, 0 AS credit,
-               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS debit,
+               minor_units(t.precise_amount, t.amount, t.precision) AS debit,
                0 AS inflight_credit, 0 AS inflight_debit
         FROM transactions AS t WHERE t.source = r.balance_id AND t.status = 'APPLIED'
         UNION ALL
         SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
                             - interval '1 microsecond', r.ends) AS span,
-               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0, 0, 0
+               minor_units(t.precise_amount, t.amount, t.precision), 0, 0, 0
         FROM transactions AS t WHERE t.destination = r.balance_id AND t.status = 'APPLIED'
         UNION ALL
         SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
                             - interval '1 microsecond', r.ends) AS span, 0, 0, 0,
                CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
-               * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1)))
+               * minor_units(t.precise_amount, t.amount, t.precision)
         FROM transactions AS t WHERE t.source = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
         UNION ALL
         SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
                             - interval '1 microsecond', r.ends) AS span, 0, 0,
                CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
-               * coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))), 0
+               * minor_units(t.precise_amount, t.amount, t.precision), 0
         FROM transactions AS t WHERE t.destination = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
     ) AS m
 ),
@@ -80,7 +80,7 @@ commits AS (
     FROM settled AS s
     CROSS JOIN LATERAL (
         SELECT t.created_at, t.source, t.destination, t.reference,
-               coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units
+               minor_units(t.precise_amount, t.amount, t.precision) AS units
         FROM transactions AS t
         WHERE t.parent_transaction = s.parent_id AND t.parent_transaction > '' AND t.status = 'APPLIED'
         OFFSET 0

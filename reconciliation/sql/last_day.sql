@@ -2,7 +2,7 @@
 -- Parameters: balance_ids text[]. Columns: those of a row as one of its balances sees it; is_last_of_both: neither of
 -- its balances has an applied row of a later day, each has another row, and none was counted since they came in.
 SELECT g.balance_id, r.side, r.transaction_id, r.status,
-       coalesce(r.precise_amount, round(r.amount * coalesce(nullif(r.precision, 0), 1))) AS units,
+       minor_units(r.precise_amount, r.amount, r.precision) AS units,
        r.precise_amount IS NULL AS legacy, r.precision, r.amount, r.reference, r.description,
        CASE r.side WHEN 'debit' THEN r.destination ELSE r.source END AS other, r.created_at, r.effective_date,
        NULL AS parent_id, NULL AS parent_status, NULL AS parent_reference, false AS has_children, false AS has_hold,

@@ -1,7 +1,7 @@
 -- Purpose: rows from before precise_amount existed, with their precision and without it.
 -- Parameters: balance_ids text[].
 -- Columns: balance_id, side, units, unscaled, row_count; rows: up to 20 of them.
-SELECT balance_id, side, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units,
+SELECT balance_id, side, sum(minor_units(NULL, amount, precision)) AS units,
        sum(round(amount)) AS unscaled, count(*) AS row_count,
        (array_agg(transaction_id ORDER BY created_at DESC, transaction_id DESC))[1:20] AS rows
 FROM (

@@ -28,13 +28,13 @@ credits AS (
 ),
 -- Rows from before precise_amount existed: amount in major units times precision.
 legacy_debits AS (
-    SELECT source AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    SELECT source AS balance_id, sum(minor_units(NULL, amount, precision)) AS units
     FROM transactions
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND source = ANY(%(balance_ids)s::text[])
     GROUP BY source
 ),
 legacy_credits AS (
-    SELECT destination AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    SELECT destination AS balance_id, sum(minor_units(NULL, amount, precision)) AS units
     FROM transactions
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination = ANY(%(balance_ids)s::text[])
     GROUP BY destination
@@ -53,7 +53,7 @@ holds AS MATERIALIZED (
 hold_moves AS (
     SELECT source, destination,
            CASE status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
-           * coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units
+           * minor_units(precise_amount, amount, precision) AS units
     FROM holds
 ),
 -- A commit hangs under its hold or under the queued row that the hold came from. Commits are looked up
@@ -68,7 +68,7 @@ settled AS (
 ),
 commits AS MATERIALIZED (
     SELECT c.source, c.destination,
-           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+           minor_units(c.precise_amount, c.amount, c.precision) AS units
     FROM settled AS s
     JOIN transactions AS c
         ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'

@@ -15,13 +15,13 @@ credits AS (
     GROUP BY destination
 ),
 legacy_debits AS (
-    SELECT source AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    SELECT source AS balance_id, sum(minor_units(NULL, amount, precision)) AS units
     FROM transactions
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND source > %(after)s AND source <= %(through)s
     GROUP BY source
 ),
 legacy_credits AS (
-    SELECT destination AS balance_id, sum(round(amount * coalesce(nullif(precision, 0), 1))) AS units
+    SELECT destination AS balance_id, sum(minor_units(NULL, amount, precision)) AS units
     FROM transactions
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination > %(after)s AND destination <= %(through)s
     GROUP BY destination
@@ -47,7 +47,7 @@ settled AS (
 ),
 commits AS MATERIALIZED (
     SELECT c.source, c.destination,
-           coalesce(c.precise_amount, round(c.amount * coalesce(nullif(c.precision, 0), 1))) AS units
+           minor_units(c.precise_amount, c.amount, c.precision) AS units
     FROM settled AS s
     JOIN transactions AS c
         ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
@@ -56,7 +56,7 @@ commits AS MATERIALIZED (
 hold_moves AS (
     SELECT source, destination,
            CASE status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
-           * coalesce(precise_amount, round(amount * coalesce(nullif(precision, 0), 1))) AS units
+           * minor_units(precise_amount, amount, precision) AS units
     FROM holds
     UNION ALL
     SELECT source, destination, -units FROM commits

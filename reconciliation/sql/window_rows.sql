@@ -2,7 +2,7 @@
 -- Parameters: balance_id text, after timestamptz or null, until timestamptz.
 -- Columns: those of a row for people, the newest 50 of them.
 SELECT t.transaction_id, t.reference, t.status, t.source, t.destination,
-       coalesce(t.precise_amount, round(t.amount * coalesce(nullif(t.precision, 0), 1))) AS units, t.created_at
+       minor_units(t.precise_amount, t.amount, t.precision) AS units, t.created_at
 FROM (
     SELECT transaction_id FROM transactions WHERE status = 'APPLIED' AND source = %(balance_id)s
     UNION
