@@ -25,7 +25,7 @@ from reconciliation.planning import fingerprint, undone
 from reconciliation.reconstruction import SQL, Measurement, measure
 from reconciliation.runs import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
 from reconciliation.sealing import seal
-from reconciliation.sources import NO_NUMBER, NO_ROWS, damage, followed, left
+from reconciliation.sources import NO_NUMBER, NO_ROWS, damage, followed, gone, left
 from reconciliation.undoing import changed_by
 
 SETTLE_ITEMS = Statement(SQL / "settle_items.sql")
@@ -145,7 +145,7 @@ def _judge(items: Sequence[PlanItem], plan: Plan) -> list[Verdict]:
     taken = undone([item.undoes for item in items if item.undoes])
     corrected = [item.balance_id for item in items if not item.undoes]
     drifted = [each for key in corrected if (each := measured.get(key)) and each.has_drift]
-    gaps = damage(drifted) | {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
+    gaps = gone(drifted) | damage(drifted) | {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
     notes = {key: followed(gap) if plan.allow_incomplete else left(gap) for key, gap in gaps.items()}
     return [_verdict(item, measured.get(item.balance_id), taken, plan, notes) for item in items]
 

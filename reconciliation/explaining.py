@@ -22,6 +22,7 @@ from reconciliation.causes import CAUSES, FAMILIES, UNEXPLAINED, summary
 from reconciliation.causes.drift import SIDES, Drift
 from reconciliation.causes.journal import facts
 from reconciliation.causes.model import Case, Explanation, Point
+from reconciliation.gone import find_gone
 from reconciliation.models import Finding, Sweep
 from reconciliation.models.totals import COPIED
 from reconciliation.moments import find_moments
@@ -73,7 +74,8 @@ class Explained:
     def blocks(self) -> bool:
         """Tell whether a cause says that the source is incomplete, so that rebuilding would destroy."""
         causes = [CAUSES[each.cause] for each in self.explanations if each.counts]
-        return self.measurement.is_empty or any(cause.blocks for cause in causes)
+        gone = any("counted_on_both" in each.evidence for each in self.explanations)
+        return self.measurement.is_empty or gone or any(cause.blocks for cause in causes)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the explanations as findings keep them."""
@@ -103,6 +105,7 @@ def explain(
     evidence.find_surroundings(after_facts, peers, sweep_id)
     find_moments(after_facts, peers)
     find_repointed(after_facts, sweep_id)
+    find_gone(after_facts, sweep_id)
     explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
     return {each.balance_id: explained.get(each.balance_id) or _without_words(each) for each in measured}
 

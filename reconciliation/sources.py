@@ -14,10 +14,12 @@ from typing import Any
 from balances.exceptions import LedgerError
 from reconciliation import evidence
 from reconciliation.causes import CAUSES
+from reconciliation.causes.drift import Drift
 from reconciliation.causes.journal import facts
 from reconciliation.causes.model import COUNTING
 from reconciliation.checks import CHECKS
 from reconciliation.explaining import EXPLAINED_AT_ONCE, explain
+from reconciliation.gone import find_gone
 from reconciliation.models import Finding, TransactionEdit
 from reconciliation.reconstruction import Measurement, chunks
 
@@ -72,7 +74,7 @@ def sources(drifted: list[Measurement]) -> dict[str, Source]:
             known[balance_id] = Source(_gap(each.as_json() for each in why.explanations), why.last_right_at)
     against = {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
     against |= {balance_id: source.gap for balance_id, source in known.items() if source.gap}
-    against |= damage(drifted)
+    against = gone(drifted) | against | damage(drifted)
     against |= {each.balance_id: NO_NUMBER for each in drifted if not each.is_readable}
     return {balance_id: replace(source, gap=against.get(balance_id, "")) for balance_id, source in known.items()}
 
@@ -92,6 +94,23 @@ def damage(drifted: list[Measurement]) -> dict[str, str]:
         if gap := _gap(fact.as_json() for fact in facts(case)):
             found[case.balance_id] = gap
     return found
+
+
+def gone(drifted: list[Measurement]) -> dict[str, str]:
+    """Return for balances that drift that a row which both its balances counted may be gone, in a sentence each."""
+    cases = evidence.open_cases([each for each in drifted if each.is_whole])
+    for case in cases:
+        case.rest = case.drift - sum((fact.drift for fact in facts(case)), Drift())
+    cases = [case for case in cases if case.rest and case.counted_more]
+    evidence.find_rows(cases)
+    find_gone(cases, None)
+    return {
+        case.balance_id: "a transaction may be gone without a trace: this balance and "
+        f"{' or '.join(case.gone_with[:NAMED])} have the same too much on opposite sides, and both counted more "
+        "postings than they have transactions"
+        for case in cases
+        if case.gone_with
+    }
 
 
 def _suspicious(balance_ids: list[str]) -> dict[str, str]:

@@ -282,6 +282,8 @@ class Case:
     """How many balances of its ledger and currency are off by the same factor, and how many are right."""
     mirrors: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     """Balances whose drift on the opposite side is the same, by side and units here."""
+    gone_with: list[str] = field(default_factory=list)
+    """Balances with which it shares a movement that both counted and no row records any more."""
     net_only: bool = False
     """Its ledger came from a source that knew nets and no sides, so that either side may show what the other lacks."""
 
@@ -322,12 +324,21 @@ class Case:
         Every posting raises it by one, every correction by what its record says. It is counted from the birth of an
         imported balance. A writer that does not count is far off; only a small lag, or a small lead, is evidence.
         """
-        rows = self.rows_seen - (self.birth.rows if self.birth else 0)
         if self.imported or (self.birth is None and self.measurement.version == 1):
             return None
-        raised = sum(record.version_after - record.version_before for record in self.records)
-        lag = 1 + rows + raised - self.measurement.version
+        lag = self._behind
         return lag if abs(lag) <= KEPT_IN_STEP else None
+
+    @property
+    def counted_more(self) -> bool:
+        """Tell whether ``version`` counted more postings than there are rows, by however many: some may be gone."""
+        return not self.imported and self._behind < 0
+
+    @property
+    def _behind(self) -> int:
+        rows = self.rows_seen - (self.birth.rows if self.birth else 0)
+        raised = sum(record.version_after - record.version_before for record in self.records)
+        return 1 + rows + raised - self.measurement.version
 
     def lags_of(self, row: Row, *, both: bool) -> set[int]:
         """Return what is known of ``lag`` here, or on both balances of a row, so that its two ends judge alike."""

@@ -110,6 +110,19 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
 
 def _moved_without_row(case: Case) -> Iterator[Explanation]:
     """Another balance has the same on its other side: only a hint, since no row is left that says why."""
+    if case.gone_with:
+        yield Explanation(
+            "effect_without_row",
+            f"This balance and {' or '.join(case.gone_with[:3])} have the same too much on opposite sides, and both "
+            "counted more postings than they have transactions: a transaction between them is gone, in all likelihood "
+            "deleted without a trace.",
+            case.rest,
+            "possible",
+            alternatives=len(case.gone_with) - 1,
+            evidence={"balances": case.gone_with[:10], "counted_on_both": True},
+            score=350,
+        )
+        return
     for side, units in case.rest.sides.items():
         others = sorted(case.mirrors.get((side, units), ()))
         if units > 0 and others:

@@ -68,6 +68,11 @@ def contradict(row: Transaction) -> None:
         force(f"UPDATE transactions SET precise_amount = 50 WHERE {ROW}", row.pk)
 
 
+def delete_without_a_trace(row: Transaction) -> None:
+    with unseen():
+        delete(row)
+
+
 def add_a_fraction(row: Transaction) -> None:
     edit(row)
     force(f"UPDATE transactions SET precise_amount = 60, amount = 0.6 WHERE {ROW}", row.pk)
@@ -79,6 +84,7 @@ DAMAGE = {
     "edited twice": add_a_fraction,
     "hash": break_the_hash,
     "columns": contradict,
+    "gone": delete_without_a_trace,
 }
 
 

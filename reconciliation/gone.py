@@ -1,0 +1,51 @@
+"""Rows that are gone without a trace, where both their balances still hold them and counted them.
+
+A transaction leaves the same amount on opposite sides of two balances of a currency, and each counts it in ``version``.
+Where two balances have that and no row says so, the row was deleted, with the journal silenced, or never written:
+following the rows would take the money away. A rejected row of that amount is another matter: it says itself that it
+should not be in the totals. Which balances a door looks at beside those of sweeps is bounded (gone_partners.sql).
+"""
+
+from __future__ import annotations
+
+from balances.statements import Statement
+from reconciliation import evidence
+from reconciliation.causes.model import Case, Status, mirrored
+from reconciliation.reconstruction import SQL, measure
+
+GONE_PARTNERS = Statement(SQL / "gone_partners.sql")
+MOST_PARTNERS = 1_000
+"""Balances of each kind that a door looks at."""
+
+
+def find_gone(cases: list[Case], sweep_id: str | None) -> None:
+    """Enter into each case the balances that share a movement with it which no row records any more.
+
+    In a sweep its findings say which balances drift; elsewhere those nearby are measured now.
+    """
+    suspects = [case for case in cases if case.counted_more and case.rest and not _rejected(case)]
+    if not suspects:
+        return
+    sides = [(case.balance_id, side, units) for case in suspects for side, units in case.rest.sides.items()]
+    ids, names, amounts = map(list, zip(*sides, strict=True))
+    near = GONE_PARTNERS.rows(
+        balance_ids=ids, sides=names, units=amounts, look_around=sweep_id is None, most=MOST_PARTNERS
+    )
+    known = {case.balance_id: case for case in cases}
+    others = measure(sorted({row["balance_id"] for row in near} - known.keys()))
+    drifting = evidence.open_cases([each for each in others if each.is_whole and each.has_drift])
+    ends = [case for case in (*cases, *drifting) if case.counted_more and case.rest]
+    for case in suspects:
+        case.gone_with = sorted(other.balance_id for other in ends if other is not case and _share(case, other))
+
+
+def _rejected(case: Case) -> bool:
+    """Tell whether a rejected row accounts for the drift: it is there."""
+    return any(row.status == Status.REJECTED and row.units in case.rest.sides.values() for row in case.rows)
+
+
+def _share(case: Case, other: Case) -> bool:
+    """Tell whether two balances of a currency are off by one amount on opposite sides."""
+    if case.measurement.currency != other.measurement.currency:
+        return False
+    return mirrored(case.rest).fits(other.rest) or mirrored(other.rest).fits(case.rest)

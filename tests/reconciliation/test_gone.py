@@ -1,0 +1,71 @@
+"""A row that was deleted without a trace is known by its two balances, which both still hold and counted it."""
+
+from __future__ import annotations
+
+import pytest
+
+from balances.models import Balance
+from reconciliation.drill.damage import shift
+from reconciliation.explaining import explain_balance
+from reconciliation.runs import reconstruct
+from reconciliation.sources import IncompleteSource
+from tests import world
+from tests.client import Client
+from tests.reconciliation.test_witness import delete_without_a_trace
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def pair() -> tuple[Balance, Balance]:
+    """Two balances with a history of their own, and none together."""
+    alice, bob = world.balance(), world.balance()
+    for balance in (alice, bob):
+        world.post("@payer", balance, 1_000)
+    return alice, bob
+
+
+def test_the_only_row_between_two_balances_is_missed_on_both_and_said(api: Client) -> None:
+    alice, bob = pair()
+    delete_without_a_trace(world.post(alice, bob, 345))
+    for balance, other in ((alice, bob), (bob, alice)):
+        explained = explain_balance(balance.pk).explained
+        assert "a transaction between them is gone" in explained.explanations[0].sentence
+        assert other.pk in explained.explanations[0].sentence
+        assert api.get(f"/balances/{balance.pk}/explanation").body["source_is_incomplete"] is True
+        with pytest.raises(IncompleteSource, match="may be gone without a trace"):
+            reconstruct(balance.pk, world.request())
+
+
+def test_a_hold_that_is_gone_is_missed_as_well() -> None:
+    alice, bob = pair()
+    delete_without_a_trace(world.post(alice, bob, 345, inflight=True))
+    for balance in (alice, bob):
+        with pytest.raises(IncompleteSource, match="may be gone without a trace"):
+            reconstruct(balance.pk, world.request())
+
+
+def test_what_is_too_much_on_one_balance_alone_is_corrected_however_many_postings_it_counted() -> None:
+    alice, _ = pair()
+    shift(alice.pk, credit=345, version=1)
+    reconstruct(alice.pk, world.request())
+    assert world.totals(alice)["balance"] == 1_000
+
+
+def test_a_rejected_row_that_is_in_both_totals_stands_in_nobodys_way() -> None:
+    alice, bob = pair()
+    world.row("REJECTED", 345, alice, bob)
+    shift(alice.pk, debit=345, version=1)
+    shift(bob.pk, credit=345, version=1)
+    for balance in (alice, bob):
+        reconstruct(balance.pk, world.request())
+        assert world.totals(balance)["balance"] == 1_000
+
+
+def test_a_lost_update_beside_an_equal_excess_stands_in_nobodys_way() -> None:
+    alice, bob = pair()
+    world.post(alice, bob, 345)
+    shift(bob.pk, credit=-345)
+    shift(alice.pk, debit=345, version=1)
+    for balance in (alice, bob):
+        reconstruct(balance.pk, world.request())
+    assert (world.totals(alice)["balance"], world.totals(bob)["balance"]) == (655, 1_345)
