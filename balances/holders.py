@@ -13,7 +13,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from balances.fields import MetadataField, UTCDateTimeField
-from balances.querysets import IdentityQuerySet
 
 NO_DATE = date.min
 """What ``dob`` holds where no date was given: the contract shows it as the zero time."""
@@ -28,6 +27,14 @@ def new_identity_id() -> str:
 def new_account_id() -> str:
     """Return a fresh account id (conventions 4)."""
     return f"acc_{uuid.uuid4()}"
+
+
+class IdentityQuerySet(models.QuerySet["Identity"]):
+    """Reads of identities."""
+
+    def locked(self, identity_id: str) -> IdentityQuerySet:
+        """Return one identity, if it exists, and keep others from changing or deleting it in the meantime."""
+        return self.filter(identity_id=identity_id).select_for_update(no_key=True)
 
 
 class Identity(models.Model):

@@ -194,11 +194,11 @@ WHITENOISE_USE_FINDERS = True
 
 # --- API
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["balances.api.rendering.ExactJSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["balances.shapes.rendering.ExactJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],  # bodies are decoded by balances.api.body, whatever Content-Type says
     "DEFAULT_AUTHENTICATION_CLASSES": [],  # balances.api.gate has checked the key before any view runs
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "balances.api.rendering.JSONWhateverIsAsked",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "balances.shapes.rendering.JSONWhateverIsAsked",
     "DEFAULT_SCHEMA_CLASS": "balances.api.describing.JSONBodies",
     "EXCEPTION_HANDLER": "balances.api.errors.answer",
     "UNAUTHENTICATED_USER": None,
@@ -229,7 +229,12 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- background jobs
-PROCRASTINATE_IMPORT_PATHS = ["reconciliation.watching.tasks"]
+PROCRASTINATE_IMPORT_PATHS = [
+    "balances.posting.tasks",
+    "reconciliation.correcting.tasks",
+    "reconciliation.records.tasks",
+    "reconciliation.watching.tasks",
+]
 
 # --- watching: when sweeps and snapshots start at first (then the admin says), and who is told what is wrong
 LEDGER_SWEEP_CRON = environment.text("LEDGER_SWEEP_CRON", "0 2 * * *")

@@ -1,4 +1,4 @@
-"""Background jobs of reconciliation. Each is deferred in the transaction that causes it, so none is ever lost."""
+"""The jobs that sweep. Each is deferred in the transaction that causes it, so none is ever lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from procrastinate.contrib.django import app
 
 from balances.jobs import defer_once
 from balances.models import now
-from reconciliation import applying, refusals
 from reconciliation.models import Origin, Sweep
 from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, resume_sweep, run_sweep
@@ -60,26 +59,6 @@ def resume_lost_sweeps(timestamp: int) -> None:
             _defer_sweep(sweep_id)
 
 
-@app.periodic(cron="*/5 * * * *")
-@app.task(name="report_refused_changes", queueing_lock="report_refused_changes")
-def report_refused_changes(timestamp: int) -> None:
-    """Write down, every five minutes, that changes of transactions were refused."""
-    refusals.report_refused_changes()
-
-
 def _defer_sweep(sweep_id: str) -> None:
     task: Any = sweep
     defer_once(task.configure(queueing_lock=sweep_id), sweep_id=sweep_id)
-
-
-@app.task(name=applying.TASK)
-def apply_plan(plan_id: str, actor: str, origin: str) -> None:
-    """Settle what is left of a plan that is being applied."""
-    applying.carry_on(plan_id, actor, Origin(origin))
-
-
-@app.periodic(cron="* * * * *")
-@app.task(name="resume_lost_plans", queueing_lock="resume_lost_plans")
-def resume_lost_plans(timestamp: int) -> None:
-    """Go on with plans whose applier died, every minute."""
-    applying.carry_on_with_lost_ones()

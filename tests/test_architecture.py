@@ -54,7 +54,6 @@ def test_services_know_nothing_of_http_html_or_argv() -> None:
             for name in (
                 "models.py",
                 "amounts.py",
-                "querysets.py",
                 "exceptions.py",
                 "posting_exceptions.py",
                 "keys.py",

@@ -12,7 +12,8 @@ from django.db import connection, transaction
 
 from balances.exact_json import loads
 from balances.models import TOTALS, Balance, Ledger, Transaction
-from balances.queueing import draining, tasks
+from balances.posting.tasks import bulk_create
+from balances.queueing import draining
 from balances.queueing.models import Entry
 from reconciliation.reconstruction import measure_all
 from tests import world
@@ -83,7 +84,7 @@ def run_batches(attempts: int = 0) -> None:
         cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'bulk_create' ORDER BY id")
         found = cursor.fetchall()
     for (args,) in found:
-        tasks.bulk_create(context, **loads(args))
+        bulk_create(context, **loads(args))
 
 
 def row(reference: str) -> Transaction:

@@ -14,8 +14,8 @@ from balances.api import listing, validation
 from balances.api.body import InvalidBody, decode
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of, rows_of
-from balances.api.serializers import ErrorAnswer
 from balances.api.views import REFUSED, ApiView
+from balances.shapes.answers import ErrorAnswer
 
 INCLUDE = OpenApiParameter("include", str, many=True, description="balance, identity, ledger")
 REQUIRED = {

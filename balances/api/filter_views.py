@@ -10,25 +10,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from balances.api import (
-    account_views,
-    identity_shapes,
-    identity_views,
-    serializers,
-    transaction_serializers,
-    transaction_views,
-    views,
-)
+from balances.api import account_views, identity_shapes, identity_views, transaction_views, views
 from balances.api.filtering import resources
 from balances.api.filtering.describing import fields_of, rows_or_counted
 from balances.api.filtering.requests import FilterRequest, page_from
+from balances.shapes import answers, transactions
 
 
 class FilterView(views.ApiView):
     """The rows of one table that a body asks for. A subclass names the table's filters and how a row is shown."""
 
     filters: type[resources.Filters]
-    answer: type[serializers.Answer]
+    answer: type[answers.Answer]
     empty: list[Any] | None = None
     """What an answer without rows holds; the original says ``null`` for some tables, ``[]`` for others."""
     one: type[APIView]
@@ -57,26 +50,26 @@ def described(view: type[FilterView]) -> type[FilterView]:
         description=f"Fields: {fields_of(view.filters)} and `meta_data.key`.",
         responses={
             200: OpenApiResponse(rows_or_counted(view.answer, or_null=view.empty is None)),
-            400: serializers.ErrorAnswer,
+            400: answers.ErrorAnswer,
         },
     )(view)
 
 
 @described
 class FilterLedgersView(FilterView):
-    filters, answer, empty, one = resources.LedgerFilters, serializers.LedgerAnswer, [], views.LedgerView
+    filters, answer, empty, one = resources.LedgerFilters, answers.LedgerAnswer, [], views.LedgerView
 
 
 @described
 class FilterBalancesView(FilterView):
-    filters, answer, one = resources.BalanceFilters, serializers.BalanceAnswer, views.BalanceView
+    filters, answer, one = resources.BalanceFilters, answers.BalanceAnswer, views.BalanceView
 
 
 @described
 class FilterTransactionsView(FilterView):
     filters, answer, one = (
         resources.TransactionFilters,
-        transaction_serializers.TransactionAnswer,
+        transactions.TransactionAnswer,
         transaction_views.TransactionView,
     )
     empty = []
@@ -84,7 +77,7 @@ class FilterTransactionsView(FilterView):
 
 @described
 class FilterIdentitiesView(FilterView):
-    filters, answer, one = resources.IdentityFilters, serializers.IdentityAnswer, identity_views.IdentityView
+    filters, answer, one = resources.IdentityFilters, answers.IdentityAnswer, identity_views.IdentityView
 
 
 @described

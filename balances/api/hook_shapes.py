@@ -1,4 +1,4 @@
-"""The shapes of payloads about hooks, as those in ``balances.api.serializers``."""
+"""The shapes of payloads about hooks, as those in ``balances.shapes.answers``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from balances.api.filtering.requests import Whole
-from balances.api.serializers import Answer, Instant
+from balances.shapes.answers import Answer, Instant
 
 TYPES = "PRE_TRANSACTION or POST_TRANSACTION"
 

@@ -18,11 +18,11 @@ from balances.api import listing
 from balances.api.body import MalformedBody, decode
 from balances.api.caller import principal
 from balances.api.identity_shapes import MessageAnswer
-from balances.api.serializers import ErrorAnswer
 from balances.api.views import ApiView
 from balances.hooks import registry
 from balances.hooks.exceptions import HookOperationFailed, InvalidHook, MasterKeyRequired
 from balances.outages import is_outage
+from balances.shapes.answers import ErrorAnswer
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The shapes of payloads about identities and accounts, as those in ``balances.api.serializers``."""
+"""The shapes of payloads about identities and accounts, as those in ``balances.shapes.answers``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from balances.api.body import Strings
-from balances.api.serializers import Answer, BalanceAnswer, IdentityAnswer, Instant, LedgerAnswer, Metadata
+from balances.shapes.answers import Answer, BalanceAnswer, IdentityAnswer, Instant, LedgerAnswer, Metadata
 from balances.tokenizing import FIELDS
 
 TOKENIZABLE = f"{', '.join(FIELDS)}; the first letter may be small"

@@ -16,9 +16,9 @@ from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of, rows_of
-from balances.api.serializers import ErrorAnswer, IdentityAnswer, in_byte_order
 from balances.api.views import REFUSED, ApiView
 from balances.identity_exceptions import NoFieldsNamed
+from balances.shapes.answers import ErrorAnswer, IdentityAnswer, in_byte_order
 
 CHANGED: dict[Any, Any] = {200: shapes.MessageAnswer} | REFUSED
 CONFLICT: dict[Any, Any] = {409: ErrorAnswer}

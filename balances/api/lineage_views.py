@@ -9,11 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api.serializers import Answer, Metadata, MinorUnits
-from balances.api.transaction_serializers import RecordedTransaction
 from balances.api.views import REFUSED, ApiView
 from balances.lineage.reading import balance_lineage, transaction_lineage
 from balances.models import Transaction
+from balances.shapes.answers import Answer, Metadata, MinorUnits
+from balances.shapes.transactions import RecordedTransaction
 
 
 class ProviderAnswer(Answer):

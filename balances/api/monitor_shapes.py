@@ -1,4 +1,4 @@
-"""The shapes of payloads about balance monitors, as those in ``balances.api.serializers``."""
+"""The shapes of payloads about balance monitors, as those in ``balances.shapes.answers``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.api.serializers import Answer, Instant, MinorUnits, Number
 from balances.monitors import BalanceMonitor, Operator, Watched
+from balances.shapes.answers import Answer, Instant, MinorUnits, Number
 
 
 class MonitorCondition(serializers.Serializer[Any]):

@@ -8,8 +8,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from balances.api.serializers import Answer, Number
 from balances.models import Transaction
+from balances.shapes.answers import Answer, Number
 
 ROLES = ("source", "destination")
 STATUSES = (Transaction.Status.APPLIED, Transaction.Status.INFLIGHT, Transaction.Status.VOID)

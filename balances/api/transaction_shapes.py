@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from balances import amounts
-from balances.api.transaction_serializers import TransactionAnswer
 from balances.models import Transaction
 from balances.posting import Posting
 from balances.posting.direct import Item
 from balances.posting.movements import QUEUED_PARENT
+from balances.shapes.transactions import TransactionAnswer
 
 ECHOED = (
     "allow_overdraft",

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from balances import posting_exceptions
-from balances.api import durations, listing, serializers, transaction_serializers, transaction_shapes, validation
+from balances.api import durations, listing, transaction_requests, transaction_shapes, validation
 from balances.api.body import MalformedBody, decode
 from balances.api.filtering import resources
 from balances.api.filtering.describing import query_of
@@ -26,9 +26,10 @@ from balances.posting.previewing_holds import preview_settlement, preview_settle
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import Outcome, request_each, settle, settle_each
 from balances.posting.settling import request as request_settlement
+from balances.posting.tasks import request_batch
 from balances.queueing.enqueuing import enqueue
 from balances.queueing.recovery import LEAST_AGE, recover
-from balances.queueing.tasks import request_batch
+from balances.shapes import answers, transactions
 from balances.statements import Lookup
 
 TRANSACTION, TRANSACTION_OF_REFERENCE = Lookup(Transaction, "transaction_id"), Lookup(Transaction, "reference")
@@ -36,21 +37,21 @@ PREVIEWED = OpenApiResponse(PreviewAnswer, "A dry run: what the call would do; n
 BULK_PREVIEWED = OpenApiResponse(BulkPreviewAnswer, PREVIEWED.description)
 CREATED: dict[Any, Any] = {
     200: PREVIEWED,
-    201: transaction_serializers.TransactionAnswer,
-    409: serializers.ErrorAnswer,
+    201: transactions.TransactionAnswer,
+    409: answers.ErrorAnswer,
 } | REFUSED
 CHANGED: dict[Any, Any] = {
     200: PolymorphicProxySerializer(
         component_name="TransactionOrPreview",
-        serializers=[transaction_serializers.TransactionAnswer, PreviewAnswer],
+        serializers=[transactions.TransactionAnswer, PreviewAnswer],
         resource_type_field_name=None,
     ),
-    409: serializers.ErrorAnswer,
+    409: answers.ErrorAnswer,
 } | REFUSED
 BULK_SETTLED: dict[Any, Any] = {
     200: PolymorphicProxySerializer(
         component_name="BulkSettledOrPreview",
-        serializers=[transaction_serializers.BulkSettledAnswer, BulkPreviewAnswer],
+        serializers=[transactions.BulkSettledAnswer, BulkPreviewAnswer],
         resource_type_field_name=None,
     )
 } | REFUSED
@@ -70,18 +71,18 @@ ITEM_CODES = {
 class TransactionsView(ApiView):
     @extend_schema(
         parameters=query_of(resources.TransactionFilters),
-        responses={200: transaction_serializers.TransactionAnswer(many=True)} | REFUSED,
+        responses={200: transactions.TransactionAnswer(many=True)} | REFUSED,
     )
     def get(self, request: Request) -> Response:
         """List transactions, newest first."""
         page = listing.TRANSACTIONS.rows(resources.TransactionFilters, request)
-        return Response([transaction_serializers.TransactionAnswer.body(row) for row in page])
+        return Response([transactions.TransactionAnswer.body(row) for row in page])
 
-    @extend_schema(request=transaction_serializers.RecordTransaction, responses=CREATED)
+    @extend_schema(request=transaction_requests.RecordTransaction, responses=CREATED)
     def post(self, request: Request) -> Response:
         """Record a transaction: stored and applied by a worker, or applied at once (``skip_queue``)."""
         try:
-            fields = decode(request, transaction_serializers.RecordTransaction)
+            fields = decode(request, transaction_requests.RecordTransaction)
         except MalformedBody as error:
             raise MalformedBody("Invalid input") from error
         posting, skip_queue = validation.posting_from(fields), fields.get("skip_queue", False)
@@ -93,14 +94,12 @@ class TransactionsView(ApiView):
 
 class BulkView(ApiView):
     @extend_schema(
-        request=transaction_serializers.BulkTransactions,
+        request=transaction_requests.BulkTransactions,
         responses={200: BULK_PREVIEWED, 201: dict, 202: dict} | REFUSED,
     )
     def post(self, request: Request) -> Response:
         """Record up to 10,000 transactions in order."""
-        fields = decode(
-            request, transaction_serializers.BulkTransactions, prefix="Invalid request body: ", as_text=True
-        )
+        fields = decode(request, transaction_requests.BulkTransactions, prefix="Invalid request body: ", as_text=True)
         batch = Batch(
             batch_id=new_batch_id(),
             postings=validation.postings_from(fields),
@@ -119,30 +118,30 @@ class BulkView(ApiView):
 
 
 class TransactionView(ApiView):
-    @extend_schema(responses={200: transaction_serializers.TransactionAnswer} | REFUSED)
+    @extend_schema(responses={200: transactions.TransactionAnswer} | REFUSED)
     def get(self, request: Request, transaction_id: str) -> Response:
         """Read a transaction."""
         row = TRANSACTION.first(transaction_id=transaction_id)
         if row is None:
             raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
-        return Response(transaction_serializers.TransactionAnswer.body(row))
+        return Response(transactions.TransactionAnswer.body(row))
 
 
 class ReferenceView(ApiView):
-    @extend_schema(responses={200: transaction_serializers.TransactionAnswer} | REFUSED)
+    @extend_schema(responses={200: transactions.TransactionAnswer} | REFUSED)
     def get(self, request: Request, reference: str) -> Response:
         """Read a transaction by its reference."""
         row = TRANSACTION_OF_REFERENCE.first(reference=reference)
         if row is None:
             raise posting_exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
-        return Response(transaction_serializers.TransactionAnswer.body(row))
+        return Response(transactions.TransactionAnswer.body(row))
 
 
 class InflightView(ApiView):
-    @extend_schema(request=transaction_serializers.UpdateInflight, responses=CHANGED)
+    @extend_schema(request=transaction_requests.UpdateInflight, responses=CHANGED)
     def put(self, request: Request, transaction_id: str) -> Response:
         """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
-        fields = decode(request, transaction_serializers.UpdateInflight, as_text=True)
+        fields = decode(request, transaction_requests.UpdateInflight, as_text=True)
         asked = Settlement(
             transaction_id=transaction_id,
             action=validation.settlement_action(fields),
@@ -155,14 +154,14 @@ class InflightView(ApiView):
         if skip_queue:
             return Response(transaction_shapes.recorded(settle(asked)))
         row = request_settlement(asked)
-        return Response(transaction_serializers.TransactionAnswer.body(row) | {"queued": True})
+        return Response(transactions.TransactionAnswer.body(row) | {"queued": True})
 
 
 class BulkCommitView(ApiView):
-    @extend_schema(request=transaction_serializers.BulkCommit, responses=BULK_SETTLED)
+    @extend_schema(request=transaction_requests.BulkCommit, responses=BULK_SETTLED)
     def post(self, request: Request) -> Response:
         """Commit up to 100 holds."""
-        fields = decode(request, transaction_serializers.BulkCommit, as_text=True)
+        fields = decode(request, transaction_requests.BulkCommit, as_text=True)
         items = validation.commit_items(fields)
         asked = [
             Settlement(
@@ -177,20 +176,20 @@ class BulkCommitView(ApiView):
 
 
 class BulkVoidView(ApiView):
-    @extend_schema(request=transaction_serializers.BulkVoid, responses=BULK_SETTLED)
+    @extend_schema(request=transaction_requests.BulkVoid, responses=BULK_SETTLED)
     def post(self, request: Request) -> Response:
         """Void up to 100 holds."""
-        fields = decode(request, transaction_serializers.BulkVoid, as_text=True)
+        fields = decode(request, transaction_requests.BulkVoid, as_text=True)
         ids = validation.void_ids(fields)
         asked = [Settlement(transaction_id=transaction_id, action="void") for transaction_id in ids]
         return _settled(asked, fields)
 
 
 class RefundView(ApiView):
-    @extend_schema(request=transaction_serializers.RefundTransaction, responses=CREATED)
+    @extend_schema(request=transaction_requests.RefundTransaction, responses=CREATED)
     def post(self, request: Request, transaction_id: str) -> Response:
         """Give back what was moved under an id: by a worker, or at once (``skip_queue``)."""
-        fields = decode(request, transaction_serializers.RefundTransaction) if request._request.body.strip() else {}
+        fields = decode(request, transaction_requests.RefundTransaction) if request._request.body.strip() else {}
         skip_queue = fields.get("skip_queue", False)
         asked = Refund(
             transaction_id=transaction_id,

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from balances import exceptions, posting, tasks
-from balances.api import listing, serializers, validation
+from balances.api import listing, requests, validation
 from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor, is_admitted
 from balances.api.filtering import resources
@@ -20,11 +20,12 @@ from balances.api.filtering.describing import query_of, rows_of
 from balances.api.untaken import refuse_in_query
 from balances.models import Balance, Ledger
 from balances.queueing import pulse
+from balances.shapes import answers
 from balances.statements import SQL, Lookup, Statement
 
 QUEUED = Statement(SQL / "queued.sql")
 BALANCE, BALANCE_OF_INDICATOR = Lookup(Balance, "balance_id"), Lookup(Balance, "indicator", "currency")
-REFUSED: dict[Any, Any] = {400: serializers.ErrorAnswer, 404: serializers.ErrorAnswer}
+REFUSED: dict[Any, Any] = {400: answers.ErrorAnswer, 404: answers.ErrorAnswer}
 LIMIT = OpenApiParameter("limit", int)
 OFFSET = OpenApiParameter("offset", int)
 
@@ -64,7 +65,7 @@ class RootView(ApiView):
 
 
 class HealthView(ApiView):
-    @extend_schema(responses={200: serializers.HealthAnswer, 503: serializers.DownAnswer}, auth=[])
+    @extend_schema(responses={200: answers.HealthAnswer, 503: answers.DownAnswer}, auth=[])
     def get(self, request: Request) -> Response:
         """Say whether the database answers, and whether a background worker is missing.
 
@@ -79,55 +80,55 @@ class HealthView(ApiView):
 
 class LedgersView(ApiView):
     @extend_schema(
-        parameters=query_of(resources.LedgerFilters), responses={200: serializers.LedgerAnswer(many=True)} | REFUSED
+        parameters=query_of(resources.LedgerFilters), responses={200: answers.LedgerAnswer(many=True)} | REFUSED
     )
     def get(self, request: Request) -> Response:
         """List ledgers, newest first."""
         page = listing.LEDGERS.rows(resources.LedgerFilters, request)
-        return Response([serializers.LedgerAnswer.body(ledger) for ledger in page])
+        return Response([answers.LedgerAnswer.body(ledger) for ledger in page])
 
-    @extend_schema(request=serializers.CreateLedger, responses={201: serializers.LedgerAnswer} | REFUSED)
+    @extend_schema(request=requests.CreateLedger, responses={201: answers.LedgerAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
         """Create a ledger."""
-        fields = decode(request, serializers.CreateLedger, key="errors")
+        fields = decode(request, requests.CreateLedger, key="errors")
         validation.check_ledger(fields)
         ledger = posting.open_ledger(name=fields["name"], meta_data=fields.get("meta_data"))
-        return Response(serializers.LedgerAnswer.body(ledger), status=201)
+        return Response(answers.LedgerAnswer.body(ledger), status=201)
 
 
 class LedgerView(ApiView):
-    @extend_schema(responses={200: serializers.LedgerAnswer} | REFUSED)
+    @extend_schema(responses={200: answers.LedgerAnswer} | REFUSED)
     def get(self, request: Request, ledger_id: str) -> Response:
         """Read a ledger."""
         ledger = Ledger.objects.filter(ledger_id=ledger_id).first()
         if ledger is None:
             raise exceptions.LedgerNotFound
-        return Response(serializers.LedgerAnswer.body(ledger))
+        return Response(answers.LedgerAnswer.body(ledger))
 
-    @extend_schema(request=serializers.UpdateLedger, responses={200: serializers.LedgerAnswer} | REFUSED)
+    @extend_schema(request=requests.UpdateLedger, responses={200: answers.LedgerAnswer} | REFUSED)
     def put(self, request: Request, ledger_id: str) -> Response:
         """Rename a ledger."""
-        fields = decode(request, serializers.UpdateLedger, key="errors")
+        fields = decode(request, requests.UpdateLedger, key="errors")
         validation.check_ledger(fields)
         ledger = posting.rename_ledger(ledger_id=ledger_id, name=fields["name"])
-        return Response(serializers.LedgerAnswer.body(ledger))
+        return Response(answers.LedgerAnswer.body(ledger))
 
 
 class BalancesView(ApiView):
     @extend_schema(
         operation_id="balances_list",
         parameters=query_of(resources.BalanceFilters),
-        responses={200: OpenApiResponse(rows_of(serializers.BalanceAnswer, or_null=True))} | REFUSED,
+        responses={200: OpenApiResponse(rows_of(answers.BalanceAnswer, or_null=True))} | REFUSED,
     )
     def get(self, request: Request) -> Response:
         """List balances, newest first; an empty list is ``null``, as in the original."""
         page = listing.BALANCES.rows(resources.BalanceFilters, request)
-        return Response([serializers.BalanceAnswer.body(balance) for balance in page] or None)
+        return Response([answers.BalanceAnswer.body(balance) for balance in page] or None)
 
-    @extend_schema(request=serializers.CreateBalance, responses={201: serializers.BalanceAnswer} | REFUSED)
+    @extend_schema(request=requests.CreateBalance, responses={201: answers.BalanceAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
         """Open a balance."""
-        fields = decode(request, serializers.CreateBalance)
+        fields = decode(request, requests.CreateBalance)
         validation.check_balance(fields)
         balance = posting.open_balance(
             ledger_id=fields["ledger_id"],
@@ -139,7 +140,7 @@ class BalancesView(ApiView):
             meta_data=fields.get("meta_data"),
         )
         # The original answers with version 0 here and shows the stored 1 from the first read on.
-        return Response(serializers.BalanceAnswer.body(balance) | {"version": 0}, status=201)
+        return Response(answers.BalanceAnswer.body(balance) | {"version": 0}, status=201)
 
 
 class BalanceView(ApiView):
@@ -149,7 +150,7 @@ class BalanceView(ApiView):
         OpenApiParameter("from_source", bool, description="Answer with totals summed from the transactions"),
     ]
 
-    @extend_schema(parameters=parameters, responses={200: serializers.BalanceAnswer} | REFUSED)
+    @extend_schema(parameters=parameters, responses={200: answers.BalanceAnswer} | REFUSED)
     def get(self, request: Request, balance_id: str) -> Response:
         """Read a balance."""
         balance = self.find(request, balance_id)
@@ -158,7 +159,7 @@ class BalanceView(ApiView):
             balance.queued_debit_balance, balance.queued_credit_balance = int(queued["debit"]), int(queued["credit"])
         for name in {"identity", "ledger"}.intersection(request.query_params.getlist("include")):
             setattr(balance, f"included_{name}", getattr(balance, name))
-        return Response(serializers.BalanceAnswer.body(balance))
+        return Response(answers.BalanceAnswer.body(balance))
 
     def find(self, request: Request, balance_id: str) -> Any:
         """Return the balance that is to be shown. Raises ``BalanceNotFound``."""
@@ -169,20 +170,20 @@ class BalanceView(ApiView):
 
 
 class IndicatorView(ApiView):
-    @extend_schema(responses={200: serializers.BalanceAnswer} | REFUSED)
+    @extend_schema(responses={200: answers.BalanceAnswer} | REFUSED)
     def get(self, request: Request, indicator: str, currency: str) -> Response:
         """Read the balance of an indicator in a currency."""
         balance = BALANCE_OF_INDICATOR.first(indicator=indicator, currency=currency)
         if balance is None:
             raise exceptions.IndicatorNotFound(indicator)
-        return Response(serializers.BalanceAnswer.body(balance))
+        return Response(answers.BalanceAnswer.body(balance))
 
 
 class SnapshotsView(ApiView):
     @extend_schema(
         parameters=[OpenApiParameter("batch_size", int, description="Balances in one commit (1000)")],
         request=None,
-        responses={200: dict, 400: serializers.ErrorAnswer},
+        responses={200: dict, 400: answers.ErrorAnswer},
     )
     def post(self, request: Request) -> Response:
         """Have the snapshots of the day taken, in the background."""
@@ -192,13 +193,13 @@ class SnapshotsView(ApiView):
 
 
 class MetadataView(ApiView):
-    @extend_schema(request=serializers.UpdateMetadata, responses={200: serializers.MetadataAnswer} | REFUSED)
+    @extend_schema(request=requests.UpdateMetadata, responses={200: answers.MetadataAnswer} | REFUSED)
     def post(self, request: Request, entity_id: str) -> Response:
         """Merge metadata; ``BLNK_RUN_RECONCILIATION: "SOURCE"`` on a balance rebuilds it before this answers."""
-        fields = decode(request, serializers.UpdateMetadata)
+        fields = decode(request, requests.UpdateMetadata)
         if "meta_data" not in fields:
             raise MalformedBody(validation.required("MetadataRequest", "Metadata"))
         merged = posting.merge_metadata(
             entity_id=entity_id, meta_data=fields["meta_data"], changed_by=actor(request._request)
         )
-        return Response({"meta_data": serializers.in_byte_order(merged)})
+        return Response({"meta_data": answers.in_byte_order(merged)})

@@ -14,8 +14,6 @@ from typing import Any
 from django.conf import settings
 
 from balances.amounts import ZERO, plain
-from balances.api.serializers import BalanceAnswer, IdentityAnswer, LedgerAnswer, in_byte_order
-from balances.api.transaction_serializers import RecordedTransaction
 from balances.exact_json import ESCAPED, dumps
 from balances.holders import Identity
 from balances.hooks.models import Hook
@@ -23,6 +21,8 @@ from balances.hooks.tasks import QUEUE, call_hook, deliver_webhook
 from balances.instants import go_time
 from balances.models import Balance, Ledger, Transaction, now
 from balances.posting.movements import INFLIGHT, Effect, Movement
+from balances.shapes.answers import BalanceAnswer, IdentityAnswer, LedgerAnswer, in_byte_order
+from balances.shapes.transactions import RecordedTransaction
 from balances.statements import Statement
 
 DEFER = Statement(Path(__file__).parent / "sql" / "defer.sql")

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from balances.api import views as core
-from balances.api.serializers import Answer, ErrorAnswer, Instant, MinorUnits
+from balances.shapes.answers import Answer, ErrorAnswer, Instant, MinorUnits
 from reconciliation.causes import CAUSES
 from reconciliation.causes.model import CERTAINTIES
 from reconciliation.explaining import SinceWhen, explain_balance

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from balances.api.body import Strings
-from balances.api.serializers import Answer, Instant
+from balances.shapes.answers import Answer, Instant
 from reconciliation.api.serializers import TotalsAnswer
 from reconciliation.api.sweep_answers import SumsAnswer
 from reconciliation.applying import outcomes

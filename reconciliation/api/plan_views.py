@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from balances.api import views as core
 from balances.api.body import decode
 from balances.api.caller import actor
-from balances.api.serializers import ErrorAnswer
+from balances.shapes.answers import ErrorAnswer
 from reconciliation import applying, deciding, planning
 from reconciliation.api.plan_answers import (
     AskNote,

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from balances.api.serializers import Answer, Instant, MinorUnits
+from balances.shapes.answers import Answer, Instant, MinorUnits
 from reconciliation import sweep_status
 from reconciliation.api.serializers import TotalsAnswer
 from reconciliation.checks import VERDICTS

@@ -13,8 +13,8 @@ from balances.api import listing
 from balances.api import views as core
 from balances.api.body import decode
 from balances.api.caller import actor
-from balances.api.serializers import ErrorAnswer
 from balances.exceptions import LedgerError
+from balances.shapes.answers import ErrorAnswer
 from reconciliation import sweeping, tasks
 from reconciliation.api.sweep_answers import (
     AskSweep,

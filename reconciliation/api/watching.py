@@ -15,8 +15,8 @@ from rest_framework.response import Response
 
 from balances.api import listing
 from balances.api import views as core
-from balances.api.serializers import Answer, ErrorAnswer, Instant, Metadata
 from balances.exceptions import LedgerError
+from balances.shapes.answers import Answer, ErrorAnswer, Instant, Metadata
 from reconciliation.models import Alert, Schedule
 from reconciliation.watching.metrics import exposition
 from reconciliation.watching.schedules import next_start

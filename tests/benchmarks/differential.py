@@ -260,7 +260,9 @@ def goes_apart(request: Request, answers: dict[str, Answer]) -> bool:
 def _repeats(body: Any) -> bool:
     """Tell whether a batch has one reference twice: which of the two the original keeps is a matter of chance."""
     items = body.get("transactions") if isinstance(body, dict) else None
-    references = [str(each.get("reference")) for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+    references = (
+        [str(each.get("reference")) for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+    )
     return len(set(references)) < len(references)
 
 

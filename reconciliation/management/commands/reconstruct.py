@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 
 from reconciliation.management.ledger_command import LedgerCommand, operator
 from reconciliation.models import Origin, Reconstruction
-from reconciliation.reports import MEASURED, as_row
+from reconciliation.rebuilt_reports import MEASURED, as_row
 from reconciliation.runs import Finding, Request, reconstruct_many
 
 DRIFT_LEFT = 3

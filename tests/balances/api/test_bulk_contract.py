@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 
 from balances.exact_json import loads
 from balances.models import Balance, Transaction
-from balances.queueing import tasks
+from balances.posting import tasks
 from tests.client import Answer, Client
 from tests.wire import (
     NOW,

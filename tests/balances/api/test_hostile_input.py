@@ -196,7 +196,7 @@ def test_a_surprise_outside_of_a_view_is_answered_like_one_inside(
     def broken(*_: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("balances.api.rendering.dumps", broken)
+    monkeypatch.setattr("balances.shapes.rendering.dumps", broken)
     api.django.raise_request_exception = False
     answer = api.get("/ledgers")
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/json; charset=utf-8")

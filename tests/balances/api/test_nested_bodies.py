@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from balances.api.body import MalformedBody, Strings, Structs, Unreadable, decode, read_fields
 from balances.api.caller import admit
 from balances.api.json_in import first_value
-from balances.api.transaction_serializers import Distribution, RecordTransaction
+from balances.api.transaction_requests import Distribution, RecordTransaction
 from balances.principals import MASTER
 from tests import world
 from tests.client import Client

@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from balances import exceptions, identities, identity_exceptions, posting
-from balances.api.transaction_serializers import TransactionAnswer
 from balances.hooks.announcing import Event, announce, announce_movements
+from balances.shapes.transactions import TransactionAnswer
 from tests import world
 from tests.balances.hooks.cast import HUGE, hook, jobs, moved
 from tests.client import Client

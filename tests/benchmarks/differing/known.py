@@ -162,7 +162,7 @@ KNOWN: list[tuple[str, str]] = [
     (r"/balance-monitors.*(description: - / |call_back_url: - / )", "A monitor loses its description"),
     (r"/balance-monitors.*condition\.(precise_value|precision): ", "keeps its old threshold after a change"),
     (r"/balance-monitors.*: (500|20[01]|400) .*/ (400 )?(GEN_\w+ )?condition: ", "An operator that does not exist"),
-    (r"/balance-monitors.*: 500 GEN_INTERNAL .*/ 400 ", "An operator that does not exist"),
+    (r"/balance-monitors.*: 500 GEN_INTERNAL .*/ 40[04] ", "An operator that does not exist"),
     (r"^GET /balances/\{id\}/at ", "starts from wrong snapshots"),
     # identities and accounts
     (r"^DELETE /identities/\{id\}: 500 .* / 409", "Deleting an identity that a balance or an account refers to"),
@@ -171,6 +171,7 @@ KNOWN: list[tuple[str, str]] = [
     (r"detokenize.*: 500 .* / 409", "A token that cannot be read is 500"),
     (r"^\w+ /(identities|accounts)\S*( .*)?: 20[01] .*(name|email_address|phone_number|street): .* / <token>",
      "An update writes plain text into a tokenized field"),
+    (r"^GET /identities\S*( .*)?: 200 (\[\]\.)?meta_data(\.tokenized_fields)?: (-|{}) / ", "New metadata of an identity forgets"),
     # hooks, filters
     (r"/hooks.* 400 .*details\.", "`details` of a malformed hook holds the decoder's fields"),
     (r"/hooks.*: 500 HOOK_OPERATION_FAILED .* / 400 HOOK_INVALID", "A hook without a URL or of an unknown type"),

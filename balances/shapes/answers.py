@@ -1,4 +1,4 @@
-"""The shapes of payloads: requests as they are decoded, answers in the contract's order of keys.
+"""The shapes of answers, in the contract's order of keys.
 
 Serializers describe; none of them saves. Rows are written by ``balances.posting``.
 """
@@ -15,13 +15,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from balances.amounts import short
-from balances.api.body import Strings
-from balances.api.rendering import ZERO_TIME
 from balances.exact_json import MAX_DIGITS
 from balances.holders import Identity
 from balances.instants import go_time
 from balances.keys import ApiKey
 from balances.models import Balance
+from balances.shapes.rendering import ZERO_TIME
 
 
 @extend_schema_field({"type": "integer", "description": "Minor units, of any size"})
@@ -113,58 +112,6 @@ def _bound(shape: type[Answer]) -> Answer:
     return shape()
 
 
-# --- requests
-
-
-class CreateLedger(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    meta_data = serializers.DictField(required=False)
-
-    class Meta:
-        go_type = "model.CreateLedger"
-
-
-class UpdateLedger(serializers.Serializer[Any]):
-    name = serializers.CharField()
-
-    class Meta:
-        go_type = "model.UpdateLedger"
-
-
-class CreateBalance(serializers.Serializer[Any]):
-    ledger_id = serializers.CharField()
-    identity_id = serializers.CharField(required=False)
-    indicator = serializers.CharField(required=False, help_text="@name, in the general ledger only")
-    currency = serializers.CharField()
-    precision = serializers.DecimalField(None, None, required=False, help_text="Accepted and dropped")
-    track_fund_lineage = serializers.BooleanField(required=False)
-    allocation_strategy = serializers.CharField(required=False, help_text="FIFO, LIFO or PROPORTIONAL")
-    meta_data = serializers.DictField(required=False)
-
-    class Meta:
-        go_type = "model.CreateBalance"
-
-
-class UpdateMetadata(serializers.Serializer[Any]):
-    meta_data = serializers.DictField()
-
-    class Meta:
-        go_type = "api.MetadataRequest"
-
-
-class CreateApiKey(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    owner = serializers.CharField()
-    scopes = Strings(help_text="resource:action, either of them may be *; a key can grant no more than it holds")
-    expires_at = serializers.DateTimeField()
-
-    class Meta:
-        go_type = "model.CreateAPIKeyRequest"
-
-
-# --- answers
-
-
 class LedgerAnswer(Answer):
     ledger_id = serializers.CharField()
     name = serializers.CharField()
@@ -247,7 +194,7 @@ class ApiKeyAnswer(Answer):
     key = serializers.CharField(source="plaintext")
     name = serializers.CharField()
     owner_id = serializers.CharField()
-    scopes = Strings()
+    scopes = serializers.ListField(child=serializers.CharField())
     expires_at = Instant()
     created_at = Instant()
     last_used_at = Instant()

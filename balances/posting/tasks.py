@@ -1,0 +1,70 @@
+"""The job that records a batch whose request was answered before (transactions 5.3)."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from procrastinate import JobContext, RetryStrategy
+from procrastinate.contrib.django import app
+
+from balances import telling
+from balances.exact_json import dumps, loads
+from balances.posting.batches import Batch, post_batch_in_background
+from balances.posting.orders import Posting, Share
+from balances.posting_exceptions import TooManyBatches
+from balances.queueing import entries
+from balances.statements import SQL, Statement
+
+RUNNING_BATCHES = Statement(SQL / "running_batches.sql")
+MOST_BATCHES = 100
+"""Batches that run in the background at once (transactions 5.2)."""
+DATES = ("effective_date", "scheduled_for", "inflight_expiry_date", "inflight_commit_date")
+DECIMALS = ("amount", "overdraft_limit")
+MOST_RETRIES = 8
+RETRY = RetryStrategy(max_attempts=MOST_RETRIES, exponential_wait=3, retry_exceptions=(DatabaseError,))
+"""Again after 3, 9, 27 seconds and so on, at last after almost two hours; then the job stays failed."""
+
+
+def request_batch(batch: Batch) -> None:
+    """Have a worker record a batch (transactions 5.3, ``run_async``). Raises ``TooManyBatches``."""
+    body = dataclasses.asdict(batch)
+    with transaction.atomic():
+        if RUNNING_BATCHES.rows(task=bulk_create.name)[0]["running"] >= MOST_BATCHES:
+            raise TooManyBatches
+        # As text: the numbers of a job's own JSON are read as floats.
+        bulk_create.defer(batch=dumps(_plain(body)))
+
+
+@app.task(name="bulk_create", queue=entries.QUEUE, retry=RETRY, pass_context=True)
+def bulk_create(context: JobContext, batch: str) -> None:
+    """Record a batch whose request was answered before.
+
+    Raises ``DatabaseError``, so that it is tried again, and at the last attempt announces that the batch has failed.
+    """
+    body = loads(batch)
+    try:
+        post_batch_in_background(Batch(**body | {"postings": [_posting(each) for each in body["postings"]]}))
+    except DatabaseError:
+        if context.job.attempts >= MOST_RETRIES:
+            telling.tell_batch_failed(body["batch_id"], "internal server error")
+        raise
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _posting(fields: dict[str, Any]) -> Posting:
+    dates = {name: fields[name] and datetime.fromisoformat(fields[name]) for name in DATES}
+    sides = {name: tuple(Share(**share) for share in fields[name]) for name in ("sources", "destinations")}
+    # A number without a fraction is read as an int, and a column takes one type.
+    decimals = {name: None if fields[name] is None else Decimal(fields[name]) for name in DECIMALS}
+    return Posting(**fields | dates | sides | decimals)

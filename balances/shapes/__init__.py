@@ -1,0 +1,1 @@
+"""The answers of the wire, for the API and for webhooks and hooks."""

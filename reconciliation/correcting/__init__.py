@@ -1,0 +1,1 @@
+"""Corrections: proposed, decided, applied, taken back."""

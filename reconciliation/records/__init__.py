@@ -1,0 +1,1 @@
+"""Sealed records of what was done, refused and disclosed."""
