@@ -171,7 +171,8 @@ KNOWN: list[tuple[str, str]] = [
     (r"detokenize.*: 500 .* / 409", "A token that cannot be read is 500"),
     (r"^\w+ /(identities|accounts)\S*( .*)?: 20[01] .*(name|email_address|phone_number|street): .* / <token>",
      "An update writes plain text into a tokenized field"),
-    (r"^GET /identities\S*( .*)?: 200 (\[\]\.)?meta_data(\.tokenized_fields)?: (-|{}) / ", "New metadata of an identity forgets"),
+    (r"^GET /identities\S*( .*)?: 200 (\[\]\.)?meta_data(\.tokenized_fields)?: (-|{}) / ",
+     "New metadata of an identity forgets"),
     # hooks, filters
     (r"/hooks.* 400 .*details\.", "`details` of a malformed hook holds the decoder's fields"),
     (r"/hooks.*: 500 HOOK_OPERATION_FAILED .* / 400 HOOK_INVALID", "A hook without a URL or of an unknown type"),
