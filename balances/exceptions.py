@@ -1,4 +1,8 @@
-"""Every refusal has a class here. ``code`` is the contract's word for it (conventions 7.5), stable for programs."""
+"""Every refusal has a class here.
+
+``code`` is the contract's word for it (conventions 7.5), stable for programs; ``text`` is what people read, and what
+the contract says to the byte. Texts are attributes: ``python -OO`` drops docstrings.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,22 @@ from typing import Any
 
 
 class LedgerError(Exception):
-    """The ledger refused."""
+    """The base of all refusals."""
 
     code = "GEN_BAD_REQUEST"
+    text = "The ledger refused"
     details: Any = None
 
     def __init__(self, message: str | None = None) -> None:
-        """Take the class docstring as the message unless one is given."""
-        self.message = message or (self.__doc__ or "").rstrip(".")
+        """Take the class's text as the message unless one is given."""
+        self.message = message or self.text
         super().__init__(self.message)
+
+
+class NotFound(LedgerError):
+    """What a request names does not exist; the code is the one for what has no word of its own in the contract."""
+
+    code = "GEN_NOT_FOUND"
 
 
 class FractionOfUnit(LedgerError, ValueError):
@@ -30,15 +41,12 @@ class FractionOfUnit(LedgerError, ValueError):
         )
 
 
-class LedgerNotFound(LedgerError):
-    """Ledger not found."""
-
+class LedgerNotFound(NotFound):
+    text = "Ledger not found"
     code, details = "LGR_NOT_FOUND", {}
 
 
-class BalanceNotFound(LedgerError):
-    """Balance with ID '…' not found."""
-
+class BalanceNotFound(NotFound):
     code, details = "BAL_NOT_FOUND", {}
 
     def __init__(self, balance_id: str) -> None:
@@ -46,7 +54,7 @@ class BalanceNotFound(LedgerError):
         super().__init__(f"Balance with ID '{balance_id}' not found")
 
 
-class IndicatorNotFound(LedgerError):
+class IndicatorNotFound(NotFound):
     """No balance bears this indicator in this currency."""
 
     code = "BAL_NOT_FOUND"
@@ -56,9 +64,8 @@ class IndicatorNotFound(LedgerError):
         super().__init__(f"balance with indicator '{indicator}' not found")
 
 
-class EntityNotFound(LedgerError):
-    """entity not found."""
-
+class EntityNotFound(NotFound):
+    text = "entity not found"
     code = "META_ENTITY_NOT_FOUND"
 
 
@@ -69,8 +76,7 @@ class InvalidEntityId(LedgerError):
 
 
 class UnknownLedger(LedgerError):
-    """Invalid ledger ID."""
-
+    text = "Invalid ledger ID"
     code, details = "GEN_BAD_REQUEST", {}
 
 
@@ -81,13 +87,12 @@ class IndicatorTaken(LedgerError):
 
 
 class BalanceLocked(LedgerError):
-    """failed to acquire lock: failed to acquire all locks within the wait timeout."""
-
+    text = "failed to acquire lock: failed to acquire all locks within the wait timeout"
     code = "GEN_RESOURCE_LOCKED"
 
 
 class Deadlocked(BalanceLocked):
-    """failed to acquire lock: two writers waited for each other, and this one had to give way."""
+    text = "failed to acquire lock: two writers waited for each other, and this one had to give way"
 
 
 class NotYetSupported(LedgerError):
@@ -111,26 +116,22 @@ class EmptySource(LedgerError):
 
 
 class MissingApiKey(LedgerError):
-    """Authentication required. Use X-Blnk-Key header."""
-
+    text = "Authentication required. Use X-Blnk-Key header"
     code = "AUTH_MISSING_API_KEY"
 
 
 class InvalidApiKey(LedgerError):
-    """Invalid API key."""
-
+    text = "Invalid API key"
     code = "AUTH_INVALID_API_KEY"
 
 
 class ExpiredApiKey(LedgerError):
-    """API key is expired or revoked."""
-
+    text = "API key is expired or revoked"
     code = "AUTH_EXPIRED_API_KEY"
 
 
 class UnknownResource(LedgerError):
-    """Unknown resource type."""
-
+    text = "Unknown resource type"
     code = "AUTH_UNKNOWN_RESOURCE"
 
 
@@ -145,32 +146,27 @@ class InsufficientPermissions(LedgerError):
 
 
 class MissingPrincipal(LedgerError):
-    """authenticated API key principal missing."""
-
+    text = "authenticated API key principal missing"
     code = "AUTH_MISSING_PRINCIPAL"
 
 
 class KeyOwnerRequired(LedgerError):
-    """owner is required."""
-
+    text = "owner is required"
     code = "APIKEY_OWNER_REQUIRED"
 
 
 class ForeignKeyOwner(LedgerError):
-    """cannot manage API keys for another owner."""
-
+    text = "cannot manage API keys for another owner"
     code = "AUTH_CROSS_OWNER_ACCESS"
 
 
 class ScopeEscalation(LedgerError):
-    """cannot grant scopes broader than caller."""
-
+    text = "cannot grant scopes broader than caller"
     code = "AUTH_SCOPE_ESCALATION"
 
 
-class ApiKeyNotFound(LedgerError):
-    """API key not found."""
-
+class ApiKeyNotFound(NotFound):
+    text = "API key not found"
     code = "APIKEY_NOT_FOUND"
 
 

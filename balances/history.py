@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from balances.exceptions import LedgerError
+from balances.exceptions import LedgerError, NotFound
 from balances.statements import SQL, Statement
 
 BALANCE_AT = Statement(SQL / "balance_at.sql")
@@ -25,11 +25,13 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class ZeroInstant(LedgerError):
-    """Target time cannot be zero."""
+    """The zero time of the contract: nothing was then."""
+
+    text = "Target time cannot be zero"
 
 
-class NoBalanceThen(LedgerError):
-    """Balance '…' not found: the contract has words of its own for an instant."""
+class NoBalanceThen(NotFound):
+    """No balance has this id; the contract has words of its own where an instant is asked about."""
 
     code, details = "BAL_NOT_FOUND", {}
 

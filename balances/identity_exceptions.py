@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from balances.exceptions import BalanceNotFound, LedgerError
+from balances.exceptions import BalanceNotFound, LedgerError, NotFound
 
 
-class IdentityNotFound(LedgerError):
-    """Identity with ID '…' not found."""
-
+class IdentityNotFound(NotFound):
     code = "IDT_NOT_FOUND"
     details: Any = {}
 
@@ -31,8 +29,7 @@ class BalanceHolderNotFound(IdentityNotFound):
 
 
 class UnknownIdentity(LedgerError):
-    """Invalid identity ID."""
-
+    text = "Invalid identity ID"
     code, details = "GEN_BAD_REQUEST", {}
 
 
@@ -43,8 +40,7 @@ class InvalidIdentityId(LedgerError):
 
 
 class InvalidIdentitySuffix(InvalidIdentityId):
-    """identity_id suffix after 'idt_' must be a valid UUID."""
-
+    text = "identity_id suffix after 'idt_' must be a valid UUID"
     details = {}
 
 
@@ -59,24 +55,20 @@ class IdentityExists(LedgerError):
 
 
 class NothingToUpdate(LedgerError):
-    """No fields provided for update."""
+    text = "No fields provided for update"
 
 
 class IdentityInUse(LedgerError):
-    """Failed to delete identity: a balance or an account refers to it."""
-
+    text = "Failed to delete identity: a balance or an account refers to it"
     code, details = "GEN_CONFLICT", {}
 
 
 class NoFieldsNamed(LedgerError):
-    """at least one field must be specified."""
-
+    text = "at least one field must be specified"
     code = "GEN_VALIDATION_ERROR"
 
 
 class FieldNotTokenizable(LedgerError):
-    """field … is not tokenizable."""
-
     code = "IDT_FIELD_NOT_TOKENIZABLE"
 
     def __init__(self, field: str) -> None:
@@ -85,8 +77,6 @@ class FieldNotTokenizable(LedgerError):
 
 
 class FieldAlreadyTokenized(LedgerError):
-    """field … is already tokenized."""
-
     code = "IDT_FIELD_ALREADY_TOKENIZED"
 
     def __init__(self, field: str) -> None:
@@ -95,8 +85,6 @@ class FieldAlreadyTokenized(LedgerError):
 
 
 class FieldNotTokenized(LedgerError):
-    """field … is not tokenized."""
-
     code = "IDT_FIELD_NOT_TOKENIZED"
 
     def __init__(self, field: str, meta_data: str) -> None:
@@ -104,9 +92,7 @@ class FieldNotTokenized(LedgerError):
         super().__init__(f"field {field} is not tokenized" + (f". Metadata: {meta_data}" if meta_data else ""))
 
 
-class UnknownField(LedgerError):
-    """field … not found."""
-
+class UnknownField(NotFound):
     code = "IDT_FIELD_NOT_FOUND"
 
     def __init__(self, field: str) -> None:
@@ -128,14 +114,11 @@ class TokenizationDisabled(LedgerError):
 
 
 class UnreadableToken(LedgerError):
-    """A token cannot be read: it is damaged, or another BLNK_TOKENIZATION_SECRET made it."""
-
+    text = "A token cannot be read: it is damaged, or another BLNK_TOKENIZATION_SECRET made it"
     code = "GEN_CONFLICT"
 
 
-class AccountNotFound(LedgerError):
-    """account with ID '…' not found."""
-
+class AccountNotFound(NotFound):
     code = "ACC_NOT_FOUND"
 
     def __init__(self, account_id: str) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from balances.amounts import short, threshold_units
-from balances.exceptions import LedgerError
+from balances.exceptions import LedgerError, NotFound
 from balances.instants import go_time
 from balances.locks import atomic_with_lock_limit
 from balances.models import Balance
@@ -18,8 +18,8 @@ from balances.statements import SQL, Statement
 FIRED_MONITORS = Statement(SQL / "fired_monitors.sql")
 
 
-class MonitorNotFound(LedgerError):
-    """Monitor with ID '…' not found."""
+class MonitorNotFound(NotFound):
+    """No monitor has this id."""
 
     code = "BAL_MONITOR_NOT_FOUND"
     details: Any = {}
@@ -36,8 +36,9 @@ class MonitorGone(MonitorNotFound):
 
 
 class UnknownWatchedBalance(LedgerError):
-    """Invalid balance ID."""
+    """A monitor is to watch a balance that does not exist."""
 
+    text = "Invalid balance ID"
     code, details = "GEN_BAD_REQUEST", {}
 
 

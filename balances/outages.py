@@ -31,8 +31,9 @@ class Unreachable(psycopg.OperationalError):
 
 
 class DatabaseUnavailable(LedgerError):
-    """The database cannot be reached at the moment; try again later."""
+    """No connection to the database, and nothing was done."""
 
+    text = "The database cannot be reached at the moment; try again later"
     code = "GEN_UNAVAILABLE"
     title = "The database is not available"
     """What stands above the message on a page."""
@@ -50,7 +51,9 @@ class OutcomeUnknown(DatabaseUnavailable):
 
 
 class DatabaseUnwritable(DatabaseUnavailable):
-    """The database can record nothing at the moment; try again later."""
+    """The database answers, but only reads or has no room left."""
+
+    text = "The database can record nothing at the moment; try again later"
 
 
 def outage_of(error: BaseException) -> DatabaseUnavailable | None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from balances.exceptions import BalanceNotFound, LedgerError
+from balances.exceptions import BalanceNotFound, LedgerError, NotFound
 
 
-class TransactionNotFound(LedgerError):
+class TransactionNotFound(NotFound):
     """Transaction not found."""
 
     code, details = "TXN_NOT_FOUND", {}
 
 
-class NothingToRefund(LedgerError):
-    """no transaction to refund."""
-
+class NothingToRefund(NotFound):
+    text = "no transaction to refund"
     code = "TXN_NOT_FOUND"
 
 
@@ -38,26 +37,22 @@ class DuplicateReference(LedgerError):
 
 
 class InsufficientFunds(LedgerError):
-    """failed to apply transaction to balances: insufficient funds in source balance."""
-
+    text = "failed to apply transaction to balances: insufficient funds in source balance"
     code = "TXN_INSUFFICIENT_FUNDS"
 
 
 class OverdraftLimitExceeded(LedgerError):
-    """failed to apply transaction to balances: transaction exceeds overdraft limit."""
-
+    text = "failed to apply transaction to balances: transaction exceeds overdraft limit"
     code = "TXN_VALIDATION_ERROR"
 
 
 class NegativeLimit(LedgerError):
-    """overdraft_limit cannot be negative."""
-
+    text = "overdraft_limit cannot be negative"
     code = "TXN_VALIDATION_ERROR"
 
 
 class NonPositiveAmount(LedgerError):
-    """failed to apply transaction to balances: transaction precise amount must be positive."""
-
+    text = "failed to apply transaction to balances: transaction precise amount must be positive"
     code = "TXN_VALIDATION_ERROR"
 
 
@@ -96,8 +91,7 @@ class InsufficientInflight(LedgerError):
 
 
 class TooManyBatches(LedgerError):
-    """too many async bulk operations in progress, try again later."""
-
+    text = "too many async bulk operations in progress, try again later"
     code = "GEN_RATE_LIMITED"
 
 
@@ -115,14 +109,12 @@ class BatchRefused(LedgerError):
 
 
 class NotInflight(LedgerError):
-    """transaction is not in inflight status."""
-
+    text = "transaction is not in inflight status"
     code = "TXN_NOT_INFLIGHT"
 
 
 class AlreadyVoided(LedgerError):
-    """transaction has already been voided."""
-
+    text = "transaction has already been voided"
     code = "TXN_ALREADY_VOIDED"
 
 
@@ -151,7 +143,7 @@ class CommitExceeds(LedgerError):
 
 
 class NegativeCommit(LedgerError):
-    """commit amount cannot be negative."""
+    text = "commit amount cannot be negative"
 
 
 class AmountsDiffer(LedgerError):
@@ -175,8 +167,7 @@ class MixedPrecisions(LedgerError):
 
 
 class AlreadyQueued(LedgerError):
-    """a commit or void is already queued for this transaction."""
-
+    text = "a commit or void is already queued for this transaction"
     code = "GEN_CONFLICT"
 
 
@@ -305,8 +296,7 @@ class BulkTooLarge(LedgerError):
 
 
 class InvalidSettlement(LedgerError):
-    """status not supported. use either commit or void."""
-
+    text = "status not supported. use either commit or void"
     code = "TXN_INVALID_STATUS_ACTION"
 
 

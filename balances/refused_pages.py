@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import ResolverMatch, reverse
 
-from balances.exceptions import LedgerError
+from balances.exceptions import LedgerError, NotFound
 from balances.outages import DatabaseUnavailable
 
 NOT_FOUND, CONFLICT = 404, 409
@@ -33,7 +33,7 @@ class RefusedPages:
             return None
         if isinstance(exception, DatabaseUnavailable):
             return None  # balances.refusing answers, with a page that asks nothing of the database
-        is_missing = exception.code.endswith("NOT_FOUND")
+        is_missing = isinstance(exception, NotFound)
         if request.method == "POST" and not (is_missing and match.kwargs):
             messages.error(request, exception.message)
             return HttpResponseRedirect(_page_of(request, match))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.db.models import QuerySet
 
-from balances.exceptions import BalanceLocked, LedgerError
+from balances.exceptions import BalanceLocked, LedgerError, NotFound
 from balances.locks import atomic_with_lock_limit
 from balances.models import now
 from reconciliation.models import Origin, Plan, Step
@@ -16,10 +16,8 @@ from reconciliation.runs import MAX_REASON, PATIENCE, ReasonTooLong
 from reconciliation.sealing import seal
 
 
-class PlanNotFound(LedgerError):
+class PlanNotFound(NotFound):
     """There is no such plan."""
-
-    code = "GEN_NOT_FOUND"
 
     def __init__(self, plan_id: str) -> None:
         """Name the plan that is missing."""
@@ -33,8 +31,9 @@ class NotPossibleNow(LedgerError):
 
 
 class ReasonRequired(LedgerError):
-    """Say why: the reason is kept for ever."""
+    """A decision without a reason."""
 
+    text = "Say why: the reason is kept for ever"
     code = "GEN_VALIDATION_ERROR"
 
 

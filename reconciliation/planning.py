@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from balances.exact_json import dumps
-from balances.exceptions import LedgerError
+from balances.exceptions import LedgerError, NotFound
 from balances.locks import atomic_with_lock_limit
 from balances.models import TOTALS, now
 from balances.monitors import BalanceMonitor
@@ -34,12 +34,6 @@ MAX_TICKET = 200
 """Longest reference to a ticket, in characters."""
 
 
-class NotFound(LedgerError):
-    """There is no such finding, sweep or incident."""
-
-    code = "GEN_NOT_FOUND"
-
-
 class NothingToCorrect(LedgerError):
     """None of these balances drifts any more: there is nothing to correct."""
 
@@ -47,14 +41,16 @@ class NothingToCorrect(LedgerError):
 
 
 class ChoiceRefused(LedgerError):
-    """Say what is to be corrected: balances, findings, a sweep, an incident or deleted rows, exactly one of them."""
+    """No choice of what to correct, or more than one."""
 
+    text = "Say what is to be corrected: balances, findings, a sweep, an incident or deleted rows, exactly one of them"
     code = "GEN_VALIDATION_ERROR"
 
 
 class TicketTooLong(LedgerError):
-    """A reference to a ticket has at most 200 characters."""
+    """The reference to a ticket is longer than ``MAX_TICKET``."""
 
+    text = "A reference to a ticket has at most 200 characters"
     code = "GEN_VALIDATION_ERROR"
 
 

@@ -44,8 +44,9 @@ class CannotBeRebooked(LedgerError):
 
 
 class TooManyRows(LedgerError):
-    """At most 200 transactions are booked anew by one plan."""
+    """A plan books only so many transactions again."""
 
+    text = "At most 200 transactions are booked anew by one plan"
     code = "GEN_VALIDATION_ERROR"
 
 

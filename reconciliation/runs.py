@@ -31,8 +31,9 @@ MAX_REASON = 1000
 
 
 class ReasonTooLong(LedgerError):
-    """A reason has at most 1,000 characters."""
+    """A reason is longer than ``MAX_REASON``."""
 
+    text = "A reason has at most 1,000 characters"
     code = "GEN_VALIDATION_ERROR"
 
 

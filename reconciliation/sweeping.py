@@ -17,7 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from balances.exceptions import LedgerError
+from balances.exceptions import LedgerError, NotFound
 from balances.models import Balance, now
 from balances.outages import is_outage
 from balances.statements import Statement
@@ -48,10 +48,8 @@ GENTLE_CHUNK_SECONDS = 0.1
 Progress = Callable[[Sweep], None]
 
 
-class SweepNotFound(LedgerError):
+class SweepNotFound(NotFound):
     """No sweep has this id."""
-
-    code = "GEN_NOT_FOUND"
 
     def __init__(self, sweep_id: str) -> None:
         """Name the sweep."""

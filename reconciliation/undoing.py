@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from balances.exceptions import BalanceNotFound, LedgerError
+from balances.exceptions import BalanceNotFound, LedgerError, NotFound
 from balances.locks import atomic_with_lock_limit
 from reconciliation.models import Plan, PlanItem, Reconstruction
-from reconciliation.planning import NotFound, Planned, Proposal, plan_for, undone, write_down
+from reconciliation.planning import Planned, Proposal, plan_for, undone, write_down
 from reconciliation.rebooking import planned_return, with_other_sides
 from reconciliation.reconstruction import Measurement, Totals, measure
 from reconciliation.runs import PATIENCE, SERIALISE

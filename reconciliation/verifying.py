@@ -18,8 +18,9 @@ AT_ONCE = 2_000
 
 
 class NoSuchHash(LedgerError):
-    """A head hash is 64 hexadecimal digits, as verify_records prints it."""
+    """The hash to compare with is none."""
 
+    text = "A head hash is 64 hexadecimal digits, as verify_records prints it"
     code = "GEN_VALIDATION_ERROR"
 
 

@@ -107,12 +107,11 @@ def head(method: str, path: str, **headers: str) -> bytes:
     return request(method, path, **headers)
 
 
-@contextmanager
-def serving(*words: str, **environment: str) -> Iterator[Server]:
+def environment() -> dict[str, str]:
+    """Return what a process of its own is given, to serve from the test's database."""
     params = {name: value for name, value in connection.get_connection_params().items() if isinstance(value, str | int)}
     params = {name: params[name] for name in ("dbname", "host", "port", "user", "password") if params.get(name)}
-    port = free_port()
-    given = {
+    return {
         "DATABASE_URL": make_conninfo("", **params),
         "DJANGO_SECRET_KEY": "x" * 60,
         "BLNK_SERVER_SECRET_KEY": KEY,
@@ -123,8 +122,13 @@ def serving(*words: str, **environment: str) -> Iterator[Server]:
         "LEDGER_WAIT_TIMEOUT": str(WAITING_SECONDS),
         "LEDGER_READ_TIMEOUT": str(PATIENCE_SECONDS),
     }
+
+
+@contextmanager
+def serving(*words: str, **more: str) -> Iterator[Server]:
+    port = free_port()
     command = [sys.executable, "manage.py", "serve", "--port", str(port), "--verbosity", "0", *words]
-    with subprocess.Popen(command, cwd=ROOT, env=os.environ | given | environment) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment() | more) as process:
         try:
             wait_until_healthy(f"http://127.0.0.1:{port}", process)
             yield Server(process, port)

@@ -20,8 +20,7 @@ from balances.shapes.answers import Answer, Instant, MinorUnits
 
 
 class InvalidTimestamp(LedgerError):
-    """invalid timestamp format. Please use ISO 8601 format (e.g., 2024-01-01T15:04:05Z)."""
-
+    text = "invalid timestamp format. Please use ISO 8601 format (e.g., 2024-01-01T15:04:05Z)"
     code = "BAL_INVALID_TIMESTAMP"
 
 

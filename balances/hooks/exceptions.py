@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from balances.exceptions import LedgerError
+from balances.exceptions import LedgerError, NotFound
 
 
 class MasterKeyRequired(LedgerError):
-    """hook management requires master key."""
-
+    text = "hook management requires master key"
     code = "AUTH_MASTER_KEY_REQUIRED"
 
 
@@ -21,13 +20,12 @@ class HookError(LedgerError):
 
 
 class InvalidHook(HookError):
-    """invalid hook data."""
-
+    text = "invalid hook data"
     code = "HOOK_INVALID"
 
 
 class HookRefused(HookError):
-    """failed to register hook: the data broke a rule."""
+    """The data of a hook broke a rule."""
 
     code = "HOOK_INVALID"
 
@@ -42,9 +40,8 @@ class HookOperationFailed(HookError):
     code = "HOOK_OPERATION_FAILED"
 
 
-class HookNotFound(HookError):
-    """hook not found."""
-
+class HookNotFound(HookError, NotFound):
+    text = "hook not found"
     code, legacy = "HOOK_NOT_FOUND", "NOT_FOUND"
 
 

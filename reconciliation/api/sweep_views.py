@@ -13,7 +13,7 @@ from balances.api import listing
 from balances.api import views as core
 from balances.api.body import decode
 from balances.api.caller import actor
-from balances.exceptions import LedgerError
+from balances.exceptions import NotFound
 from balances.shapes.answers import ErrorAnswer
 from reconciliation import sweeping, tasks
 from reconciliation.api.sweep_answers import (
@@ -30,10 +30,8 @@ PAGES = listing.Paging(default=20, refusal="invalid", cap=100, beyond_cap=100)
 CONFLICT: dict[Any, Any] = core.REFUSED | {409: ErrorAnswer}
 
 
-class IncidentNotFound(LedgerError):
-    """No incident has this id."""
-
-    code = "GEN_NOT_FOUND"
+class IncidentNotFound(NotFound):
+    text = "No incident has this id"
 
 
 class SweepFilter(django_filters.FilterSet):  # type: ignore[misc]  # it has no type hints

@@ -28,20 +28,17 @@ BEARER = "Bearer "
 
 
 class MetricsDisabled(LedgerError):
-    """Metrics endpoint unavailable: metrics_bearer_token must be configured when secure mode is enabled."""
-
+    text = "Metrics endpoint unavailable: metrics_bearer_token must be configured when secure mode is enabled"
     code = "AUTH_METRICS_DISABLED"
 
 
 class MetricsTokenRequired(LedgerError):
-    """Authorization required for metrics endpoint."""
-
+    text = "Authorization required for metrics endpoint"
     code = "AUTH_METRICS_TOKEN_REQUIRED"
 
 
 class InvalidBearerToken(LedgerError):
-    """Invalid bearer token."""
-
+    text = "Invalid bearer token"
     code = "AUTH_INVALID_BEARER_TOKEN"
 
 

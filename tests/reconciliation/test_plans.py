@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from balances.exceptions import BalanceNotFound, LedgerError
+from balances.exceptions import BalanceNotFound, LedgerError, NotFound
 from balances.models import Balance, BalanceSnapshot, now
 from balances.principals import ANYBODY, MASTER
 from reconciliation import applying
@@ -32,7 +32,6 @@ from reconciliation.planning import (
     WRONG_SNAPSHOTS,
     Choice,
     ChoiceRefused,
-    NotFound,
     NothingToCorrect,
     Proposal,
     propose,
