@@ -93,7 +93,6 @@ class BalanceAdmin(LedgerModelAdmin):
     form = MetadataForm
     change_form_template = "admin/balances/balance/change_form.html"
     list_display = ("name", "ledger", "currency", "credit", "debit", "net", "inflight", "created")
-    list_select_related = ("ledger",)
     list_filter = (("ledger", AutocompleteSelectFilter), CurrencyFilter, ("created_at", DaysFilter))
     search_fields = ("balance_id",)
     search_help_text = "Id or indicator, or its beginning"
@@ -116,8 +115,8 @@ class BalanceAdmin(LedgerModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Bring the ledger and the holder along."""
-        return super().get_queryset(request).select_related("ledger", "identity")
+        """Bring the ledger and the holder along; a balance whose ledger is gone is shown all the same."""
+        return super().get_queryset(request).select_related("identity").prefetch_related("ledger")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], term: str
@@ -173,9 +172,12 @@ class BalanceAdmin(LedgerModelAdmin):
         return balance.indicator or balance.balance_id
 
     @display(description="Ledger")
-    def ledger_link(self, balance: Balance) -> SafeString:
-        """Link to the ledger."""
-        return link(balance.ledger)
+    def ledger_link(self, balance: Balance) -> SafeString | str:
+        """Link to the ledger, or name one that is not there."""
+        try:
+            return link(balance.ledger)
+        except Ledger.DoesNotExist:
+            return f"{balance.ledger_id} (there is no such ledger)" if balance.ledger_id else "–"
 
     @display(description="Identity")
     def identity_link(self, balance: Balance) -> SafeString | str:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from balances.amounts import major_units
-from balances.models import Transaction
+from balances.models import Balance, Transaction
 from reconciliation.drill.check_faults import fault
-from reconciliation.drill.damage import change_row
+from reconciliation.drill.damage import change_row, forced
 from reconciliation.drill.faults import Fault, Places, end
 from reconciliation.drill.ledger import Status
 
@@ -150,6 +150,14 @@ def currency_blank(places: Places) -> Fault | None:
     return fault("currency_blank", *places.use(balance))
 
 
+def ledger_missing(places: Places) -> Fault | None:
+    """Open a balance whose ledger is gone, or that names none."""
+    [balance] = places.ledger.add_balances(places.ledger.ledgers[0], 1)
+    with forced():
+        Balance.objects.filter(pk=balance).update(ledger_id=places.chance.choice(("", "ldg_gone")))
+    return fault("ledger_missing", *places.use(balance))
+
+
 def currency_look_alike(places: Places) -> Fault | None:
     """Open a balance in a currency that only looks like the others'."""
     alike = places.chance.choice(("usd", "USD ", "U\u0405D", "Usd"))
@@ -171,4 +179,5 @@ PLANTERS = (
     forced_edit,
     currency_blank,
     currency_look_alike,
+    ledger_missing,
 )

@@ -241,6 +241,12 @@ def no_currency(alice: Balance, bob: Balance) -> list[str]:
     return []
 
 
+def without_a_ledger(alice: Balance, bob: Balance) -> list[str]:
+    by_force("UPDATE balances SET ledger_id = '' WHERE balance_id = %s", alice.pk)
+    by_force("UPDATE balances SET ledger_id = 'ldg_gone' WHERE balance_id = %s", bob.pk)
+    return []
+
+
 def currency_in_other_letters(alice: Balance, bob: Balance) -> list[str]:
     by_force("UPDATE balances SET currency = 'usd' WHERE balance_id = %s", alice.pk)
     by_force("UPDATE balances SET currency = %s WHERE balance_id = %s", "U\u0405D ", bob.pk)
@@ -308,6 +314,7 @@ FAULTS: list[tuple[str, Callable[[Balance, Balance], list[str]]]] = [
     ("stuck", stuck_beyond_its_date),
     ("currency_blank", no_currency),
     ("currency_look_alike", currency_in_other_letters),
+    ("ledger_missing", without_a_ledger),
     ("impossible_row", below_zero_in_a_row),
     ("far_dated", far_dated),
     ("far_dated", before_its_ledger),
@@ -648,6 +655,35 @@ def test_a_row_without_any_end_is_found() -> None:
     sweep = swept()
     assert set(said("end_missing")) == {"(no balance)"}
     assert (verdict(sweep), out_of_balance(sweep)) == ("findings", [])
+
+
+@pytest.mark.parametrize("named", ["ldg_gone", "", None])
+def test_a_balance_of_no_ledger_is_said_by_every_sweep_that_looks_at_it_and_stays_within_reach(
+    named: str | None, api: Client
+) -> None:
+    alice = world.balance()
+    world.post("@world", alice, 100)
+    by_force("ALTER TABLE balances ALTER COLUMN ledger_id DROP NOT NULL")
+    by_force("UPDATE balances SET ledger_id = %s WHERE balance_id = %s", named, alice.pk)
+    for scope in (Scope(balance_ids=(alice.pk,)), Scope(currency="USD"), Scope(everything=True)):
+        sweep = run_sweep(create_sweep(scope, actor="a", origin=Origin.COMMAND).sweep_id)
+        assert (verdict(sweep), set(said("ledger_missing"))) == ("findings", {alice.pk})
+        Sweep.objects.get(pk=sweep.pk).findings.all().delete()
+    swept()
+    world.drift(alice, credit=7)
+    staff = people.signed_in(*people.VIEW, *people.CASES)
+    finding = Finding.objects.get(balance_id=alice.pk)
+    page = staff.get(f"/admin/reconciliation/finding/{finding.pk}/change/").content.decode()
+    assert "A balance belongs to no ledger" in page
+    assert alice.pk in staff.get("/admin/balances/balance/").content.decode()
+    assert (named or alice.pk) in staff.get(f"/admin/balances/balance/{alice.pk}/change/").content.decode()
+    assert api.get(f"/balances/{alice.pk}/explanation").status == 200
+    planned = api.post("/plans", {"balance_ids": [alice.pk], "reason": "r", "allow_incomplete": True})
+    assert planned.status == 201
+    assert api.post(f"/balances/{alice.pk}/reconstructions", {"reason": "r", "allow_incomplete": True}).status == 201
+    assert world.totals(alice)["balance"] == 100
+    by_force("UPDATE balances SET ledger_id = (SELECT min(ledger_id) FROM ledgers)")
+    by_force("ALTER TABLE balances ALTER COLUMN ledger_id SET NOT NULL")
 
 
 @pytest.mark.parametrize("status", ["SETTLED", "applied", "", None])
