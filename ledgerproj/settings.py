@@ -1,4 +1,4 @@
-"""All settings. Operators set them by environment; see the table in README.md."""
+"""All settings. Operators set them by environment; docs/operating.md has them all."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from io import StringIO
@@ -12,9 +13,13 @@ from django.core.management import call_command
 
 from balances.management.commands.import_ledger import Command
 from balances.models import Balance
+from ledgerproj import environment
 from reconciliation.reconstruction import measure
+from tests.benchmarks.differing import known
 
 ROOT = Path(__file__).resolve().parent.parent
+NOT_OURS = {"BLNK_SLACK_WEBHOOK_URL", "BLNK_RUN_RECONCILIATION", "BLNK_RECONCILIATION_RESULT", "BLNK_LINEAGE_PROVIDER"}
+"""What only the original reads, and keys of metadata."""
 
 
 def test_every_test_that_the_page_of_differences_names_exists() -> None:
@@ -54,3 +59,71 @@ def test_the_page_on_importing_has_every_option_of_the_command() -> None:
     common = {"--help", "--version", "--verbosity", "--settings", "--pythonpath", "--traceback", "--no-color"}
     ours = {word for word in options if word.startswith("--")} - common - {"--force-color", "--skip-checks"}
     assert [word for word in sorted(ours) if word not in IMPORTING] == []
+
+
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PRODUCT = ("balances", "reconciliation", "ledgerproj", "templates")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = HEADING.findall(FENCED.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    there = (page.parent / path).resolve() if path else page
+    return there.exists() and (not anchor or anchor in anchors(there))
+
+
+def test_every_relative_link_leads_to_a_file_and_a_heading() -> None:
+    links = [
+        (page.name, target)
+        for page in DOCUMENTS
+        for target in LINK.findall(FENCED.sub("", page.read_text()))
+        if "://" not in target and not leads_somewhere(page, target)
+    ]
+    assert links == []
+
+
+def variables_read() -> set[str]:
+    """Return every environment variable that product code reads by name."""
+    readers = {name for name, member in vars(environment).items() if callable(member) and not isinstance(member, type)}
+    found = set()
+    for path in (path for name in PRODUCT for path in (ROOT / name).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and is_reader(ast.unparse(node.func), readers):
+                found |= {each.value for each in node.args if isinstance(each, ast.Constant)}
+    return {word for word in found if isinstance(word, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", word)}
+
+
+def is_reader(function: str, readers: set[str]) -> bool:
+    module, _, name = function.rpartition(".")
+    return (name in readers and module in {"", "environment"}) or function in {"os.environ.get", "os.getenv"}
+
+
+def test_operating_has_every_variable_that_is_read_and_no_other() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    documented = re.findall(r"^\| `([A-Z_]+)` \|", page.partition("## Settings")[2], re.MULTILINE)
+    assert len(documented) == len(set(documented))
+    assert set(documented) == variables_read()
+
+
+def test_documents_name_no_variable_that_is_not_read() -> None:
+    named = re.compile(r"`((?:LEDGER|BLNK|DJANGO)_[A-Z_]+)(?:=[^`]*)?`")
+    allowed = variables_read() | NOT_OURS
+    unread = [(page.name, name) for page in DOCUMENTS for name in named.findall(page.read_text())]
+    assert [each for each in unread if each[1].rstrip("_") not in allowed and not each[1].endswith("_")] == []
+
+
+def test_the_readme_has_the_two_commands_as_blocks() -> None:
+    blocks = {content.strip() for language, _, content in BLOCKS.findall((ROOT / "README.md").read_text())}
+    assert {"pip install uv && uv run manage.py quickstart", "pip install uv && uv run pytest"} <= blocks
+
+
+def test_the_page_of_differences_has_the_words_that_the_comparison_with_core_quotes() -> None:
+    assert known.missing_words() == []
