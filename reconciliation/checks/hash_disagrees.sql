@@ -4,17 +4,24 @@
 -- Verdict: fault
 -- Runs: deep
 -- The hash covers what the client sent (transactions 10.5): ids or indicators, an empty name for the divided side of
--- a split, the amount or 0 for a precise amount (with six decimals before Blnk 0.15), and the reference that a leg's
--- number is added to. Where the original rounded an amount to whole minor units, the hash has the one that was sent: up
--- to three decimals more are tried. A row is wrong when no such reading matches. Children of other rows and amounts that a float may
--- have rounded are left out. Also asked of single balances (balance_ids): whether their rows may be trusted. Nearly every row is one of two readings; the others are tried on what is left.
+-- a split, the amount or 0 for a precise amount (with six decimals before Blnk 0.15), and the reference: of a leg with or
+-- without its number, of what became of a queued row without _q. What settles a hold or refunds seals its own amount or
+-- that of its parent. Where the original rounded an amount to whole minor units, the hash has the one that was sent: up
+-- to three decimals more are tried. A row of whatever status is wrong when no such reading matches. Amounts that a float
+-- may have rounded are left out. Not covered are precise_amount, status and dates: where 0 was sealed, the amount is
+-- sealed nowhere, and columns_contradict, forced_edit and snapshot_disagrees are what may tell.
+-- Also asked of single balances (balance_ids): whether the rows that count there may be trusted. Nearly every row is one
+-- of three readings; the others are tried on what is left.
 WITH suspects AS MATERIALIZED (
-    SELECT transaction_id, source, destination, amount, precision, reference, currency, hash
+    SELECT transaction_id, parent_transaction, source, destination, amount, precision, reference, currency, hash
     FROM transactions
-    WHERE status = 'APPLIED' AND coalesce(parent_transaction, '') = '' AND length(hash) = 64
+    WHERE length(hash) = 64
+      AND (%(balance_ids)s::text[] IS NULL OR status IN ('APPLIED', 'INFLIGHT', 'VOID'))
       AND hash IS DISTINCT FROM encode(sha256(convert_to('0' || reference || currency || source || destination, 'UTF8')), 'hex')
       AND hash IS DISTINCT FROM encode(sha256(convert_to(
           trim_scale(amount)::text || reference || currency || source || destination, 'UTF8')), 'hex')
+      AND (reference NOT LIKE '%%\_q' OR hash IS DISTINCT FROM encode(sha256(convert_to(
+          trim_scale(amount)::text || left(reference, -2) || currency || source || destination, 'UTF8')), 'hex'))
       AND (%(balance_ids)s::text[] IS NULL
            OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
 ),
@@ -23,11 +30,13 @@ unread AS MATERIALIZED (
     FROM suspects AS t
     JOIN balances AS s ON s.balance_id = t.source
     JOIN balances AS d ON d.balance_id = t.destination
+    LEFT JOIN transactions AS p ON p.transaction_id = t.parent_transaction AND t.parent_transaction > ''
     WHERE t.hash ~ '^[0-9a-f]{64}$' AND t.hash !~ '^0{64}$' AND length(trim_scale(t.amount)::text) <= 16
       AND NOT EXISTS (
-          SELECT FROM (VALUES (trim_scale(t.amount)::text), ('0'), (round(t.amount, 6)::text), ('0.000000'))
-                          AS amount (text),
-                      (VALUES (t.reference), (regexp_replace(t.reference, '_[0-9]+$', ''))) AS reference (text),
+          SELECT FROM (VALUES (trim_scale(t.amount)::text), ('0'), (trim_scale(p.amount)::text),
+                              (round(t.amount, 6)::text), ('0.000000'), (round(p.amount, 6)::text)) AS amount (text),
+                      (VALUES (t.reference), (regexp_replace(t.reference, '_q$', '')),
+                              (regexp_replace(t.reference, '[-_][0-9]+$', ''))) AS reference (text),
                       (VALUES (t.source), (s.indicator), ('')) AS origin (name),
                       (VALUES (t.destination), (d.indicator), ('')) AS target (name)
           WHERE t.hash = encode(sha256(convert_to(
@@ -42,9 +51,10 @@ changed AS (
                     LATERAL (SELECT t.amount + count / (1000.0 * coalesce(nullif(t.precision, 0), 1))) AS sent (amount),
                     LATERAL (VALUES (trim_scale(sent.amount)::text), (round(sent.amount, 6)::text)) AS amount (text),
                     (VALUES (t.source), (t.source_name)) AS origin (name),
-                    (VALUES (t.destination), (t.destination_name)) AS target (name)
+                    (VALUES (t.destination), (t.destination_name)) AS target (name),
+                    (VALUES (regexp_replace(t.reference, '_q$', ''))) AS reference (text)
         WHERE t.hash = encode(sha256(convert_to(
-            amount.text || t.reference || t.currency || origin.name || target.name, 'UTF8')), 'hex'))
+            amount.text || reference.text || t.currency || origin.name || target.name, 'UTF8')), 'hex'))
 )
 SELECT side.balance_id,
        format('%%s changed after they were written.', CASE count(*) WHEN 1 THEN 'A row was' ELSE count(*) || ' rows were' END)
@@ -52,4 +62,5 @@ SELECT side.balance_id,
        array_agg(c.transaction_id ORDER BY c.transaction_id) AS rows
 FROM changed AS c
 CROSS JOIN LATERAL (VALUES (c.source), (c.destination)) AS side (balance_id)
+WHERE side.balance_id > ''
 GROUP BY side.balance_id

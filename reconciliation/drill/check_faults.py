@@ -56,6 +56,17 @@ def wrong_hash(places: Places) -> Fault | None:
     return fault("hash_disagrees", *places.use(first, second))
 
 
+def wrong_hash_of_a_child(places: Places) -> Fault | None:
+    """Settle a hold with a row that does not match its hash, in rows and totals alike."""
+    first, second = places.two_wallets()
+    when, units = places.ledger.instant(), places.ledger.amount()
+    hold = places.ledger.hold(first, second, units, when)
+    status = places.chance.choice((Status.APPLIED, Status.VOID))
+    child = places.ledger.settle(hold, status, units, when + timedelta(hours=1))
+    child.reference = f"{child.reference}-other"
+    return fault("hash_disagrees", *places.use(first, second))
+
+
 def row_without_amount(places: Places) -> Fault | None:
     """Write a row that has no amount at all."""
     first, second = places.two_wallets()

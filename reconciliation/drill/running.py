@@ -61,6 +61,7 @@ PLANTERS: tuple[Planter, ...] = (
     check_faults.void_without_hold,
     check_faults.child_without_parent,
     check_faults.wrong_hash,
+    check_faults.wrong_hash_of_a_child,
     check_faults.row_without_amount,
     check_faults.wrong_snapshot,
     check_faults.end_missing,

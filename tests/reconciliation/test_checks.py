@@ -468,6 +468,34 @@ def test_a_child_that_is_no_leg_needs_its_parent(reference: str | None) -> None:
     assert set(said("child_without_parent")) == {alice.pk, bob.pk}
 
 
+def test_every_row_with_a_hash_is_held_to_it_whatever_it_came_from(api: Client) -> None:
+    wire.wallets()
+    shares = [{"identifier": "bln_carol", "distribution": "30%"}, {"identifier": "@dan", "distribution": "left"}]
+    for mode in (wire.body, wire.queued):
+        name = mode.__name__
+        for more in ({"precise_amount": None, "amount": 10.5}, {"destination": "@shop"}, {"inflight": True}):
+            wire.create(api, mode(f"{name}-{len(more)}-{next(iter(more))}", **more))
+        wire.create(api, mode(f"{name}-split", destination=None, destinations=shares))
+        wire.create(api, mode(f"{name}-void", inflight=True, meta_data={"to": "void"}))
+        wire.drain()
+    holds = Transaction.objects.filter(status="INFLIGHT").order_by("reference")
+    assert len(holds) == 4
+    for number, held in enumerate(holds):
+        ended = wire.settle(api, held.pk, "void" if number % 2 else "commit", **wire.NOW)
+        assert ended.status == 200, ended.text
+    paid = Transaction.objects.filter(status="APPLIED", parent_transaction="").first()
+    assert paid is not None
+    assert api.post(f"/refund-transaction/{paid.pk}", wire.NOW).status == 201
+    rows = list(Transaction.objects.filter(hash__gt=""))
+    assert {row.status for row in rows} >= {"APPLIED", "INFLIGHT", "VOID", "QUEUED"}
+    assert spoken("hash_disagrees") == {}
+    for row in rows:
+        by_force("UPDATE transactions SET reference = 'forged' WHERE transaction_id = %s", row.pk)
+        named = {each for entry in spoken("hash_disagrees").values() for each in entry["rows"]}
+        assert named == {row.pk}, (row.status, row.reference)
+        by_force("UPDATE transactions SET reference = %s WHERE transaction_id = %s", row.reference, row.pk)
+
+
 @pytest.mark.parametrize("amount", ["1", "0", "1.000000", "0.000000", "0.99777", "1.005", "1.004000"])
 def test_a_hash_of_each_generation_of_the_original_is_read(amount: str) -> None:
     alice, bob = world.balance(), world.balance()
