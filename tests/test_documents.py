@@ -127,3 +127,13 @@ def test_the_readme_has_the_two_commands_as_blocks() -> None:
 
 def test_the_page_of_differences_has_the_words_that_the_comparison_with_core_quotes() -> None:
     assert known.missing_words() == []
+
+
+def test_the_image_copies_what_is_there_and_compose_sets_what_is_read() -> None:
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert {*PRODUCT, "manage.py"} <= set(copied)
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    compose, example = (ROOT / "compose.yaml").read_text(), (ROOT / "compose.env.example").read_text()
+    given = set(re.findall(r"^    ([A-Z_]+): ", compose, re.MULTILINE))
+    assert given <= variables_read()
+    assert set(re.findall(r"\$\{([A-Z_]+)", compose)) == set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
