@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import tomllib
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
 from balances.management.commands.import_ledger import Command
@@ -137,3 +139,10 @@ def test_the_image_copies_what_is_there_and_compose_sets_what_is_read() -> None:
     given = set(re.findall(r"^    ([A-Z_]+): ", compose, re.MULTILINE))
     assert given <= variables_read()
     assert set(re.findall(r"\$\{([A-Z_]+)", compose)) == set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+
+
+def test_one_version_stands_in_the_changelog_the_project_and_the_schema() -> None:
+    newest = re.search(r"^## (\S+) \(\d{4}-\d\d-\d\d\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert newest[1] == project["version"] == settings.SPECTACULAR_SETTINGS["VERSION"]
