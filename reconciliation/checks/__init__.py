@@ -7,6 +7,10 @@ look at, which may be as it should, so that the verdict of a sweep does not foll
 when they have been measured (``sweep_id``); ``deep``, over every transaction, only where that is asked for. The
 statement returns ``balance_id``, ``detail`` (a sentence) and ``rows`` (transaction ids); it may ask for ``hold_days``,
 the age at which an open hold is remarkable.
+
+What no check can see, because nothing in the database tells it from what is right: minor units of a row, its amount and
+the totals of both its balances changed together, where the hash seals 0 (only ``precise_amount`` was sent), the journal
+was silenced, no queued row and no later snapshot keeps what was; and a change of minor units beyond the fifteenth digit.
 """
 
 from __future__ import annotations

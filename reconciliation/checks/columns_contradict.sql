@@ -5,7 +5,7 @@
 -- Verdict: fault
 -- Runs: deep
 -- Also asked of single balances (balance_ids): whether their rows may be trusted. The original keeps amounts as floats,
--- of which twelve digits are taken for exact. An amount that follows from minor units has sixteen decimals at most: at a
+-- of which fifteen digits are exact: a change of minor units beyond them cannot be told from rounding. An amount that follows from minor units has sixteen decimals at most: at a
 -- precision of 10^18 that is up to 50 units off.
 WITH odd AS (
     SELECT transaction_id, source, destination
@@ -13,7 +13,7 @@ WITH odd AS (
     WHERE status IN ('APPLIED', 'INFLIGHT', 'VOID')
       AND (min_scale(precise_amount) IS DISTINCT FROM 0 AND precise_amount IS NOT NULL
            OR abs(amount * coalesce(nullif(precision, 0), 1) - precise_amount)
-              >= greatest(1, abs(precise_amount) * 0.000000000001)
+              >= greatest(1, abs(precise_amount) * 0.000000000000001)
            AND amount IS DISTINCT FROM round(precise_amount / coalesce(nullif(precision, 0), 1), 16))
       AND (%(balance_ids)s::text[] IS NULL
            OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))

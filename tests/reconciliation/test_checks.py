@@ -530,6 +530,18 @@ def test_amounts_that_differ_by_rounding_alone_do_not_contradict(
     assert said("columns_contradict") == {}
 
 
+@pytest.mark.parametrize(("units", "precision"), [(1_000, 100), (10**15, 100), (10**16, 10**6), (3, 10**6)])
+def test_minor_units_that_were_raised_together_with_both_totals_contradict_their_amount(
+    units: int, precision: int
+) -> None:
+    alice, bob = world.balance(), world.balance()
+    row = world.post(alice, bob, units, precision=precision)
+    by_force("UPDATE transactions SET precise_amount = precise_amount + 100 WHERE transaction_id = %s", row.pk)
+    rebuilt(alice, bob)
+    assert spoken("hash_disagrees") == {}, "minor units are not sealed"
+    assert spoken("columns_contradict").keys() == {alice.pk, bob.pk}
+
+
 def test_an_amount_that_its_minor_units_do_not_give_contradicts_them_at_any_precision() -> None:
     alice, bob = world.balance(), world.balance()
     world.row("APPLIED", 500_000_001, alice, bob, amount=Decimal("0.0000000006"), precision=10**18)
