@@ -2,7 +2,8 @@
 
 A transaction leaves the same amount on opposite sides of two balances of a currency, and each counts it in ``version``.
 Where two balances have that and no row says so, the row was deleted, with the journal silenced, or never written:
-following the rows would take the money away. A rejected row of that amount is another matter: it says itself that it
+following the rows would take the money away. So it is where one balance has what several others have together, or lost
+every row that it had. A rejected row of that amount is another matter: it says itself that it
 should not be in the totals. Which balances a door looks at beside those of sweeps is bounded (gone_partners.sql).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from balances.statements import Statement
 from reconciliation import evidence
+from reconciliation.causes.drift import Drift
 from reconciliation.causes.model import Case, Status, mirrored
 from reconciliation.reconstruction import SQL, measure
 
@@ -37,6 +39,8 @@ def find_gone(cases: list[Case], sweep_id: str | None) -> None:
     ends = [case for case in (*cases, *drifting) if case.counted_more and case.rest]
     for case in suspects:
         case.gone_with = sorted(other.balance_id for other in ends if other is not case and _share(case, other))
+    if len(ends) <= MOST_PARTNERS:
+        _share_among_several(suspects, ends)
 
 
 def _rejected(case: Case) -> bool:
@@ -48,4 +52,23 @@ def _share(case: Case, other: Case) -> bool:
     """Tell whether two balances of a currency are off by one amount on opposite sides."""
     if case.measurement.currency != other.measurement.currency:
         return False
-    return mirrored(case.rest).fits(other.rest) or mirrored(other.rest).fits(case.rest)
+    if mirrored(case.rest).fits(other.rest) or mirrored(other.rest).fits(case.rest):
+        return True
+    return any(one.measurement.is_empty and _within(two, one) for one, two in ((case, other), (other, case)))
+
+
+def _within(part: Case, whole: Case) -> bool:
+    """Tell whether all that one balance has too much is at most what another one has on opposite sides."""
+    if part.measurement.currency != whole.measurement.currency:
+        return False
+    return all(0 < units <= getattr(whole.rest, side) for side, units in mirrored(part.rest).sides.items())
+
+
+def _share_among_several(suspects: list[Case], ends: list[Case]) -> None:
+    """Enter what one balance shares with several others, which together have exactly what it has."""
+    for whole in ends:
+        parts = [each for each in ends if each is not whole and _within(each, whole)]
+        if len(parts) > 1 and sum((mirrored(each.rest) for each in parts), Drift()) == whole.rest:
+            for one, others in ((whole, parts), *((part, [whole]) for part in parts)):
+                if one in suspects:
+                    one.gone_with = sorted({*one.gone_with, *(each.balance_id for each in others)})

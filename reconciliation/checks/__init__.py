@@ -8,9 +8,11 @@ when they have been measured (``sweep_id``); ``deep``, over every transaction, o
 statement returns ``balance_id``, ``detail`` (a sentence) and ``rows`` (transaction ids); it may ask for ``hold_days``,
 the age at which an open hold is remarkable.
 
-What no check can see, because nothing in the database tells it from what is right: minor units of a row, its amount and
-the totals of both its balances changed together, where the hash seals 0 (only ``precise_amount`` was sent), the journal
-was silenced, no queued row and no later snapshot keeps what was; and a change of minor units beyond the fifteenth digit.
+What no check can see, because nothing in the database tells it from what is right: minor units of a row, its amount
+and the totals of both its balances changed together, where the hash seals 0 (only ``precise_amount`` was sent), the
+journal was silenced, and no queued row and no later snapshot keeps what was; a change of minor units beyond the
+fifteenth digit; and rows that were deleted in silence while totals *and* versions of both their balances were set to
+fit, unless a row under them, a snapshot or a finding of before is left. A healthy sweep says nothing of those.
 """
 
 from __future__ import annotations

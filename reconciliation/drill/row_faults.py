@@ -11,9 +11,10 @@ from django.db import connection
 from balances.amounts import major_units
 from balances.models import Balance, Transaction
 from reconciliation.drill.check_faults import fault
-from reconciliation.drill.damage import change_row, forced
-from reconciliation.drill.faults import Fault, Places, end
+from reconciliation.drill.damage import change_row, forced, shift
+from reconciliation.drill.faults import Fault, Places, end, units
 from reconciliation.drill.ledger import Status
+from reconciliation.drill.riddles import silenced
 
 MINUTE = timedelta(minutes=1)
 
@@ -158,6 +159,18 @@ def ledger_missing(places: Places) -> Fault | None:
     return fault("ledger_missing", *places.use(balance))
 
 
+def counted_beyond_rows(places: Places) -> Fault | None:
+    """Delete a row in silence, and take it off both totals."""
+    row = _pay(places)
+    places.ledger.flush()
+    with silenced():
+        rows = Transaction.objects.filter(pk=row.pk)
+        rows._raw_delete(rows.db)
+    shift(end(row, "debit"), debit=-units(row))
+    shift(end(row, "credit"), credit=-units(row))
+    return fault("counted_beyond_rows", row)
+
+
 def currency_look_alike(places: Places) -> Fault | None:
     """Open a balance in a currency that only looks like the others'."""
     alike = places.chance.choice(("usd", "USD ", "U\u0405D", "Usd"))
@@ -180,4 +193,5 @@ PLANTERS = (
     currency_blank,
     currency_look_alike,
     ledger_missing,
+    counted_beyond_rows,
 )

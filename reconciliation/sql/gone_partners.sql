@@ -1,7 +1,8 @@
 -- Purpose: balances that may share a movement with others whose drift is known, and whose own is to be compared with it.
 -- Parameters: balance_ids text[], sides text[] (of drift), units numeric[], as many of each; look_around boolean: whether
 -- to look beyond what sweeps found; most int. Columns: balance_id.
--- Sweeps found those that are off by as much on the opposite side. Beyond that these are the balances on the other side of
+-- Sweeps found those that are off by as much on the opposite side, and others that counted more postings than they have
+-- rows. Beyond that these are the balances on the other side of
 -- rows, and all of a currency that has few of them: no more, because a door asks while somebody waits.
 WITH asked AS MATERIALIZED (
     SELECT b.balance_id, b.currency, g.side, g.units
@@ -26,6 +27,12 @@ near AS (
     SELECT f.balance_id
     FROM found AS f
     JOIN asked AS a ON a.currency = f.currency AND a.side = f.side AND a.units = f.units
+    UNION
+    (SELECT f.balance_id
+     FROM reconciliation_finding AS f
+     WHERE f.drifted AND f.superseded_by IS NULL AND f.currency IN (SELECT currency FROM asked)
+       AND f.version > 1 + f.credit_rows + f.debit_rows + f.hold_rows
+     LIMIT %(most)s)
     UNION
     SELECT r.destination
     FROM around AS a

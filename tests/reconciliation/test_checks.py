@@ -18,6 +18,7 @@ from balances.models import Balance, BalanceSnapshot, Transaction, now
 from balances.queueing.models import Entry
 from reconciliation import checks
 from reconciliation.checks import CHECKS
+from reconciliation.drill.damage import shift
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.runs import reconstruct_many
 from reconciliation.scope import Scope
@@ -25,6 +26,7 @@ from reconciliation.sweep_status import out_of_balance, unproved, verdict
 from reconciliation.sweeping import create_sweep, run_sweep
 from tests import people, wire, world
 from tests.client import Client
+from tests.reconciliation.test_witness import unseen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -247,6 +249,16 @@ def without_a_ledger(alice: Balance, bob: Balance) -> list[str]:
     return []
 
 
+def deleted_and_taken_off(alice: Balance, bob: Balance) -> list[str]:
+    """A row and its effect on both totals are gone, and the journal did not see it."""
+    gone = world.post(alice, bob, 345)
+    shift(alice.pk, debit=-345)
+    shift(bob.pk, credit=-345)
+    with unseen():
+        by_force("DELETE FROM transactions WHERE transaction_id = %s", gone.pk)
+    return []
+
+
 def currency_in_other_letters(alice: Balance, bob: Balance) -> list[str]:
     by_force("UPDATE balances SET currency = 'usd' WHERE balance_id = %s", alice.pk)
     by_force("UPDATE balances SET currency = %s WHERE balance_id = %s", "U\u0405D ", bob.pk)
@@ -315,6 +327,7 @@ FAULTS: list[tuple[str, Callable[[Balance, Balance], list[str]]]] = [
     ("currency_blank", no_currency),
     ("currency_look_alike", currency_in_other_letters),
     ("ledger_missing", without_a_ledger),
+    ("counted_beyond_rows", deleted_and_taken_off),
     ("impossible_row", below_zero_in_a_row),
     ("far_dated", far_dated),
     ("far_dated", before_its_ledger),
@@ -328,7 +341,7 @@ FAULTS: list[tuple[str, Callable[[Balance, Balance], list[str]]]] = [
 ]
 
 
-COMMITTED = (wrong_net, balances_gone, reference_twice, before_its_ledger)
+COMMITTED = (deleted_and_taken_off, wrong_net, balances_gone, reference_twice, before_its_ledger)
 """What takes DDL, VACUUM or the end of a transaction to plant."""
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from balances.exceptions import EmptySource
 from balances.models import Balance
 from reconciliation.drill.damage import shift
 from reconciliation.explaining import explain_balance
 from reconciliation.runs import reconstruct
 from reconciliation.sources import IncompleteSource
+from reconciliation.sweep_status import out_of_balance, verdict
 from tests import world
 from tests.client import Client
+from tests.reconciliation.test_checks import said, swept
 from tests.reconciliation.test_witness import delete_without_a_trace
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,3 +72,39 @@ def test_a_lost_update_beside_an_equal_excess_stands_in_nobodys_way() -> None:
     for balance in (alice, bob):
         reconstruct(balance.pk, world.request())
     assert (world.totals(alice)["balance"], world.totals(bob)["balance"]) == (655, 1_345)
+
+
+def test_rows_of_one_balance_with_several_others_are_missed_by_all_of_them() -> None:
+    alice, bob = pair()
+    carol = world.balance()
+    world.post("@payer", carol, 7)
+    gone = [world.post(carol, alice, 345), world.post(carol, bob, 678)]
+    for row in gone:
+        delete_without_a_trace(row)
+    for balance in (alice, bob, carol):
+        with pytest.raises(IncompleteSource, match="may be gone without a trace"):
+            reconstruct(balance.pk, world.request())
+
+
+def test_a_balance_that_lost_all_its_rows_is_followed_nowhere() -> None:
+    alice, bob = pair()
+    carol = world.balance()
+    for row in (world.post(alice, carol, 345), world.post(bob, carol, 678), world.post(carol, bob, 5)):
+        delete_without_a_trace(row)
+    for balance in (alice, bob):
+        with pytest.raises(IncompleteSource, match="may be gone without a trace"):
+            reconstruct(balance.pk, world.request())
+    with pytest.raises(EmptySource):
+        reconstruct(carol.pk, world.request())
+
+
+def test_a_balance_that_lost_all_its_rows_and_its_totals_is_found_by_what_it_counted() -> None:
+    alice, _ = pair()
+    carol = world.balance()
+    gone = world.post(alice, carol, 345)
+    shift(carol.pk, credit=-345)
+    delete_without_a_trace(gone)
+    sweep = swept()
+    assert verdict(sweep) == "findings"
+    assert said("counted_beyond_rows").keys() == {carol.pk}
+    assert out_of_balance(sweep) == ["The trial balance does not agree in USD: credits are 2000, debits 2345."]
