@@ -115,7 +115,7 @@ KNOWN: list[tuple[str, str]] = [
     (r"dry.run.*\]: 200 (results\[\]\.)?rejection\.(code|message|reason): .*(nsufficient|INSUFFICIENT|Optimistic).*"
      r" / .*(DUPLICATE|already been used|other)", "lack of funds hides"),
     (r"dry.run.*\]: 200 (results\[\]\.)?notes(\[\])?: .*(legs are queued|dispatched|compensates|settle the same hold)",
-     "Notes that would be untrue here are worded anew"),
+     "Notes that would be untrue here have other words"),
     (r"bulk \[skip_queue.*dry_run.*\]: 200 notes(: - / ..the batch stops|\[\] length: )",
      "its balances stop where the real one does"),
     (r"\[dry run, split.*\]: 400 TXN_VALIDATION_ERROR source is required / 404",
