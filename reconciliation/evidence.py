@@ -31,6 +31,7 @@ GRAIN = Statement(SQL / "grain.sql")
 LEGACY = Statement(SQL / "legacy.sql")
 PAIRS = Statement(SQL / "pairs.sql")
 MIRRORS = Statement(SQL / "mirrors.sql")
+ODD_ROWS = Statement(SQL / "odd_rows.sql")
 SCALE_PEERS = Statement(SQL / "scale_peers.sql")
 MOST_EDITS = 20_000
 """Journal entries read for a batch, the newest first: a foreign writer whose every posting is journaled has many."""
@@ -226,6 +227,7 @@ def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> 
     for row in found:
         known[row["balance_id"]].overwriters[row["transaction_id"]] = (row["overwriter"], row["apart"])
     drifts = peers({row.other for row in suspects.values() if row.other})
+    _find_odd(known, suspects)
     lags = {case.balance_id: case.lag for case in cases}
     for case in cases:
         case.peers, case.peer_lags = drifts, lags
@@ -244,6 +246,23 @@ def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> 
 
 def _is_suspect(case: Case, row: Row) -> bool:
     return row.effect.fits(case.rest) or row.effect.times(-1).fits(case.rest)
+
+
+def _find_odd(known: dict[str, Case], suspects: dict[tuple[str, str], Row]) -> None:
+    """Look on both balances of candidates for rows of the same amount that nothing counts as they are."""
+    ends = {
+        (end, row.units): balance_id
+        for (balance_id, _), row in suspects.items()
+        if known[balance_id].rows_seen <= READ_WHOLE
+        for end in (balance_id, row.other)
+        if end
+    }
+    ids, amounts = map(list, zip(*ends, strict=True)) if ends else ([], [])
+    found = ODD_ROWS.rows(balance_ids=ids, units=amounts) if ends else ()
+    odd = {(row["balance_id"], units(row["units"])) for row in found}
+    for (balance_id, _), row in suspects.items():
+        if {(balance_id, row.units), (row.other, row.units)} & odd:
+            known[balance_id].odd.add(row.units)
 
 
 def _find_first_after(known: dict[str, Case]) -> None:

@@ -99,7 +99,7 @@ def _missing(case: Case, row: Row) -> Explanation:
     contradicted = bool(lags) and not not_counted and found.cause != "lost_update"
     # A row that both its balances lack to the unit needs no other witness.
     doubtful = not nowhere and (case.imported or (side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)))
-    if contradicted or doubtful:
+    if contradicted or doubtful or row.units in case.odd:
         return replace(found, certainty="possible", score=_score(row, 20))
     return found
 
@@ -128,8 +128,7 @@ def _how_it_went_missing(case: Case, row: Row) -> Explanation:
         sentence = f"{row.name} was counted, and the stored {here} lacks its {row.units}: {near}"
     else:
         cause, certainty, score = "half_applied", "likely" if near or open_question else "strong", 82
-        reached = f"reached balance {row.other}" if row.other else "names no other balance"
-        sentence = f"{row.name} {reached}; the stored {here} here never got its {row.units}"
+        sentence = f"{row.name} reached balance {row.other}; the stored {here} here never got its {row.units}"
         sentence += f", or {near}" if near else "."
     return Explanation(
         cause,

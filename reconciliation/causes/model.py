@@ -284,6 +284,8 @@ class Case:
     """Balances whose drift on the opposite side is the same, by side and units here."""
     gone_with: list[str] = field(default_factory=list)
     """Balances with which it shares a movement that both counted and no row records any more."""
+    odd: set[int] = field(default_factory=set)
+    """Amounts of candidate rows that a row has as well which nothing counts as it is: either may be the one."""
     net_only: bool = False
     """Its ledger came from a source that knew nets and no sides, so that either side may show what the other lacks."""
 

@@ -43,7 +43,7 @@ def _twice(case: Case, row: Row) -> Explanation:
     certainty, score = "likely", 84 if both else 78
     lags = case.lags_of(row, both=both)
     contradicted = bool(lags) and not any(lag < 0 for lag in lags)  # counting twice would have raised it twice
-    unknown = not lags and case.imported
+    unknown = row.units in case.odd or (not lags and case.imported)
     if contradicted or unknown or (side in OTHER_SIDE and case.elsewhere(row, side)):
         certainty, score = "possible", 20
     return Explanation(

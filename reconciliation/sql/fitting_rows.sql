@@ -88,7 +88,10 @@ counted AS (
            count(*) OVER same AS twins,
            row_number() OVER (same ORDER BY f.created_at DESC, f.transaction_id DESC) AS place
     FROM fitting AS f
+    -- A row that names no balance, or one that is gone, is damaged: it accounts for nothing (checks/end_missing.sql).
     WHERE f.created_at <= f.until
+      AND EXISTS (SELECT FROM balances AS s WHERE s.balance_id = f.source)
+      AND EXISTS (SELECT FROM balances AS d WHERE d.balance_id = f.destination)
     WINDOW same AS (
         PARTITION BY f.balance_id, f.side, f.status,
                      minor_units(f.precise_amount, f.amount, f.precision)

@@ -11,10 +11,11 @@ from django.db import connection
 from balances.models import Balance, Transaction
 from reconciliation.drill.damage import shift
 from reconciliation.drill.riddles import silenced
-from reconciliation.explaining import Explained, explain
+from reconciliation.explaining import Explained, explain, explain_balance
 from reconciliation.reconstruction import measure
 from tests import world
 from tests.reconciliation.test_explaining import at, held, posted, settled, why
+from tests.reconciliation.test_witness import force, unseen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BALANCES = "indicator,currency,credit_balance,debit_balance,balance,created_at"
@@ -272,3 +273,17 @@ def test_two_causes_that_count_and_fit_alike_leave_none_of_them_strong(alice: Ba
     shift(alice.pk, debit=777, version=1)
     [found] = why(alice)
     assert (found.explanations[0].certainty, found.explanations[0].alternatives) == ("likely", 1)
+
+
+@pytest.mark.parametrize("change", ["status = 'SETTLED'", "status = NULL", "destination = NULL", "destination = ''"])
+@pytest.mark.parametrize("lost", [0, 345])
+def test_a_row_is_not_surely_to_blame_beside_an_equal_one_that_nothing_counts(
+    alice: Balance, bob: Balance, change: str, lost: int
+) -> None:
+    odd, innocent = world.post(alice, bob, 345), world.post(alice, bob, 345)
+    with unseen():
+        force(f"UPDATE transactions SET {change} WHERE transaction_id = %s", odd.pk)
+    shift(alice.pk, debit=-lost)
+    for balance in (alice, bob):
+        found = explain_balance(balance.pk).explained
+        assert not [each for each in found.explanations if each.counts and {odd.pk, innocent.pk} & set(each.rows)]
