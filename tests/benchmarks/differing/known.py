@@ -64,6 +64,7 @@ KNOWN: list[tuple[str, str]] = [
      rf"({SHOWN}|meta_data[.\w]*): ",
      "What is queued is applied in any order"),
     (r"/refund-transaction/.*at once.*: 409 .*already been refunded\] / 201", "The first refund with `skip_queue`"),
+    (r": 500 GEN_INTERNAL Failed to update balance / 20", "can end one of them with 500 `deadlock detected`"),
     (r"already been refunded transaction", "A refund called twice refunds the refund (defect 1)"),
     (r"/refund-transaction/\{id\} \[(batch|split), .*\]: 404 .* / 20[01]", "A refund by the id of a batch"),
     (r"/ 400 TXN_VALIDATION_ERROR precision: precision is too large", "A precision beyond 64 bits"),
@@ -74,7 +75,10 @@ KNOWN: list[tuple[str, str]] = [
     (r"parent_transaction: <hold> / <txn>", "settlements of a queued id hang under its hold"),
     (rf"/inflight/\{{id\}} \[(hold|split|batch), queued\]: 200 / 40[09] .*{SETTLED}",
      "settled twice through two ids (6)"),
-    (r"/inflight/bulk/\w+ \[\w+, queued.*\]: 200 results\[\]\.(code: QUEUED|message: -) / .*NOT_FOUND",
+    (r"/inflight/bulk/\w+ \[\w+, at once.*\]: 200 results\[\]\.(status: (failed|succeeded)|code: -|message: -) / "
+     r"(succeeded|failed|ALREADY|cannot)", "which one fails is random (`LOCKED`)"),
+    (r"/inflight/bulk/\w+ \[\w+, queued.*\]: 200 results\[\]\.(code: (ALREADY_)?QUEUED|message: (-|a commit or void)).*"
+     r" / .*NOT_FOUND",
      "A bulk commit or void of an empty id is queued"),
     (r"/inflight/bulk/\w+ \[\w+, queued, odd\]: 200 (results\[\]\.status: queued / failed|(failed|succeeded): )",
      "A bulk commit or void of an empty id is queued"),
@@ -113,7 +117,9 @@ KNOWN: list[tuple[str, str]] = [
     (r"/inflight/\S+ \[.*dry run.*\]: 200 (results\[\]\.)?balances\[\] length: # / 0",
      "settled twice through two ids (6)"),
     (r"dry.run.*\]: 200 (results\[\]\.)?rejection\.(code|message|reason): .*(nsufficient|INSUFFICIENT|Optimistic).*"
-     r" / .*(DUPLICATE|already been used|other)", "lack of funds hides"),
+     r" / .*(DUPLICATE|already been used|other)", "lack of funds, or an exceeded limit, hides"),
+    (r"dry.run.*\]: 200 (results\[\]\.)?rejection\.(code|message|reason): .*(TXN_VALIDATION|overdraft.limit).*"
+     r" / .*(DUPLICATE|already been used|other)", "lack of funds, or an exceeded limit, hides"),
     (r"dry.run.*\]: 200 (results\[\]\.)?notes(\[\])?: .*(legs are queued|dispatched|compensates|settle the same hold)",
      "Notes that would be untrue here have other words"),
     (r"bulk \[skip_queue.*dry_run.*\]: 200 notes(: - / ..the batch stops|\[\] length: )",
@@ -157,12 +163,14 @@ KNOWN: list[tuple[str, str]] = [
      "Lists show version 0, no lineage, no strategy"),
     (r"/balances/indicator/.* meta_data: null / ", "a balance read by its indicator shows no metadata"),
     (r"include=.*(identity|ledger)\.(identity_type|meta_data): ", "An included identity shows no `identity_type`"),
-    (r"include=balance.*balance\.(inflight|version|allocation)", "the included balance of an account"),
+    (r"include=balance.*balance\.(inflight|version|allocation|indicator)", "the included balance of an account"),
     (r"include=identity.*: 500 .* / 200", "`include=identity` without an identity answers 500"),
     (r"/balance-monitors.*(description: - / |call_back_url: - / )", "A monitor loses its description"),
+    (r"/balance-monitors.* \[odd\]: .*/ .*BalanceMonitor\.description of type string",
+     "A monitor loses its description"),
     (r"/balance-monitors.*condition\.(precise_value|precision): ", "keeps its old threshold after a change"),
     (r"/balance-monitors.*: (500|20[01]|400) .*/ (400 )?(GEN_\w+ )?condition: ", "An operator that does not exist"),
-    (r"/balance-monitors.*: 500 GEN_INTERNAL .*/ 40[04] ", "An operator that does not exist"),
+    (r"/balance-monitors.*: 500 GEN_INTERNAL .*/ (40[04] |20)", "An operator that does not exist"),
     (r"^GET /balances/\{id\}/at ", "starts from wrong snapshots"),
     # identities and accounts
     (r"^DELETE /identities/\{id\}: 500 .* / 409", "Deleting an identity that a balance or an account refers to"),
