@@ -202,7 +202,6 @@ def _row(row: dict[str, Any]) -> Row:
             "precision": row["precision"] or 1,
             "reference": row["reference"] or "",
             "description": row["description"] or "",
-            "has_hold": bool(row["has_hold"]),
         }
     )
 

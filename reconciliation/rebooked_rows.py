@@ -9,8 +9,11 @@ from typing import Any
 from balances.amounts import major_units, transaction_hash
 from balances.models import Transaction, new_transaction_id, now
 from balances.posting.holds import holds_of
+from balances.statements import Statement
 from reconciliation.causes.journal import row_units
+from reconciliation.reconstruction import SQL
 
+IS_COMMIT = Statement(SQL / "is_commit.sql")
 REBOOKED, TAKEN_BACK = "_rebooked", "_unbooked"
 """What the reference of a row that is booked anew, and of one that takes it back, ends in."""
 Status = Transaction.Status
@@ -54,15 +57,10 @@ def reversal(row: Transaction) -> list[Transaction]:
     if row.status == Status.VOID:
         return [_against(row, Status.INFLIGHT, TAKEN_BACK, row.units)]
     back = _against(row, Status.APPLIED, TAKEN_BACK, row.units, turned=True)
-    return [back, _against(row, Status.INFLIGHT, f"{TAKEN_BACK}_hold", row.units)] if _is_commit(row) else [back]
-
-
-def _is_commit(row: Transaction) -> bool:
-    """Tell whether a row settles a hold, under which it hangs, or under the queued row that the hold came from."""
-    parent = Transaction.objects.filter(pk=row.parent_transaction or "").first()
-    if parent is None or parent.status != Status.QUEUED:
-        return parent is not None and parent.status == Status.INFLIGHT
-    return Transaction.objects.filter(parent_transaction=parent.pk, status=Status.INFLIGHT).exists()
+    (settlement,) = IS_COMMIT.rows(transaction_id=row.pk)
+    if not settlement["is_commit"]:
+        return [back]
+    return [back, _against(row, Status.INFLIGHT, f"{TAKEN_BACK}_hold", row.units)]
 
 
 def _against(row: Transaction, status: str, suffix: str, units: int, *, turned: bool = False) -> Transaction:

@@ -4,8 +4,7 @@
 -- Columns: root, the id that was asked for; the row; committed, released numeric, voided boolean; waits boolean: whether
 -- a queued row is to become a hold still; named text[][]: reference, id and minor units of each transaction that was
 -- looked for, and whether it settles this hold. Newest first; legs of one split, which are of one instant, last one first.
--- A hold hangs under its root, or under a queued row that does. Settlements hang under their hold, or, in a database of
--- the original's, under the queued row that it came from (transactions 12.1).
+-- A hold hangs under its root, or under a queued row that does.
 WITH own AS (
     SELECT t.transaction_id AS root, t.*
     FROM transactions AS t
@@ -53,20 +52,7 @@ LEFT JOIN LATERAL (
     SELECT coalesce(sum(s.units) FILTER (WHERE s.status = 'APPLIED'), 0) AS committed,
            coalesce(sum(s.units) FILTER (WHERE s.status = 'VOID'), 0) AS released,
            count(*) FILTER (WHERE s.status = 'VOID') > 0 AS voided
-    FROM (
-        SELECT c.status,
-               minor_units(c.precise_amount, c.amount, c.precision) AS units
-        FROM transactions AS c
-        WHERE c.parent_transaction = f.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')
-        UNION ALL
-        SELECT c.status,
-               minor_units(c.precise_amount, c.amount, c.precision) AS units
-        FROM transactions AS q
-        JOIN transactions AS c
-            ON c.parent_transaction = q.transaction_id AND c.parent_transaction > '' AND c.status IN ('APPLIED', 'VOID')
-        WHERE q.transaction_id = f.parent_transaction AND q.status IN ('QUEUED', 'SCHEDULED')
-          AND c.reference IS DISTINCT FROM q.reference || '_q'
-    ) AS s
+    FROM settlements_of(f.transaction_id, f.parent_transaction) AS s
     WHERE f.status = 'INFLIGHT'
 ) AS settled ON true
 LEFT JOIN named USING (root, transaction_id)

@@ -3,33 +3,26 @@
 -- Columns: balance_id. The caller has locked the balances in key order.
 -- The mark tells the edit journal that this UPDATE is no edit; it is set before a row changes, and for this statement only.
 WITH valued AS (
-    SELECT transaction_id, parent_transaction, source, destination, reference, status,
+    SELECT transaction_id, parent_transaction, source, destination, status,
            minor_units(precise_amount, amount, precision) AS units
     FROM staged_rows
     WHERE status IN ('APPLIED', 'INFLIGHT', 'VOID')
 ),
--- A commit hangs under its hold, or under the queued row that the hold came from.
 commits AS (
-    SELECT v.source, v.destination, v.units
+    SELECT c.source, c.destination, c.units
     FROM valued AS v
-    JOIN transactions AS p ON p.transaction_id = v.parent_transaction
+    JOIN settlements AS c ON c.transaction_id = v.transaction_id
     WHERE v.status = 'APPLIED' AND v.parent_transaction > ''
-      AND (p.status = 'INFLIGHT'
-           OR (p.status = 'QUEUED' AND v.reference IS DISTINCT FROM p.reference || '_q' AND EXISTS (
-               SELECT FROM transactions AS h
-               WHERE h.parent_transaction = p.transaction_id AND h.parent_transaction > '' AND h.status = 'INFLIGHT')))
     UNION ALL
-    -- A first hold under a queued row makes commits of the rows that were under it already.
-    SELECT c.source, c.destination, minor_units(c.precise_amount, c.amount, c.precision)
+    -- A first hold under a waiting row makes commits of the rows that were under it already.
+    SELECT c.source, c.destination, c.units
     FROM (SELECT DISTINCT parent_transaction FROM valued WHERE status = 'INFLIGHT' AND parent_transaction > '') AS held
-    JOIN transactions AS p ON p.transaction_id = held.parent_transaction AND p.status = 'QUEUED'
-    JOIN transactions AS c
-        ON c.parent_transaction = p.transaction_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
-    WHERE c.reference IS DISTINCT FROM p.reference || '_q'
+    JOIN settlements AS c ON c.parent_transaction = held.parent_transaction
+    WHERE c.status = 'APPLIED' AND c.is_under_waiting
       AND NOT EXISTS (SELECT FROM staged_rows AS s WHERE s.transaction_id = c.transaction_id)
       AND NOT EXISTS (
           SELECT FROM transactions AS h
-          WHERE h.parent_transaction = p.transaction_id AND h.parent_transaction > '' AND h.status = 'INFLIGHT'
+          WHERE h.parent_transaction = c.parent_transaction AND h.parent_transaction > '' AND h.status = 'INFLIGHT'
             AND NOT EXISTS (SELECT FROM staged_rows AS s WHERE s.transaction_id = h.transaction_id))
 ),
 moves AS (

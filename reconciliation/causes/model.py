@@ -91,24 +91,11 @@ class Row:
     other: str | None
     created_at: datetime
     effective_date: datetime | None
-    parent_id: str | None
-    parent_status: str | None
-    parent_reference: str | None
+    is_commit: bool = False
+    """It settles a hold."""
     has_children: bool = False
     twins: int = 1
     """Rows of this balance, side and status with the same amount, itself included."""
-
-    @property
-    def is_commit(self) -> bool:
-        """Tell whether it settles a hold (transactions 12.1)."""
-        if self.status != Status.APPLIED:
-            return False
-        if self.parent_status == Status.QUEUED:
-            return self.has_hold and self.reference != f"{self.parent_reference}_q"
-        return self.parent_status == Status.INFLIGHT
-
-    has_hold: bool = False
-    """Its queued parent became a hold."""
     is_last_of_both: bool = False
     """It stands in the last day of both its balances, whose totals were brought along."""
 

@@ -11,26 +11,16 @@ WITH holds AS (
       AND (%(balance_ids)s::text[] IS NULL
            OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
 ),
--- A settlement hangs under its hold or, as a commit, under the queued row that the hold came from.
-settlements AS (
-    SELECT h.transaction_id AS hold_id, c.transaction_id,
-           minor_units(c.precise_amount, c.amount, c.precision) AS units
+settled AS (
+    SELECT h.transaction_id AS hold_id, s.transaction_id, s.units
     FROM holds AS h
-    JOIN transactions AS c ON c.parent_transaction = h.transaction_id AND c.parent_transaction > ''
-    WHERE c.status IN ('APPLIED', 'VOID')
-    UNION
-    SELECT h.transaction_id, c.transaction_id,
-           minor_units(c.precise_amount, c.amount, c.precision)
-    FROM holds AS h
-    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
-    JOIN transactions AS c ON c.parent_transaction = q.transaction_id AND c.parent_transaction > ''
-    WHERE c.status = 'APPLIED' AND c.reference IS DISTINCT FROM q.reference || '_q'
+    CROSS JOIN LATERAL settlements_of(h.transaction_id, h.parent_transaction) AS s
 ),
 beyond AS (
     SELECT h.transaction_id, h.source, h.destination, h.held, sum(s.units) AS settled,
            array_agg(s.transaction_id ORDER BY s.transaction_id) AS children
     FROM holds AS h
-    JOIN settlements AS s ON s.hold_id = h.transaction_id
+    JOIN settled AS s ON s.hold_id = h.transaction_id
     GROUP BY h.transaction_id, h.source, h.destination, h.held
     HAVING sum(s.units) > h.held
 )

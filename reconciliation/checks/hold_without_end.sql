@@ -15,25 +15,15 @@ holds AS (
            OR transaction_id IN (SELECT transaction_id FROM overdue)
            OR parent_transaction IN (SELECT transaction_id FROM overdue))
 ),
--- A settlement hangs under its hold or, as a commit, under the queued row that the hold came from.
-settlements AS (
-    SELECT h.transaction_id AS hold_id, c.transaction_id,
-           minor_units(c.precise_amount, c.amount, c.precision) AS units
+settled AS (
+    SELECT h.transaction_id AS hold_id, s.transaction_id, s.units
     FROM holds AS h
-    JOIN transactions AS c ON c.parent_transaction = h.transaction_id AND c.parent_transaction > ''
-    WHERE c.status IN ('APPLIED', 'VOID')
-    UNION
-    SELECT h.transaction_id, c.transaction_id,
-           minor_units(c.precise_amount, c.amount, c.precision)
-    FROM holds AS h
-    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
-    JOIN transactions AS c ON c.parent_transaction = q.transaction_id AND c.parent_transaction > ''
-    WHERE c.status = 'APPLIED' AND c.reference IS DISTINCT FROM q.reference || '_q'
+    CROSS JOIN LATERAL settlements_of(h.transaction_id, h.parent_transaction) AS s
 ),
 open AS (
     SELECT h.transaction_id, h.source, h.destination, h.held - coalesce(sum(s.units), 0) AS units
     FROM holds AS h
-    LEFT JOIN settlements AS s ON s.hold_id = h.transaction_id
+    LEFT JOIN settled AS s ON s.hold_id = h.transaction_id
     GROUP BY h.transaction_id, h.source, h.destination, h.held
     HAVING h.held > coalesce(sum(s.units), 0)
 )

@@ -3,14 +3,13 @@
 --   commit took its amount out of the inflight totals of other holds, which stay open with nothing behind them.
 -- Verdict: fault
 -- Runs: deep
--- A commit hangs under the queued row; what became of that row bears its reference and _q, and more where it was
--- booked anew.
+-- What became of a waiting row and was booked anew is no commit either, though its reference has more behind _q.
 WITH commits AS (
     SELECT c.transaction_id, c.source, c.destination, q.transaction_id AS queued_id
     FROM transactions AS c
     JOIN transactions AS q ON q.transaction_id = c.parent_transaction AND q.status IN ('QUEUED', 'SCHEDULED')
     WHERE c.parent_transaction > '' AND c.status = 'APPLIED' AND c.source = q.source AND c.destination = q.destination
-      AND (c.reference IN (q.reference || '_q', q.reference || '_q_rebooked')) IS NOT TRUE
+      AND settles(c.reference, q.status, q.reference) AND c.reference IS DISTINCT FROM q.reference || '_q_rebooked'
 ),
 holds AS (
     SELECT DISTINCT parent_transaction AS queued_id

@@ -2,7 +2,7 @@
 -- Fifty of each balance and side at most: those that fit exactly, then open ones.
 -- Parameters: balance_ids text[], sides text[] (credit, debit), units numeric[] (amounts, not signed), as many of each.
 -- Columns: balance_id, side, transaction_id, units, created_at; commits and voids as JSON, each [id, units].
--- Commits are looked up from the holds (transactions 12.2): under the hold, or under the queued row it came from.
+-- Settlements are looked up from the holds (transactions 12.2): under the hold, or under the waiting row it came from.
 WITH wanted AS MATERIALIZED (
     SELECT balance_id, side, array_agg(DISTINCT units) AS units
     FROM unnest(%(balance_ids)s::text[], %(sides)s::text[], %(units)s::numeric[]) AS given (balance_id, side, units)
@@ -23,29 +23,10 @@ holds AS MATERIALIZED (
         WHERE w.side = 'credit' AND t.destination = w.balance_id AND t.status = 'INFLIGHT'
     ) AS h
 ),
-parents AS (
-    SELECT balance_id, side, transaction_id AS hold_id, transaction_id AS parent_id, NULL AS queued_reference
-    FROM holds
-    UNION ALL
-    SELECT h.balance_id, h.side, h.transaction_id, q.transaction_id, q.reference
-    FROM holds AS h
-    CROSS JOIN LATERAL (
-        SELECT t.transaction_id, t.reference FROM transactions AS t
-        WHERE t.transaction_id = h.parent_transaction AND t.status = 'QUEUED'
-        OFFSET 0
-    ) AS q
-),
 children AS (
-    SELECT p.balance_id, p.side, p.hold_id, c.transaction_id, c.status, c.created_at, c.units
-    FROM parents AS p
-    CROSS JOIN LATERAL (
-        SELECT t.transaction_id, t.status, t.created_at, t.reference,
-               minor_units(t.precise_amount, t.amount, t.precision) AS units
-        FROM transactions AS t
-        WHERE t.parent_transaction = p.parent_id AND t.parent_transaction > '' AND t.status IN ('APPLIED', 'VOID')
-        OFFSET 0
-    ) AS c
-    WHERE p.queued_reference IS NULL OR c.status = 'VOID' OR c.reference IS DISTINCT FROM p.queued_reference || '_q'
+    SELECT h.balance_id, h.side, h.transaction_id AS hold_id, s.*
+    FROM holds AS h
+    CROSS JOIN LATERAL (SELECT * FROM settlements_of(h.transaction_id, h.parent_transaction) OFFSET 0) AS s
 ),
 settled AS (
     SELECT balance_id, side, hold_id, sum(units) AS units, array_agg(units) AS each,

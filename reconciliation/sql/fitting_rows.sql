@@ -101,17 +101,14 @@ SELECT c.balance_id, c.side, c.transaction_id, c.status, c.units_moved AS units,
        c.precision, c.amount, c.reference, c.description,
        CASE c.side WHEN 'debit' THEN c.destination ELSE c.source END AS other,
        c.created_at, c.effective_date,
-       p.transaction_id AS parent_id, p.status AS parent_status, p.reference AS parent_reference,
+       c.status = 'APPLIED' AND EXISTS (
+           SELECT FROM settlements AS s WHERE s.transaction_id = c.transaction_id
+       ) AS is_commit,
        EXISTS (
            SELECT FROM transactions AS child
            WHERE child.parent_transaction = c.transaction_id AND child.parent_transaction > ''
        ) AS has_children,
-       p.status = 'QUEUED' AND EXISTS (
-           SELECT FROM transactions AS held
-           WHERE held.parent_transaction = p.transaction_id AND held.parent_transaction > '' AND held.status = 'INFLIGHT'
-       ) AS has_hold,
        c.twins
 FROM counted AS c
-LEFT JOIN transactions AS p ON p.transaction_id = nullif(c.parent_transaction, '')
 WHERE c.place <= 20
 ORDER BY c.balance_id, c.created_at DESC, c.transaction_id DESC

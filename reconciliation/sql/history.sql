@@ -62,30 +62,30 @@ holds AS MATERIALIZED (
         WHERE t.destination = r.balance_id AND t.status = 'INFLIGHT'
     ) AS h
 ),
-settled AS (
-    SELECT balance_id, ends, transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds
+held AS (
+    SELECT balance_id, ends, transaction_id AS parent_id, 'INFLIGHT' AS status, NULL AS reference FROM holds
     UNION
-    SELECT h.balance_id, h.ends, q.transaction_id, true, q.reference
+    SELECT h.balance_id, h.ends, q.transaction_id, q.status, q.reference
     FROM holds AS h
     CROSS JOIN LATERAL (
-        SELECT t.transaction_id, t.reference FROM transactions AS t
-        WHERE t.transaction_id = h.parent_transaction AND t.status = 'QUEUED'
+        SELECT t.transaction_id, t.status, t.reference FROM transactions AS t
+        WHERE t.transaction_id = h.parent_transaction AND t.status <> 'INFLIGHT'
         OFFSET 0
     ) AS q
 ),
 commits AS (
-    SELECT s.balance_id, width_bucket(c.created_at - interval '1 microsecond', s.ends) AS span,
-           CASE WHEN c.destination = s.balance_id THEN -c.units ELSE 0 END AS credit,
-           CASE WHEN c.source = s.balance_id THEN -c.units ELSE 0 END AS debit
-    FROM settled AS s
+    SELECT p.balance_id, width_bucket(c.created_at - interval '1 microsecond', p.ends) AS span,
+           CASE WHEN c.destination = p.balance_id THEN -c.units ELSE 0 END AS credit,
+           CASE WHEN c.source = p.balance_id THEN -c.units ELSE 0 END AS debit
+    FROM held AS p
     CROSS JOIN LATERAL (
         SELECT t.created_at, t.source, t.destination, t.reference,
                minor_units(t.precise_amount, t.amount, t.precision) AS units
         FROM transactions AS t
-        WHERE t.parent_transaction = s.parent_id AND t.parent_transaction > '' AND t.status = 'APPLIED'
+        WHERE t.parent_transaction = p.parent_id AND t.parent_transaction > '' AND t.status = 'APPLIED'
         OFFSET 0
     ) AS c
-    WHERE NOT s.is_queued OR c.reference IS DISTINCT FROM s.reference || '_q'
+    WHERE settles(c.reference, p.status, p.reference)
 ),
 spans AS (
     SELECT balance_id, span, sum(credit) AS credit, sum(debit) AS debit,

@@ -5,8 +5,7 @@ SELECT g.balance_id, r.side, r.transaction_id, r.status,
        minor_units(r.precise_amount, r.amount, r.precision) AS units,
        r.precise_amount IS NULL AS legacy, r.precision, r.amount, r.reference, r.description,
        CASE r.side WHEN 'debit' THEN r.destination ELSE r.source END AS other, r.created_at, r.effective_date,
-       NULL AS parent_id, NULL AS parent_status, NULL AS parent_reference, false AS has_children, false AS has_hold,
-       1 AS twins,
+       false AS is_commit, false AS has_children, 1 AS twins,
        NOT EXISTS (
            SELECT FROM unnest(ARRAY[r.source, r.destination]) AS e (balance_id)
            LEFT JOIN balances AS b ON b.balance_id = e.balance_id

@@ -56,23 +56,22 @@ hold_moves AS (
            * minor_units(precise_amount, amount, precision) AS units
     FROM holds
 ),
--- A commit hangs under its hold or under the queued row that the hold came from. Commits are looked up
--- from the holds, which are few, not from the applied rows.
-settled AS (
-    SELECT transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
+-- Where commits may hang: under the holds, and under the waiting rows that these came from. They are looked up from
+-- there, for holds are few, not from the applied rows.
+held AS (
+    SELECT transaction_id AS parent_id, 'INFLIGHT' AS status, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
     UNION ALL
-    SELECT DISTINCT q.transaction_id, true, q.reference
+    SELECT DISTINCT q.transaction_id, q.status, q.reference
     FROM holds AS h
-    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status <> 'INFLIGHT'
     WHERE h.status = 'INFLIGHT' AND h.parent_transaction > ''
 ),
 commits AS MATERIALIZED (
-    SELECT c.source, c.destination,
-           minor_units(c.precise_amount, c.amount, c.precision) AS units
-    FROM settled AS s
+    SELECT c.source, c.destination, minor_units(c.precise_amount, c.amount, c.precision) AS units
+    FROM held AS p
     JOIN transactions AS c
-        ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
-    WHERE NOT s.is_queued OR c.reference IS DISTINCT FROM s.reference || '_q'
+        ON c.parent_transaction = p.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
+    WHERE settles(c.reference, p.status, p.reference)
 ),
 inflight AS (
     SELECT balance_id, sum(debit) AS debit, sum(credit) AS credit, sum(row_count) AS row_count

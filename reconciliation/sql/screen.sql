@@ -37,21 +37,20 @@ holds AS MATERIALIZED (
     WHERE status IN ('INFLIGHT', 'VOID') AND destination > %(after)s AND destination <= %(through)s
       AND (source > %(after)s AND source <= %(through)s) IS NOT TRUE
 ),
-settled AS (
-    SELECT transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
+held AS (
+    SELECT transaction_id AS parent_id, 'INFLIGHT' AS status, NULL AS reference FROM holds WHERE status = 'INFLIGHT'
     UNION ALL
-    SELECT DISTINCT q.transaction_id, true, q.reference
+    SELECT DISTINCT q.transaction_id, q.status, q.reference
     FROM holds AS h
-    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status <> 'INFLIGHT'
     WHERE h.status = 'INFLIGHT' AND h.parent_transaction > ''
 ),
 commits AS MATERIALIZED (
-    SELECT c.source, c.destination,
-           minor_units(c.precise_amount, c.amount, c.precision) AS units
-    FROM settled AS s
+    SELECT c.source, c.destination, minor_units(c.precise_amount, c.amount, c.precision) AS units
+    FROM held AS p
     JOIN transactions AS c
-        ON c.parent_transaction = s.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
-    WHERE NOT s.is_queued OR c.reference IS DISTINCT FROM s.reference || '_q'
+        ON c.parent_transaction = p.parent_id AND c.parent_transaction > '' AND c.status = 'APPLIED'
+    WHERE settles(c.reference, p.status, p.reference)
 ),
 hold_moves AS (
     SELECT source, destination,

@@ -12,7 +12,7 @@ WITH wanted AS MATERIALIZED (
         AS g (balance_id, credit, debit, inflight_credit, inflight_debit)
 ),
 moves AS MATERIALIZED (
-    SELECT w.balance_id, r.transaction_id, r.other, r.side, r.status,
+    SELECT w.balance_id, r.transaction_id, r.parent_transaction, r.other, r.side, r.status,
            CASE WHEN r.reference LIKE '%%\_q' THEN greatest(r.created_at, r.scheduled_for) ELSE r.created_at END AS at,
            minor_units(r.precise_amount, r.amount, r.precision) AS units
     FROM wanted AS w
@@ -30,23 +30,19 @@ moves AS MATERIALIZED (
         WHERE t.destination = w.balance_id AND t.status IN ('INFLIGHT', 'VOID')
     ) AS r
 ),
-settled AS (
-    SELECT DISTINCT transaction_id AS parent_id, false AS is_queued, NULL AS reference FROM moves WHERE status = 'INFLIGHT'
+held AS (
+    SELECT transaction_id AS parent_id FROM moves WHERE status = 'INFLIGHT'
     UNION
-    SELECT q.transaction_id, true, q.reference
-    FROM (SELECT DISTINCT transaction_id FROM moves WHERE status = 'INFLIGHT') AS m
-    JOIN transactions AS h ON h.transaction_id = m.transaction_id
-    JOIN transactions AS q ON q.transaction_id = h.parent_transaction AND q.status = 'QUEUED'
+    SELECT parent_transaction FROM moves WHERE status = 'INFLIGHT' AND parent_transaction > ''
 ),
 commits AS (
-    SELECT DISTINCT c.transaction_id
-    FROM settled AS s
+    SELECT c.transaction_id
+    FROM held
     CROSS JOIN LATERAL (
-        SELECT t.transaction_id, t.reference FROM transactions AS t
-        WHERE t.parent_transaction = s.parent_id AND t.parent_transaction > '' AND t.status = 'APPLIED'
+        SELECT s.transaction_id FROM settlements AS s
+        WHERE s.parent_transaction = held.parent_id AND s.status = 'APPLIED'
         OFFSET 0
     ) AS c
-    WHERE NOT s.is_queued OR c.reference IS DISTINCT FROM s.reference || '_q'
 ),
 instants AS (
     SELECT m.balance_id, m.at, count(*) AS row_count,
