@@ -35,12 +35,13 @@ class InvalidFilterRequest(LedgerError):
 
 
 class InvalidFilterParameters(LedgerError):
-    """invalid filter parameters."""
+    """Parameters of a query are no filters; ``details`` says which and why (filtering.md 5.2)."""
 
     code = "GEN_VALIDATION_ERROR"
+    text = "invalid filter parameters"
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
-        """Keep what is wrong with which parameter; the answer shows it twice (filtering.md 5.2)."""
+        """Keep what is wrong with which parameter; the answer shows it twice."""
         super().__init__()
         self.details = errors
 
