@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from django.db import Error, connection, models
-from psycopg.pq import PipelineStatus, TransactionStatus
+from django.db import connection, models
 
 M = TypeVar("M", bound=models.Model)
 SQL = Path(__file__).parent / "sql"
 """The statements of the core app."""
-
-
-LOST = "the connection was lost in a pipeline"
 
 
 class PreparingCursor(psycopg.Cursor[Any]):
@@ -70,47 +66,10 @@ class Statement:
         return connection._prepare_cursor(PreparingCursor(connection.connection))  # type: ignore[attr-defined]
 
 
-@contextmanager
-def pipeline(*refusals: type[Exception]) -> Iterator[None]:
-    """Run hot statements as one transaction that needs no round trip to begin or to commit.
-
-    They travel together until rows are fetched; the last ones travel with the commit, at the end of the block. That
-    comes also after an exception, so ``refusals`` are those that are raised before the first write only. Any other
-    one ends the connection, and with it whatever was written. Whatever becomes of a lost connection, it raises
-    ``OperationalError``: psycopg may say something else, or nothing.
-    """
-    connection.ensure_connection()
-    raw = connection.connection
-    connection.in_pipeline = True  # type: ignore[attr-defined]
-    try:
-        with connection.wrap_database_errors:
-            with raw.pipeline() as line:
-                try:
-                    yield
-                except BaseException as error:
-                    if raw.closed and isinstance(error, Error):
-                        raise psycopg.OperationalError(LOST) from error
-                    is_undone = raw.pgconn.pipeline_status == PipelineStatus.ABORTED  # the server refused a statement
-                    if not (is_undone or isinstance(error, refusals)):
-                        raw.close()
-                    raise
-            if raw.closed or line.result_queue:
-                raise psycopg.OperationalError(LOST)
-    finally:
-        connection.in_pipeline = False  # type: ignore[attr-defined]
-        if not _is_at_rest(raw):
-            raw.close()
-            connection.close()
-
-
-def _is_at_rest(raw: psycopg.Connection[Any]) -> bool:
-    """Tell whether a connection is in no pipeline and no transaction any more.
-
-    Where it was lost after a refusal, psycopg only logs that, and what comes next would take the answers of what was
-    sent before for its own: even a commit.
-    """
-    is_off = not raw.closed and raw.info.pipeline_status == PipelineStatus.OFF
-    return is_off and raw.info.transaction_status == TransactionStatus.IDLE
+def pipelined() -> AbstractContextManager[None]:
+    """Open an atomic block that saves the round trips of BEGIN and COMMIT, as long as all its statements are hot."""
+    block: AbstractContextManager[None] = connection.pipelined()  # type: ignore[attr-defined]
+    return block
 
 
 class Lookup(Generic[M]):

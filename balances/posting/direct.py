@@ -112,7 +112,7 @@ def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     Items before the one that is refused stay, unless the batch is ``atomic``. Raises ``BalanceLocked``.
     """
     try:
-        return writing.in_one_commit(lambda: _apply(items, atomic=atomic), brief=True)
+        return writing.in_one_commit(lambda: _apply(items, atomic=atomic))
     except Refused as refused:
         return refused.failures[0]
 
@@ -131,8 +131,6 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
         timers += entries.timers(item.posting, item.rows)
     if failure and (atomic or not admitted):
         raise Refused([failure])
-    if timers or telling.is_heard(book):
-        writing.need_block()
     lineage.note(admitted, book)
     # From here on nothing refuses, but the database where another posting took a reference meanwhile.
     writing.write([movement.row for movement in admitted], book)

@@ -9,7 +9,6 @@ from balances.amounts import ZERO, short
 from balances.exact_json import dumps
 from balances.lineage import SQL, calling
 from balances.lineage.models import LineageOutbox
-from balances.posting import writing
 from balances.posting.book import Book
 from balances.posting.movements import Effect, Movement
 from balances.statements import Statement
@@ -28,13 +27,12 @@ def note(movements: Sequence[Movement], book: Book) -> None:
     """Note those that touch a balance which tracks its funds, and call a worker; where none does, do nothing.
 
     To be called while their balances are locked, so that notes of one balance are in the order of its movements, and
-    before they are written: it needs a block.
+    before they are written.
     """
     tracking = {balance_id for balance_id, standing in book.standings.items() if standing.track_fund_lineage}
     if not tracking:
         return
     if notes := [noted for movement in movements if (noted := _note(movement, tracking))]:
-        writing.need_block()
         is_called = calling.announce()
         NOTE.execute(**{name: [noted[name] for noted in notes] for name in COLUMNS})
         if not is_called:

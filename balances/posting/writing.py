@@ -11,17 +11,16 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from psycopg import errors as pg
 
 from balances import exceptions, posting_exceptions, telling
 from balances.exact_json import dumps
-from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT, refused_when_locked
 from balances.models import Transaction, new_balance_id
 from balances.posting.book import Book, Standing, standing_of
 from balances.posting.movements import Movement
-from balances.statements import SQL, Statement, pipeline
+from balances.statements import SQL, Statement, pipelined
 
 LOCK_BALANCES = Statement(SQL / "lock_balances.sql", hot=True)
 READ_BALANCES = Statement(SQL / "read_balances.sql", hot=True)
@@ -45,44 +44,25 @@ class MissingIndicators(Exception):
         super().__init__(str(self.names))
 
 
-def in_one_commit(work: Callable[[], Result], *, brief: bool = False) -> Result:
+def in_one_commit(work: Callable[[], Result]) -> Result:
     """Run work in an atomic block, and once more where the database ended a deadlock or a reference was just taken.
 
     Work that writes to new indicators is undone and done again after their balances were created, in the same block:
     what is refused leaves none behind, and a writer that waits for another to create the same one holds nothing that
-    the other could be waiting for. ``brief`` work is tried without a block at first: it reads once and writes once, or
-    asks for the block (``need_block``) before it writes.
+    the other could be waiting for.
     """
-    names: set[Name] = set()
-    if brief and not connection.in_atomic_block:
-        try:
-            return _briefly(work)
-        except MissingIndicators as missing:
-            names = missing.names
-        except (BlockNeeded, exceptions.Deadlocked, ReferenceJustTaken):
-            pass
     attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
     for _ in range(attempts - 1):
         with suppress(exceptions.Deadlocked, ReferenceJustTaken):
-            return _in_block(work, names)
+            return _in_block(work)
     try:
-        return _in_block(work, names)
+        return _in_block(work)
     except ReferenceJustTaken as error:
         raise posting_exceptions.DuplicateReference(error.reference) from error
 
 
 class Refused(Exception):
     """Nothing is to be written; why is for those to say who raise it."""
-
-
-class BlockNeeded(Exception):
-    """There is more to do than to read once and to write once."""
-
-
-def need_block() -> None:
-    """Ask for an atomic block, unless there is one."""
-    if not connection.in_atomic_block:
-        raise BlockNeeded
 
 
 class ReferenceJustTaken(Exception):
@@ -104,15 +84,11 @@ def _reference_errors() -> Iterator[None]:
         raise
 
 
-def _briefly(work: Callable[[], Result]) -> Result:
-    with _reference_errors(), refused_when_locked(), pipeline(LedgerError, Refused, BlockNeeded, MissingIndicators):
-        return work()
-
-
-def _in_block(work: Callable[[], Result], names: set[Name]) -> Result:
+def _in_block(work: Callable[[], Result]) -> Result:
+    names: set[Name] = set()
     while True:
         try:
-            with _reference_errors(), refused_when_locked(), transaction.atomic():
+            with _reference_errors(), refused_when_locked(), pipelined():
                 if names:
                     _open(sorted(names))
                 return work()

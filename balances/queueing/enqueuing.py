@@ -33,7 +33,7 @@ def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> list[Failure]
     it. Without, each item is stored that can be, whatever becomes of the others. Raises ``BalanceLocked``.
     """
     try:
-        return writing.in_one_commit(lambda: _enqueue(items, group_id), brief=True)
+        return writing.in_one_commit(lambda: _enqueue(items, group_id))
     except Refused as refused:
         return refused.failures
 
@@ -42,8 +42,6 @@ def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
     is_called = entries.announce()
     book = writing.look([movement for item in items for movement in item.movements])
     at_once = is_called() and not any(item.posting.is_dated for item in items)
-    if not at_once:
-        writing.need_block()
     stored: list[Item] = []
     failures: list[Failure] = []
     for number, item in enumerate(items):

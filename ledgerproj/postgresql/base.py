@@ -1,16 +1,20 @@
-"""Django's PostgreSQL backend: its own pool, and lost connections are replaced between transactions."""
+"""Django's PostgreSQL backend: its own pool, atomic blocks that save round trips, no connection lost unnoticed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from django.db import NotSupportedError, OperationalError
+import psycopg
+from django.db import Error, NotSupportedError, OperationalError, transaction
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
+from psycopg.pq import PipelineStatus
 
 from ledgerproj.postgresql.pools import Pool
+
+LOST = "the connection was lost in a pipeline"
 
 
 class SavepointLost(Exception):
@@ -20,8 +24,10 @@ class SavepointLost(Exception):
 class DatabaseWrapper(base.DatabaseWrapper):
     """Takes connections out of a ``Pool``."""
 
-    in_pipeline = False
-    """Whether ``balances.statements.pipeline`` runs a transaction, which is no atomic block of Django's."""
+    _is_pipelined = False
+    """Whether the next transaction begins in a pipeline."""
+    _pipeline: ExitStack | None = None
+    """What ends the pipeline that the connection is in."""
     _connection_pools: dict[str, Pool]
     _configure_connection: Any
 
@@ -45,9 +51,88 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def ensure_connection(self) -> None:
         """Connect if need be, also where the connection was lost between transactions: never in the middle of one."""
-        if self.connection is not None and self.connection.closed and not (self.in_atomic_block or self.in_pipeline):
+        if self.connection is not None and self.connection.closed and not self.in_atomic_block:
             self.close()
         super().ensure_connection()
+
+    @contextmanager
+    def pipelined(self) -> Iterator[None]:
+        """Open an atomic block that needs no round trip to begin or to commit, as long as all its statements are hot.
+
+        Those are sent as soon as rows of one are fetched, and what is sent then reports errors. A pipeline is one
+        transaction without a BEGIN. Any other statement ends it, after a BEGIN that makes that transaction, with its
+        locks and all that was written, a block like any other. Inside another block it is that from the beginning. A
+        lost connection raises ``OperationalError``: psycopg may say something else, or nothing.
+        """
+        raw = None
+        self._is_pipelined = not self.in_atomic_block
+        try:
+            with transaction.atomic(self.alias):
+                self._is_pipelined, raw = False, self.connection
+                yield
+        except Error as error:
+            if raw is not None and raw.closed and not isinstance(error, OperationalError):
+                with self.wrap_database_errors:
+                    raise psycopg.OperationalError(LOST) from error
+            raise
+        finally:
+            self._is_pipelined = False
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Return a cursor for statements that are not hot."""
+        try:
+            self._end_pipeline(b"BEGIN")
+        except Error:
+            self.needs_rollback = True  # there was no BEGIN: whoever goes on would commit each statement
+            raise
+        return super().create_cursor(name)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if self._is_pipelined:  # psycopg would wait for a BEGIN of its own
+            stack = ExitStack()
+            with self.wrap_database_errors:
+                stack.enter_context(self.connection.pipeline())
+            self._pipeline = stack
+        elif self.connection.autocommit != autocommit:
+            super()._set_autocommit(autocommit)  # type: ignore[misc]
+
+    def _commit(self) -> None:
+        if self._pipeline:
+            self._end_pipeline()
+        else:
+            super()._commit()  # type: ignore[misc]
+
+    def _rollback(self) -> None:
+        with suppress(Error):  # of a statement of which the caller knows, or of one that is undone
+            self._end_pipeline(b"BEGIN", b"ROLLBACK")
+        super()._rollback()  # type: ignore[misc]
+
+    def _close(self) -> None:
+        with suppress(Error):
+            self._end_pipeline(b"BEGIN")
+        super()._close()  # type: ignore[misc]
+
+    def _end_pipeline(self, *commands: bytes) -> None:
+        """End the pipeline, if there is one, and commit, unless its last commands say otherwise.
+
+        The server skips them where a statement failed. A connection that cannot get out of the pipeline is closed: it
+        would take the answers of what was sent before for those of what comes next.
+        """
+        stack, self._pipeline = self._pipeline, None
+        if stack is None:
+            return
+        raw = self.connection
+        waiting = raw._pipeline.result_queue
+        try:
+            with self.wrap_database_errors:
+                with stack:
+                    for command in commands:  # a cursor would have psycopg forget what is prepared, at a ROLLBACK
+                        next(raw._exec_command(command), None)
+                if raw.closed or waiting:
+                    raise psycopg.OperationalError(LOST)
+        finally:
+            if not raw.closed and raw.info.pipeline_status != PipelineStatus.OFF:
+                raw.close()
 
     def _savepoint_rollback(self, sid: str) -> None:
         with _savepoints_kept():
