@@ -141,6 +141,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
                     ("undoes_record", "undone_by"),
                     "reconstruction_id",
                     "reason",
+                    "note",
                 )
             },
         ),

@@ -121,7 +121,7 @@ def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:
         verdicts = _judge(items, plan)
         Plan.objects.filter(pk=plan_id).update(heartbeat_at=now())
         records = {
-            each.item.pk: _record(each.item, each.measured, plan, actor, origin) for each in verdicts if each.measured
+            each.item.pk: _record(each, each.measured, plan, actor, origin) for each in verdicts if each.measured
         }
         SETTLE_ITEMS.rows(
             ids=[each.item.pk for each in verdicts],
@@ -171,8 +171,9 @@ def _verdict(
     return Verdict(item, Outcome.APPLIED, notes.get(item.balance_id, item.note), measured)
 
 
-def _record(item: PlanItem, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:
-    """Return the unsaved record of a correction."""
+def _record(verdict: Verdict, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:
+    """Return the unsaved record of a correction; what it follows all the same is in its note."""
+    item = verdict.item
     return Reconstruction.of(
         measured,
         outcome=Reconstruction.Outcome.UNDONE if item.undoes else Reconstruction.Outcome.CORRECTED,
@@ -182,6 +183,7 @@ def _record(item: PlanItem, measured: Measurement, plan: Plan, actor: str, origi
         origin=origin,
         plan_id=plan.plan_id,
         undoes=item.undoes,
+        note=verdict.note,
     )
 
 

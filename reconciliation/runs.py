@@ -18,7 +18,7 @@ from reconciliation.models import Origin, Reconstruction
 from reconciliation.policy import require_second_person
 from reconciliation.reconstruction import MEASURED_AT_ONCE, SQL, Measurement, chunks, measure
 from reconciliation.sealing import seal
-from reconciliation.sources import NO_NUMBER, NO_ROWS, IncompleteSource, sources
+from reconciliation.sources import NO_NUMBER, NO_ROWS, IncompleteSource, followed, sources
 
 SERIALISE = Statement(SQL / "serialise.sql")
 CORRECTED_AT_ONCE = 500
@@ -100,18 +100,23 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
         measurement = measurements[0]
         if not measurement.is_readable:
             raise UnreadableTotals(balance_id)
-        if not request.dry_run and (gap := _against(measurements, request).get(balance_id)):
+        gaps = {} if request.dry_run else _gaps(measurements)
+        if gap := _refused(gaps, request).get(balance_id):
             raise EmptySource(balance_id) if gap == NO_ROWS else IncompleteSource(balance_id, gap)
-        return _settle(measurements, request)[0]
+        return _settle(measurements, request, gaps)[0]
 
 
-def _against(measurements: list[Measurement], request: Request) -> dict[str, str]:
+def _gaps(measurements: list[Measurement]) -> dict[str, str]:
     """Return, by balance id, what speaks against following the transactions of balances that drift."""
+    drifted = [each for each in measurements if each.has_drift]
+    return {each: source.gap for each, source in sources(drifted).items() if source.gap}
+
+
+def _refused(gaps: dict[str, str], request: Request) -> dict[str, str]:
+    """Leave of what speaks against some balances what was not allowed all the same."""
     if request.allow_incomplete:
         return {}
-    drifted = [each for each in measurements if each.has_drift]
-    allowed = {NO_ROWS} if request.allow_empty else set[str]()
-    return {each: source.gap for each, source in sources(drifted).items() if source.gap and source.gap not in allowed}
+    return {each: gap for each, gap in gaps.items() if not (request.allow_empty and gap == NO_ROWS)}
 
 
 def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[Finding]:
@@ -137,12 +142,13 @@ def _settle_concerned(measurements: list[Measurement], request: Request) -> dict
         if not request.dry_run:
             measurements = _measure_serialised([each.balance_id for each in measurements])
         unread = {each.balance_id: NO_NUMBER for each in measurements if not each.is_readable}
-        against = _against(measurements, request) | unread
+        gaps = _gaps(measurements)
+        against = _refused(gaps, request) | unread
         left = unread if request.dry_run else against
         wanted = [
             each for each in measurements if (each.has_drift or request.record_each) and each.balance_id not in left
         ]
-        records = {record.balance_id: record for record in _settle(wanted, request)}
+        records = {record.balance_id: record for record in _settle(wanted, request, gaps)}
     return {
         each.balance_id: Finding(each, records.get(each.balance_id), against.get(each.balance_id, ""))
         for each in measurements
@@ -155,10 +161,11 @@ def _measure_serialised(balance_ids: list[str]) -> list[Measurement]:
     return measure(balance_ids)
 
 
-def _settle(measurements: list[Measurement], request: Request) -> list[Reconstruction]:
+def _settle(measurements: list[Measurement], request: Request, gaps: dict[str, str]) -> list[Reconstruction]:
     """Record each measurement, sealed, and correct what drifted, unless this is a dry run.
 
-    The correction comes last, so that rows of balances are locked for one update and the commit.
+    A record of a correction says what of ``gaps`` it followed all the same. The correction comes last, so that rows of
+    balances are locked for one update and the commit.
     """
     if not request.dry_run:
         require_second_person(measurements, request.actor, request.origin)
@@ -170,6 +177,7 @@ def _settle(measurements: list[Measurement], request: Request) -> list[Reconstru
             actor=request.actor,
             reason=request.reason,
             origin=request.origin,
+            note="" if request.dry_run or each.balance_id not in gaps else followed(gaps[each.balance_id]),
         )
         for each in measurements
     )

@@ -21,7 +21,7 @@ from reconciliation.models import Disclosure, Reconstruction, Refusal, Seal, Ste
 from reconciliation.reconstruction import SQL
 
 HOLD_CHAIN = Statement(SQL / "hold_chain.sql")
-VERSION = 4
+VERSION = 5
 """The lists of fields that new seals go by; older seals name theirs, and it stays in ``FIELDS``."""
 FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {
@@ -40,6 +40,7 @@ FIELDS[3] = FIELDS[2] | {
     "disclosure": ("disclosure_id", "disclosed_at", "identity_id", "field_names", "actor", "door", "address")
 }
 FIELDS[4] = FIELDS[3] | {"reconstruction": (*FIELDS[3]["reconstruction"], "transaction_id")}
+FIELDS[5] = FIELDS[4] | {"reconstruction": (*FIELDS[4]["reconstruction"], "note")}
 """What a seal covers: every column of each kind of record, by version."""
 Sealed = Reconstruction | Step | Refusal | Disclosure
 MODELS: dict[str, type[Sealed]] = {

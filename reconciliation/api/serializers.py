@@ -64,4 +64,7 @@ class ReconstructionAnswer(Answer):
     transaction_id = serializers.CharField(
         allow_null=True, help_text="The transaction that it wrote without moving a total"
     )
+    note = serializers.CharField(
+        allow_blank=True, help_text="What was known against the transactions that it followed all the same"
+    )
     executed_at = Instant()

@@ -76,6 +76,8 @@ class Reconstruction(TwoTotals):
     """The record whose correction it took back."""
     transaction_id = models.TextField(null=True, db_collation="C")
     """The transaction that it wrote, where it booked a deleted one anew, or took that back; no total moved then."""
+    note = models.TextField(blank=True, default="")
+    """What was known against the transactions that it followed all the same, in a sentence."""
 
     class Meta:
         ordering = ("-executed_at", "-reconstruction_id")

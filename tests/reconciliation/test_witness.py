@@ -5,6 +5,7 @@ Only Blnk's metadata flag does what Blnk does, with a record that serves to undo
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -112,6 +113,15 @@ def payer() -> Balance:
     return Balance.objects.get(indicator="@payer")
 
 
+def followed_by_the_record(balance: Balance) -> str:
+    """Return what a page, an answer and the record itself say was followed all the same."""
+    record = Reconstruction.objects.get(balance_id=balance.pk, outcome=Reconstruction.Outcome.CORRECTED)
+    assert record.note.startswith("Follows the transactions as they are now, as was allowed, although they are not")
+    page = people.signed_in(*people.VIEW).get(f"/admin/reconciliation/reconstruction/{record.pk}/change/")
+    assert record.note in html.unescape(page.content.decode())
+    return str(record.note)
+
+
 def test_the_service_refuses_says_why_and_leaves_nothing(alice: Balance) -> None:
     for balance in (alice, payer()):
         with pytest.raises(IncompleteSource, match=r"was not changed: .*transaction.*allow_incomplete"):
@@ -121,6 +131,7 @@ def test_the_service_refuses_says_why_and_leaves_nothing(alice: Balance) -> None
     assert held(alice) == HELD
     reconstruct(alice.pk, world.request(allow_incomplete=True))
     assert held(alice) < HELD
+    assert "transaction" in followed_by_the_record(alice)
 
 
 def test_rest_refuses_with_the_reason_unless_it_is_allowed(alice: Balance, api: Client) -> None:
@@ -128,7 +139,8 @@ def test_rest_refuses_with_the_reason_unless_it_is_allowed(alice: Balance, api: 
     refused = api.post(path, {"reason": "r", "allow_empty": True})
     assert (refused.status, refused.body["error_detail"]["code"], held(alice)) == (409, "GEN_CONFLICT", HELD)
     assert api.post(path, {"dry_run": True}).status == 200
-    assert api.post(path, {"reason": "r", "allow_incomplete": True}).status == 201
+    done = api.post(path, {"reason": "r", "allow_incomplete": True})
+    assert (done.status, done.body["note"]) == (201, followed_by_the_record(alice))
     assert held(alice) < HELD
 
 
@@ -164,6 +176,7 @@ def test_the_admin_shows_why_and_asks(alice: Balance, settings: Any) -> None:
     assert "2 balances left unchanged" in said(answer)[0]
     confirm(clerk, alice, allow_incomplete="on")
     assert held(alice) < HELD
+    assert "transaction" in followed_by_the_record(alice)
 
 
 def test_a_plan_refuses_to_follow_it_when_it_is_proposed(alice: Balance, api: Client) -> None:
@@ -193,6 +206,7 @@ def test_a_plan_that_allows_it_is_applied(alice: Balance) -> None:
     Plan.objects.update(state=Plan.State.APPROVED)
     apply(plan.pk, "bob", Origin.API)
     assert held(alice) < HELD
+    assert "transaction" in followed_by_the_record(alice)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +243,7 @@ def test_the_metadata_flag_does_what_the_original_does_with_a_record(alice: Bala
     assert api.post(f"/{alice.pk}/metadata", {"meta_data": {"BLNK_RUN_RECONCILIATION": "SOURCE"}}).status == 200
     assert held(alice) < HELD
     assert Reconstruction.objects.get(balance_id=alice.pk).previous.balance == HELD
+    assert "transaction" in followed_by_the_record(alice)
 
 
 Repair = Callable[[Transaction], None]
