@@ -35,7 +35,7 @@ def find_gone(cases: list[Case], sweep_id: str | None) -> None:
     )
     known = {case.balance_id: case for case in cases}
     others = measure(sorted({row["balance_id"] for row in near} - known.keys()))
-    drifting = evidence.open_cases([each for each in others if each.is_whole and each.has_drift])
+    drifting = evidence.open_cases([each for each in others if each.is_whole and each.has_drift and each.counted_more])
     ends = [case for case in (*cases, *drifting) if case.counted_more and case.rest]
     for case in suspects:
         case.gone_with = sorted(other.balance_id for other in ends if other is not case and _share(case, other))

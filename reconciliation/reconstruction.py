@@ -125,6 +125,11 @@ class Measurement:
         return bool(self.stored) and not (self.credit_rows or self.debit_rows or self.hold_rows)
 
     @property
+    def counted_more(self) -> bool:
+        """Tell whether ``version`` is beyond what its rows account for; corrections raise it as well."""
+        return self.version > 1 + self.credit_rows + self.debit_rows + self.hold_rows
+
+    @property
     def result(self) -> dict[str, str]:
         """Return the eight strings that Blnk leaves in the metadata (ledgers-balances 6.3)."""
         return {

@@ -98,7 +98,10 @@ def damage(drifted: list[Measurement]) -> dict[str, str]:
 
 def gone(drifted: list[Measurement]) -> dict[str, str]:
     """Return for balances that drift that a row which both its balances counted may be gone, in a sentence each."""
-    cases = evidence.open_cases([each for each in drifted if each.is_whole])
+    ahead = [each for each in drifted if each.is_whole and each.counted_more]
+    if not ahead:
+        return {}
+    cases = evidence.open_cases(ahead)
     for case in cases:
         case.rest = case.drift - sum((fact.drift for fact in facts(case)), Drift())
     cases = [case for case in cases if case.rest and case.counted_more]

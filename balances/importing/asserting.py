@@ -11,6 +11,7 @@ from balances import amounts
 from balances.importing import values
 from balances.importing.cells import currency_of, name_of, total_of
 from balances.importing.files import Record, Source
+from balances.importing.listing import Listing
 from balances.importing.names import Names
 from balances.importing.refusing import ImportRefused, shown
 from balances.importing.style import Style
@@ -56,7 +57,7 @@ class Assertion:
         words = f"{stated.name} {self._shown(stated.balance)} {stated.currency}{f' at {at}' if at else ''}"
         place = f"line {stated.record.line}"
         if self.holds:
-            return f"holds: {words} ({place})"
+            return f"holds: {words} ({'' if stated.balance_ids else 'names no balance, '}{place})"
         off = self._shown(self.balance - stated.balance)
         if self.balance == stated.balance:
             return f"fails: {words}, and the rows agree, but not on credits and debits ({place})"
@@ -68,13 +69,17 @@ class Assertion:
 
 
 def stated_in_assertions(file: Source, names: Names) -> list[Stated]:
-    """Return what a file of assertions states. Raises ``ImportRefused``."""
-    found = []
+    """Return what a file of assertions states. Raises ``ImportRefused``, also where one names no balance.
+
+    An account of a statement that was opened and never used may be stated to have nothing. So may all balances under a
+    name; where there is none, the report says so.
+    """
+    found, unused = [], isinstance(file, Listing)
     for record in file.records():
         indicator, balance_id = name_of(record)
         name = balance_id or indicator or ""
         currency = currency_of(record, file.style)
-        found.append(_stated(record, name, currency, _meant(record, name, currency, names), file.style))
+        found.append(_stated(record, name, currency, _meant(record, name, currency, names, unused=unused), file.style))
     return found
 
 
@@ -105,14 +110,13 @@ def _stated(record: Record, name: str, currency: str, balance_ids: tuple[str, ..
     )
 
 
-def _meant(record: Record, name: str, currency: str, names: Names) -> tuple[str, ...]:
-    word = record.text("subaccounts").lower()
+def _meant(record: Record, name: str, currency: str, names: Names, *, unused: bool) -> tuple[str, ...]:
+    word, column = record.text("subaccounts").lower(), "balance_id" if record.text("balance_id") else "indicator"
     if word in YES:
         return tuple(names.under(name, currency))
     if word not in NO:
         raise record.refusal("subaccounts", f"{shown(word)} is neither yes nor no")
-    column = "balance_id" if record.text("balance_id") else "indicator"
-    return (names.find(record, column, currency),)
+    return (names.find(record, column, currency, may_open=unused),)
 
 
 def _bound(cell: str, style: Style) -> datetime | None:

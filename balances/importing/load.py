@@ -27,6 +27,7 @@ from balances.statements import SQL, Statement
 
 COPY_TRANSACTIONS = Statement(SQL / "copy_transactions.sql")
 SERIALISE_IMPORT = Statement(SQL / "serialise_import.sql")
+VOIDS_WITHOUT_HOLD = Statement(SQL / "voids_without_hold.sql")
 ORPHANS = Statement(SQL / "orphans.sql")
 KNOWN_PRECISIONS = Statement(SQL / "known_precisions.sql")
 IMPORT_KEY = "import"
@@ -136,6 +137,7 @@ def _take_over(request: ImportRequest, intake: Intake, ledger: Ledger, progress:
         transactions=rows,
         openings=len(openings.records),
         tally=tally,
+        notes=_voids_without_hold(files, ledger.ledger_id),
         assertions=_checked(ledger.ledger_id, intake, [], names),
     )
 
@@ -167,7 +169,7 @@ def _add(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progr
         openings=len(openings.records),
         opened=tuple(f"{each.indicator} ({each.currency})" for each in names.opened.values())[:SHOWN_BALANCES],
         tally=tally,
-        notes=intake.notes,
+        notes=(*intake.notes, *_voids_without_hold(intake.transactions, ledger.ledger_id)),
         assertions=_checked(ledger.ledger_id, intake, stated, names),
     )
 
@@ -217,6 +219,21 @@ def _checked(
         for file in intake.assertions:
             stated = stated + asserting.stated_in_assertions(file, names)
     return tuple(asserting.check(stated)) if stated else ()
+
+
+def _voids_without_hold(files: tuple[Source, ...], ledger_id: str) -> tuple[str, ...]:
+    """Say how many voids in the ledger release nothing, and where the first of them stands, if it came in now."""
+    voids = VOIDS_WITHOUT_HOLD.rows(ledger_id=ledger_id)
+    if not voids:
+        return ()
+    reference, count = voids[0]["reference"], voids[0]["voids"]
+    found = (find(file, lambda _, other: other.text("reference") == reference) for file in files)
+    record = next(filter(None, found), None)
+    place = f"{record.file}, line {record.line}, column status: " if record else ""
+    return (
+        f"{place}voids that release no hold: {count:,}, the first is {shown(reference)}; "
+        "the inflight totals that follow from them are too low.",
+    )
 
 
 def _check_parents(files: tuple[Source, ...], ledger_id: str) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from balances.importing import values
 from balances.importing.files import Record
-from balances.importing.refusing import shown
+from balances.importing.refusing import ImportRefused, shown
 from balances.models import Balance, new_balance_id
 
 Row = tuple[str | None, ...]
@@ -57,19 +57,23 @@ class Names:
         self.enter(key, opened.indicator, opened.currency)
         return key
 
-    def find(self, record: Record, column: str, currency: str, since: str = "") -> str:
+    def find(self, record: Record, column: str, currency: str, since: str = "", *, may_open: bool = True) -> str:
         """Return the balance that a cell names, a new one where that is allowed. Raises ``ImportRefused``."""
         name = record.read(column, values.given)
         found = self.ids.get((name, currency))
         if found is None:
+            if not (may_open and self._may_open):
+                raise self.unknown(record, column, name, currency)
             found = self._new(record, column, name, currency)
         if since and (opened := self.opened.get(found)) and (not opened.since or since < opened.since):
             opened.since = since
         return found
 
+    def unknown(self, record: Record, column: str, name: str, currency: str) -> ImportRefused:
+        """Return the refusal of a cell that names no balance."""
+        return record.refusal(column, f"{self._where} has no balance {shown(name)} in {shown(currency)}")
+
     def _new(self, record: Record, column: str, name: str, currency: str) -> str:
-        if not self._may_open:
-            raise record.refusal(column, f"{self._where} has no balance {shown(name)} in {shown(currency)}")
         record.read(column, values.new_indicator)
         return self.open(Opened(name, currency))
 

@@ -515,6 +515,38 @@ def test_running_balances_of_a_long_statement_are_checked_in_one_statement(
     path.write_text("\n".join(["indicator,currency,balance,at", *stated, ""]))
     files.write("-", rows(*lines))
     request = ImportRequest(name="Shop", transactions=files.transactions, assertions=path, from_rows=True)
-    with django_assert_num_queries(28):
+    with django_assert_num_queries(29):
         result = import_ledger(request)
     assert result.failing == []
+
+
+@pytest.mark.parametrize("subaccounts", ["no", "yes"])
+def test_an_assertion_that_names_no_balance_is_refused_or_said_to_name_none(files: Files, subaccounts: str) -> None:
+    from_rows(files)
+    path = files.balances.parent / "assertions.csv"
+    path.write_text(f"indicator,currency,balance,at,subaccounts\n@nobody,CZK,0,,{subaccounts}\n")
+    later = rows("later,@till,@world,5,100,CZK,2024-02-02T00:00:00Z,")
+    if subaccounts == "yes":
+        [said] = append(files, later, assertions=path).assertions
+        assert str(said) == "holds: @nobody 0 CZK (names no balance, line 2)"
+        return
+    why = refused(files, later, assertions=path)
+    assert "line 2, column indicator" in why
+    assert "no balance '@nobody' in 'CZK'" in why
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("call", [from_rows, append])
+def test_voids_without_a_hold_are_said_with_file_line_and_column(files: Files, call: Any, dry_run: bool) -> None:
+    if call is append:
+        world.ledger("Shop")
+    lines = (
+        "hold,@till,@world,300,100,CZK,2024-01-02T00:00:00Z,,INFLIGHT,",
+        "right,@till,@world,300,100,CZK,2024-01-02T00:00:00Z,,VOID,hold",
+        "wrong,@till,@world,50,100,CZK,2024-01-02T00:00:00Z,,VOID,",
+    )
+    result = call(files, rows(*lines, header=f"{TRANSACTION_HEADER},status,parent"), dry_run=dry_run)
+    assert result.notes == (
+        f"{files.transactions}, line 4, column status: voids that release no hold: 1, the first is 'wrong'; "
+        "the inflight totals that follow from them are too low.",
+    )
