@@ -232,7 +232,7 @@ def _voids_without_hold(files: tuple[Source, ...], ledger_id: str) -> tuple[str,
     place = f"{record.file}, line {record.line}, column status: " if record else ""
     return (
         f"{place}voids that release no hold: {count:,}, the first is {shown(reference)}; "
-        "the inflight totals that follow from them are too low.",
+        "the inflight totals that follow from them are too low",
     )
 
 

@@ -548,5 +548,5 @@ def test_voids_without_a_hold_are_said_with_file_line_and_column(files: Files, c
     result = call(files, rows(*lines, header=f"{TRANSACTION_HEADER},status,parent"), dry_run=dry_run)
     assert result.notes == (
         f"{files.transactions}, line 4, column status: voids that release no hold: 1, the first is 'wrong'; "
-        "the inflight totals that follow from them are too low.",
+        "the inflight totals that follow from them are too low",
     )
