@@ -132,3 +132,8 @@ def test_balances_is_listed_before_what_extends_it() -> None:
 @pytest.mark.django_db
 def test_models_and_migrations_agree() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_the_order_in_which_movements_are_committed_stands_in_one_place() -> None:
+    found = {path.name for path in modules() if "lineage.note(" in path.read_text()}
+    assert found == {"committing.py"}

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from balances import telling
 from balances.exceptions import LedgerError
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import duplicates, lineage, writing
+from balances.posting import duplicates, writing
 from balances.posting.book import Book
+from balances.posting.committing import commit
 from balances.posting.movements import Movement, Place, movements_of
 from balances.posting.orders import Posting
 from balances.posting_exceptions import DuplicateReference, SplitLegRefused
@@ -131,11 +132,7 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
         timers += entries.timers(item.posting, item.rows)
     if failure and (atomic or not admitted):
         raise Refused([failure])
-    lineage.note(admitted, book)
-    # From here on nothing refuses, but the database where another posting took a reference meanwhile.
-    writing.write([movement.row for movement in admitted], book)
-    entries.add(timers)
-    telling.tell(admitted, book)
+    commit(admitted, book, waiting=timers)
     return failure
 
 

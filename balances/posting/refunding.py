@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from balances import amounts, posting_exceptions, telling
+from balances import amounts, posting_exceptions
 from balances.exceptions import LedgerError
 from balances.locks import LOCK_WAIT
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import duplicates, lineage, writing
+from balances.posting import duplicates, writing
 from balances.posting.book import Book
+from balances.posting.committing import commit
 from balances.posting.holds import ALL, Part, row_of
 from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement, Sent
 from balances.queueing import entries
@@ -202,9 +203,7 @@ def _record(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
         writing.write([movement.row for movement in admitted], book)
         entries.add([_entry(movement) for movement in admitted])
     else:
-        lineage.note(admitted, book)
-        writing.write([movement.row for movement in admitted], book)
-        telling.tell(admitted, book)
+        commit(admitted, book)
     return [movement.row for movement in admitted], errors
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from balances import posting_exceptions, telling
+from balances import posting_exceptions
 from balances.exceptions import LedgerError
 from balances.models import Transaction
-from balances.posting import lineage, writing
+from balances.posting import writing
+from balances.posting.committing import commit
 from balances.posting.holds import Found, Hold, Settlement, holds_of, settle_hold
 from balances.queueing import draining, entries
 from balances.queueing.models import Entry
@@ -81,9 +82,7 @@ def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], l
                 outcome.errors.append(error)
         outcomes.append(outcome)
     if admitted:
-        lineage.note(admitted, book)
-        writing.write([movement.row for movement in admitted], book)
-        telling.tell(admitted, book)
+        commit(admitted, book)
     return outcomes
 
 

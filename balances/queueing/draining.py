@@ -26,8 +26,9 @@ from balances.locks import LOCK_WAIT as REQUEST_LOCK_WAIT
 from balances.locks import refused_when_locked
 from balances.models import Transaction, new_transaction_id
 from balances.outages import is_outage
-from balances.posting import lineage, writing
+from balances.posting import writing
 from balances.posting.book import Book
+from balances.posting.committing import commit
 from balances.posting.holds import ALL, Hold, Holds, Part, Settlement, holds_of, row_of, settle_hold
 from balances.posting.movements import ALLOW_OVERDRAFT, ATOMIC, INFLIGHT, Effect, Movement, Sent
 from balances.queueing.entries import QUEUE, call_worker_at
@@ -166,11 +167,8 @@ def _apply(claimed: list[dict[str, Any]], give_turn: GiveTurn, *, in_order: bool
     batch = Batch(book, holds_of(targets, settlements) if targets else Holds())
     for unit in units(claimed):
         _decide(batch, unit, outcomes)
-    lineage.note(batch.admitted, book)
-    writing.write([movement.row for movement in (*batch.admitted, *batch.rejected)], book)
+    commit(batch.admitted, book, rejected=batch.rejected)
     _finish(batch.done, batch.later)
-    telling.tell(batch.admitted, book)
-    telling.tell_rejected(batch.rejected)
     return len(claimed)
 
 
