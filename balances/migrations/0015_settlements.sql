@@ -3,10 +3,11 @@
 -- A settlement hangs under its hold or, in a database of the original's, under the waiting row that the hold came from.
 -- That row has another child: what became of it, whose reference is its own and _q. Of an applied or released row, this
 -- tells whether it settles its parent. As minor_units, it is made for the planner to put its body in place of a call.
+-- CASE, not OR: the planner looks for an index for each arm of an OR, which takes as long as reading a hold.
 CREATE FUNCTION settles(reference text, parent_status text, parent_reference text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN parent_status = 'INFLIGHT'
-        OR (parent_status IN ('QUEUED', 'SCHEDULED') AND reference IS DISTINCT FROM parent_reference || '_q');
+    RETURN CASE WHEN parent_status = 'INFLIGHT' THEN true
+                ELSE parent_status IN ('QUEUED', 'SCHEDULED') AND reference IS DISTINCT FROM parent_reference || '_q' END;
 COMMENT ON FUNCTION settles IS
     'Whether an applied or released row settles its parent, a hold or the waiting row that a hold came from.';
 
