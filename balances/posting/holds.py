@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -236,7 +236,7 @@ def holds_of(ids: Sequence[str], asked: Iterable[Settlement] = ()) -> Holds:
     )
 
 
-def row_of(columns: dict[str, Any]) -> Transaction:
+def row_of(columns: Mapping[str, Any]) -> Transaction:
     """Return a transaction out of its columns as the database returned them."""
     values = [convert(columns[name], None, None) if convert else columns[name] for name, convert in CONVERTERS]
     return Transaction.from_db(None, ATTRIBUTES, values)

@@ -6,7 +6,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from balances import posting_exceptions
 from balances.exceptions import LedgerError
@@ -18,6 +17,7 @@ from balances.posting.movements import Movement
 from balances.posting.projecting import BulkPreview, Leg, Preview, Projections, Rejection, leg_of, sum_of
 from balances.posting.settling import hold_itself
 from balances.queueing import draining
+from balances.queueing.entries import Claimed, claimed
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
@@ -82,7 +82,7 @@ class _Scene:
         ids = [each.transaction_id for each in asked]
         self._holds = holds_of(ids, asked)
         rows = {row.pk for found in self._holds.found.values() for row in found.waiting}
-        entries = WAITING_ENTRIES.rows(ids=sorted(rows)) if rows else []
+        entries = claimed(WAITING_ENTRIES, ids=sorted(rows)) if rows else []
         outcomes = {entry["entry_id"]: draining.outcome_of(entry) for entry in entries}
         self._queued_as = {each.row.pk: str(each.row.parent_transaction) for each in outcomes.values() if each}
         self._book = writing.look(
@@ -146,7 +146,7 @@ class _Scene:
         return leg_of(movement, self._queued_as.get(held, held))
 
 
-def _decided(book: Book, holds: Holds, entries: list[dict[str, Any]], outcomes: Outcomes) -> dict[str, _Waiting]:
+def _decided(book: Book, holds: Holds, entries: list[Claimed], outcomes: Outcomes) -> dict[str, _Waiting]:
     """Decide what waits as a worker would, whole groups, and return it by the id under which it waits."""
     roots = defaultdict(list)
     for root, found in holds.found.items():

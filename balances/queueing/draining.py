@@ -31,7 +31,7 @@ from balances.posting.book import Book
 from balances.posting.committing import commit
 from balances.posting.holds import ALL, Hold, Holds, Part, Settlement, holds_of, row_of, settle_hold
 from balances.posting.movements import ALLOW_OVERDRAFT, ATOMIC, INFLIGHT, Effect, Movement, Sent
-from balances.queueing.entries import QUEUE, call_worker_at
+from balances.queueing.entries import QUEUE, Claimed, call_worker_at, claimed
 from balances.queueing.models import Entry
 from balances.statements import SQL, Statement
 
@@ -50,9 +50,9 @@ BATCH = 2_000
 MOST_ATTEMPTS = 5
 """How often an entry is tried that ends in an error of the database, before it is rejected (transactions 9.4)."""
 REASON = "blnk_rejection_reason"
-Claim = Callable[[], list[dict[str, Any]]]
+Claim = Callable[[], list[Claimed]]
 GiveTurn = Callable[[int | None], None]
-Unit = list[tuple[dict[str, Any], Movement | None]]
+Unit = list[tuple[Claimed, Movement | None]]
 """Entries that are decided together, and what their rows become."""
 
 
@@ -75,7 +75,7 @@ def drain(*, size: int = BATCH) -> int:
     outage of the database is nobody's fault, and raised.
     """
     try:
-        return _drain(lambda: CLAIM_ENTRIES.rows(size=size))
+        return _drain(lambda: claimed(CLAIM_ENTRIES, size=size))
     except (DatabaseError, LedgerError) as error:
         if is_outage(error):
             raise
@@ -88,7 +88,7 @@ def drain(*, size: int = BATCH) -> int:
 
 def apply_now(transaction_ids: Sequence[str]) -> None:
     """Apply queued rows before their turn, and what belongs to the same groups. Raises ``BalanceLocked``."""
-    _drain(lambda: CLAIM_SOME_ENTRIES.rows(ids=list(transaction_ids)), in_order=False, lock_wait=REQUEST_LOCK_WAIT)
+    _drain(lambda: claimed(CLAIM_SOME_ENTRIES, ids=list(transaction_ids)), in_order=False, lock_wait=REQUEST_LOCK_WAIT)
 
 
 def is_finished() -> bool:
@@ -101,11 +101,11 @@ def is_finished() -> bool:
 
 
 def _drain_one() -> int:
-    claimed: list[dict[str, Any]] = []
+    taken: list[Claimed] = []
 
-    def claim() -> list[dict[str, Any]]:
-        claimed[:] = CLAIM_ENTRIES.rows(size=1)
-        return claimed
+    def claim() -> list[Claimed]:
+        taken[:] = claimed(CLAIM_ENTRIES, size=1)
+        return taken
 
     try:
         return _drain(claim)
@@ -113,9 +113,9 @@ def _drain_one() -> int:
         if is_outage(error):
             raise
         logger.exception("An entry of the queue could not be applied")
-        failed = [(entry["entry_id"], 2 ** min(entry["attempts"], MOST_ATTEMPTS)) for entry in claimed]
+        failed = [(entry["entry_id"], 2 ** min(entry["attempts"], MOST_ATTEMPTS)) for entry in taken]
         _finish([], failed, error=str(error))
-        return len(claimed)
+        return len(taken)
 
 
 class Overtaking(Exception):
@@ -154,33 +154,33 @@ def _turn(lock_wait: str) -> Iterator[GiveTurn]:
         give()
 
 
-def _apply(claimed: list[dict[str, Any]], give_turn: GiveTurn, *, in_order: bool, lock_wait: str) -> int:
-    if not claimed:
+def _apply(taken: list[Claimed], give_turn: GiveTurn, *, in_order: bool, lock_wait: str) -> int:
+    if not taken:
         return 0
-    outcomes = {entry["entry_id"]: outcome_of(entry) for entry in claimed if entry["action"] == Entry.Action.APPLY}
+    outcomes = {entry["entry_id"]: outcome_of(entry) for entry in taken if entry["action"] == Entry.Action.APPLY}
     movements = [movement for movement in outcomes.values() if movement]
-    settlements = [settlement_of(entry) for entry in claimed if entry["action"] != Entry.Action.APPLY]
+    settlements = [settlement_of(entry) for entry in taken if entry["action"] != Entry.Action.APPLY]
     targets = [each.transaction_id for each in settlements]
     held = {side for found in holds_of(targets).found.values() for side in found.balance_ids} if targets else set()
     book = writing.lock(movements, others=held, outcomes=True, lock_wait=lock_wait)
-    give_turn(claimed[0]["entry_id"] if in_order else None)
+    give_turn(taken[0]["entry_id"] if in_order else None)
     batch = Batch(book, holds_of(targets, settlements) if targets else Holds())
-    for unit in units(claimed):
+    for unit in units(taken):
         _decide(batch, unit, outcomes)
     commit(batch.admitted, book, rejected=batch.rejected)
     _finish(batch.done, batch.later)
-    return len(claimed)
+    return len(taken)
 
 
-def units(claimed: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def units(taken: list[Claimed]) -> list[list[Claimed]]:
     """Return what is decided together, in order of the first entry of each: groups, and every other entry alone."""
-    units: dict[Any, list[dict[str, Any]]] = {}
-    for entry in claimed:
+    units: dict[Any, list[Claimed]] = {}
+    for entry in taken:
         units.setdefault(entry["group_id"] or entry["entry_id"], []).append(entry)
     return list(units.values())
 
 
-def _decide(batch: Batch, unit: list[dict[str, Any]], outcomes: dict[int, Movement | None]) -> None:
+def _decide(batch: Batch, unit: list[Claimed], outcomes: dict[int, Movement | None]) -> None:
     entry = unit[0]
     if entry["action"] == Entry.Action.APPLY:
         _decide_rows(batch, [(each, outcomes[each["entry_id"]]) for each in unit])
@@ -198,15 +198,16 @@ def _decide(batch: Batch, unit: list[dict[str, Any]], outcomes: dict[int, Moveme
             logger.info("A queued %s of %s found nothing to do: %s", asked.action, hold.row.pk, error.message)
 
 
-def settlement_of(entry: dict[str, Any]) -> Settlement:
+def settlement_of(entry: Claimed) -> Settlement:
     """Return what an entry asks for."""
     units = entry["units"]
     part = ALL if units is None else Part(precise_amount=int(units))
-    reference = entry["action_id"] if entry["action"] == Entry.Action.COMMIT else ""
-    return Settlement(transaction_id=entry["target"], action=entry["action"], part=part, reference=reference)
+    if entry["action"] == Entry.Action.VOID:
+        return Settlement(transaction_id=entry["target"], action="void", part=part, reference="")
+    return Settlement(transaction_id=entry["target"], action="commit", part=part, reference=entry["action_id"])
 
 
-def _reference(entry: dict[str, Any], hold: Hold) -> str:
+def _reference(entry: Claimed, hold: Hold) -> str:
     """Return the reference of a settlement (transactions 7.3); what expires is released like what is voided at once."""
     if entry["is_timer"] and entry["action"] == Entry.Action.VOID:
         return f"ref_{uuid.uuid4()}"
@@ -228,7 +229,7 @@ def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[
     """Decide the rows of a unit, in the books only: all are admitted, or the first that is refused is returned."""
     for entry, _ in unit:
         holds.decided(entry["target"])
-    admitted: list[tuple[dict[str, Any], Movement]] = []
+    admitted: list[tuple[Claimed, Movement]] = []
     for entry, movement in unit:
         if movement is None:
             continue
@@ -254,7 +255,7 @@ def _has_outcome(movement: Movement) -> bool:
     return Transaction.objects.filter(reference=reference, parent_transaction=queued).exists()
 
 
-def _admit(book: Book, entry: dict[str, Any], movement: Movement) -> None:
+def _admit(book: Book, entry: Claimed, movement: Movement) -> None:
     if entry["attempts"] >= MOST_ATTEMPTS:
         raise LedgerError(entry["last_error"])
     book.admit(movement)
@@ -275,7 +276,7 @@ def _reject(batch: Batch, unit: list[Movement], refused: Movement, error: Ledger
         batch.rejected.append(movement)
 
 
-def outcome_of(entry: dict[str, Any]) -> Movement | None:
+def outcome_of(entry: Claimed) -> Movement | None:
     """Return what a queued row becomes (transactions 9.3); nothing where the row is gone."""
     if entry["transaction_id"] is None:
         return None

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from decimal import Decimal
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
@@ -46,6 +47,35 @@ class Waiting:
     inflight_expiry_date: datetime | None = None
     inflight_commit_date: datetime | None = None
     due_at: datetime | None = None
+
+
+class Claimed(TypedDict):
+    """An ``Entry`` that was claimed, with the columns of the queued row that it applies: NULL where it names none.
+
+    ``target`` is its ``transaction_id``, ``is_hold`` its ``inflight``; what is a ``Decimal`` is whole minor units.
+    """
+
+    entry_id: int
+    action: str
+    target: str
+    group_id: str
+    units: Decimal | None
+    action_id: str
+    is_timer: bool
+    is_hold: bool
+    allow_overdraft: bool
+    overdraft_limit: Decimal | None
+    inflight_expiry_date: datetime | None
+    inflight_commit_date: datetime | None
+    attempts: int
+    last_error: str
+    transaction_id: str | None
+    parent_transaction: str | None
+
+
+def claimed(statement: Statement, **parameters: Any) -> list[Claimed]:
+    """Return the rows of a statement that reads entries with the rows that they are about."""
+    return cast("list[Claimed]", statement.rows(**parameters))
 
 
 COLUMNS = tuple(column.name for column in fields(Waiting))
