@@ -41,6 +41,8 @@ KNOWN: list[tuple[str, str]] = [
     (r"/ 400 TXN_VALIDATION_ERROR (transactions\[#\]: )?overdraft_limit: ", "`overdraft_limit` is rounded"),
     (r"is (not taken here|said for the whole batch)", "Commits, voids and refunds ignore any key"),
     (r"the holds under .* several precisions", "is converted by the precision of any of them"),
+    (r"/inflight/\{id\} \[batch, .*\]: 200 / 400 TXN_COMMIT_AMOUNT_EXCEEDED",
+     "is converted by the precision of any of them"),
     (r"/ (400 )?\w+ .*contradicts precise_amount", "Of an `amount` and a `precise_amount` of one commit"),
     (r"/bulk/(commit|void).*(LOCKED|already held|failed to acquire lock)", "which one fails is random (`LOCKED`)"),
     (rf"/bulk/(commit|void) .*(INTERNAL_ERROR|saving transaction to db error).* / {SETTLED}|/bulk/(commit|void) .*"
@@ -145,6 +147,8 @@ KNOWN: list[tuple[str, str]] = [
      "that of a split itself, which no row bears"),
     (r"bulk \[dry_run.*\]: 200 (results\[\]\.status: - / |(results\[\]\.)?would_apply: false / true)",
      "that of a split itself, which no row bears"),
+    (r"bulk \[.*dry_run.*\]: 200 (results\[\]\.(status: - / |would_apply: false / true|balances: null / )"
+     r"|results\[\]\.rejection: .*DUPLICATE_REFERENCE.* / -)", "is used up by an item that is itself rejected"),
     (rf"^POST /transactions \[dry run, split.*, refused\]: 200 balances\[\]\.{TOTAL}: ",
      "an atomic batch or split is projected"),
     (r"bulk \[.*dry_run.*\]: 404 .* / 200", "that item is rejected, as by the real call"),
