@@ -14,9 +14,9 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from balances import queue_warning
 from balances.backoffice import CarefulActions
 from balances.hooks.tasks import QUEUE, WAITING
-from balances.queueing import pulse
 
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
@@ -68,7 +68,7 @@ class JobAdmin(CarefulActions, ModelAdmin, ProcrastinateJobAdmin):  # type: igno
     def changelist_view(self, request: Any, extra_context: dict[str, Any] | None = None) -> Any:
         """Say above the list where no worker runs."""
         if request.method == "GET":
-            pulse.warn(request)
+            queue_warning.warn(request)
         return super().changelist_view(request, extra_context)
 
     def get_actions(self, request: Any) -> dict[str, Any]:

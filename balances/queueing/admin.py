@@ -10,10 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from balances import queue_warning
 from balances.backoffice import LedgerModelAdmin, action, display, link
 from balances.exceptions import LedgerError
 from balances.models import Transaction
-from balances.queueing import draining, pulse
+from balances.queueing import draining
 from balances.queueing.models import Entry
 from balances.templatetags.money import instant
 
@@ -41,7 +42,7 @@ class EntryAdmin(LedgerModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Say above the list where nothing will come of it by itself."""
         if request.method == "GET":
-            pulse.warn(request)
+            queue_warning.warn(request)
         return super().changelist_view(request, extra_context)
 
     def get_search_results(

@@ -5,9 +5,7 @@ A worker may serve some queues only (``manage.py work --queue``), and its heartb
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.db import ProgrammingError
-from django.http import HttpRequest
 
 from balances.deadline import ReadTimedOut, deadline
 from balances.statements import SQL, Statement
@@ -16,16 +14,6 @@ LIVING_WORKERS = Statement(SQL / "living_workers.sql")
 OLDEST_DUE = Statement(SQL / "oldest_due.sql")
 LOOK_SECONDS = 0.5
 """What a question for the server's health may wait for a table that somebody has locked."""
-LATE_SECONDS = 120
-"""When a page says that workers do not keep up."""
-MISSING = (
-    "No background worker is running. What waits here stays stored, and is done as soon as one runs: "
-    "start it with manage.py work."
-)
-LATE = (
-    "Background workers are running, but the oldest entry has been due for %d minutes. They may be too few, or serve "
-    "other queues (manage.py work --queue): read their log, and start another manage.py work if it only is too much."
-)
 
 
 def living_workers() -> int:
@@ -48,11 +36,3 @@ def is_worker_alive() -> bool:
             return living_workers() > 0
     except (ProgrammingError, ReadTimedOut):
         return False
-
-
-def warn(request: HttpRequest) -> None:
-    """Show a warning on a page about what waits, where no worker runs or none keeps up."""
-    if not living_workers():
-        messages.warning(request, MISSING)
-    elif (seconds := seconds_due()) >= LATE_SECONDS:
-        messages.warning(request, LATE % (seconds // 60))
