@@ -14,9 +14,8 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from balances import queue_warning
-from balances.backoffice import CarefulActions
-from balances.hooks.tasks import QUEUE, WAITING
+from balances.backoffice import CarefulActions, queue_warning
+from balances.events import QUEUE, WAITING
 
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)

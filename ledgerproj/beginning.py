@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from balances.outages import is_outage
+from balances.ground import is_outage
 
 OURS = ("balances", "reconciliation", "ledgerproj")
 MAKES_ITS_OWN = ("quickstart", "drill", "hammer")

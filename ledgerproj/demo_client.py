@@ -9,10 +9,10 @@ from typing import Any
 
 import simplejson
 
-from balances.exact_json import dumps, loads
+from balances.ground import dumps, loads
 from balances.models import RUN_FLAG, RUN_VALUE
 from ledgerproj.processes import open_directly
-from reconciliation.comparison import INTEGER, RESULT_KEY, RESULT_LABELS
+from reconciliation.records import INTEGER, RESULT_KEY, RESULT_LABELS
 
 AMOUNTS = RESULT_LABELS.keys() - {"executed_at"}
 

@@ -16,15 +16,14 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
-from balances.exceptions import BalanceLocked
-from balances.generating import GENERATE_DRIFT
+from balances.ground import BalanceLocked
+from balances.importing import GENERATE_DRIFT
 from balances.models import Balance, Transaction
 from balances.posting import Posting, post_transaction
 from ledgerproj import crew
+from reconciliation.correcting import Request, reconstruct, reconstruct_many
+from reconciliation.measuring import Scope, measure_all
 from reconciliation.models import Origin, Reconstruction, Sweep
-from reconciliation.reconstruction import measure_all
-from reconciliation.runs import Request, reconstruct, reconstruct_many
-from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, pause_sweep, resume_sweep, run_sweep
 
 HOT = 5

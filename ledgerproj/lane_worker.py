@@ -12,7 +12,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.worker import Worker
 
-from balances.outages import is_outage
+from balances.ground import is_outage
 from ledgerproj.postgresql.pools import AsyncPool
 
 Notice = Callable[[], None]

@@ -11,7 +11,7 @@ from typing import Any
 from procrastinate import App
 from procrastinate.jobs import DeleteJobCondition
 
-from balances.hooks.tasks import QUEUE as WEBHOOKS
+from balances.events import QUEUE as WEBHOOKS
 
 POSTINGS = "postings"
 SPARE_THREADS = 4

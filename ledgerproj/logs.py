@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from balances.outages import is_outage
+from balances.ground import is_outage
 
 UNAVAILABLE = 503
 

@@ -29,7 +29,7 @@ DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POO
 # The edit journal tells this program from psql by the name; DATABASE_URL and PGAPPNAME may give another one.
 DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (
-    0  # only statements that ask for it are prepared: balances.statements
+    0  # only statements that ask for it are prepared: balances.ground.statements
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -90,7 +90,7 @@ SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED  # the embedded server is for http on this machine
 SESSION_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "balances.refusing.csrf_failure"
+CSRF_FAILURE_VIEW = "balances.backoffice.refusing.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SILENCED_SYSTEM_CHECKS = [
@@ -100,9 +100,9 @@ SILENCED_SYSTEM_CHECKS = [
 
 INSTALLED_APPS = [
     "balances",
-    "balances.queueing",
-    "balances.hooks",
-    "balances.uploads",
+    "balances.apps.queueing.QueueingConfig",
+    "balances.apps.hooks.HooksConfig",
+    "balances.apps.uploads.UploadsConfig",
     "reconciliation",
     "ledgerproj",
     "unfold",
@@ -130,7 +130,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "balances.refused_pages.RefusedPages",
+    "balances.backoffice.refused_pages.RefusedPages",
     "ledgerproj.signing_in.SignInLimit",
     "axes.middleware.AxesMiddleware",
 ]
@@ -195,11 +195,11 @@ WHITENOISE_USE_FINDERS = True
 # --- API
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["balances.shapes.rendering.ExactJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": [],  # bodies are decoded by balances.api.body, whatever Content-Type says
+    "DEFAULT_PARSER_CLASSES": [],  # bodies are decoded by balances.api.go.body, whatever Content-Type says
     "DEFAULT_AUTHENTICATION_CLASSES": [],  # balances.api.gate has checked the key before any view runs
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "balances.shapes.rendering.JSONWhateverIsAsked",
-    "DEFAULT_SCHEMA_CLASS": "balances.api.describing.JSONBodies",
+    "DEFAULT_SCHEMA_CLASS": "balances.shapes.describing.JSONBodies",
     "EXCEPTION_HANDLER": "balances.api.errors.answer",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -213,17 +213,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "PREPROCESSING_HOOKS": ["balances.api.describing.restore_docstrings"],
+    "PREPROCESSING_HOOKS": ["balances.shapes.describing.restore_docstrings"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "balances.api.describing.describe_refusals",
+        "balances.shapes.describing.describe_refusals",
     ],
     "ENUM_NAME_OVERRIDES": {
         "SweepState": "reconciliation.models.Sweep.State",
         "PlanState": "reconciliation.models.Plan.State",
         "TransactionStatus": "balances.models.Transaction.Status",
-        "WatchedTotal": "balances.monitors.Watched",
-        "MonitorOperator": "balances.monitors.Operator",
+        "WatchedTotal": "balances.models.monitors.Watched",
+        "MonitorOperator": "balances.models.monitors.Operator",
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"MasterKey": {"type": "apiKey", "in": "header", "name": "X-Blnk-Key"}}},
     "SECURITY": [{"MasterKey": []}],
@@ -231,9 +231,15 @@ SPECTACULAR_SETTINGS = {
 
 # --- background jobs
 PROCRASTINATE_IMPORT_PATHS = [
+    "balances.events.tasks",
+    "balances.history.tasks",
+    "balances.lineage.tasks",
     "balances.posting.tasks",
+    "balances.queueing.tasks",
+    "balances.uploads.tasks",
     "reconciliation.correcting.tasks",
     "reconciliation.records.tasks",
+    "reconciliation.sweeping.tasks",
     "reconciliation.watching.tasks",
 ]
 

@@ -17,9 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from balances.api.addresses import client_address, network_of
-from balances.api.rate_limit import RateLimiter
-from balances.signals import refused
+from balances.ground import RateLimiter, client_address, network_of, refused
 
 UNKNOWN = "unknown"
 DOOR = "sign-in"

@@ -7,7 +7,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 
-from balances.outages import is_outage
+from balances.ground import is_outage
 
 KEEP_FINISHED_JOBS_HOURS = 24 * 14
 SILENT_SECONDS = 120

@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 admin.autodiscover()
 
-handler403 = "balances.refusing.permission_denied"
-handler500 = "balances.refusing.server_error"
+handler403 = "balances.backoffice.refusing.permission_denied"
+handler500 = "balances.backoffice.refusing.server_error"
 READING = ["get", "head"]
 """Of the page that describes the API: its templates have no answer to OPTIONS."""
 urlpatterns = [

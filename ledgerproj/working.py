@@ -18,10 +18,8 @@ from django.db import connections
 from procrastinate import App
 from procrastinate.contrib.django import app
 
-from balances.jobs import defer_once
-from balances.lineage import calling
-from balances.outages import DatabaseUnavailable, is_outage
-from balances.queueing.entries import call_worker
+from balances.ground import DatabaseUnavailable, defer_once, is_outage
+from balances.recording import call_worker, calling
 from ledgerproj.lane_worker import LaneConnector, LaneWorker
 from ledgerproj.lanes import Lane, give_threads
 from ledgerproj.tasks import take_up_lost_jobs

@@ -12,9 +12,9 @@ class ReconciliationConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect flag, refusals and disclosures to their services, and what must hold after every migrate."""
-        from balances.signals import disclosed, refused
+        from balances.ground import disclosed, refused
         from reconciliation.receivers import rebuild_on_request, record_disclosed, record_refused
-        from reconciliation.watching.schedules import ensure_schedules
+        from reconciliation.watching import ensure_schedules
 
         post_save.connect(rebuild_on_request, sender="balances.Balance", dispatch_uid="rebuild_on_request")
         refused.connect(record_refused, dispatch_uid="record_refused")

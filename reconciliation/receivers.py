@@ -8,10 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from balances.models import Balance
-from reconciliation.disclosures import record_disclosure
+from reconciliation.correcting import Request, reconstruct
 from reconciliation.models import Origin
-from reconciliation.refusals import record_refusal
-from reconciliation.runs import Request, reconstruct
+from reconciliation.records import record_disclosure, record_refusal
 
 
 def rebuild_on_request(instance: Balance, **_: Any) -> None:

@@ -9,7 +9,7 @@ import simplejson
 from django.http import HttpResponse
 from django.test import Client as DjangoClient
 
-from balances.exact_json import loads
+from balances.ground.exact_json import loads
 from tests.world import MASTER_KEY
 
 

@@ -24,8 +24,8 @@ from balances.api.filtering.resources import (
     LedgerFilters,
     TransactionFilters,
 )
-from balances.holders import Identity
 from balances.models import now
+from balances.models.people import Identity
 from tests import world
 
 METHODS = ("get", "post", "put", "delete")

@@ -15,7 +15,7 @@ from django.conf import settings  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
-from balances.exceptions import LedgerError  # noqa: E402
+from balances.ground.exceptions import LedgerError  # noqa: E402
 
 CALLS = (("GET", ""), ("POST", "{"), ("POST", "{}"), ("PUT", "{}"), ("DELETE", ""))
 

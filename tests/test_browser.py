@@ -18,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from balances.models import Balance
-from balances.monitors import BalanceMonitor
+from balances.models.monitors import BalanceMonitor
 from reconciliation.models import Plan, Reconstruction, Step
 from tests import world
 from tests.people import CASES, VIEW, person

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from balances.management.commands.import_ledger import Command
 from balances.models import Balance
 from ledgerproj import environment
-from reconciliation.reconstruction import measure
+from reconciliation.measuring.measurement import measure
 from tests.benchmarks.differing import known
 
 ROOT = Path(__file__).resolve().parent.parent

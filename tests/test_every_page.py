@@ -20,21 +20,26 @@ from django.urls import URLPattern, reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 import ledgerproj.urls  # noqa: F401 - finds the admin pages
-from balances import keyring
-from balances.backoffice import EstimatingPaginator
-from balances.exceptions import BalanceLocked, BalanceNotFound
-from balances.holders import Account, Identity
-from balances.hooks.models import Delivery, Hook
-from balances.keys import ApiKey
-from balances.lineage.models import LineageOutbox
+from balances.backoffice.pages import EstimatingPaginator
+from balances.ground.exceptions import BalanceLocked, BalanceNotFound
+from balances.history.snapshots import take_snapshots
+from balances.keys import keyring
 from balances.models import Balance, Ledger, now
-from balances.queueing.models import Entry
-from balances.snapshots import take_snapshots
-from balances.uploads.models import Upload
+from balances.models.hooks import Delivery, Hook
+from balances.models.keys import ApiKey
+from balances.models.lineage import LineageOutbox
+from balances.models.people import Account, Identity
+from balances.models.queue import Entry
+from balances.models.uploads import Upload
 from ledgerproj.tasks import forget_finished_jobs
-from reconciliation import actions, demo, finding_admin, plan_admin
-from reconciliation.applying import apply
-from reconciliation.deciding import approve
+from reconciliation.backoffice import actions, findings, plans
+from reconciliation.correcting.applying import apply
+from reconciliation.correcting.deciding import approve
+from reconciliation.correcting.planning import Choice, Proposal, propose
+from reconciliation.correcting.rebuilding import reconstruct
+from reconciliation.correcting.undoing import propose_undo
+from reconciliation.drill import demo
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import (
     Alert,
     AlertDelivery,
@@ -48,11 +53,7 @@ from reconciliation.models import (
     Sweep,
     TransactionEdit,
 )
-from reconciliation.planning import Choice, Proposal, propose
-from reconciliation.runs import reconstruct
-from reconciliation.scope import Scope
-from reconciliation.sweeping import create_sweep, run_sweep
-from reconciliation.undoing import propose_undo
+from reconciliation.sweeping.service import create_sweep, run_sweep
 from tests import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,7 +227,7 @@ def test_a_list_that_was_asked_nothing_does_not_hide_what_is_wrong_with_it(monke
         raise ValueError("ours")
 
     monkeypatch.setattr(EstimatingPaginator, "_estimate", broken)
-    monkeypatch.setattr("balances.backoffice.COUNTED", -1)
+    monkeypatch.setattr("balances.backoffice.pages.COUNTED", -1)
     assert signed_in("superuser").get(list_of(Ledger)).status_code == 500
 
 
@@ -308,7 +309,7 @@ def test_what_the_ledger_refuses_while_a_page_is_made_is_a_page_that_says_so(
     def refuse(*_: Any) -> None:
         raise refusal
 
-    monkeypatch.setattr(finding_admin, "known_precision", refuse)
+    monkeypatch.setattr(findings, "known_precision", refuse)
     finding = Finding.objects.latest("found_at")
     answer = signed_in("superuser").get(reverse("admin:reconciliation_finding_change", args=[finding.pk]))
     assert (answer.status_code, answer.context["refusal"]) == (status, str(refusal))
@@ -321,7 +322,7 @@ def test_what_the_ledger_refuses_of_a_form_is_said_on_the_page_that_sent_it(
         raise BalanceLocked
 
     monkeypatch.setattr(actions, "measure", refuse)
-    monkeypatch.setattr(plan_admin, "cancel", refuse)
+    monkeypatch.setattr(plans, "cancel", refuse)
     client = signed_in("superuser")
     listed = ask(client, Balance, "reconstruct_balances", Balance.objects.first().pk)
     plan = Plan.objects.get(state=Plan.State.PROPOSED).pk

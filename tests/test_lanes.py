@@ -11,8 +11,8 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import DeleteJobCondition
 
-from balances.hooks.announcing import Event, announce
-from balances.hooks.models import Delivery
+from balances.events.announcing import Event, announce
+from balances.models.hooks import Delivery
 from ledgerproj.lanes import POSTINGS, WEBHOOKS, Lane, UnknownQueue, lanes
 from tests.receiver import listening
 

@@ -13,11 +13,11 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client, override_settings
 
-from balances.api.rate_limit import RateLimiter
+from balances.ground.rate_limit import RateLimiter
 from ledgerproj import signing_in
-from reconciliation import refusals
 from reconciliation.models import Refusal
-from reconciliation.verifying import Verification
+from reconciliation.records import refusals
+from reconciliation.records.verifying import Verification
 
 LOGIN = "/admin/login/"
 RIGHT = "a long password"

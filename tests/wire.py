@@ -10,12 +10,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from balances.exact_json import loads
+from balances.ground.exact_json import loads
 from balances.models import TOTALS, Balance, Ledger, Transaction
+from balances.models.queue import Entry
 from balances.posting.tasks import bulk_create
 from balances.queueing import draining
-from balances.queueing.models import Entry
-from reconciliation.reconstruction import measure_all
+from reconciliation.measuring.measurement import measure_all
 from tests import world
 from tests.client import Answer, Client
 

@@ -13,12 +13,12 @@ from django.db import connection
 from django.db.models import F
 
 from balances.models import TOTALS, Balance, Ledger, Transaction
-from balances.monitoring import watch
-from balances.monitors import BalanceMonitor
+from balances.models.monitors import BalanceMonitor
+from balances.monitors.monitoring import watch
 from balances.posting import Posting, open_balance, open_ledger, post_transaction
+from reconciliation.correcting.rebuilding import Request
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import Finding, Origin, Sweep
-from reconciliation.reconstruction import measure
-from reconciliation.runs import Request
 
 MASTER_KEY = "test-master-key"
 POSTING: dict[str, Any] = {

@@ -8,14 +8,13 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances import accounts
 from balances.api import identity_shapes as shapes
 from balances.api import listing, validation
-from balances.api.body import InvalidBody, decode
-from balances.api.filtering import resources
-from balances.api.filtering.describing import query_of, rows_of
+from balances.api.filtering import query_of, resources, rows_of
+from balances.api.go import InvalidBody, decode
 from balances.api.views import REFUSED, ApiView
-from balances.shapes.answers import ErrorAnswer
+from balances.people import accounts
+from balances.shapes import ErrorAnswer
 
 INCLUDE = OpenApiParameter("include", str, many=True, description="balance, identity, ledger")
 REQUIRED = {

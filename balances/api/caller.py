@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from balances.api.addresses import client_address
-from balances.exceptions import LedgerError
-from balances.principals import ANYBODY, Principal
-from balances.signals import refused
+from balances.ground import ANYBODY, LedgerError, Principal, client_address, refused
 
 
 def admit(request: HttpRequest, caller: Principal) -> None:

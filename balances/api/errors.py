@@ -11,13 +11,12 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from balances.api.body import InvalidBody, MalformedBody
 from balances.api.caller import principal, tell_refusal
-from balances.api.filtering.grammar import InvalidFilterParameters
-from balances.exceptions import LedgerError
-from balances.hooks.exceptions import HookError
-from balances.outages import RETRY_AFTER_SECONDS, DatabaseUnavailable, OutcomeUnknown, outage_of
-from balances.posting_exceptions import BatchRefused
+from balances.api.filtering import InvalidFilterParameters
+from balances.api.go import InvalidBody, MalformedBody
+from balances.books import BatchRefused
+from balances.events import HookError
+from balances.ground import RETRY_AFTER_SECONDS, DatabaseUnavailable, LedgerError, OutcomeUnknown, outage_of
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from balances.api import account_views, identity_shapes, identity_views, transaction_views, views
-from balances.api.filtering import resources
-from balances.api.filtering.describing import fields_of, rows_or_counted
-from balances.api.filtering.requests import FilterRequest, page_from
+from balances.api.filtering import FilterRequest, fields_of, page_from, resources, rows_or_counted
 from balances.shapes import answers, transactions
 
 

@@ -19,20 +19,28 @@ from django.utils import timezone
 from django.utils.encoding import escape_uri_path
 from django.utils.html import escape
 
-from balances import exceptions, keyring
-from balances.api import permissions
 from balances.api.caller import admit, tell_refusal
 from balances.api.errors import STATUSES, error_body, headers_of, not_found
-from balances.api.lanes import is_costly, is_read
-from balances.api.rate_limit import RateLimiter, bucket_of
-from balances.api.rate_limit import headers_of as rate_headers_of
 from balances.api.views import ApiView
-from balances.deadline import deadline
-from balances.exact_json import dumps
-from balances.exceptions import LedgerError
-from balances.keys import ApiKey
-from balances.outages import DatabaseUnavailable, OutcomeUnknown, is_outage
-from balances.principals import ANYBODY, MASTER, Principal
+from balances.ground import (
+    ANYBODY,
+    MASTER,
+    DatabaseUnavailable,
+    LedgerError,
+    OutcomeUnknown,
+    Principal,
+    RateLimiter,
+    bucket_of,
+    deadline,
+    dumps,
+    exceptions,
+    is_costly,
+    is_outage,
+    is_read,
+)
+from balances.ground import headers_of as rate_headers_of
+from balances.keys import keyring, permissions
+from balances.models import ApiKey
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api.body import parse_time
+from balances.api.go import parse_time
 from balances.api.views import REFUSED, ApiView
-from balances.exceptions import LedgerError
+from balances.ground import LedgerError, go_time
 from balances.history import balance_at
-from balances.instants import go_time
 from balances.models import now
-from balances.shapes.answers import Answer, Instant, MinorUnits
+from balances.shapes import Answer, Instant, MinorUnits
 
 
 class InvalidTimestamp(LedgerError):

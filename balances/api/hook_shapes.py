@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.api.filtering.requests import Whole
-from balances.shapes.answers import Answer, Instant
+from balances.api.filtering import Whole
+from balances.shapes import Answer, Instant
 
 TYPES = "PRE_TRANSACTION or POST_TRANSACTION"
 

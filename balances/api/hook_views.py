@@ -15,14 +15,13 @@ from rest_framework.response import Response
 
 from balances.api import hook_shapes as shapes
 from balances.api import listing
-from balances.api.body import MalformedBody, decode
 from balances.api.caller import principal
+from balances.api.go import MalformedBody, decode
 from balances.api.identity_shapes import MessageAnswer
 from balances.api.views import ApiView
-from balances.hooks import registry
-from balances.hooks.exceptions import HookOperationFailed, InvalidHook, MasterKeyRequired
-from balances.outages import is_outage
-from balances.shapes.answers import ErrorAnswer
+from balances.events import HookOperationFailed, InvalidHook, MasterKeyRequired, registry
+from balances.ground import is_outage
+from balances.shapes import ErrorAnswer
 
 logger = logging.getLogger(__name__)
 

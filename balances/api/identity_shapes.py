@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.api.body import Strings
-from balances.shapes.answers import Answer, BalanceAnswer, IdentityAnswer, Instant, LedgerAnswer, Metadata
-from balances.tokenizing import FIELDS
+from balances.api.go import Strings
+from balances.people import FIELDS
+from balances.shapes import Answer, BalanceAnswer, IdentityAnswer, Instant, LedgerAnswer, Metadata
 
 TOKENIZABLE = f"{', '.join(FIELDS)}; the first letter may be small"
 

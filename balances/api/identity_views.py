@@ -8,17 +8,15 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances import identities, tokenizing
 from balances.api import identity_shapes as shapes
 from balances.api import listing, validation
-from balances.api.addresses import client_address
-from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor
-from balances.api.filtering import resources
-from balances.api.filtering.describing import query_of, rows_of
+from balances.api.filtering import query_of, resources, rows_of
+from balances.api.go import MalformedBody, decode
 from balances.api.views import REFUSED, ApiView
-from balances.identity_exceptions import NoFieldsNamed
-from balances.shapes.answers import ErrorAnswer, IdentityAnswer, in_byte_order
+from balances.ground import client_address
+from balances.people import NoFieldsNamed, identities, tokenizing
+from balances.shapes import ErrorAnswer, IdentityAnswer, in_byte_order
 
 CHANGED: dict[Any, Any] = {200: shapes.MessageAnswer} | REFUSED
 CONFLICT: dict[Any, Any] = {409: ErrorAnswer}

@@ -8,12 +8,12 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances import keyring
 from balances.api import listing, requests, validation
-from balances.api.body import decode
 from balances.api.caller import principal
-from balances.api.filtering.describing import rows_of
+from balances.api.filtering import rows_of
+from balances.api.go import decode
 from balances.api.views import ApiView
+from balances.keys import keyring
 from balances.shapes import answers
 
 OWNER = OpenApiParameter("owner", str, description="Required with the master key; a scoped key has its own")

@@ -10,10 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from balances.api.views import REFUSED, ApiView
-from balances.lineage.reading import balance_lineage, transaction_lineage
+from balances.lineage import balance_lineage, transaction_lineage
 from balances.models import Transaction
-from balances.shapes.answers import Answer, Metadata, MinorUnits
-from balances.shapes.transactions import RecordedTransaction
+from balances.shapes import Answer, Metadata, MinorUnits, RecordedTransaction
 
 
 class ProviderAnswer(Answer):

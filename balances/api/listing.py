@@ -8,11 +8,9 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from balances.api.filtering.grammar import LARGEST, from_query
-from balances.api.filtering.requests import Page
-from balances.api.filtering.resources import Filters
-from balances.exceptions import LedgerError
-from balances.snapshots import BATCH_SIZE
+from balances.api.filtering import LARGEST, Filters, Page, from_query
+from balances.ground import LedgerError
+from balances.history import BATCH_SIZE
 
 MOST_ROWS = 10_000
 """Rows that one answer holds where the contract knows no cap."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.monitors import BalanceMonitor, Operator, Watched
-from balances.shapes.answers import Answer, Instant, MinorUnits, Number
+from balances.models import BalanceMonitor, Operator, Watched
+from balances.shapes import Answer, Instant, MinorUnits, Number
 
 
 class MonitorCondition(serializers.Serializer[Any]):

@@ -9,15 +9,15 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances import monitoring
 from balances.api import listing
 from balances.api import monitor_shapes as shapes
-from balances.api.body import InvalidBody, decode
-from balances.api.filtering.describing import rows_of
+from balances.api.filtering import rows_of
+from balances.api.go import InvalidBody, decode
 from balances.api.identity_shapes import MessageAnswer
 from balances.api.validation import BLANK
 from balances.api.views import REFUSED, ApiView
-from balances.monitors import BalanceMonitor, Operator, Watched
+from balances.models import BalanceMonitor, Operator, Watched
+from balances.monitors import monitoring
 
 MONITORS = OpenApiResponse(rows_of(shapes.MonitorAnswer, or_null=True))
 CHANGED: dict[Any, Any] = {200: MessageAnswer} | REFUSED

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from balances.models import Transaction
-from balances.shapes.answers import Answer, Number
+from balances.shapes import Answer, Number
 
 ROLES = ("source", "destination")
 STATUSES = (Transaction.Status.APPLIED, Transaction.Status.INFLIGHT, Transaction.Status.VOID)

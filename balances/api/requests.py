@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.api.body import Strings
+from balances.api.go import Strings
 
 
 class CreateLedger(serializers.Serializer[Any]):

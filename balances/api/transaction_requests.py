@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.api.body import Strings, Structs
+from balances.api.go import Strings, Structs
 from balances.api.validation import MOST_SETTLEMENTS
-from balances.posting.batches import LARGEST
+from balances.posting import LARGEST
 
 DRY_RUN = "Answer what would happen, and do nothing"
 COMMIT_REFERENCE = (

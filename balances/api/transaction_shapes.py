@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from balances import amounts
+from balances.books import QUEUED_PARENT
+from balances.ground import amounts
 from balances.models import Transaction
-from balances.posting import Posting
-from balances.posting.direct import Item
-from balances.posting.movements import QUEUED_PARENT
-from balances.shapes.transactions import TransactionAnswer
+from balances.posting import Item, Posting
+from balances.shapes import TransactionAnswer
 
 ECHOED = (
     "allow_overdraft",

@@ -9,28 +9,36 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, Polymorphic
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances import posting_exceptions
 from balances.api import durations, listing, transaction_requests, transaction_shapes, validation
-from balances.api.body import MalformedBody, decode
-from balances.api.filtering import resources
-from balances.api.filtering.describing import query_of
+from balances.api.filtering import query_of, resources
+from balances.api.go import MalformedBody, decode
 from balances.api.preview_shapes import BulkPreviewAnswer, PreviewAnswer
 from balances.api.views import REFUSED, ApiView
-from balances.exceptions import LedgerError
+from balances.books import Part, Settlement, posting_exceptions
+from balances.ground import LedgerError, Lookup
 from balances.models import Transaction
-from balances.posting import post
-from balances.posting.batches import Batch, new_batch_id, post_batch
-from balances.posting.holds import Part, Settlement
-from balances.posting.previewing import preview_batch, preview_posting, preview_refund
-from balances.posting.previewing_holds import preview_settlement, preview_settlements
-from balances.posting.refunding import Refund, refund
-from balances.posting.settling import Outcome, request_each, settle, settle_each
-from balances.posting.settling import request as request_settlement
-from balances.posting.tasks import request_batch
-from balances.queueing.enqueuing import enqueue
-from balances.queueing.recovery import LEAST_AGE, recover
+from balances.posting import (
+    Batch,
+    Outcome,
+    Refund,
+    enqueue,
+    new_batch_id,
+    post,
+    post_batch,
+    preview_batch,
+    preview_posting,
+    preview_refund,
+    preview_settlement,
+    preview_settlements,
+    refund,
+    request_batch,
+    request_each,
+    settle,
+    settle_each,
+)
+from balances.posting import request as request_settlement
+from balances.queueing import LEAST_AGE, recover
 from balances.shapes import answers, transactions
-from balances.statements import Lookup
 
 TRANSACTION, TRANSACTION_OF_REFERENCE = Lookup(Transaction, "transaction_id"), Lookup(Transaction, "reference")
 PREVIEWED = OpenApiResponse(PreviewAnswer, "A dry run: what the call would do; nothing is written")

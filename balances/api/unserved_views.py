@@ -9,10 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api.body import decode
+from balances.api.go import decode
 from balances.api.views import ApiView
-from balances.exceptions import NotYetSupported
-from balances.shapes.answers import ErrorAnswer
+from balances.ground import NotYetSupported
+from balances.shapes import ErrorAnswer
 
 REFUSED: dict[Any, Any] = {400: ErrorAnswer, 501: ErrorAnswer}
 FILTERED = {"ledgers", "balances", "transactions", "identities", "accounts"}

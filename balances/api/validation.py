@@ -8,17 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from balances import amounts, lookalikes
-from balances.amounts import plain
-from balances.api.body import InvalidBody, MalformedBody, parse_time
-from balances.api.untaken import FieldNotTaken
-from balances.exceptions import FractionOfUnit
+from balances.api.go import FieldNotTaken, InvalidBody, MalformedBody, parse_time
+from balances.books import Action, BulkEmpty, BulkTooLarge, InvalidSettlement, NegativeLimit, NonPositivePart, Part
+from balances.ground import FractionOfUnit, amounts, lookalikes, plain
 from balances.models import GENERAL_LEDGER_ID
-from balances.posting import Posting, Share
-from balances.posting.batches import LARGEST
-from balances.posting.holds import Action, Part
-from balances.posting.lineage import PROVIDER
-from balances.posting_exceptions import BulkEmpty, BulkTooLarge, InvalidSettlement, NegativeLimit, NonPositivePart
+from balances.posting import LARGEST, Posting, Share
+from balances.recording import PROVIDER
 
 BLANK = "cannot be blank"
 MAX_SIGNIFICANT_DIGITS = 15

@@ -11,19 +11,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from balances import exceptions, posting, tasks
+from balances import posting
 from balances.api import listing, requests, validation
-from balances.api.body import MalformedBody, decode
 from balances.api.caller import actor, is_admitted
-from balances.api.filtering import resources
-from balances.api.filtering.describing import query_of, rows_of
-from balances.api.untaken import refuse_in_query
+from balances.api.filtering import query_of, resources, rows_of
+from balances.api.go import MalformedBody, decode, refuse_in_query
+from balances.ground import Lookup, Statement, exceptions
+from balances.history import tasks
 from balances.models import Balance, Ledger
 from balances.queueing import pulse
 from balances.shapes import answers
-from balances.statements import SQL, Lookup, Statement
 
-QUEUED = Statement(SQL / "queued.sql")
+QUEUED = Statement.beside(__file__, "queued.sql")
 BALANCE, BALANCE_OF_INDICATOR = Lookup(Balance, "balance_id"), Lookup(Balance, "indicator", "currency")
 REFUSED: dict[Any, Any] = {400: answers.ErrorAnswer, 404: answers.ErrorAnswer}
 LIMIT = OpenApiParameter("limit", int)

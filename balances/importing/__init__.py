@@ -10,10 +10,27 @@ product is there to find, and would take minutes where COPY takes seconds. Every
 files state of balances is checked by ``asserting``.
 """
 
+from balances.importing.copying import Progress
+from balances.importing.files import GZIP_MAGIC, Source
+from balances.importing.generating import GENERATE_DRIFT, Wish, generate_ledger
 from balances.importing.load import import_ledger
+from balances.importing.readers import FORMATS
 from balances.importing.refusing import ImportRefused
 from balances.importing.report import Imported
 from balances.importing.request import ImportRequest
 from balances.importing.style import Style
 
-__all__ = ("ImportRefused", "ImportRequest", "Imported", "Style", "import_ledger")
+__all__ = [
+    "FORMATS",
+    "GENERATE_DRIFT",
+    "GZIP_MAGIC",
+    "ImportRefused",
+    "ImportRequest",
+    "Imported",
+    "Progress",
+    "Source",
+    "Style",
+    "Wish",
+    "generate_ledger",
+    "import_ledger",
+]

@@ -14,29 +14,29 @@ from typing import Any, NoReturn
 from django.db import OperationalError
 from psycopg import errors as pg
 
-from balances import telling
+from balances.events import publishing
+from balances.ground import Statement
 from balances.importing.copying import Progress, copy
 from balances.importing.files import Source
 from balances.importing.names import Names, Row
 from balances.importing.refusing import ImportRefused, shown
 from balances.importing.report import Tally
 from balances.importing.rows import transaction_rows
-from balances.statements import SQL, Statement
 
-STAGE = Statement(SQL / "stage_rows.sql")
-COPY_STAGED = Statement(SQL / "copy_staged.sql")
-ANALYZE_STAGED = Statement(SQL / "analyze_staged.sql")
-FIND_STAGED_PARENTS = Statement(SQL / "find_staged_parents.sql")
-STAGED_TWICE = Statement(SQL / "staged_twice.sql")
-DROP_STAGED_TWICE = Statement(SQL / "drop_staged_twice.sql")
-STAGED_DIFFERS = Statement(SQL / "staged_differs.sql")
-DROP_STAGED_KNOWN = Statement(SQL / "drop_staged_known.sql")
-STAGED_ORPHANS = Statement(SQL / "staged_orphans.sql")
-STAGED_PRECISIONS = Statement(SQL / "staged_precisions.sql")
-ADD_STAGED = Statement(SQL / "add_staged.sql")
-LOCK_STAGED = Statement(SQL / "lock_staged.sql")
-MOVE_TOTALS = Statement(SQL / "move_totals.sql")
-UNSTAGE = Statement(SQL / "unstage_rows.sql")
+STAGE = Statement.beside(__file__, "stage_rows.sql")
+COPY_STAGED = Statement.beside(__file__, "copy_staged.sql")
+ANALYZE_STAGED = Statement.beside(__file__, "analyze_staged.sql")
+FIND_STAGED_PARENTS = Statement.beside(__file__, "find_staged_parents.sql")
+STAGED_TWICE = Statement.beside(__file__, "staged_twice.sql")
+DROP_STAGED_TWICE = Statement.beside(__file__, "drop_staged_twice.sql")
+STAGED_DIFFERS = Statement.beside(__file__, "staged_differs.sql")
+DROP_STAGED_KNOWN = Statement.beside(__file__, "drop_staged_known.sql")
+STAGED_ORPHANS = Statement.beside(__file__, "staged_orphans.sql")
+STAGED_PRECISIONS = Statement.beside(__file__, "staged_precisions.sql")
+ADD_STAGED = Statement.beside(__file__, "add_staged.sql")
+LOCK_STAGED = Statement.beside(__file__, "lock_staged.sql")
+MOVE_TOTALS = Statement.beside(__file__, "move_totals.sql")
+UNSTAGE = Statement.beside(__file__, "unstage_rows.sql")
 LOCK_WAIT = "10s"
 """How long a balance that somebody posts to is waited for."""
 
@@ -99,7 +99,7 @@ class Stage:
             moved = MOVE_TOTALS.rows()
         except (OperationalError, pg.Error) as error:
             raise self._explained(error) from error
-        telling.tell_monitors([row["balance_id"] for row in moved])
+        publishing.tell_monitors([row["balance_id"] for row in moved])
         UNSTAGE.execute()
         return added
 

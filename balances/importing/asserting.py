@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from balances import amounts
+from balances.ground import Statement, amounts
 from balances.importing import values
 from balances.importing.cells import currency_of, name_of, total_of
 from balances.importing.files import Record, Source
@@ -15,9 +15,8 @@ from balances.importing.listing import Listing
 from balances.importing.names import Names
 from balances.importing.refusing import ImportRefused, shown
 from balances.importing.style import Style
-from balances.statements import SQL, Statement
 
-ASSERT_BALANCES = Statement(SQL / "assert_balances.sql")
+ASSERT_BALANCES = Statement.beside(__file__, "assert_balances.sql")
 DAY_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"", "no", "false", "0"})
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from django.db import connection
 from psycopg import errors as pg
 
+from balances.ground import Statement
 from balances.importing.files import Record, Source
 from balances.importing.names import Names, Row
 from balances.importing.refusing import ImportRefused, shown
-from balances.statements import SQL, Statement
 
-COPY_BALANCES = Statement(SQL / "copy_balances.sql")
+COPY_BALANCES = Statement.beside(__file__, "copy_balances.sql")
 ROWS_PER_REPORT = 1000
 """How often the progress is told."""
 COPY_LINE = re.compile(r"^COPY \w+, \D*(\d+)", re.MULTILINE)

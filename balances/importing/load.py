@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from balances import upkeep
+from balances.ground import Statement, upkeep
 from balances.importing import asserting, values
 from balances.importing.adding import Stage
 from balances.importing.asserting import Stated
@@ -23,13 +23,12 @@ from balances.importing.request import ImportRequest, Intake
 from balances.importing.rows import balance_rows, transaction_rows
 from balances.models import Ledger
 from balances.posting import merge_metadata, open_ledger
-from balances.statements import SQL, Statement
 
-COPY_TRANSACTIONS = Statement(SQL / "copy_transactions.sql")
-SERIALISE_IMPORT = Statement(SQL / "serialise_import.sql")
-VOIDS_WITHOUT_HOLD = Statement(SQL / "voids_without_hold.sql")
-ORPHANS = Statement(SQL / "orphans.sql")
-KNOWN_PRECISIONS = Statement(SQL / "known_precisions.sql")
+COPY_TRANSACTIONS = Statement.beside(__file__, "copy_transactions.sql")
+SERIALISE_IMPORT = Statement.beside(__file__, "serialise_import.sql")
+VOIDS_WITHOUT_HOLD = Statement.beside(__file__, "voids_without_hold.sql")
+ORPHANS = Statement.beside(__file__, "orphans.sql")
+KNOWN_PRECISIONS = Statement.beside(__file__, "known_precisions.sql")
 IMPORT_KEY = "import"
 """Where a ledger's metadata keeps what it was imported from, by file: ``sha256`` of the content, and ``rows``."""
 APPENDED = "appended"

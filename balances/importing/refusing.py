@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from balances.exceptions import LedgerError
+from balances.ground import LedgerError
 
 DELIMITERS = {";": "';'", "\t": "a tab", "|": "'|'", ",": "','"}
 COMMA_DECIMALS = re.compile(r"[-+]?[0-9]{1,3}([. ][0-9]{3})*,[0-9]+|[-+]?[0-9]+,[0-9]+")

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from balances import lookalikes
+from balances.ground import lookalikes
 from balances.importing.files import Columns, CsvFile, Record, Source
-from balances.importing.readers import FORMATS
-from balances.importing.readers.reading import How
+from balances.importing.readers import FORMATS, How
 from balances.importing.refusing import ImportRefused, shown
 from balances.importing.statements import read_all
 from balances.importing.style import ALL_COLUMNS, Style

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
-from balances import amounts
+from balances.ground import amounts
 from balances.importing import values
 from balances.importing.cells import currency_of, name_of, precision_of, total_of
 from balances.importing.files import Record, Source

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 
 from balances.importing.files import Record, Source, opened
 from balances.importing.listing import Listing
-from balances.importing.readers import read
-from balances.importing.readers.reading import Figure, How, Place, Statement
+from balances.importing.readers import Figure, How, Place, Statement, read
 from balances.importing.refusing import ImportRefused, shown
 
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from balances import amounts, lookalikes
-from balances.exact_json import MAX_DIGITS, dumps, loads
+from balances.ground import MAX_DIGITS, amounts, dumps, loads, lookalikes
 from balances.importing.refusing import shown
 from balances.models import RUN_FLAG, RUN_VALUE, Transaction
 

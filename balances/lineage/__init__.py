@@ -4,7 +4,13 @@ Each provider of an identity has a shadow balance, and each identity an aggregat
 say what came in and what was spent. ``posting.lineage`` notes what is to be traced, ``tracing`` does it.
 """
 
-from pathlib import Path
+from balances.lineage import outbox, tasks
+from balances.lineage.reading import balance_lineage, transaction_lineage, untraced
 
-SQL = Path(__file__).parent / "sql"
-"""The statements of lineage."""
+__all__ = [
+    "balance_lineage",
+    "outbox",
+    "tasks",
+    "transaction_lineage",
+    "untraced",
+]

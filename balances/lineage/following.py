@@ -8,26 +8,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from balances import telling
-from balances.amounts import major_units
-from balances.exact_json import dumps
-from balances.lineage import SQL
+from balances.books import Book, Hold, Movement, Part, Place, Settlement, holds_of, movements_of, settle_hold
+from balances.events import publishing
+from balances.ground import Statement, dumps, major_units
 from balances.lineage.allocation import in_order, proportional, share
-from balances.lineage.models import LineageOutbox
 from balances.lineage.outbox import Intent
-from balances.lineage.tracked import Mapping, Tracked, tracked_of
-from balances.models import new_transaction_id
-from balances.posting import Posting, writing
-from balances.posting.book import Book
-from balances.posting.holds import Hold, Part, Settlement, holds_of, settle_hold
-from balances.posting.movements import Movement, Place, movements_of
-from balances.statements import Statement
+from balances.models import LineageOutbox, new_transaction_id
+from balances.posting import Posting
+from balances.recording import Mapping, Tracked, tracked_of, writing
 
 logger = logging.getLogger(__name__)
 
-SHADOWS = Statement(SQL / "shadows.sql")
-MAP = Statement(SQL / "map.sql")
-MERGE_ALLOCATIONS = Statement(SQL / "merge_allocations.sql")
+SHADOWS = Statement.beside(__file__, "shadows.sql")
+MAP = Statement.beside(__file__, "map.sql")
+MERGE_ALLOCATIONS = Statement.beside(__file__, "merge_allocations.sql")
 SHADOW_FOR, KIND = "_shadow_for", "_lineage_type"
 
 
@@ -58,7 +52,7 @@ class Following:
         """Record what was decided, in a few statements, however much it is."""
         if self.movements:
             writing.write([movement.row for movement in self.movements], self.book)
-            telling.tell(self.movements, self.book)
+            publishing.tell(self.movements, self.book)
         if self.mapped:
             MAP.execute(**self._new_mappings())
         if self.allocations:

@@ -10,18 +10,16 @@ from typing import Any
 
 from django.db import transaction
 
-from balances.exact_json import loads
-from balances.lineage import SQL, calling
-from balances.lineage.models import LineageOutbox
-from balances.locks import LOCK_WAIT
-from balances.statements import Statement
+from balances.ground import LOCK_WAIT, Statement, loads
+from balances.models import LineageOutbox
+from balances.recording import calling
 
 logger = logging.getLogger(__name__)
 
-TAKE_TURN = Statement(SQL / "take_turn.sql")
-CLAIM = Statement(SQL / "claim.sql")
-FINISH = Statement(SQL / "finish.sql")
-FAIL = Statement(SQL / "fail.sql")
+TAKE_TURN = Statement.beside(__file__, "take_turn.sql")
+CLAIM = Statement.beside(__file__, "claim.sql")
+FINISH = Statement.beside(__file__, "finish.sql")
+FAIL = Statement.beside(__file__, "fail.sql")
 WINDOW = 500
 """Notes looked at together, those that are put off included; so many are traced in one commit at most."""
 SETTLEMENTS = (LineageOutbox.Type.SHADOW_COMMIT, LineageOutbox.Type.SHADOW_VOID)

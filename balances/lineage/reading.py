@@ -7,10 +7,9 @@ from typing import Any
 
 from django.db.models import Q
 
-from balances.exceptions import BalanceNotFound, LedgerError
-from balances.lineage.models import LineageMapping, LineageOutbox
-from balances.models import Balance, Transaction
-from balances.posting_exceptions import TransactionNotFound
+from balances.books import TransactionNotFound
+from balances.ground import BalanceNotFound, LedgerError
+from balances.models import Balance, LineageMapping, LineageOutbox, Transaction
 
 FUND_ALLOCATION = "BLNK_FUND_ALLOCATION"
 

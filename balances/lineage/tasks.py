@@ -8,8 +8,9 @@ import time
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
-from balances.exceptions import BalanceLocked
-from balances.lineage import calling, outbox, tracing
+from balances.ground import BalanceLocked
+from balances.lineage import outbox, tracing
+from balances.recording import calling
 
 logger = logging.getLogger(__name__)
 

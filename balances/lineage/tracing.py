@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from balances.exceptions import BalanceLocked
+from balances.ground import BalanceLocked, is_outage
 from balances.lineage import outbox
 from balances.lineage.following import Following
 from balances.lineage.outbox import Intent
-from balances.outages import is_outage
-from balances.posting import writing
+from balances.recording import writing
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import django.contrib.postgres.fields
 import django.utils.timezone
 from django.db import migrations, models
 
-import balances.fields
-import balances.keys
+import balances.ground.fields
+import balances.models.keys
 
 
 class Migration(migrations.Migration):
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                     "api_key_id",
                     models.TextField(
                         db_collation="C",
-                        default=balances.keys.new_api_key_id,
+                        default=balances.models.keys.new_api_key_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -36,19 +36,19 @@ class Migration(migrations.Migration):
                     "scopes",
                     django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),
                 ),
-                ("expires_at", balances.fields.UTCDateTimeField(verbose_name="expires")),
+                ("expires_at", balances.ground.fields.UTCDateTimeField(verbose_name="expires")),
                 (
                     "created_at",
-                    balances.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False),
+                    balances.ground.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False),
                 ),
                 (
                     "last_used_at",
-                    balances.fields.UTCDateTimeField(
+                    balances.ground.fields.UTCDateTimeField(
                         default=datetime.datetime(1, 1, 1, tzinfo=datetime.UTC), editable=False
                     ),
                 ),
                 ("is_revoked", models.BooleanField(default=False, editable=False)),
-                ("revoked_at", balances.fields.UTCDateTimeField(editable=False, null=True)),
+                ("revoked_at", balances.ground.fields.UTCDateTimeField(editable=False, null=True)),
             ],
             options={
                 "verbose_name": "API key",

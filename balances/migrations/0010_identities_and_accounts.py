@@ -6,8 +6,8 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import balances.fields
-import balances.holders
+import balances.ground.fields
+import balances.models.people
 
 COLUMN = {"null": True, "blank": True, "db_column": "identity_id"}
 TEXT = {"blank": True, "default": ""}
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                     "identity_id",
                     models.TextField(
                         db_collation="C",
-                        default=balances.holders.new_identity_id,
+                        default=balances.models.people.new_identity_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -49,8 +49,11 @@ class Migration(migrations.Migration):
                         blank=True, default=datetime.date(1, 1, 1), null=True, verbose_name="date of birth"
                     ),
                 ),
-                ("created_at", balances.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False)),
-                ("meta_data", balances.fields.MetadataField()),
+                (
+                    "created_at",
+                    balances.ground.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("meta_data", balances.ground.fields.MetadataField()),
             ],
             options={
                 "verbose_name_plural": "identities",
@@ -86,7 +89,7 @@ class Migration(migrations.Migration):
                     "account_id",
                     models.TextField(
                         db_collation="C",
-                        default=balances.holders.new_account_id,
+                        default=balances.models.people.new_account_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -96,8 +99,11 @@ class Migration(migrations.Migration):
                 ("number", models.TextField(blank=True)),
                 ("bank_name", models.TextField(blank=True)),
                 ("currency", models.TextField()),
-                ("created_at", balances.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False)),
-                ("meta_data", balances.fields.MetadataField()),
+                (
+                    "created_at",
+                    balances.ground.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("meta_data", balances.ground.fields.MetadataField()),
                 ("balance", models.ForeignKey(related_name="accounts", to="balances.balance", **PROTECTED)),
                 ("identity", models.ForeignKey(related_name="accounts", to="balances.identity", **PROTECTED)),
                 ("ledger", models.ForeignKey(related_name="+", to="balances.ledger", **PROTECTED)),

@@ -4,8 +4,8 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import balances.fields
-import balances.monitors
+import balances.ground.fields
+import balances.models.monitors
 
 WATCHED = (
     ("debit_balance", "Debit"),
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                     "monitor_id",
                     models.TextField(
                         db_collation="C",
-                        default=balances.monitors.new_monitor_id,
+                        default=balances.models.monitors.new_monitor_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -45,12 +45,15 @@ class Migration(migrations.Migration):
                 ),
                 ("field", models.TextField(choices=WATCHED, verbose_name="total")),
                 ("operator", models.TextField(choices=OPERATORS, verbose_name="speaks when it")),
-                ("value", balances.fields.MajorUnitsField()),
-                ("precision", balances.fields.MajorUnitsField(null=True)),
-                ("precise_value", balances.fields.MinorUnitsField(editable=False, null=True)),
+                ("value", balances.ground.fields.MajorUnitsField()),
+                ("precision", balances.ground.fields.MajorUnitsField(null=True)),
+                ("precise_value", balances.ground.fields.MinorUnitsField(editable=False, null=True)),
                 ("description", models.TextField(blank=True, default="", null=True)),
                 ("call_back_url", models.TextField(blank=True, default="", null=True, verbose_name="call-back URL")),
-                ("created_at", balances.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "created_at",
+                    balances.ground.fields.UTCDateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
                 (
                     "balance",
                     models.ForeignKey(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import IsNull
 
-import balances.fields
+import balances.ground.fields
 
 TYPES = (
     ("credit", "Credit"),
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ("shadow_balance", protected("balances.balance")),
                 ("aggregate_balance", protected("balances.balance")),
                 ("identity", protected("balances.identity")),
-                ("created_at", balances.fields.UTCDateTimeField(default=django.utils.timezone.now)),
+                ("created_at", balances.ground.fields.UTCDateTimeField(default=django.utils.timezone.now)),
             ],
             options={
                 "db_table": "lineage_mappings",
@@ -67,14 +67,14 @@ class Migration(migrations.Migration):
                 ("destination_balance_id", models.TextField(db_collation="C", null=True)),
                 ("provider", models.TextField(null=True)),
                 ("lineage_type", models.TextField(choices=TYPES)),
-                ("payload", balances.fields.ExactJSONField()),
+                ("payload", balances.ground.fields.ExactJSONField()),
                 ("status", models.TextField(choices=STATUSES, default="pending")),
                 ("attempts", models.IntegerField(default=0)),
                 ("max_attempts", models.IntegerField(default=5)),
                 ("last_error", models.TextField(null=True)),
-                ("created_at", balances.fields.UTCDateTimeField(default=django.utils.timezone.now)),
-                ("processed_at", balances.fields.UTCDateTimeField(null=True)),
-                ("locked_until", balances.fields.UTCDateTimeField(null=True)),
+                ("created_at", balances.ground.fields.UTCDateTimeField(default=django.utils.timezone.now)),
+                ("processed_at", balances.ground.fields.UTCDateTimeField(null=True)),
+                ("locked_until", balances.ground.fields.UTCDateTimeField(null=True)),
                 ("inflight", models.BooleanField(default=False)),
             ],
             options={

@@ -4,23 +4,49 @@ Those are ``importing`` and ``generating``. Every function refuses first, with a
 then writes in one atomic block.
 """
 
-from balances.posting.direct import post, post_transaction
+from balances.books import Posting, Share
+from balances.posting.batches import LARGEST, Batch, new_batch_id, post_batch
+from balances.posting.direct import Item, post, post_transaction
+from balances.posting.enqueuing import enqueue
 from balances.posting.metadata import merge_metadata
 from balances.posting.opening import open_balance, open_ledger, rename_ledger
-from balances.posting.orders import Posting, Share
+from balances.posting.previewing import preview_batch, preview_posting, preview_refund
+from balances.posting.previewing_holds import preview_settlement, preview_settlements
+from balances.posting.refunding import Refund, refund
 from balances.posting.restating import Correction, restate_balances
 from balances.posting.restoring import restore_rows
+from balances.posting.settling import Outcome, request, request_each, settle, settle_each
+from balances.posting.tasks import request_batch
 
 __all__ = [
+    "LARGEST",
+    "Batch",
     "Correction",
+    "Item",
+    "Outcome",
     "Posting",
+    "Refund",
     "Share",
+    "enqueue",
     "merge_metadata",
+    "new_batch_id",
     "open_balance",
     "open_ledger",
     "post",
+    "post_batch",
     "post_transaction",
+    "preview_batch",
+    "preview_posting",
+    "preview_refund",
+    "preview_settlement",
+    "preview_settlements",
+    "refund",
     "rename_ledger",
+    "request",
+    "request_batch",
+    "request_each",
     "restate_balances",
     "restore_rows",
+    "settle",
+    "settle_each",
 ]

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from balances import posting_exceptions, telling
-from balances.exceptions import FractionOfUnit, LedgerError
+from balances.books import Place, Posting, posting_exceptions
+from balances.events import publishing
+from balances.ground import FractionOfUnit, LedgerError
 from balances.models import Transaction, new_transaction_id
 from balances.posting.direct import Failure, Item, apply_items, explain, item_of, recorded
-from balances.posting.movements import Place
-from balances.posting.orders import Posting
-from balances.queueing.enqueuing import enqueue_items
+from balances.posting.enqueuing import enqueue_items
 
 LARGEST = 10_000
 """Postings in one batch at most."""
@@ -165,9 +164,9 @@ def post_batch_in_background(batch: Batch) -> None:
     try:
         refused = post_batch(batch)
     except LedgerError as error:
-        telling.tell_batch_failed(batch.batch_id, error.message)
+        publishing.tell_batch_failed(batch.batch_id, error.message)
     else:
-        telling.tell_batch(batch.batch_id, batch.status, len(batch.postings), refused)
+        publishing.tell_batch(batch.batch_id, batch.status, len(batch.postings), refused)
 
 
 def _is_known(batch_id: str) -> bool:

@@ -8,16 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from balances import telling
-from balances.exceptions import LedgerError
+from balances.books import Book, DuplicateReference, Movement, Place, Posting, SplitLegRefused, duplicates, movements_of
+from balances.events import publishing
+from balances.ground import LedgerError
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import duplicates, writing
-from balances.posting.book import Book
-from balances.posting.committing import commit
-from balances.posting.movements import Movement, Place, movements_of
-from balances.posting.orders import Posting
-from balances.posting_exceptions import DuplicateReference, SplitLegRefused
-from balances.queueing import entries
+from balances.recording import commit, entries, writing
 
 
 @dataclass
@@ -79,7 +74,7 @@ def post(posting: Posting) -> Item:
     if not posting.shares:
         raise failure.error
     if posting.atomic:
-        telling.tell_batch_failed(item.place.transaction_id, failure.error.message)
+        publishing.tell_batch_failed(item.place.transaction_id, failure.error.message)
     raise SplitLegRefused.of(failure.leg, failure.error)
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from balances import exceptions
-from balances.exact_json import dumps
-from balances.holders import Identity
-from balances.locks import atomic_with_lock_limit
-from balances.models import Balance, Ledger
-from balances.statements import SQL, Statement
+from balances.ground import Statement, atomic_with_lock_limit, dumps, exceptions
+from balances.models import Balance, Identity, Ledger
 
-MERGE_TRANSACTION_METADATA = Statement(SQL / "merge_transaction_metadata.sql")
+MERGE_TRANSACTION_METADATA = Statement.beside(__file__, "merge_transaction_metadata.sql")
 
 
 def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from balances import exceptions, identity_exceptions
-from balances.holders import Identity
-from balances.models import Balance, Ledger
-from balances.posting.writing import constraint
-from balances.telling import announced
+from balances.events import announced
+from balances.ground import exceptions
+from balances.models import Balance, Identity, Ledger
+from balances.people import identity_exceptions
+from balances.recording import constraint
 
 
 @announced

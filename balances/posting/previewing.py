@@ -9,18 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from balances import posting_exceptions
-from balances.amounts import ZERO
-from balances.exceptions import FractionOfUnit, LedgerError, UnreadableTotals
+from balances.books import (
+    INFLIGHT,
+    WAITING,
+    Book,
+    BulkPreview,
+    Effect,
+    Leg,
+    Movement,
+    Place,
+    Posting,
+    Preview,
+    Projection,
+    Projections,
+    Rejection,
+    leg_of,
+    posting_exceptions,
+    sum_of,
+)
+from balances.ground import ZERO, FractionOfUnit, LedgerError, UnreadableTotals
 from balances.models import Transaction, new_transaction_id
-from balances.posting import direct, refunding, writing
+from balances.posting import direct, refunding
 from balances.posting.batches import Batch
-from balances.posting.book import Book
 from balances.posting.direct import Item
-from balances.posting.movements import INFLIGHT, WAITING, Effect, Movement, Place
-from balances.posting.orders import Posting
-from balances.posting.projecting import BulkPreview, Leg, Preview, Projection, Projections, Rejection, leg_of, sum_of
 from balances.posting.refunding import Refund
+from balances.recording import writing
 
 Status = Transaction.Status
 NO_SCHEDULE = "scheduled_for is ignored in a dry run; the projection shows the effect as if applied now"

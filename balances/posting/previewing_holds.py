@@ -7,21 +7,31 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from balances import posting_exceptions
-from balances.exceptions import LedgerError
-from balances.models import Transaction
-from balances.posting import writing
-from balances.posting.book import Book
-from balances.posting.holds import Found, Hold, Holds, Settlement, holds_of, settle_hold
-from balances.posting.movements import Movement
-from balances.posting.projecting import BulkPreview, Leg, Preview, Projections, Rejection, leg_of, sum_of
+from balances.books import (
+    Book,
+    BulkPreview,
+    Found,
+    Hold,
+    Holds,
+    Leg,
+    Movement,
+    Preview,
+    Projections,
+    Rejection,
+    Settlement,
+    holds_of,
+    leg_of,
+    posting_exceptions,
+    settle_hold,
+    sum_of,
+)
+from balances.ground import LedgerError, Statement
+from balances.models import Entry, Transaction
 from balances.posting.settling import hold_itself
 from balances.queueing import draining
-from balances.queueing.entries import Claimed, claimed
-from balances.queueing.models import Entry
-from balances.statements import SQL, Statement
+from balances.recording import Claimed, claimed, writing
 
-WAITING_ENTRIES = Statement(SQL / "waiting_entries.sql")
+WAITING_ENTRIES = Statement.beside(__file__, "waiting_entries.sql")
 Status = Transaction.Status
 Outcomes = dict[int, Movement | None]
 Choose = Callable[[Settlement, Found], list[Hold]]

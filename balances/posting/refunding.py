@@ -12,20 +12,26 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from balances import amounts, posting_exceptions
-from balances.exceptions import LedgerError
-from balances.locks import LOCK_WAIT
+from balances.books import (
+    ALL,
+    ALLOW_OVERDRAFT,
+    EFFECTS,
+    INFLIGHT,
+    QUEUED_PARENT,
+    Book,
+    Movement,
+    Part,
+    Sent,
+    duplicates,
+    posting_exceptions,
+    row_of,
+)
+from balances.ground import LOCK_WAIT, LedgerError, Statement, amounts
 from balances.models import Transaction, new_transaction_id, now
-from balances.posting import duplicates, writing
-from balances.posting.book import Book
-from balances.posting.committing import commit
-from balances.posting.holds import ALL, Part, row_of
-from balances.posting.movements import ALLOW_OVERDRAFT, EFFECTS, INFLIGHT, QUEUED_PARENT, Movement, Sent
-from balances.queueing import entries
-from balances.statements import SQL, Statement
+from balances.recording import commit, entries, writing
 
-REFUNDABLE = Statement(SQL / "refundable.sql")
-LOCK_REFUNDABLE = Statement(SQL / "lock_refundable.sql")
+REFUNDABLE = Statement.beside(__file__, "refundable.sql")
+LOCK_REFUNDABLE = Statement.beside(__file__, "lock_refundable.sql")
 Status = Transaction.Status
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from balances import exceptions, telling
-from balances.exact_json import dumps
+from balances.events import publishing
+from balances.ground import Statement, dumps, exceptions
 from balances.models import TOTALS, Balance
-from balances.statements import SQL, Statement
 
-RESTATE = Statement(SQL / "restate.sql")
+RESTATE = Statement.beside(__file__, "restate.sql")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ def restate_balances(corrections: list[Correction]) -> None:
     )
     if gone := set(ids) - {row["balance_id"] for row in restated}:
         raise exceptions.BalanceNotFound(min(gone))
-    telling.tell_monitors([each.balance_id for each in ordered if any(getattr(each, total) for total in TOTALS)])
+    publishing.tell_monitors([each.balance_id for each in ordered if any(getattr(each, total) for total in TOTALS)])
 
 
 PARAMETERS = {

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
 
+from balances.books import DuplicateReference
 from balances.models import Transaction
-from balances.posting.writing import RECORD_MOVEMENTS, constraint, recording
-from balances.posting_exceptions import DuplicateReference
+from balances.recording import RECORD_MOVEMENTS, constraint, recording
 
 
 def restore_rows(rows: Sequence[Transaction]) -> None:

@@ -11,14 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from balances import posting_exceptions
-from balances.exceptions import LedgerError
-from balances.models import Transaction
-from balances.posting import writing
-from balances.posting.committing import commit
-from balances.posting.holds import Found, Hold, Settlement, holds_of, settle_hold
-from balances.queueing import draining, entries
-from balances.queueing.models import Entry
+from balances.books import Found, Hold, Settlement, holds_of, posting_exceptions, settle_hold
+from balances.ground import LedgerError
+from balances.models import Entry, Transaction
+from balances.queueing import draining
+from balances.recording import commit, entries, writing
 
 
 @dataclass

@@ -11,15 +11,13 @@ from django.db import DatabaseError, transaction
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from balances import telling
-from balances.exact_json import dumps, loads
+from balances.books import Posting, Share, TooManyBatches
+from balances.events import publishing
+from balances.ground import Statement, dumps, loads
 from balances.posting.batches import Batch, post_batch_in_background
-from balances.posting.orders import Posting, Share
-from balances.posting_exceptions import TooManyBatches
-from balances.queueing import entries
-from balances.statements import SQL, Statement
+from balances.recording import entries
 
-RUNNING_BATCHES = Statement(SQL / "running_batches.sql")
+RUNNING_BATCHES = Statement.beside(__file__, "running_batches.sql")
 MOST_BATCHES = 100
 """Batches that run in the background at once (transactions 5.2)."""
 DATES = ("effective_date", "scheduled_for", "inflight_expiry_date", "inflight_commit_date")
@@ -50,7 +48,7 @@ def bulk_create(context: JobContext, batch: str) -> None:
         post_batch_in_background(Batch(**body | {"postings": [_posting(each) for each in body["postings"]]}))
     except DatabaseError:
         if context.job.attempts >= MOST_RETRIES:
-            telling.tell_batch_failed(body["batch_id"], "internal server error")
+            publishing.tell_batch_failed(body["batch_id"], "internal server error")
         raise
 
 

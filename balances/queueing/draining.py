@@ -20,29 +20,37 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from balances import amounts, posting_exceptions, telling
-from balances.exceptions import LedgerError
-from balances.locks import LOCK_WAIT as REQUEST_LOCK_WAIT
-from balances.locks import refused_when_locked
-from balances.models import Transaction, new_transaction_id
-from balances.outages import is_outage
-from balances.posting import writing
-from balances.posting.book import Book
-from balances.posting.committing import commit
-from balances.posting.holds import ALL, Hold, Holds, Part, Settlement, holds_of, row_of, settle_hold
-from balances.posting.movements import ALLOW_OVERDRAFT, ATOMIC, INFLIGHT, Effect, Movement, Sent
-from balances.queueing.entries import QUEUE, Claimed, call_worker_at, claimed
-from balances.queueing.models import Entry
-from balances.statements import SQL, Statement
+from balances.books import (
+    ALL,
+    ALLOW_OVERDRAFT,
+    ATOMIC,
+    INFLIGHT,
+    Book,
+    Effect,
+    Hold,
+    Holds,
+    Movement,
+    Part,
+    Sent,
+    Settlement,
+    holds_of,
+    posting_exceptions,
+    row_of,
+    settle_hold,
+)
+from balances.events import publishing
+from balances.ground import LOCK_WAIT as REQUEST_LOCK_WAIT
+from balances.ground import LedgerError, Statement, amounts, is_outage, jobs, refused_when_locked
+from balances.models import Entry, Transaction, new_transaction_id
+from balances.recording import QUEUE, Claimed, call_worker_at, claimed, commit, writing
 
 logger = logging.getLogger(__name__)
 
-CLAIM_ENTRIES = Statement(SQL / "claim_entries.sql")
-CLAIM_SOME_ENTRIES = Statement(SQL / "claim_some_entries.sql")
-DROP_ENTRIES = Statement(SQL / "drop_entries.sql")
-TAKE_TURN = Statement(SQL / "take_turn.sql")
-GIVE_TURN = Statement(SQL / "give_turn.sql")
-IS_QUEUE_QUIET = Statement(SQL / "is_queue_quiet.sql")
+CLAIM_ENTRIES = Statement.beside(__file__, "claim_entries.sql")
+CLAIM_SOME_ENTRIES = Statement.beside(__file__, "claim_some_entries.sql")
+DROP_ENTRIES = Statement.beside(__file__, "drop_entries.sql")
+TAKE_TURN = Statement.beside(__file__, "take_turn.sql")
+GIVE_TURN = Statement.beside(__file__, "give_turn.sql")
 LOCK_WAIT = "60s"
 """How long a worker waits for a balance; nobody waits for the worker but the next one."""
 BATCH = 2_000
@@ -97,7 +105,7 @@ def is_finished() -> bool:
     In turn: others would pass over what is locked for a look. Raises ``BalanceLocked``.
     """
     with refused_when_locked(), _turn(LOCK_WAIT), transaction.atomic():
-        return bool(IS_QUEUE_QUIET.rows(queue=QUEUE)[0]["quiet"] and not CLAIM_ENTRIES.rows(size=1))
+        return bool(jobs.is_quiet(QUEUE) and not CLAIM_ENTRIES.rows(size=1))
 
 
 def _drain_one() -> int:
@@ -222,7 +230,7 @@ def _decide_rows(batch: Batch, unit: Unit) -> None:
     if refusal:
         _reject(batch, [movement for _, movement in unit if movement], *refusal)
         if group_id := unit[0][0]["group_id"]:
-            telling.tell_batch_failed(group_id, refusal[1].message)
+            publishing.tell_batch_failed(group_id, refusal[1].message)
 
 
 def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[Movement, LedgerError] | None]:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from django.db import ProgrammingError
 
-from balances.deadline import ReadTimedOut, deadline
-from balances.statements import SQL, Statement
+from balances.ground import ReadTimedOut, Statement, deadline
 
-LIVING_WORKERS = Statement(SQL / "living_workers.sql")
-OLDEST_DUE = Statement(SQL / "oldest_due.sql")
+LIVING_WORKERS = Statement.beside(__file__, "living_workers.sql")
+OLDEST_DUE = Statement.beside(__file__, "oldest_due.sql")
 LOOK_SECONDS = 0.5
 """What a question for the server's health may wait for a table that somebody has locked."""
 

@@ -9,14 +9,13 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from balances.books import ALLOW_OVERDRAFT, INFLIGHT, row_of
+from balances.ground import Statement
 from balances.models import Transaction, now
-from balances.posting.holds import row_of
-from balances.posting.movements import ALLOW_OVERDRAFT, INFLIGHT
-from balances.queueing import entries
-from balances.statements import SQL, Statement
+from balances.recording import entries
 
-STUCK_ROWS = Statement(SQL / "stuck_rows.sql")
-NOTE_RECOVERY = Statement(SQL / "note_recovery.sql")
+STUCK_ROWS = Statement.beside(__file__, "stuck_rows.sql")
+NOTE_RECOVERY = Statement.beside(__file__, "note_recovery.sql")
 LEAST_AGE = timedelta(minutes=2)
 AT_ONCE = 100
 """Rows taken up in one call at most."""

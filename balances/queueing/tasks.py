@@ -9,8 +9,9 @@ from datetime import timedelta
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
-from balances.exceptions import BalanceLocked
-from balances.queueing import draining, entries, recovery
+from balances.ground import BalanceLocked
+from balances.queueing import draining, recovery
+from balances.recording import entries
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,33 @@
 """The answers of the wire, for the API and for webhooks and hooks."""
+
+from balances.shapes import answers, transactions
+from balances.shapes.answers import (
+    Answer,
+    BalanceAnswer,
+    ErrorAnswer,
+    IdentityAnswer,
+    Instant,
+    LedgerAnswer,
+    Metadata,
+    MinorUnits,
+    Number,
+    in_byte_order,
+)
+from balances.shapes.transactions import RecordedTransaction, TransactionAnswer
+
+__all__ = [
+    "Answer",
+    "BalanceAnswer",
+    "ErrorAnswer",
+    "IdentityAnswer",
+    "Instant",
+    "LedgerAnswer",
+    "Metadata",
+    "MinorUnits",
+    "Number",
+    "RecordedTransaction",
+    "TransactionAnswer",
+    "answers",
+    "in_byte_order",
+    "transactions",
+]

@@ -14,12 +14,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from balances.amounts import short
-from balances.exact_json import MAX_DIGITS
-from balances.holders import Identity
-from balances.instants import go_time
-from balances.keys import ApiKey
-from balances.models import Balance
+from balances.ground import MAX_DIGITS, go_time, short
+from balances.models import ApiKey, Balance, Identity
 from balances.shapes.rendering import ZERO_TIME
 
 

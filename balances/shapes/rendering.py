@@ -9,7 +9,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from balances.exact_json import ESCAPED, dumps
+from balances.ground import ESCAPED, dumps
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """What the contract writes for an instant that is not set."""
@@ -36,7 +36,7 @@ class JSONWhateverIsAsked(BaseContentNegotiation):
     """Answer in JSON whatever ``Accept`` says; the original never looks at it."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        """Return no parser: ``balances.api.body`` reads the body."""
+        """Return no parser: ``balances.api.go.body`` reads the body."""
         return None
 
     def select_renderer(

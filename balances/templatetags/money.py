@@ -9,7 +9,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from balances import amounts
+from balances.ground import amounts
 
 register = template.Library()
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"

@@ -17,11 +17,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from balances import upkeep
-from balances.importing import Imported, ImportRefused, ImportRequest, import_ledger
-from balances.importing.files import GZIP_MAGIC
-from balances.models import Balance, now
-from balances.uploads.models import Content, Upload
+from balances.ground import upkeep
+from balances.importing import GZIP_MAGIC, Imported, ImportRefused, ImportRequest, import_ledger
+from balances.models import Balance, Content, Upload, now
 
 KEEP = timedelta(hours=24)
 """How long files wait to be confirmed."""

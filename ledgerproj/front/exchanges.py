@@ -13,7 +13,7 @@ from typing import Any
 
 from granian.rsgi import HTTPProtocol, Scope
 
-from balances.api.lanes import is_costly
+from balances.ground import is_costly
 from ledgerproj.front import keeping
 from ledgerproj.front.bodies import NOTHING, Body
 from ledgerproj.wsgi import application

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from granian.rsgi import HTTPProtocol, Scope
 
-from balances.api.errors import error_body
-from balances.api.gate import HEADERS, PAGES
-from balances.exact_json import dumps
-from balances.outages import RETRY_AFTER_SECONDS, DatabaseUnavailable
+from balances.api import HEADERS, PAGES, error_body
+from balances.ground import RETRY_AFTER_SECONDS, DatabaseUnavailable, dumps
 
 RETRY_AFTER = ("Retry-After", str(RETRY_AFTER_SECONDS))
 CLOSE = ("Connection", "close")

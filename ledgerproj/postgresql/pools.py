@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from balances.outages import Unreachable
+from balances.ground import Unreachable
 
 logger = logging.getLogger(__name__)
 

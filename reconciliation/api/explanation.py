@@ -10,10 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from balances.api import views as core
-from balances.shapes.answers import Answer, ErrorAnswer, Instant, MinorUnits
-from reconciliation.causes import CAUSES
-from reconciliation.causes.model import CERTAINTIES
-from reconciliation.explaining import SinceWhen, explain_balance
+from balances.shapes import Answer, ErrorAnswer, Instant, MinorUnits
+from reconciliation.explaining import CAUSES, CERTAINTIES, SinceWhen, explain_balance
 
 
 class DriftAnswer(serializers.Serializer[Any]):

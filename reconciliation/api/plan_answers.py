@@ -7,11 +7,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from balances.api.body import Strings
-from balances.shapes.answers import Answer, Instant
+from balances.api import Strings
+from balances.shapes import Answer, Instant
 from reconciliation.api.serializers import TotalsAnswer
 from reconciliation.api.sweep_answers import SumsAnswer
-from reconciliation.applying import outcomes
+from reconciliation.correcting import outcomes
 from reconciliation.models import Origin, Plan, PlanItem, Step
 
 

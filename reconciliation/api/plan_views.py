@@ -9,11 +9,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from balances.api import actor, decode
 from balances.api import views as core
-from balances.api.body import decode
-from balances.api.caller import actor
-from balances.shapes.answers import ErrorAnswer
-from reconciliation import applying, deciding, planning
+from balances.shapes import ErrorAnswer
 from reconciliation.api.plan_answers import (
     AskNote,
     AskPlan,
@@ -25,9 +23,8 @@ from reconciliation.api.plan_answers import (
 )
 from reconciliation.api.serializers import ReconstructionAnswer
 from reconciliation.api.sweep_views import CONFLICT, PAGES, filtered, parameters
+from reconciliation.correcting import applying, deciding, find_record, planning, propose_rebooking, propose_undo
 from reconciliation.models import Origin, Plan, PlanItem
-from reconciliation.rebooking import propose_rebooking
-from reconciliation.undoing import find_record, propose_undo
 
 DECIDED: dict[Any, Any] = {200: PlanDetailAnswer, 403: ErrorAnswer} | CONFLICT
 CHOICE = ("balance_ids", "finding_ids", "sweep_id", "incident_id", "cause")

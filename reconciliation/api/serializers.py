@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from balances.shapes.answers import Answer, Instant, MinorUnits
+from balances.shapes import Answer, Instant, MinorUnits
 from reconciliation.models import Origin, Reconstruction
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from balances.shapes.answers import Answer, Instant, MinorUnits
-from reconciliation import sweep_status
+from balances.shapes import Answer, Instant, MinorUnits
 from reconciliation.api.serializers import TotalsAnswer
 from reconciliation.checks import VERDICTS
 from reconciliation.models import Finding, Origin, Sweep
+from reconciliation.sweeping import status
 
 
 class AskSweep(serializers.Serializer[Any]):
@@ -88,21 +88,21 @@ class SweepAnswer(Answer):
 
     def get_verdict(self, sweep: Sweep) -> str:
         """Return the verdict."""
-        return sweep_status.verdict(sweep)
+        return status.verdict(sweep)
 
     @extend_schema_field(ProgressAnswer)
     def get_progress(self, sweep: Sweep) -> dict[str, Any]:
         """Return how far it is."""
-        return sweep_status.progress(sweep)
+        return status.progress(sweep)
 
     def get_proved(self, sweep: Sweep) -> str:
         """Return what it proved."""
-        return sweep_status.proved(sweep)
+        return status.proved(sweep)
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_unproved(self, sweep: Sweep) -> list[str]:
         """Return what it did not prove."""
-        return sweep_status.unproved(sweep)
+        return status.unproved(sweep)
 
 
 class SweepDetailAnswer(SweepAnswer):
@@ -114,7 +114,7 @@ class SweepDetailAnswer(SweepAnswer):
     @extend_schema_field(CheckAnswer(many=True))
     def get_checks(self, sweep: Sweep) -> list[dict[str, Any]]:
         """Return every check there is and what it found."""
-        return sweep_status.checks(sweep)
+        return status.checks(sweep)
 
     @extend_schema_field(TrialBalanceLine(many=True))
     def get_trial_balance(self, sweep: Sweep) -> list[dict[str, Any]]:
@@ -158,7 +158,7 @@ class FindingAnswer(Answer):
 
     def get_summary(self, finding: Finding) -> str:
         """Return why."""
-        return sweep_status.why(finding)
+        return status.why(finding)
 
 
 class IncidentAnswer(Answer):

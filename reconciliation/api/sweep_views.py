@@ -9,13 +9,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api import listing
+from balances.api import actor, decode, listing
 from balances.api import views as core
-from balances.api.body import decode
-from balances.api.caller import actor
-from balances.exceptions import NotFound
-from balances.shapes.answers import ErrorAnswer
-from reconciliation import sweeping, tasks
+from balances.ground import NotFound
+from balances.shapes import ErrorAnswer
 from reconciliation.api.sweep_answers import (
     AskSweep,
     FindingAnswer,
@@ -23,8 +20,9 @@ from reconciliation.api.sweep_answers import (
     SweepAnswer,
     SweepDetailAnswer,
 )
+from reconciliation.measuring import Scope
 from reconciliation.models import Finding, Incident, Origin, Sweep
-from reconciliation.scope import Scope
+from reconciliation.sweeping import service, tasks
 
 PAGES = listing.Paging(default=20, refusal="invalid", cap=100, beyond_cap=100)
 CONFLICT: dict[Any, Any] = core.REFUSED | {409: ErrorAnswer}
@@ -93,14 +91,14 @@ class SweepView(core.ApiView):
     @extend_schema(responses={200: SweepDetailAnswer} | core.REFUSED)
     def get(self, request: Request, sweep_id: str) -> Response:
         """Read a sweep: progress, verdict, what it did not prove, its checks and the trial balance."""
-        return Response(SweepDetailAnswer.body(sweeping.find_sweep(sweep_id)))
+        return Response(SweepDetailAnswer.body(service.find_sweep(sweep_id)))
 
 
 class PauseView(core.ApiView):
     @extend_schema(request=None, responses={200: SweepAnswer} | CONFLICT)
     def post(self, request: Request, sweep_id: str) -> Response:
         """Let a sweep stop after its present chunk."""
-        return Response(SweepAnswer.body(sweeping.pause_sweep(sweep_id)))
+        return Response(SweepAnswer.body(service.pause_sweep(sweep_id)))
 
 
 class ResumeView(core.ApiView):
@@ -114,14 +112,14 @@ class CancelView(core.ApiView):
     @extend_schema(request=None, responses={200: SweepAnswer} | CONFLICT)
     def post(self, request: Request, sweep_id: str) -> Response:
         """End a sweep for good; what it found stays."""
-        return Response(SweepAnswer.body(sweeping.cancel_sweep(sweep_id)))
+        return Response(SweepAnswer.body(service.cancel_sweep(sweep_id)))
 
 
 class FindingsView(core.ApiView):
     @extend_schema(parameters=parameters(FindingFilter), responses={200: FindingAnswer(many=True)} | core.REFUSED)
     def get(self, request: Request, sweep_id: str) -> Response:
         """List what a sweep found, in key order."""
-        rows = Finding.objects.filter(sweep=sweeping.find_sweep(sweep_id)).order_by("balance_id")
+        rows = Finding.objects.filter(sweep=service.find_sweep(sweep_id)).order_by("balance_id")
         page = PAGES.page(filtered(FindingFilter, rows, request), request)
         return Response([FindingAnswer.body(finding) for finding in page])
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from balances.api.filter_views import FilterBalancesView
+from balances.api import FilterBalancesView
 from reconciliation.api import explanation, plan_views, sweep_views, views, watching
 
 urlpatterns = [

@@ -8,16 +8,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api import listing
+from balances.api import actor, decode, listing
 from balances.api import views as core
-from balances.api.body import decode
-from balances.api.caller import actor
-from balances.exceptions import BalanceNotFound
+from balances.ground import BalanceNotFound
 from balances.models import TOTALS, Balance
-from reconciliation import runs
 from reconciliation.api.serializers import AskReconstruction, ReconstructionAnswer
+from reconciliation.correcting import rebuilding
+from reconciliation.measuring import measure
 from reconciliation.models import Origin, Reconstruction
-from reconciliation.reconstruction import measure
 
 HISTORY = listing.Paging(default=20, refusal="invalid", cap=100, beyond_cap=100)
 
@@ -55,6 +53,6 @@ class ReconstructionsView(core.ApiView):
     def post(self, request: Request, balance_id: str) -> Response:
         """Rebuild a balance from its transactions (201), or only preview that with ``dry_run`` (200)."""
         fields = decode(request, AskReconstruction) if request._request.body else {}
-        asked = runs.Request(actor=actor(request._request), origin=Origin.API, **fields)
-        record = runs.reconstruct(balance_id, asked)
+        asked = rebuilding.Request(actor=actor(request._request), origin=Origin.API, **fields)
+        record = rebuilding.reconstruct(balance_id, asked)
         return Response(ReconstructionAnswer.body(record), status=200 if asked.dry_run else 201)

@@ -15,11 +15,11 @@ from rest_framework.response import Response
 
 from balances.api import listing
 from balances.api import views as core
-from balances.exceptions import LedgerError
-from balances.shapes.answers import Answer, ErrorAnswer, Instant, Metadata
+from balances.ground import LedgerError
+from balances.shapes import Answer, ErrorAnswer, Instant, Metadata
+from reconciliation.alerting import exposition
 from reconciliation.models import Alert, Schedule
-from reconciliation.watching.metrics import exposition
-from reconciliation.watching.schedules import next_start
+from reconciliation.watching import next_start
 
 ALERTS = listing.Paging(default=20, refusal="invalid", cap=100, beyond_cap=100)
 STATE = OpenApiParameter("state", str, enum=Alert.State.values)

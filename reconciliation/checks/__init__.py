@@ -24,7 +24,7 @@ from typing import Any
 
 from django.conf import settings
 
-from balances.statements import Statement
+from balances.ground import Statement
 
 HEADER = re.compile(r"^-- (Purpose|Description|Verdict|Runs): (.+(?:\n--   .+)*)", re.MULTILINE)
 VERDICTS = ("fault", "not proved", "remark")

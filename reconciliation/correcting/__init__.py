@@ -1,1 +1,60 @@
 """Corrections: proposed, decided, applied, taken back."""
+
+from reconciliation.correcting import applying, deciding, planning, rebuilding
+from reconciliation.correcting.applying import apply, apply_in_background, outcomes
+from reconciliation.correcting.deciding import approve, cancel, find_plan, reject
+from reconciliation.correcting.incomplete import NO_ROWS, IncompleteSource, sources
+from reconciliation.correcting.planning import MAX_TICKET, Choice, ChoiceRefused, Proposal, corrections, propose, undone
+from reconciliation.correcting.policy import (
+    NEEDED,
+    Facts,
+    Policy,
+    second_person_needed,
+    why_not_directly,
+    why_not_second,
+)
+from reconciliation.correcting.rebooking import BOOKED_AT_ONCE, Missing, look_up, propose_rebooking
+from reconciliation.correcting.rebuilding import MAX_REASON, Finding, Request, reconstruct, reconstruct_many
+from reconciliation.correcting.undoing import changed_by, find_record, propose_undo
+
+__all__ = [
+    "BOOKED_AT_ONCE",
+    "MAX_REASON",
+    "MAX_TICKET",
+    "NEEDED",
+    "NO_ROWS",
+    "Choice",
+    "ChoiceRefused",
+    "Facts",
+    "Finding",
+    "IncompleteSource",
+    "Missing",
+    "Policy",
+    "Proposal",
+    "Request",
+    "apply",
+    "apply_in_background",
+    "applying",
+    "approve",
+    "cancel",
+    "changed_by",
+    "corrections",
+    "deciding",
+    "find_plan",
+    "find_record",
+    "look_up",
+    "outcomes",
+    "planning",
+    "propose",
+    "propose_rebooking",
+    "propose_undo",
+    "rebuilding",
+    "reconstruct",
+    "reconstruct_many",
+    "reject",
+    "second_person_needed",
+    "sources",
+    "undone",
+    "why_not_directly",
+    "why_not_second",
+]

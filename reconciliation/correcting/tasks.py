@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procrastinate.contrib.django import app
 
-from reconciliation import applying
+from reconciliation.correcting import applying
 from reconciliation.models import Origin
 
 

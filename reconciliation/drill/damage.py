@@ -7,12 +7,11 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
+from balances.ground import Statement
 from balances.models import Balance, Transaction
-from balances.statements import Statement
-from reconciliation.reconstruction import SQL
 
-DAMAGE = Statement(SQL / "damage.sql")
-FORCE = Statement(SQL / "force.sql")
+DAMAGE = Statement.beside(__file__, "damage.sql")
+FORCE = Statement.beside(__file__, "force.sql")
 MOVED = ("credit", "debit", "inflight_credit", "inflight_debit", "version")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from balances.models import Transaction
-from reconciliation.causes import UNEXPLAINED
 from reconciliation.drill.ledger import SECOND, DrillLedger, Status
+from reconciliation.explaining import UNEXPLAINED
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from balances.amounts import major_units, transaction_hash
+from balances.ground import major_units, transaction_hash
 from balances.models import Balance, Ledger, Transaction, new_balance_id
 from balances.posting import Posting, open_ledger, post_transaction
 from reconciliation.drill.damage import shift_many

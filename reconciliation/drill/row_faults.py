@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
-from balances.amounts import major_units
+from balances.ground import major_units
 from balances.models import Balance, Transaction
 from reconciliation.drill.check_faults import fault
 from reconciliation.drill.damage import change_row, forced, shift

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from reconciliation.causes import UNEXPLAINED
 from reconciliation.drill import (
     check_faults,
     hold_faults,
@@ -19,8 +18,9 @@ from reconciliation.drill import (
 )
 from reconciliation.drill.faults import Fault, Places, Planter
 from reconciliation.drill.ledger import DrillLedger, build
+from reconciliation.explaining import UNEXPLAINED
+from reconciliation.measuring import Scope
 from reconciliation.models import Finding, Origin
-from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, run_sweep
 
 PLANTERS: tuple[Planter, ...] = (

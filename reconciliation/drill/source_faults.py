@@ -9,7 +9,7 @@ from balances.models import Balance, BalanceSnapshot, Transaction, new_balance_i
 from reconciliation.drill.damage import shift
 from reconciliation.drill.faults import Fault, Places
 from reconciliation.drill.ledger import CURRENCY, Status
-from reconciliation.reconstruction import measure
+from reconciliation.measuring import measure
 
 
 def _born(places: Places, *, credit: int, debit: int) -> str:

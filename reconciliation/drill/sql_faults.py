@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.db.models import F
 
 from balances.models import Balance, Transaction
+from reconciliation.correcting import Request, reconstruct
 from reconciliation.drill.damage import change_row, delete_rows, shift
 from reconciliation.drill.faults import Fault, Places, end, units
 from reconciliation.drill.riddles import silenced
 from reconciliation.models import Origin
-from reconciliation.runs import Request, reconstruct
 
 
 def _edit(balance_id: str, *, credit: int = 0, debit: int = 0) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from reconciliation.causes.drift import SIDES
 from reconciliation.drill.damage import shift
 from reconciliation.drill.faults import Fault, Places, end
-from reconciliation.evidence import HISTORY
-from reconciliation.reconstruction import measure
+from reconciliation.explaining import HISTORY, SIDES
+from reconciliation.measuring import measure
 
 Rule = Callable[[int, int], tuple[int, int]]
 """Gives a credit and a debit total from the right ones."""

@@ -12,10 +12,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from balances.exceptions import LedgerError
-from balances.outages import outage_of
-from reconciliation.reports import FORMATS, Report, Row, opened
-from reconciliation.scope import Scope
+from balances.ground import LedgerError, outage_of
+from reconciliation.measuring import Scope
+from reconciliation.records import FORMATS, Report, Row, opened
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from reconciliation.correcting import Proposal
 from reconciliation.management.ledger_command import LedgerCommand, operator
+from reconciliation.management.plan_reports import ITEMS, as_row
 from reconciliation.models import Origin, Plan
-from reconciliation.plan_reports import ITEMS, as_row
-from reconciliation.planning import Proposal
 
 
 class PlanCommand(LedgerCommand):

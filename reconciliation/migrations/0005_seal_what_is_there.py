@@ -4,7 +4,7 @@ from itertools import islice
 
 from django.db import migrations
 
-from reconciliation.sealing import before_the_first, chained
+from reconciliation.records.sealing import before_the_first, chained
 
 AT_ONCE = 2_000
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-import balances.fields
+import balances.ground.fields
 
 
 class Migration(migrations.Migration):
@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="plan",
             name="heartbeat_at",
-            field=balances.fields.UTCDateTimeField(null=True),
+            field=balances.ground.fields.UTCDateTimeField(null=True),
         ),
     ]

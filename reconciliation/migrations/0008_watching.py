@@ -3,10 +3,10 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import balances.fields
+import balances.ground.fields
 import balances.models
 import reconciliation.models.watching
-import reconciliation.watching.cron
+import reconciliation.models.cron
 
 
 class Migration(migrations.Migration):
@@ -28,8 +28,8 @@ class Migration(migrations.Migration):
                         to="reconciliation.sweep",
                     ),
                 ),
-                ("figures", balances.fields.ExactJSONField()),
-                ("counted_at", balances.fields.UTCDateTimeField(default=balances.models.now)),
+                ("figures", balances.ground.fields.ExactJSONField()),
+                ("counted_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now)),
             ],
         ),
         migrations.CreateModel(
@@ -58,11 +58,11 @@ class Migration(migrations.Migration):
                 ),
                 ("state", models.TextField(choices=[("open", "Open"), ("resolved", "Resolved")], default="open")),
                 ("title", models.TextField()),
-                ("details", balances.fields.ExactJSONField(default=dict)),
-                ("opened_at", balances.fields.UTCDateTimeField(default=balances.models.now)),
-                ("seen_at", balances.fields.UTCDateTimeField(default=balances.models.now)),
-                ("told_at", balances.fields.UTCDateTimeField(default=balances.models.now)),
-                ("resolved_at", balances.fields.UTCDateTimeField(null=True)),
+                ("details", balances.ground.fields.ExactJSONField(default=dict)),
+                ("opened_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now)),
+                ("seen_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now)),
+                ("told_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now)),
+                ("resolved_at", balances.ground.fields.UTCDateTimeField(null=True)),
             ],
             options={
                 "ordering": ("-opened_at", "-alert_id"),
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                     "cron",
                     models.TextField(
                         help_text="Minute, hour, day of month, month, day of week; in UTC. “0 2 * * *” is every night at two.",
-                        validators=[reconciliation.watching.cron.validate_cron],
+                        validators=[reconciliation.models.cron.validate_cron],
                     ),
                 ),
                 ("enabled", models.BooleanField(default=True)),
@@ -103,10 +103,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("deep", models.BooleanField(default=False, help_text="Run every check, also the slow ones.")),
-                ("last_due_at", balances.fields.UTCDateTimeField(default=balances.models.now, editable=False)),
+                ("last_due_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now, editable=False)),
                 ("refusal", models.TextField(blank=True, editable=False)),
                 ("changed_by", models.TextField(default="settings", editable=False)),
-                ("changed_at", balances.fields.UTCDateTimeField(default=balances.models.now, editable=False)),
+                ("changed_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now, editable=False)),
             ],
             options={
                 "ordering": ("name",),
@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
             name="Watchdog",
             fields=[
                 ("watchdog_id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ("looked_at", balances.fields.UTCDateTimeField(default=balances.models.now)),
+                ("looked_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now)),
             ],
             options={
                 "constraints": [
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("attempt", models.IntegerField()),
-                ("attempted_at", balances.fields.UTCDateTimeField(default=balances.models.now)),
+                ("attempted_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now)),
                 ("recipient", models.TextField()),
                 ("outcome", models.TextField(choices=[("delivered", "Delivered"), ("failed", "Failed")])),
                 ("answer", models.TextField(blank=True)),

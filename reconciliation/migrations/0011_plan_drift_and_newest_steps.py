@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import balances.fields
+import balances.ground.fields
 
 
 class Migration(migrations.Migration):
@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="plan",
             name="drift",
-            field=balances.fields.ExactJSONField(default=dict),
+            field=balances.ground.fields.ExactJSONField(default=dict),
         ),
         migrations.AddIndex(
             model_name="step",

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import balances.fields
+import balances.ground.fields
 import balances.models
 import reconciliation.models.records
 
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("disclosed_at", balances.fields.UTCDateTimeField(default=balances.models.now)),
+                ("disclosed_at", balances.ground.fields.UTCDateTimeField(default=balances.models.now)),
                 ("identity_id", models.TextField(db_collation="C")),
                 ("field_names", models.TextField(verbose_name="fields")),
                 ("actor", models.TextField()),

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import balances.fields
+import balances.ground.fields
 
 
 class Migration(migrations.Migration):
@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="finding",
             name="remarks",
-            field=balances.fields.ExactJSONField(default=list),
+            field=balances.ground.fields.ExactJSONField(default=list),
         ),
         migrations.AddField(
             model_name="sweep",

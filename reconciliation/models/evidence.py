@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
-from balances.fields import MetadataField, UTCDateTimeField
+from balances.ground import MetadataField, UTCDateTimeField
 
 
 class Edit(models.Model):

@@ -7,12 +7,12 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from balances.fields import ExactJSONField, UTCDateTimeField
+from balances.ground import ExactJSONField, UTCDateTimeField
 from balances.models import now
+from reconciliation.measuring import Totals
 from reconciliation.models.records import Origin
 from reconciliation.models.sweeps import Incident, Sweep
 from reconciliation.models.totals import TwoTotals
-from reconciliation.reconstruction import Totals
 
 
 def new_plan_id() -> str:

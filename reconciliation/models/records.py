@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 from django.db import models
 from django.db.models import Q
 
-from balances.fields import UTCDateTimeField
+from balances.ground import UTCDateTimeField
 from balances.models import now
+from reconciliation.measuring import Measurement, Totals
 from reconciliation.models.totals import TwoTotals
-from reconciliation.reconstruction import Measurement, Totals
 
 
 def new_reconstruction_id() -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db import models
 from django.db.models import Q
 
-from balances.fields import ExactJSONField, MinorUnitsField, UTCDateTimeField
+from balances.ground import ExactJSONField, MinorUnitsField, UTCDateTimeField
 from balances.models import now
 from reconciliation.models.records import Origin
 from reconciliation.models.totals import TwoTotals
@@ -75,7 +75,7 @@ class Sweep(models.Model):
     remarked = models.BigIntegerField(default=0)
     """Balances with something to look at, from which no verdict follows."""
     trial_balance = ExactJSONField(default=list)
-    """Sums of one snapshot, one object a currency, as ``reconciliation.trial_balance`` gives them."""
+    """Sums of one snapshot, one object a currency, as ``reconciliation.measuring.trial_balances`` gives them."""
     error = models.TextField(blank=True)
 
     class Meta:
@@ -134,7 +134,7 @@ class Finding(TwoTotals):
     """What may be as it should, and is to be looked at, in the same shape. No verdict follows from it."""
     explained_at = UTCDateTimeField(null=True)
     explanations = ExactJSONField(default=list)
-    """Ranked, best first, as ``reconciliation.explaining`` gives them."""
+    """Ranked, best first, as ``reconciliation.explaining.service`` gives them."""
     cause = models.TextField(blank=True)
     """The cause of the best explanation, ``unexplained``, or nothing where there is no drift."""
     explained = MinorUnitsField(default=0)

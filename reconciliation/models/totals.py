@@ -6,9 +6,9 @@ from typing import Any
 
 from django.db import models
 
-from balances.fields import MinorUnitsField
+from balances.ground import MinorUnitsField
 from balances.models import TOTALS
-from reconciliation.reconstruction import Measurement, Totals
+from reconciliation.measuring import Measurement, Totals
 
 COPIED = ("balance_id", "indicator", "currency", "ledger_id", "ledger_name")
 

@@ -7,10 +7,10 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from balances.fields import ExactJSONField, UTCDateTimeField
+from balances.ground import ExactJSONField, UTCDateTimeField
 from balances.models import now
+from reconciliation.models.cron import validate_cron
 from reconciliation.models.sweeps import Sweep
-from reconciliation.watching.cron import validate_cron
 
 
 def new_alert_id() -> str:
@@ -72,7 +72,7 @@ class SweepFigures(models.Model):
 
     sweep = models.OneToOneField(Sweep, on_delete=models.PROTECT, primary_key=True, related_name="figures")
     figures = ExactJSONField()
-    """As ``reconciliation.watching.figures`` counts them; amounts are minor units."""
+    """As ``reconciliation.alerting.figures`` counts them; amounts are minor units."""
     counted_at = UTCDateTimeField(default=now)
 
     def __str__(self) -> str:

@@ -1,1 +1,27 @@
 """Sealed records of what was done, refused and disclosed."""
+
+from reconciliation.records.comparison import INTEGER, LABELS, RESULT_KEY, RESULT_LABELS, Comparison, last_result
+from reconciliation.records.disclosures import record_disclosure
+from reconciliation.records.refusals import record_refusal
+from reconciliation.records.reports import FORMATS, KEYS, Report, Row, opened
+from reconciliation.records.sealing import MODELS, seal
+from reconciliation.records.verifying import Verification
+
+__all__ = [
+    "FORMATS",
+    "INTEGER",
+    "KEYS",
+    "LABELS",
+    "MODELS",
+    "RESULT_KEY",
+    "RESULT_LABELS",
+    "Comparison",
+    "Report",
+    "Row",
+    "Verification",
+    "last_result",
+    "opened",
+    "record_disclosure",
+    "record_refusal",
+    "seal",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procrastinate.contrib.django import app
 
-from reconciliation import refusals
+from reconciliation.records import refusals
 
 
 @app.periodic(cron="*/5 * * * *")

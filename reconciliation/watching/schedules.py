@@ -8,8 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from balances.models import now
-from reconciliation.models import Schedule, Watchdog
-from reconciliation.watching.cron import next_due, validate_cron
+from reconciliation.models import Schedule, Watchdog, next_due, validate_cron
 
 
 def ensure_schedules(using: str, **_: Any) -> None:

@@ -8,13 +8,11 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from balances.exceptions import LedgerError
-from balances.snapshots import BATCH_SIZE
-from balances.tasks import request_snapshots
-from reconciliation.models import Origin, Schedule, Sweep
-from reconciliation.scope import Scope
-from reconciliation.tasks import request_sweep
-from reconciliation.watching.cron import last_due
+from balances.ground import LedgerError
+from balances.history import BATCH_SIZE, request_snapshots
+from reconciliation.measuring import Scope
+from reconciliation.models import Origin, Schedule, Sweep, last_due
+from reconciliation.sweeping import request_sweep
 
 ACTOR = "schedule"
 """Whom records name where nobody asked but the clock."""

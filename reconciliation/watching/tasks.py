@@ -6,7 +6,7 @@ from procrastinate import JobContext, builtin_tasks
 from procrastinate.contrib.django import app
 
 from balances.models import now
-from reconciliation.watching.alerts import look
+from reconciliation.alerting import look
 from reconciliation.watching.starting import start_due
 
 QUEUE = "watching"

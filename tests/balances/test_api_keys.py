@@ -17,11 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balances import keyring
-from balances.api.permissions import RESOURCES, SEGMENTS, sufficient_permissions
-from balances.keys import NEVER_USED, ApiKey, allows, covers
+from balances.ground.signals import refused
+from balances.keys import keyring
+from balances.keys.permissions import RESOURCES, SEGMENTS, sufficient_permissions
 from balances.models import GENERAL_LEDGER_ID, Balance, Ledger
-from balances.signals import refused
+from balances.models.keys import NEVER_USED, ApiKey, allows, covers
 from reconciliation.models import Reconstruction
 from tests import world
 from tests.client import Answer, Client

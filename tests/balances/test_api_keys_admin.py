@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from balances import keyring
-from balances.keys import ApiKey
+from balances.keys import keyring
+from balances.models.keys import ApiKey
 from tests.client import Client
 from tests.people import signed_in
 

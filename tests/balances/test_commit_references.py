@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from balances.models import Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests.balances.api.test_settlement_contract import split
 from tests.balances.test_partial_refunds import MODES
 from tests.balances.test_refund_references import UNFIT

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import simplejson
 
-from balances import keyring
-from balances.amounts import EXACT
+from balances.ground.amounts import EXACT
+from balances.keys import keyring
 from balances.models import Balance, Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests import world
 from tests.client import Answer, Client
 from tests.wire import (

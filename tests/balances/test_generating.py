@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from balances import amounts, generating
-from balances.generating import GenerationRefused, Wish, generate_ledger
+from balances.ground import amounts
+from balances.importing import generating
+from balances.importing.generating import GenerationRefused, Wish, generate_ledger
 from balances.models import Balance, Ledger, Transaction
-from reconciliation.reconstruction import Measurement, measure
+from reconciliation.measuring.measurement import Measurement, measure
 from tests import world
 from tests.balances.test_command_import_ledger import Terminal
 

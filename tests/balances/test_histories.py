@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from balances.models import Transaction
-from balances.posting import writing
+from balances.models.queue import Entry
 from balances.queueing import draining
-from balances.queueing.models import Entry
+from balances.recording import writing
 from reconciliation.checks import CHECKS
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Origin
-from reconciliation.scope import Scope
-from reconciliation.sweep_status import unproved, verdict
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
+from reconciliation.sweeping.status import unproved, verdict
 from tests.client import Answer, Client
 from tests.wire import SOME, assert_no_drift, drain, run_batches, under, wallets
 

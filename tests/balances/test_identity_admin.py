@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from balances import accounts, identities, tokenizing
-from balances.holders import Account, Identity
+from balances.models.people import Account, Identity
+from balances.people import accounts, identities, tokenizing
 from reconciliation.models import Disclosure
 from tests import world
 from tests.people import signed_in

@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from balances.importing import Imported, ImportRefused, ImportRequest, Style, import_ledger
 from balances.models import Balance, Ledger, Transaction
 from balances.posting import open_balance
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import BalanceEdit
-from reconciliation.reconstruction import measure
 from tests import world
 from tests.balances.test_importing import BALANCES, ROW, TRANSACTION_HEADER, TRANSACTIONS, Files, balance, contents
 

@@ -13,12 +13,12 @@ from django.test import Client
 from django.urls import reverse
 
 from balances.models import Ledger, Transaction, now
+from balances.models.uploads import Content, Upload
 from balances.uploads import service
-from balances.uploads.models import Content, Upload
 from balances.uploads.service import safe_name
 from balances.uploads.tasks import forget_uploads
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import Refusal
-from reconciliation.reconstruction import measure
 from tests.balances.test_import_readers import FEBRUARY, JOURNAL, camt
 from tests.balances.test_importing import BALANCES, ROW, TRANSACTIONS, contents
 from tests.people import person

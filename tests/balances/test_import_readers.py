@@ -19,7 +19,7 @@ from balances.importing import Imported, ImportRefused, ImportRequest, Style, im
 from balances.importing.readers.legs import JournalEntry, Posting, movements
 from balances.importing.readers.reading import Digests, Place
 from balances.models import Balance, Transaction
-from reconciliation.reconstruction import measure
+from reconciliation.measuring.measurement import measure
 from tests.balances.test_importing import balance, contents
 
 pytestmark = pytest.mark.django_db

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from balances.amounts import transaction_hash
+from balances.ground.amounts import transaction_hash
 from balances.importing import Imported, ImportRefused, ImportRequest, import_ledger
 from balances.models import RUN_FLAG, Balance, Ledger, Transaction
-from reconciliation.reconstruction import measure
+from reconciliation.measuring.measurement import measure
 from tests import world
 
 pytestmark = pytest.mark.django_db

@@ -13,22 +13,22 @@ from django.db.models import Sum
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balances import identities
-from balances.exceptions import LedgerError
-from balances.holders import Identity
+from balances.books.holds import Part, Settlement
+from balances.ground.exceptions import LedgerError
 from balances.lineage import following, outbox, tracing
 from balances.lineage.allocation import in_order, proportional, share
-from balances.lineage.models import LineageMapping, LineageOutbox
 from balances.lineage.reading import balance_lineage, transaction_lineage
 from balances.models import Balance, Transaction
+from balances.models.lineage import LineageMapping, LineageOutbox
+from balances.models.people import Identity
+from balances.people import identities
 from balances.posting import Posting, Share, post
 from balances.posting.batches import Batch, new_batch_id, post_batch
-from balances.posting.holds import Part, Settlement
+from balances.posting.enqueuing import enqueue
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import settle
 from balances.queueing import draining
-from balances.queueing.enqueuing import enqueue
-from reconciliation.reconstruction import measure_all
+from reconciliation.measuring.measurement import measure_all
 from tests import world
 
 ROOT = Path(__file__).resolve().parent.parent.parent

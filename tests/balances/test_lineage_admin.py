@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from balances.lineage.models import LineageOutbox
 from balances.models import Transaction
+from balances.models.lineage import LineageOutbox
 from tests import world
 from tests.balances.test_lineage import came, commit, hold, kept, spent, trace_all, tracks
 from tests.people import VIEW, signed_in

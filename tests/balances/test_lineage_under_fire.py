@@ -18,14 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from balances.exceptions import LedgerError
-from balances.lineage import calling, following, outbox, tracing, tracked
-from balances.lineage.models import LineageMapping, LineageOutbox
+from balances.ground.exceptions import LedgerError
+from balances.lineage import following, outbox, tracing
 from balances.lineage.reading import balance_lineage
 from balances.models import Balance, Transaction
+from balances.models.lineage import LineageMapping, LineageOutbox
 from balances.posting import Posting
+from balances.posting.enqueuing import enqueue
 from balances.posting.refunding import Refund, refund
-from balances.queueing.enqueuing import enqueue
+from balances.recording import calling, tracked
 from tests import world
 from tests.balances.api.test_statements import explain
 from tests.balances.test_lineage import (

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from balances import lookalikes
+from balances.ground import lookalikes
 from balances.importing import ImportRefused
 from balances.models import GENERAL_LEDGER_ID, Balance
-from balances.posting.lineage import PROVIDER
+from balances.recording.lineage import PROVIDER
 from tests import world
 from tests.balances.test_importing import BALANCES, TRANSACTIONS, Files
 from tests.client import Client

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balances import exact_json
+from balances.ground import exact_json
 from balances.models import GENERAL_LEDGER_ID, Balance, Ledger, Transaction
 from tests import world
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from balances.models import Balance
-from balances.monitors import BalanceMonitor
+from balances.models.monitors import BalanceMonitor
 from tests import world
 from tests.people import VIEW, signed_in
 

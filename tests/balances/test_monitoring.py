@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from balances.exact_json import dumps
+from balances.ground.exact_json import dumps
 from balances.models import TOTALS, Balance
-from balances.monitoring import FIRED_MONITORS, fired
-from balances.monitors import BalanceMonitor
-from reconciliation.runs import reconstruct
+from balances.models.monitors import BalanceMonitor
+from balances.monitors.monitoring import FIRED_MONITORS, fired
+from reconciliation.correcting.rebuilding import reconstruct
 from tests import world
 from tests.balances.api.test_statements import explain
 

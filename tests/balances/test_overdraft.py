@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import simplejson
 
-from balances.exceptions import LedgerError
+from balances.ground.exceptions import LedgerError
 from balances.models import Balance
+from balances.models.queue import Entry
 from balances.posting import Posting, post
-from balances.queueing.enqueuing import enqueue
-from balances.queueing.models import Entry
+from balances.posting.enqueuing import enqueue
 from tests.client import Answer, Client
 from tests.wire import assert_no_drift, body, create, drain, queued, row, run_batches, settled, sums, wallets, written
 

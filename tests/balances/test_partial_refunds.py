@@ -11,9 +11,9 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balances.amounts import transaction_hash
+from balances.ground.amounts import transaction_hash
 from balances.models import Balance, Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests import world
 from tests.balances.api.test_settlement_contract import split
 from tests.client import Answer, Client

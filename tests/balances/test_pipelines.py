@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from balances.ground.statements import Statement, pipelined
 from balances.models import Ledger
-from balances.statements import Statement, pipelined
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

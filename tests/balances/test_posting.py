@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balances import amounts
-from balances.exceptions import BalanceLocked, FractionOfUnit, LedgerError
+from balances.books.posting_exceptions import DuplicateReference, InsufficientFunds
+from balances.ground import amounts
+from balances.ground.exceptions import BalanceLocked, FractionOfUnit, LedgerError
 from balances.models import Balance, Transaction
-from balances.posting_exceptions import DuplicateReference, InsufficientFunds
 from tests import world
 
 
@@ -221,7 +221,7 @@ def test_only_what_is_there_can_be_spent_however_many_try() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_balance_held_too_long_is_refused_as_locked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balances.posting.writing.LOCK_WAIT", "100ms")
+    monkeypatch.setattr("balances.recording.writing.LOCK_WAIT", "100ms")
     alice = world.balance()
     with transaction.atomic():
         list(Balance.objects.locked([alice.pk]))
@@ -238,7 +238,7 @@ def test_a_surprise_after_the_write_undoes_it_and_the_next_posting_works(monkeyp
     def surprise(*_: Any) -> None:
         raise RuntimeError("after the write")
 
-    monkeypatch.setattr("balances.telling.tell", surprise)
+    monkeypatch.setattr("balances.events.publishing.tell", surprise)
     with pytest.raises(RuntimeError, match="after the write"):
         world.post("@world", alice, 100)
     monkeypatch.undo()

@@ -13,19 +13,19 @@ from django.db.models import Q
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balances.exceptions import LedgerError
+from balances.books.holds import Action, Part, Settlement
+from balances.books.posting_exceptions import DuplicateReference, TransactionNotFound
+from balances.books.projecting import Projection, Totals
+from balances.ground.exceptions import LedgerError
 from balances.models import Balance
 from balances.posting import Posting, Share, post
 from balances.posting.batches import Batch, new_batch_id, post_batch
-from balances.posting.holds import Action, Part, Settlement
+from balances.posting.enqueuing import enqueue
 from balances.posting.previewing import preview_batch, preview_posting, preview_refund
 from balances.posting.previewing_holds import WAITING_ENTRIES, preview_settlement, preview_settlements
-from balances.posting.projecting import Projection, Totals
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import settle, settle_each
-from balances.posting_exceptions import DuplicateReference, TransactionNotFound
 from balances.queueing import draining
-from balances.queueing.enqueuing import enqueue
 from tests import world
 
 pytestmark = pytest.mark.django_db

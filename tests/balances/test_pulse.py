@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from django.db import connection
 
+from balances.models.queue import Entry
 from balances.queueing import pulse
-from balances.queueing.models import Entry
 from tests.client import Client
 from tests.people import VIEW, signed_in
 

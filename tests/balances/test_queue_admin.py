@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from balances.models import Transaction
+from balances.models.queue import Entry
 from balances.posting import Posting
+from balances.posting.enqueuing import enqueue
 from balances.queueing import draining
-from balances.queueing.enqueuing import enqueue
-from balances.queueing.models import Entry
 from tests.people import VIEW, signed_in
 
 pytestmark = pytest.mark.django_db

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from balances.books.posting_exceptions import InsufficientFunds
 from balances.models import Transaction
 from balances.posting import Posting
-from balances.posting_exceptions import InsufficientFunds
+from balances.posting.enqueuing import enqueue
 from balances.queueing import draining
-from balances.queueing.enqueuing import enqueue
 from tests import world
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ import pytest
 from django.db import DatabaseError, connection
 
 from balances.models import Balance, Transaction
-from balances.posting import writing
-from balances.queueing import draining, entries
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
+from balances.queueing import draining
+from balances.recording import entries, writing
 from tests import world
 from tests.client import Client
 from tests.wire import (

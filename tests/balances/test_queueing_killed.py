@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from balances.models import Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests.balances.test_queueing_under_fire import all_was_done_once
 from tests.client import Client
 from tests.test_scratch import environment

@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from balances.exceptions import LedgerError
+from balances.books.holds import Settlement
+from balances.ground.exceptions import LedgerError
 from balances.models import Transaction
-from balances.posting import Posting, writing
+from balances.models.queue import Entry
+from balances.posting import Posting
 from balances.posting.batches import Batch, new_batch_id, post_batch
-from balances.posting.holds import Settlement
+from balances.posting.enqueuing import enqueue
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import request, settle
 from balances.queueing import draining, tasks
-from balances.queueing.enqueuing import enqueue
-from balances.queueing.models import Entry
+from balances.recording import writing
 from tests.balances.test_posting import together
 from tests.client import Client
 from tests.wire import FUNDS, assert_no_drift, body, drain, queued, sums, under, wallets

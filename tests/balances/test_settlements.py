@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from balances.models import Balance, Transaction
-from reconciliation.rebooked_rows import IS_COMMIT
-from reconciliation.reconstruction import measure
-from reconciliation.sweeping import SCREEN
+from reconciliation.correcting.rebooked_rows import IS_COMMIT
+from reconciliation.measuring.measurement import measure
+from reconciliation.sweeping.service import SCREEN
 from tests import world
 
 pytestmark = pytest.mark.django_db

@@ -16,9 +16,9 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Sum
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from balances.history.snapshots import TAKE_SNAPSHOTS, take_snapshots
+from balances.history.tasks import request_snapshots
 from balances.models import TOTALS, Balance, BalanceSnapshot, Transaction
-from balances.snapshots import TAKE_SNAPSHOTS, take_snapshots
-from balances.tasks import request_snapshots
 from tests import world
 from tests.balances.api.test_statements import explain
 from tests.client import Client
@@ -31,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Return a way to say what time it is for a run of snapshots."""
 
     def at(instant: datetime) -> None:
-        monkeypatch.setattr("balances.snapshots.now", lambda: instant)
+        monkeypatch.setattr("balances.history.snapshots.now", lambda: instant)
 
     return at
 

@@ -11,18 +11,18 @@ import pytest
 import simplejson
 from django.db import connection, transaction
 
-from balances.hooks.models import Hook
+from balances.books.holds import Part, Settlement
 from balances.models import Balance, Transaction
-from balances.monitoring import watch
+from balances.models.hooks import Hook
+from balances.models.queue import Entry
+from balances.monitors.monitoring import watch
 from balances.posting import Posting, Share, post, post_transaction
 from balances.posting.batches import Batch, new_batch_id, post_batch, post_batch_in_background
-from balances.posting.holds import Part, Settlement
+from balances.posting.enqueuing import enqueue
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import settle
 from balances.queueing import draining
-from balances.queueing.enqueuing import enqueue
-from balances.queueing.models import Entry
-from reconciliation.runs import reconstruct
+from reconciliation.correcting.rebuilding import reconstruct
 from tests import world
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from balances.models import Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests.client import Client
 from tests.wire import (
     FUNDS,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from balances.identity_exceptions import TokenizationDisabled, UnreadableToken
-from balances.tokens import Tokenizer, shown, tokenizer
+from balances.people.identity_exceptions import TokenizationDisabled, UnreadableToken
+from balances.people.tokens import Tokenizer, shown, tokenizer
 
 KEY = b"0123456789abcdef0123456789abcdef"
 TOKENS = Tokenizer(KEY)

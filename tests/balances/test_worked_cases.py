@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from balances.models import Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests.client import Client
 from tests.wire import (
     FUNDS,

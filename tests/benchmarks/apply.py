@@ -94,12 +94,12 @@ def correct(corrections: int) -> None:
     """Sweep, plan, approve and apply, and print how long each took."""
     from django.db import connection
 
-    from reconciliation.applying import apply, outcomes
-    from reconciliation.deciding import approve
+    from reconciliation.correcting.applying import apply, outcomes
+    from reconciliation.correcting.deciding import approve
+    from reconciliation.correcting.planning import Choice, Proposal, propose
+    from reconciliation.measuring.scope import Scope
     from reconciliation.models import Origin, Plan, Sweep
-    from reconciliation.planning import Choice, Proposal, propose
-    from reconciliation.scope import Scope
-    from reconciliation.sweeping import create_sweep, run_sweep
+    from reconciliation.sweeping.service import create_sweep, run_sweep
 
     print(f"\n{corrections:,} corrections")
     sweep = create_sweep(Scope(everything=True), actor="benchmark", origin=Origin.COMMAND)
@@ -150,7 +150,7 @@ def post_beside_a_sweep(environment: dict[str, str], seconds: float) -> None:
 
 def main(arguments: argparse.Namespace) -> None:
     with scratch.database() as made:
-        from balances.generating import Wish, generate_ledger
+        from balances.importing.generating import Wish, generate_ledger
 
         count = arguments.corrections
         generate_ledger(Wish(balances=2 * count, transactions=40 * count, drift=count))

@@ -35,7 +35,7 @@ def execute(sql: str, parameters: dict[str, Any] | None = None) -> None:
 @contextmanager
 def no_journal() -> Iterator[None]:
     """Do without triggers and mark, as before there was a journal."""
-    from balances.posting.writing import RECORD_MOVEMENTS
+    from balances.recording.writing import RECORD_MOVEMENTS
 
     text = RECORD_MOVEMENTS.text
     assert MARK in text
@@ -89,8 +89,8 @@ def main(rounds: int) -> None:
     with scratch.database():
         from django.db import transaction
 
-        from balances.posting.book import Standing
-        from balances.posting.writing import RECORD_MOVEMENTS, recording
+        from balances.books.book import Standing
+        from balances.recording.writing import RECORD_MOVEMENTS, recording
         from reconciliation.models import BalanceEdit
         from tests import world
 

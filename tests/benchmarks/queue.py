@@ -73,7 +73,7 @@ class Worker:
 def fill(rows: int) -> int:
     from django.db import connection, transaction
 
-    from balances.queueing import entries
+    from balances.recording import entries
     from tests import world
 
     ids = [world.balance().pk for _ in range(BALANCES)]
@@ -89,7 +89,7 @@ def fill(rows: int) -> int:
 
 
 def drain(environment: dict[str, str], workers: int, kills: int, waiting: int) -> tuple[float, list[Worker]]:
-    from balances.queueing.models import Entry
+    from balances.models.queue import Entry
 
     crew = [Worker(environment) for _ in range(workers)]
     chance = random.Random(7)
@@ -115,7 +115,7 @@ def violations(waiting: int) -> list[str]:
     from django.db.models import Count
 
     from balances.models import Balance, Transaction
-    from reconciliation.reconstruction import measure_all
+    from reconciliation.measuring.measurement import measure_all
 
     found = []
     rows: dict[str | None, Any] = dict(

@@ -54,7 +54,7 @@ def running() -> int:
 
 def main(transactions: int) -> None:
     with scratch.database() as made:
-        from balances.generating import Wish, generate_ledger
+        from balances.importing.generating import Wish, generate_ledger
 
         generate_ledger(Wish(balances=1_000, transactions=transactions))
         with ours(made.environment, 1) as server:

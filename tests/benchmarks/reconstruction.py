@@ -38,8 +38,8 @@ def run(sql: str, **parameters: Any) -> list[Any]:
 def main(rows: int) -> None:
     """Fill a scratch database, measure, print."""
     with scratch.database():
-        from reconciliation.reconstruction import MEASURE, measure
-        from reconciliation.runs import reconstruct_many
+        from reconciliation.correcting.rebuilding import reconstruct_many
+        from reconciliation.measuring.measurement import MEASURE, measure
         from tests import world
 
         hot, other = world.balance(), world.balance()

@@ -24,8 +24,8 @@ def main(balances: int, transactions: int) -> None:
     with scratch.database():
         from unittest import mock
 
-        from balances import snapshots
-        from balances.generating import Wish, generate_ledger
+        from balances.history import snapshots
+        from balances.importing.generating import Wish, generate_ledger
         from balances.models import now
 
         generate_ledger(Wish(balances=balances, transactions=transactions))

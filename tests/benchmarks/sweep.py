@@ -41,7 +41,7 @@ def ledger(arguments: argparse.Namespace) -> Iterator[None]:
         yield
         return
     with scratch.database():
-        from balances.generating import Wish, generate_ledger
+        from balances.importing.generating import Wish, generate_ledger
 
         began = time.monotonic()
         generate_ledger(
@@ -73,9 +73,9 @@ def temporary_bytes() -> int:
 
 def main(arguments: argparse.Namespace) -> None:
     with ledger(arguments):
+        from reconciliation.measuring.scope import Scope
         from reconciliation.models import Origin
-        from reconciliation.scope import Scope
-        from reconciliation.sweeping import SCREEN, create_sweep, run_sweep
+        from reconciliation.sweeping.service import SCREEN, create_sweep, run_sweep
 
         memory = Memory()
         last: list[Any] = []

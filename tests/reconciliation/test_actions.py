@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from balances.models import Balance
-from reconciliation import actions
+from reconciliation.backoffice import actions
 from reconciliation.models import Reconstruction
 from tests import world
 from tests.people import VIEW, person, signed_in

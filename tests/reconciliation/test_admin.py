@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from balances.models import Balance
-from reconciliation.admin import ReconstructableBalanceAdmin
-from reconciliation.comparison import RESULT_LABELS, last_result
+from reconciliation.backoffice.balances import ReconstructableBalanceAdmin
+from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.models import Reconstruction
-from reconciliation.runs import reconstruct
+from reconciliation.records.comparison import RESULT_LABELS, last_result
 from tests import world
 from tests.people import VIEW, signed_in
 

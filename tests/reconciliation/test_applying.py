@@ -19,13 +19,13 @@ from django.core.management import call_command
 from django.db import connection
 
 from balances.models import Balance
-from reconciliation import applying
-from reconciliation.applying import apply, outcomes
-from reconciliation.deciding import NotPossibleNow, approve
+from reconciliation.correcting import applying
+from reconciliation.correcting.applying import apply, outcomes
+from reconciliation.correcting.deciding import NotPossibleNow, approve
+from reconciliation.correcting.planning import Choice, propose
+from reconciliation.correcting.undoing import CannotBeUndone, propose_undo
+from reconciliation.measuring.measurement import Measurement, measure
 from reconciliation.models import Finding, Origin, Plan, Reconstruction, Step, Sweep
-from reconciliation.planning import Choice, propose
-from reconciliation.reconstruction import Measurement, measure
-from reconciliation.undoing import CannotBeUndone, propose_undo
 from tests import world
 from tests.reconciliation.test_plans import approved, chain_holds, drifted, plan_for, proposal
 from tests.test_scratch import environment

@@ -15,8 +15,8 @@ from django.core.management import call_command
 from django.db.models import Max, Q
 
 from balances.models import Balance, Transaction
-from reconciliation.explaining import EXPLAINED_AT_ONCE, Explained, explain
-from reconciliation.reconstruction import measure
+from reconciliation.explaining.service import EXPLAINED_AT_ONCE, Explained, explain
+from reconciliation.measuring.measurement import measure
 
 FOLDER = os.environ.get("LEDGER_BERKA", "")
 pytestmark = [

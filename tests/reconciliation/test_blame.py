@@ -11,8 +11,8 @@ from django.db import connection
 from balances.models import Balance, Transaction
 from reconciliation.drill.damage import shift
 from reconciliation.drill.riddles import silenced
-from reconciliation.explaining import Explained, explain, explain_balance
-from reconciliation.reconstruction import measure
+from reconciliation.explaining.service import Explained, explain, explain_balance
+from reconciliation.measuring.measurement import measure
 from tests import world
 from tests.reconciliation.test_explaining import at, held, posted, settled, why
 from tests.reconciliation.test_witness import force, unseen

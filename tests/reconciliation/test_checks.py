@@ -15,15 +15,15 @@ from django.core.management import call_command
 from django.db import connection
 
 from balances.models import Balance, BalanceSnapshot, Transaction, now
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from reconciliation import checks
 from reconciliation.checks import CHECKS
+from reconciliation.correcting.rebuilding import reconstruct_many
 from reconciliation.drill.damage import shift
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Origin, Sweep
-from reconciliation.runs import reconstruct_many
-from reconciliation.scope import Scope
-from reconciliation.sweep_status import out_of_balance, unproved, verdict
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
+from reconciliation.sweeping.status import out_of_balance, unproved, verdict
 from tests import people, wire, world
 from tests.client import Client
 from tests.reconciliation.test_witness import unseen

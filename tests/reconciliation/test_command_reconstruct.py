@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from balances.models import Balance, Ledger
 from reconciliation.models import Reconstruction
-from reconciliation.reports import Report
+from reconciliation.records.reports import Report
 from tests import world
 
 pytestmark = pytest.mark.django_db

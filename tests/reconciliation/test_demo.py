@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from balances.models import Balance
-from reconciliation import demo
 from reconciliation.checks import CHECKS
+from reconciliation.drill import demo
+from reconciliation.measuring.measurement import measure_all
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Origin
-from reconciliation.reconstruction import measure_all
-from reconciliation.scope import Scope
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,12 +8,12 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from reconciliation.causes import CAUSES
 from reconciliation.drill import riddles
 from reconciliation.drill.ledger import build
 from reconciliation.drill.running import PLANTERS, REQUIRED, Line, Outcome, drill
+from reconciliation.explaining.causes import CAUSES
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import BalanceEdit
-from reconciliation.reconstruction import measure
 
 
 @pytest.mark.django_db

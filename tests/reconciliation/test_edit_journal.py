@@ -13,14 +13,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
+from balances.books.book import Standing
 from balances.models import TOTALS, Balance, Transaction
 from balances.posting import Correction, restate_balances
-from balances.posting.book import Standing
 from balances.posting.restating import RESTATE
-from balances.posting.writing import READ_BALANCES, RECORD_MOVEMENTS, recording
+from balances.recording.writing import READ_BALANCES, RECORD_MOVEMENTS, recording
+from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.models import BalanceEdit, TransactionEdit
-from reconciliation.refusals import refused_changes
-from reconciliation.runs import reconstruct
+from reconciliation.records.refusals import refused_changes
 from tests import world
 from tests.balances.api.test_statements import explain
 from tests.balances.test_importing import Files
@@ -151,7 +151,7 @@ def test_the_mark_is_there_also_where_the_row_was_changed_while_the_statement_wa
     writer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, bob = world.balance(), world.balance()
-    monkeypatch.setattr("balances.posting.writing.LOCK_BALANCES", Unlocked())  # so that the UPDATE itself has to wait
+    monkeypatch.setattr("balances.recording.writing.LOCK_BALANCES", Unlocked())  # so that the UPDATE itself has to wait
 
     def write() -> None:
         if writer == "posting":

@@ -10,12 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from balances.history.snapshots import take_snapshots
 from balances.models import BalanceSnapshot
-from balances.snapshots import take_snapshots
 from ledgerproj.sidebar import SECTIONS
+from reconciliation.correcting.planning import Choice, Proposal, propose
+from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.models import BalanceEdit, Origin, Plan, Refusal, Seal, Step, TransactionEdit
-from reconciliation.planning import Choice, Proposal, propose
-from reconciliation.runs import reconstruct
 from tests import world
 from tests.people import CASES, VIEW, signed_in
 

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from balances.models import Balance, BalanceSnapshot, Transaction
-from reconciliation.causes import CAUSES, FAMILIES
-from reconciliation.causes.drift import SIDES, Drift
-from reconciliation.causes.model import Explanation
+from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.drill.damage import shift
-from reconciliation.explaining import Explained, choose, explain, explain_balance
+from reconciliation.explaining.causes import CAUSES, FAMILIES
+from reconciliation.explaining.causes.drift import SIDES, Drift
+from reconciliation.explaining.causes.model import Explanation
+from reconciliation.explaining.service import Explained, choose, explain, explain_balance
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import BalanceEdit
-from reconciliation.reconstruction import measure
-from reconciliation.runs import reconstruct
 from tests import world
 
 pytestmark = pytest.mark.django_db

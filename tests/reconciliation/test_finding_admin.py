@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from balances.models import Balance
-from reconciliation.causes import CAUSES
-from reconciliation.explaining import explain_findings
-from reconciliation.incidents import group_incidents
+from reconciliation.correcting.rebuilding import reconstruct
+from reconciliation.explaining.causes import CAUSES
+from reconciliation.explaining.service import explain_findings
 from reconciliation.models import Finding, Incident, Sweep
-from reconciliation.open_findings import supersede
-from reconciliation.runs import reconstruct
+from reconciliation.sweeping.incidents import group_incidents
+from reconciliation.sweeping.open_findings import supersede
 from tests import world
 from tests.people import CASES, VIEW, signed_in
 
@@ -245,7 +245,7 @@ def test_an_incident_shows_what_its_findings_share() -> None:
 
 
 def test_incidents_ask_as_often_for_many_as_for_one_and_show_some_of_their_findings(monkeypatch: Any) -> None:
-    monkeypatch.setattr("reconciliation.finding_admin.SHOWN_FINDINGS", 3)
+    monkeypatch.setattr("reconciliation.backoffice.findings.SHOWN_FINDINGS", 3)
     sweep, _ = explained(wrong(), wrong())
     incident = Incident.objects.get()
     client = signed_in(*VIEW, *CASES)
@@ -286,7 +286,7 @@ def test_the_page_of_a_balance_says_why_since_when_and_whether_somebody_correcte
 
 
 def test_the_page_of_a_balance_shows_its_edits_and_snapshots_to_those_who_may_see_them() -> None:
-    from balances.snapshots import take_snapshots
+    from balances.history.snapshots import take_snapshots
 
     alice = wrong(10**20)
     take_snapshots()

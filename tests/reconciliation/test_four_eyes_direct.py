@@ -13,15 +13,15 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.urls import reverse
 
-from balances import keyring
-from balances.metadata_form import fingerprint
+from balances.backoffice.metadata_form import fingerprint
+from balances.keys import keyring
 from balances.models import Balance
-from reconciliation import actions
-from reconciliation.deciding import approve
+from reconciliation.backoffice import actions
+from reconciliation.correcting.deciding import approve
+from reconciliation.correcting.policy import SecondPersonNeeded
+from reconciliation.correcting.rebuilding import reconstruct_many
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import Origin, Plan, Reconstruction
-from reconciliation.policy import SecondPersonNeeded
-from reconciliation.reconstruction import measure
-from reconciliation.runs import reconstruct_many
 from tests import world
 from tests.client import Client
 from tests.people import CASES, VIEW, person

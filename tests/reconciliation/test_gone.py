@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from balances.exceptions import EmptySource
+from balances.ground.exceptions import EmptySource
 from balances.models import Balance
+from reconciliation.correcting.incomplete import IncompleteSource
+from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.drill.damage import shift
-from reconciliation.explaining import explain_balance
-from reconciliation.runs import reconstruct
-from reconciliation.sources import IncompleteSource
-from reconciliation.sweep_status import out_of_balance, verdict
+from reconciliation.explaining.service import explain_balance
+from reconciliation.sweeping.status import out_of_balance, verdict
 from tests import world
 from tests.client import Client
 from tests.reconciliation.test_checks import said, swept

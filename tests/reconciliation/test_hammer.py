@@ -16,8 +16,8 @@ from django.db import connection
 
 from balances.models import Balance, Transaction
 from ledgerproj.hammering import Written, violations
+from reconciliation.correcting.rebuilding import reconstruct_many
 from reconciliation.models import Reconstruction
-from reconciliation.runs import reconstruct_many
 from tests import world
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,11 +6,11 @@ import pytest
 
 from balances.models import Balance
 from reconciliation.drill.damage import shift
-from reconciliation.explaining import explain_findings
-from reconciliation.incidents import group_incidents
+from reconciliation.explaining.service import explain_findings
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Incident, Origin, Sweep
-from reconciliation.scope import Scope
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.incidents import group_incidents
+from reconciliation.sweeping.service import create_sweep, run_sweep
 from tests import world
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,14 +8,14 @@ import pytest
 from django.db import connection
 
 from balances.models import Balance
-from reconciliation.causes.model import Explanation
 from reconciliation.drill.damage import shift
-from reconciliation.explaining import explain
+from reconciliation.explaining.causes.model import Explanation
+from reconciliation.explaining.moments import SPANS
+from reconciliation.explaining.service import explain
+from reconciliation.measuring.measurement import measure
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Origin, Sweep
-from reconciliation.moments import SPANS
-from reconciliation.reconstruction import measure
-from reconciliation.scope import Scope
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
 from tests import world
 from tests.reconciliation.test_explaining import at, held, plan_of, posted, settled, why
 

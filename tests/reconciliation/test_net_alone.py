@@ -11,17 +11,17 @@ from django.core.management import call_command
 from django.db import connection
 
 from balances.models import Balance
-from reconciliation.applying import apply
-from reconciliation.deciding import approve
-from reconciliation.explaining import explain_many
+from reconciliation.correcting.applying import apply
+from reconciliation.correcting.deciding import approve
+from reconciliation.correcting.planning import Choice, Proposal, propose
+from reconciliation.correcting.undoing import propose_undo
+from reconciliation.explaining.service import explain_many
 from reconciliation.management.commands.explain import as_row
+from reconciliation.measuring.measurement import measure
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Origin, Reconstruction
-from reconciliation.planning import Choice, Proposal, propose
-from reconciliation.reconstruction import measure
-from reconciliation.scope import Scope
-from reconciliation.sweep_status import verdict
-from reconciliation.sweeping import create_sweep, run_sweep
-from reconciliation.undoing import propose_undo
+from reconciliation.sweeping.service import create_sweep, run_sweep
+from reconciliation.sweeping.status import verdict
 from tests import world
 from tests.client import Client
 from tests.reconciliation.test_not_numbers import foreign_columns

@@ -12,10 +12,10 @@ from django.core.management import call_command
 
 from balances.models import Balance
 from reconciliation.drill.damage import shift
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Incident, Origin, Sweep
-from reconciliation.scope import Scope
-from reconciliation.sweep_status import proved, verdict
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
+from reconciliation.sweeping.status import proved, verdict
 from tests import people, world
 from tests.client import Client
 

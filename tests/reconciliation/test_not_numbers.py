@@ -12,10 +12,10 @@ from django.core.management import call_command
 from django.db import connection
 
 from balances.models import TOTALS, Balance, BalanceSnapshot
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Origin, Sweep
-from reconciliation.scope import Scope
-from reconciliation.sweep_status import verdict
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
+from reconciliation.sweeping.status import verdict
 from tests import people, world
 from tests.client import Client
 

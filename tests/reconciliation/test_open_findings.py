@@ -8,18 +8,18 @@ import pytest
 from django.urls import reverse
 
 from balances.models import Balance, Transaction
-from reconciliation.applying import apply
-from reconciliation.deciding import approve
+from reconciliation.correcting.applying import apply
+from reconciliation.correcting.deciding import approve
+from reconciliation.correcting.planning import Proposal
+from reconciliation.correcting.rebooking import propose_rebooking
+from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
+from reconciliation.correcting.undoing import propose_undo
 from reconciliation.drill.damage import change_row, delete_balance, delete_rows
+from reconciliation.measuring.measurement import measure
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Origin, Reconstruction, Sweep
-from reconciliation.open_findings import State, state_of, still_open, with_state
-from reconciliation.planning import Proposal
-from reconciliation.rebooking import propose_rebooking
-from reconciliation.reconstruction import measure
-from reconciliation.runs import reconstruct, reconstruct_many
-from reconciliation.scope import Scope
-from reconciliation.sweeping import cancel_sweep, create_sweep, run_sweep
-from reconciliation.undoing import propose_undo
+from reconciliation.sweeping.open_findings import State, state_of, still_open, with_state
+from reconciliation.sweeping.service import cancel_sweep, create_sweep, run_sweep
 from tests import world
 from tests.client import Client
 from tests.people import CASES, VIEW, signed_in
@@ -115,7 +115,7 @@ def test_a_sweep_that_was_cancelled_answers_for_what_it_has_measured(
     world.drift(cleo, debit=-3)
     world.drift(ben, credit=252_300)
     not_measured = max(ben.pk, cleo.pk)
-    monkeypatch.setattr("reconciliation.sweeping.LARGEST_LIST", 1)
+    monkeypatch.setattr("reconciliation.sweeping.service.LARGEST_LIST", 1)
     begun = create_sweep(Scope(balance_ids=(ben.pk, cleo.pk)), actor="alice", origin=Origin.COMMAND)
     run_sweep(begun.pk, progress=lambda _: cancel_sweep(begun.pk) and None)
     assert Sweep.objects.get(pk=begun.pk).measured == 1

@@ -10,9 +10,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from balances.models import Balance
-from reconciliation.evidence import FIRST_ROWS
-from reconciliation.explaining import Explained, explain
-from reconciliation.reconstruction import measure
+from reconciliation.explaining.evidence import FIRST_ROWS
+from reconciliation.explaining.service import Explained, explain
+from reconciliation.measuring.measurement import measure
 from tests import world
 from tests.reconciliation.test_explaining import plan_of
 

@@ -13,15 +13,16 @@ from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from balances.models import Balance
-from reconciliation import plan_actions, plan_admin
-from reconciliation.applying import apply
-from reconciliation.deciding import approve
+from reconciliation.backoffice import plan_actions
+from reconciliation.backoffice import plans as plan_admin
+from reconciliation.correcting.applying import apply
+from reconciliation.correcting.deciding import approve
+from reconciliation.correcting.planning import Choice, Proposal, propose
+from reconciliation.correcting.rebuilding import reconstruct
+from reconciliation.correcting.undoing import propose_undo
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import Incident, Origin, Plan, PlanItem, Reconstruction, Refusal, Step
-from reconciliation.planning import Choice, Proposal, propose
-from reconciliation.reconstruction import measure
-from reconciliation.runs import reconstruct
-from reconciliation.undoing import propose_undo
-from reconciliation.verifying import Verification
+from reconciliation.records.verifying import Verification
 from tests import world
 from tests.people import CASES, VIEW, person, signed_in
 

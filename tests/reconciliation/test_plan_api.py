@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from balances import keyring
+from balances.keys import keyring
 from balances.models import Balance
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import Plan, Reconstruction, Step
-from reconciliation.reconstruction import measure
 from tests import world
 from tests.client import Client
 from tests.reconciliation.test_plans import drifted

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from reconciliation.deciding import approve
+from reconciliation.correcting.deciding import approve
 from reconciliation.management.ledger_command import operator
+from reconciliation.measuring.measurement import measure
 from reconciliation.models import Finding, Origin, Plan, Reconstruction, Step, Sweep
-from reconciliation.reconstruction import measure
 from tests import world
 from tests.reconciliation.test_plans import drifted, finding
 

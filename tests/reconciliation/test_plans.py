@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from balances.exceptions import BalanceNotFound, LedgerError, NotFound
+from balances.ground.exceptions import BalanceNotFound, LedgerError, NotFound
+from balances.ground.principals import ANYBODY, MASTER
 from balances.models import Balance, BalanceSnapshot, now
-from balances.principals import ANYBODY, MASTER
-from reconciliation import applying
-from reconciliation.applying import apply, apply_in_background, carry_on_with_lost_ones, outcomes
-from reconciliation.deciding import (
+from reconciliation.correcting import applying
+from reconciliation.correcting.applying import apply, apply_in_background, carry_on_with_lost_ones, outcomes
+from reconciliation.correcting.deciding import (
     NotPossibleNow,
     PlanNotFound,
     ReasonRequired,
@@ -27,8 +27,7 @@ from reconciliation.deciding import (
     cancel,
     reject,
 )
-from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Reconstruction, Step, Sweep
-from reconciliation.planning import (
+from reconciliation.correcting.planning import (
     WRONG_SNAPSHOTS,
     Choice,
     ChoiceRefused,
@@ -36,10 +35,11 @@ from reconciliation.planning import (
     Proposal,
     propose,
 )
-from reconciliation.reconstruction import Measurement, measure
-from reconciliation.runs import ReasonTooLong, reconstruct
-from reconciliation.undoing import CannotBeUndone, propose_undo
-from reconciliation.verifying import Verification
+from reconciliation.correcting.rebuilding import ReasonTooLong, reconstruct
+from reconciliation.correcting.undoing import CannotBeUndone, propose_undo
+from reconciliation.measuring.measurement import Measurement, measure
+from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Reconstruction, Step, Sweep
+from reconciliation.records.verifying import Verification
 from tests import world
 from tests.balances.api.test_statements import explain
 

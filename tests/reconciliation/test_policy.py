@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balances.keyring import issue
-from balances.principals import ANYBODY, MASTER
+from balances.ground.principals import ANYBODY, MASTER
+from balances.keys.keyring import issue
 from ledgerproj import environment
 from ledgerproj.environment import Misconfigured
+from reconciliation.correcting.policy import Facts, Policy, second_person_needed, why_not_second
 from reconciliation.management.ledger_command import operator
-from reconciliation.policy import Facts, Policy, second_person_needed, why_not_second
-from reconciliation.reconstruction import Totals
+from reconciliation.measuring.measurement import Totals
 
 RELAXED = Policy(amounts={"*": None}, balances=1_000_000, ledgers=frozenset())
 

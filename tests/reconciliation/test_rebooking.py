@@ -11,18 +11,18 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from balances.models import TOTALS, Balance, Transaction
-from reconciliation.applying import apply, outcomes
 from reconciliation.checks import CHECKS
-from reconciliation.deciding import NotPossibleNow, SecondPersonNeeded, approve
+from reconciliation.correcting.applying import apply, outcomes
+from reconciliation.correcting.deciding import NotPossibleNow, SecondPersonNeeded, approve
+from reconciliation.correcting.planning import Proposal
+from reconciliation.correcting.rebooking import CannotBeRebooked, TooManyRows, propose_rebooking
+from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
+from reconciliation.correcting.undoing import CannotBeUndone, propose_undo
+from reconciliation.measuring.measurement import measure_all
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Finding, Origin, Plan, PlanItem, Reconstruction, TransactionEdit
-from reconciliation.planning import Proposal
-from reconciliation.rebooking import CannotBeRebooked, TooManyRows, propose_rebooking
-from reconciliation.reconstruction import measure_all
-from reconciliation.runs import reconstruct, reconstruct_many
-from reconciliation.scope import Scope
-from reconciliation.sweep_status import verdict
-from reconciliation.sweeping import create_sweep, run_sweep
-from reconciliation.undoing import CannotBeUndone, propose_undo
+from reconciliation.sweeping.service import create_sweep, run_sweep
+from reconciliation.sweeping.status import verdict
 from tests import people, wire, world
 from tests.client import Client
 from tests.reconciliation.test_witness import delete, force, unseen

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from balances.models import Balance, Transaction
-from reconciliation.reconstruction import MEASURE, Totals, measure
+from reconciliation.measuring.measurement import MEASURE, Totals, measure
 from tests import world
 
 pytestmark = pytest.mark.django_db

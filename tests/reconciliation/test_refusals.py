@@ -10,11 +10,11 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client as Browser
 
-from balances import keyring
-from reconciliation import refusals
+from balances.keys import keyring
 from reconciliation.models import Refusal, Seal
-from reconciliation.refusals import MOST_A_MINUTE, record_refusal, refused_changes, report_refused_changes
-from reconciliation.verifying import Verification
+from reconciliation.records import refusals
+from reconciliation.records.refusals import MOST_A_MINUTE, record_refusal, refused_changes, report_refused_changes
+from reconciliation.records.verifying import Verification
 from tests import world
 from tests.client import Client
 from tests.people import person, signed_in
@@ -108,7 +108,7 @@ def test_what_comes_too_fast_is_counted_in_the_next_record_and_others_are_not_ke
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = [1000.0]
-    monkeypatch.setattr("reconciliation.refusals.time.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("reconciliation.records.refusals.time.monotonic", lambda: seconds[0])
     written = [record_refusal(**REQUEST) for _ in range(MOST_A_MINUTE + 7)]
     assert [refusal is not None for refusal in written] == [True] * MOST_A_MINUTE + [False] * 7
     assert record_refusal(**REQUEST | {"actor": "trudy"})

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from balances.amounts import transaction_hash
+from balances.ground.amounts import transaction_hash
 from balances.models import Balance, Transaction
-from reconciliation.causes.model import Explanation
 from reconciliation.drill.damage import shift
+from reconciliation.explaining.causes.model import Explanation
+from reconciliation.explaining.repointing import REPOINTED
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Origin, Sweep
-from reconciliation.repointing import REPOINTED
-from reconciliation.scope import Scope
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
 from tests import world
 from tests.reconciliation.test_explaining import at, plan_of, posted, why
 

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from reconciliation.reports import Report
+from reconciliation.records.reports import Report
 
 
 def cell(value: object) -> str:

@@ -8,10 +8,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from balances.exceptions import BalanceNotFound, EmptySource, UnreadableTotals
+from balances.ground.exceptions import BalanceNotFound, EmptySource, UnreadableTotals
 from balances.models import Balance
+from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
 from reconciliation.models import Reconstruction
-from reconciliation.runs import reconstruct, reconstruct_many
 from tests import world
 
 pytestmark = pytest.mark.django_db

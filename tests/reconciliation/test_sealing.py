@@ -16,9 +16,9 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
 from reconciliation.models import Disclosure, Reconstruction, Refusal, Seal, Step
-from reconciliation.runs import reconstruct, reconstruct_many
-from reconciliation.sealing import FIELDS, MODELS, VERSION, seal
+from reconciliation.records.sealing import FIELDS, MODELS, VERSION, seal
 from tests import world
 
 KINDS = {**MODELS, "seal": Seal}
@@ -85,7 +85,7 @@ def test_records_are_sealed_only_in_the_transaction_that_writes_them(django_db_b
     class Outside:
         in_atomic_block = False
 
-    from reconciliation import sealing
+    from reconciliation.records import sealing
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sealing, "connection", Outside())

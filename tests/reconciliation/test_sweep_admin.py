@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Origin, Sweep
-from reconciliation.scope import Scope
-from reconciliation.sweep_status import checks
-from reconciliation.sweeping import run_sweep
-from reconciliation.tasks import request_sweep
+from reconciliation.sweeping.service import run_sweep
+from reconciliation.sweeping.status import checks
+from reconciliation.sweeping.tasks import request_sweep
 from tests import world
 from tests.people import CASES, person, signed_in
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciliation.models import Incident, Sweep
-from reconciliation.sweeping import run_sweep
+from reconciliation.sweeping.service import run_sweep
 from tests import world
 from tests.client import Client
 

@@ -20,15 +20,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from balances.exceptions import BalanceNotFound
+from balances.ground.exceptions import BalanceNotFound
 from balances.models import Balance, Transaction, now
-from reconciliation import sweeping, tasks
+from reconciliation.correcting.rebuilding import reconstruct_many
+from reconciliation.measuring.measurement import measure
+from reconciliation.measuring.scope import Scope, ScopeRefused
 from reconciliation.models import Finding, Origin, Sweep
-from reconciliation.reconstruction import measure
-from reconciliation.runs import reconstruct_many
-from reconciliation.scope import Scope, ScopeRefused
-from reconciliation.sweep_status import progress, unproved, verdict
-from reconciliation.sweeping import SweepRefused, create_sweep, run_sweep
+from reconciliation.sweeping import service, tasks
+from reconciliation.sweeping.service import SweepRefused, create_sweep, run_sweep
+from reconciliation.sweeping.status import progress, unproved, verdict
 from tests import world
 
 ALL = Scope(everything=True)
@@ -65,19 +65,19 @@ class TestRefusals:
         first = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         with pytest.raises(SweepRefused, match=first.sweep_id):
             create_sweep(ALL, actor="bob", origin=Origin.API)
-        sweeping.cancel_sweep(first.sweep_id)
+        service.cancel_sweep(first.sweep_id)
         create_sweep(ALL, actor="bob", origin=Origin.API)
 
     def test_what_is_over_cannot_be_paused_resumed_or_run(self) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
-        sweeping.cancel_sweep(sweep.sweep_id)
-        for move in (sweeping.pause_sweep, sweeping.resume_sweep, sweeping.cancel_sweep, sweeping.run_sweep):
+        service.cancel_sweep(sweep.sweep_id)
+        for move in (service.pause_sweep, service.resume_sweep, service.cancel_sweep, service.run_sweep):
             with pytest.raises(SweepRefused, match="is cancelled"):
                 move(sweep.sweep_id)
 
     def test_an_unknown_sweep_is_not_found(self) -> None:
-        with pytest.raises(sweeping.SweepNotFound):
-            sweeping.find_sweep("swp_x")
+        with pytest.raises(service.SweepNotFound):
+            service.find_sweep("swp_x")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -213,7 +213,7 @@ class TestWhatItFinds:
         list(reconstruct_many([each.pk for each in cast[:2]], world.request(allow_empty=True)))
         world.drift(cast[3], hold_credit=1)
         keys = sorted(Balance.objects.values_list("pk", flat=True))
-        screened = [row["balance_id"] for row in sweeping.SCREEN.rows(after="", through=keys[-1])]
+        screened = [row["balance_id"] for row in service.SCREEN.rows(after="", through=keys[-1])]
         assert screened == [each.balance_id for each in measure(keys) if each.has_drift]
 
 
@@ -221,9 +221,9 @@ class TestWhatItFinds:
 class TestLifeCycle:
     @pytest.fixture(autouse=True)
     def _small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sweeping, "FIRST_CHUNK", 2)
-        monkeypatch.setattr(sweeping, "SMALLEST_CHUNK", 2)
-        monkeypatch.setattr(sweeping, "LARGEST_CHUNK", 2)
+        monkeypatch.setattr(service, "FIRST_CHUNK", 2)
+        monkeypatch.setattr(service, "SMALLEST_CHUNK", 2)
+        monkeypatch.setattr(service, "LARGEST_CHUNK", 2)
 
     @pytest.fixture
     def drifted(self) -> list[Balance]:
@@ -236,12 +236,12 @@ class TestLifeCycle:
     def test_a_paused_sweep_stops_after_its_chunk_and_goes_on_from_there(self, drifted: list[Balance]) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         stopped = run_sweep(
-            sweep.sweep_id, progress=lambda sweep: sweeping.pause_sweep(sweep.pk) if sweep.measured == 4 else None
+            sweep.sweep_id, progress=lambda sweep: service.pause_sweep(sweep.pk) if sweep.measured == 4 else None
         )
-        paused = sweeping.find_sweep(sweep.sweep_id)
+        paused = service.find_sweep(sweep.sweep_id)
         assert (stopped.measured, paused.state, paused.measured) == (4, "paused", 4)
         assert (progress(paused)["percent"], Finding.objects.count()) == (40, paused.drifted)
-        sweeping.resume_sweep(sweep.sweep_id)
+        service.resume_sweep(sweep.sweep_id)
         done = run_sweep(sweep.sweep_id)
         assert (done.state, done.measured, done.drifted, Finding.objects.count()) == ("finished", 10, 9, 9)
 
@@ -262,11 +262,11 @@ class TestLifeCycle:
         for _ in range(6):
             world.balance(ledger)
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND, deep=True)
-        run_sweep(sweep.sweep_id, progress=lambda sweep: sweeping.pause_sweep(sweep.pk))
+        run_sweep(sweep.sweep_id, progress=lambda sweep: service.pause_sweep(sweep.pk))
         created_at = now() - timedelta(days=days_ago)
         Balance.objects.create(balance_id=balance_id, ledger=ledger, currency="USD", created_at=created_at)
         world.drift(Balance(pk=balance_id), credit=999)
-        sweeping.resume_sweep(sweep.sweep_id)
+        service.resume_sweep(sweep.sweep_id)
         return run_sweep(sweep.sweep_id)
 
     def test_a_named_balance_that_is_gone_meanwhile_does_not_stop_a_sweep_for_ever(self) -> None:
@@ -281,7 +281,7 @@ class TestLifeCycle:
     def test_a_cancelled_sweep_ends_and_keeps_what_it_found(self, drifted: list[Balance]) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         done = run_sweep(
-            sweep.sweep_id, progress=lambda sweep: sweeping.cancel_sweep(sweep.pk) if sweep.measured == 4 else None
+            sweep.sweep_id, progress=lambda sweep: service.cancel_sweep(sweep.pk) if sweep.measured == 4 else None
         )
         assert (done.state, done.measured, Finding.objects.count()) == ("cancelled", 4, done.drifted)
 
@@ -307,7 +307,7 @@ class TestLifeCycle:
 
     def test_two_workers_on_one_sweep_measure_every_balance_once(self, drifted: list[Balance]) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
-        sweeping._start(sweep.sweep_id)
+        service._start(sweep.sweep_id)
         problems: list[Exception] = []
 
         def work() -> None:
@@ -325,7 +325,7 @@ class TestLifeCycle:
             worker.start()
         for worker in workers:
             worker.join(60)
-        done = sweeping.find_sweep(sweep.sweep_id)
+        done = service.find_sweep(sweep.sweep_id)
         assert problems == []
         assert (done.state, done.measured, done.drifted, Finding.objects.count()) == ("finished", 10, 9, 9)
 
@@ -334,12 +334,12 @@ class TestLifeCycle:
     ) -> None:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         with monkeypatch.context() as broken:
-            broken.setattr(sweeping, "findings_of", lambda *_: 1 / 0)
+            broken.setattr(service, "findings_of", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 run_sweep(sweep.sweep_id)
-        errored = sweeping.find_sweep(sweep.sweep_id)
+        errored = service.find_sweep(sweep.sweep_id)
         assert (errored.state, errored.error, errored.measured) == ("errored", "division by zero", 0)
-        sweeping.resume_sweep(sweep.sweep_id)
+        service.resume_sweep(sweep.sweep_id)
         assert run_sweep(sweep.sweep_id).drifted == 9
 
     def test_an_interrupted_sweep_is_paused(self, drifted: list[Balance]) -> None:
@@ -349,14 +349,14 @@ class TestLifeCycle:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(sweep.sweep_id, progress=interrupt)
-        assert sweeping.find_sweep(sweep.sweep_id).state == "paused"
+        assert service.find_sweep(sweep.sweep_id).state == "paused"
 
     def test_the_worker_runs_what_was_requested_and_takes_up_what_lost_its_worker(self, drifted: list[Balance]) -> None:
         forget_jobs()
         sweep = tasks.request_sweep(ALL, actor="alice", origin=Origin.API)
         assert waiting_jobs() == [("sweep", {"sweep_id": sweep.sweep_id})]
         tasks.sweep(sweep.sweep_id)
-        assert sweeping.find_sweep(sweep.sweep_id).state == "finished"
+        assert service.find_sweep(sweep.sweep_id).state == "finished"
         Sweep.objects.filter(pk=sweep.pk).update(state="running", heartbeat_at="2020-01-01T00:00:00Z")
         forget_jobs()
         tasks.resume_lost_sweeps(0)
@@ -370,7 +370,7 @@ class TestLifeCycle:
         forget_jobs()
         tasks.resume_lost_sweeps(0)
         assert waiting_jobs() == [("sweep", {"sweep_id": lost.sweep_id})]
-        assert sweeping.find_sweep(fresh.pk).state == "queued"
+        assert service.find_sweep(fresh.pk).state == "queued"
 
     def test_a_request_that_is_refused_leaves_no_job(self) -> None:
         forget_jobs()
@@ -392,12 +392,12 @@ class TestLifeCycle:
             [sys.executable, "-c", script], cwd=settings.BASE_DIR, env=environment_of_this_database()
         )
         deadline = time.monotonic() + 60
-        while sweeping.find_sweep(sweep.sweep_id).measured < 6 and time.monotonic() < deadline:
+        while service.find_sweep(sweep.sweep_id).measured < 6 and time.monotonic() < deadline:
             assert child.poll() is None
             time.sleep(0.05)
         child.send_signal(signal.SIGKILL)
         child.wait()
-        killed = sweeping.find_sweep(sweep.sweep_id)
+        killed = service.find_sweep(sweep.sweep_id)
         assert (killed.state, killed.measured, Finding.objects.count()) == ("running", 6, killed.drifted)
         done = run_sweep(sweep.sweep_id)
         assert (done.state, done.measured, done.drifted) == ("finished", 10, 9)
@@ -433,7 +433,7 @@ class TestStatements:
         world.many_rows(cast, 20_000)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE balances")
-            cursor.execute("EXPLAIN " + sweeping.SCREEN.text, {"after": "", "through": "bln_g"})
+            cursor.execute("EXPLAIN " + service.SCREEN.text, {"after": "", "through": "bln_g"})
             plan = "\n".join(line for (line,) in cursor.fetchall())
         for index in ("applied_debits", "applied_credits"):
             assert f"Index Only Scan using {index}" in plan, plan

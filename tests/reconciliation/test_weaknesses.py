@@ -13,8 +13,8 @@ import pytest
 from django.db import connection, transaction
 
 from balances.models import GENERAL_LEDGER_ID, Balance
+from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
 from reconciliation.models import Reconstruction
-from reconciliation.runs import reconstruct, reconstruct_many
 from tests import world
 from tests.client import Client
 
@@ -60,9 +60,9 @@ def test_w1_a_posting_between_measurement_and_correction_is_not_lost(monkeypatch
     alice = world.balance()
     world.post("@world", alice, 100)
     world.drift(alice, credit=500)
-    from reconciliation import runs
+    from reconciliation.correcting import rebuilding
 
-    measure = runs.measure
+    measure = rebuilding.measure
 
     def measure_then_somebody_posts(balance_ids: list[str]) -> Any:
         measured = measure(balance_ids)
@@ -72,7 +72,7 @@ def test_w1_a_posting_between_measurement_and_correction_is_not_lost(monkeypatch
         assert not poster.is_alive(), "a posting waited for a reconstruction that was only summing"
         return measured
 
-    monkeypatch.setattr(runs, "measure", measure_then_somebody_posts)
+    monkeypatch.setattr(rebuilding, "measure", measure_then_somebody_posts)
     reconstruct(alice.pk, world.request())
     monkeypatch.undo()
 
@@ -219,13 +219,13 @@ def test_w13_a_run_can_be_previewed_and_many_balances_take_one_call() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_w14_no_row_is_locked_while_history_is_summed() -> None:
-    from reconciliation import runs
+    from reconciliation.correcting import rebuilding
 
     alice = world.balance()
     world.post("@world", alice, 100)
     with transaction.atomic():
-        runs.SERIALISE.rows(balance_ids=[alice.pk])
-        runs.measure([alice.pk])
+        rebuilding.SERIALISE.rows(balance_ids=[alice.pk])
+        rebuilding.measure([alice.pk])
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT relation::regclass::text, mode FROM pg_locks "

@@ -6,13 +6,13 @@ import pytest
 from django.db import connection
 
 from balances.models import Balance
-from reconciliation.causes.model import Explanation
 from reconciliation.drill.damage import shift
-from reconciliation.evidence import SCALE_PEERS
+from reconciliation.explaining.causes.model import Explanation
+from reconciliation.explaining.evidence import SCALE_PEERS
+from reconciliation.measuring.measurement import measure
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Origin, Sweep
-from reconciliation.reconstruction import measure
-from reconciliation.scope import Scope
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping.service import create_sweep, run_sweep
 from tests import world
 from tests.reconciliation.test_explaining import at, best, held, posted, row_of, why
 

@@ -17,11 +17,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from balances.models import Balance, Transaction
-from reconciliation.applying import apply, outcomes
+from reconciliation.correcting.applying import apply, outcomes
+from reconciliation.correcting.incomplete import IncompleteSource
+from reconciliation.correcting.planning import Choice, NothingToCorrect, Proposal, propose
+from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.models import Origin, Plan, Reconstruction
-from reconciliation.planning import Choice, NothingToCorrect, Proposal, propose
-from reconciliation.runs import reconstruct
-from reconciliation.sources import IncompleteSource
 from tests import people, world
 from tests.client import Client
 from tests.reconciliation.test_actions import confirm, said

@@ -16,8 +16,7 @@ from django.db.models.lookups import Exact, IsNull
 
 from balances.api.filtering.grammar import OPERATORS, Condition
 from balances.api.filtering.values import Given
-from balances.exact_json import dumps
-from balances.exceptions import LedgerError
+from balances.ground import LedgerError, dumps
 from balances.models import Balance
 
 SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "LIKE", "ilike": "ILIKE"}

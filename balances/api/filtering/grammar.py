@@ -8,7 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from balances.api.filtering.values import Given, from_json, from_text
-from balances.exceptions import LedgerError
+from balances.ground import LedgerError
 
 OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "between", "like", "ilike", "isnull", "isnotnull")
 ALIASES = {name: name for name in OPERATORS} | {"neq": "ne", "gteq": "gte", "lteq": "lte"}

@@ -8,8 +8,8 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from balances.api.body import ANYTHING, NUMBER, Kind, MalformedBody, Mismatch, Structs, decode
 from balances.api.filtering.grammar import LARGEST, MAX_CONDITIONS, OPERATORS, Asked, InvalidFilterRequest, from_fields
+from balances.api.go import ANYTHING, NUMBER, Kind, MalformedBody, Mismatch, Structs, decode
 
 MOST, OTHERWISE = 100, 20
 """A limit that is not from 1 to 100 turns into 20."""

@@ -14,10 +14,8 @@ from balances.api.filtering import columns, lookups
 from balances.api.filtering.columns import KEY, InvalidFilter
 from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, Condition
 from balances.api.filtering.requests import Page
-from balances.exceptions import LedgerError
-from balances.fields import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
-from balances.holders import Account, Identity
-from balances.models import Balance, Ledger, Transaction
+from balances.ground import LedgerError, MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
+from balances.models import Account, Balance, Identity, Ledger, Transaction
 
 REFUSED_CLASSES = ("22", "42", "54")
 """SQLSTATE classes of what is asked, not of the database's health: bad values, bad types, too complex."""

@@ -13,8 +13,17 @@ from pathlib import Path
 
 from balances.importing.files import opened
 from balances.importing.readers import beancount, camt, hledger, mt940, ofx
-from balances.importing.readers.reading import How, Reading
+from balances.importing.readers.reading import Figure, How, Place, Reading, Statement
 from balances.importing.refusing import ImportRefused
+
+__all__ = [
+    "FORMATS",
+    "Figure",
+    "How",
+    "Place",
+    "Statement",
+    "read",
+]
 
 START_BYTES = 4096
 LARGEST = 256 << 20

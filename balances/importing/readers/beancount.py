@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from balances import amounts
+from balances.ground import amounts
 from balances.importing.files import Record, opened
 from balances.importing.readers.legs import JournalEntry, Posting, movements
 from balances.importing.readers.reading import MAX_DECIMALS, Digests, How, Place, Reading, decimals_of, indicator_of

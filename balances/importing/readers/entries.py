@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from balances.exact_json import dumps
+from balances.ground import dumps
 from balances.importing.files import Record
 from balances.importing.readers.reading import Digests, How, Place, Statement
 

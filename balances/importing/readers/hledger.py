@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
-from balances.amounts import EXACT, plain
+from balances.ground import EXACT, plain
 from balances.importing.readers.legs import JournalEntry, Posting, movements
 from balances.importing.readers.reading import MAX_DECIMALS, Digests, How, Place, Reading, decimals_of, indicator_of
 from balances.importing.readers.texts import decoded

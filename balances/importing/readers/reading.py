@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from balances import amounts
+from balances.ground import amounts
 from balances.importing import refusing
 from balances.importing.files import Record
 from balances.importing.readers.currencies import precision_by_standard

@@ -1,4 +1,4 @@
-"""Generate a ledger of any size; the rules are in ``balances.generating``."""
+"""Generate a ledger of any size; the rules are in ``balances.importing.generating``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from balances.exceptions import LedgerError
-from balances.generating import Wish, generate_ledger
+from balances.ground import LedgerError
+from balances.importing import Wish, generate_ledger
 
 
 class Command(BaseCommand):

@@ -13,11 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from balances import amounts
-from balances.importing import Imported, ImportRefused, ImportRequest, Style, import_ledger
-from balances.importing.copying import Progress as Told
-from balances.importing.files import Source
-from balances.importing.readers import FORMATS
+from balances.ground import amounts
+from balances.importing import FORMATS, Imported, ImportRefused, ImportRequest, Source, Style, import_ledger
+from balances.importing import Progress as Told
 
 BALANCES_HELP = (
     "columns: indicator or balance_id, currency, credit_balance, debit_balance, balance, created_at; "

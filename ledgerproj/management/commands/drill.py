@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from balances.exceptions import LedgerError
+from balances.ground import LedgerError
 from ledgerproj.scratch import scratch_database
-from reconciliation.drill.running import Outcome, drill
-from reconciliation.reports import FORMATS, Report, opened
+from reconciliation.drill import Outcome, drill
+from reconciliation.records import FORMATS, Report, opened
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""

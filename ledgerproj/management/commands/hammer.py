@@ -7,11 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from balances.exceptions import LedgerError
-from balances.generating import Wish, generate_ledger
+from balances.ground import LedgerError
+from balances.importing import Wish, generate_ledger
 from ledgerproj.hammering import Rhythm, hammer
 from ledgerproj.scratch import scratch_database
-from reconciliation.reports import FORMATS, Report, opened
+from reconciliation.records import FORMATS, Report, opened
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""

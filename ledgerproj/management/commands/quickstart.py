@@ -20,9 +20,9 @@ from ledgerproj import demo_client, processes
 from ledgerproj.embedded import locks
 from ledgerproj.environment import kept_secret, known_secret, text
 from ledgerproj.management.commands.serve import refuse_taken_port
-from reconciliation import demo
+from reconciliation.drill import demo
+from reconciliation.measuring import Scope
 from reconciliation.models import Origin, Sweep
-from reconciliation.scope import Scope
 from reconciliation.sweeping import create_sweep, run_sweep
 
 PASSWORD_FILE = "admin_password"  # noqa: S105 - the name of a file

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from procrastinate.contrib.django import app
 
-from balances.outages import outage_of
+from balances.ground import outage_of
 from ledgerproj import processes, working
 from ledgerproj.lanes import Lane, UnknownQueue, lanes
 

@@ -10,8 +10,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from reconciliation.applying import apply, outcomes
-from reconciliation.deciding import find_plan
+from reconciliation.correcting import apply, find_plan, outcomes
 from reconciliation.management.ledger_command import operator
 from reconciliation.management.plan_command import PlanCommand
 from reconciliation.models import Origin, Plan

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from balances.exceptions import UnreadableTotals
-from reconciliation.causes import CAUSES
-from reconciliation.explaining import Explained, explain_many
+from balances.ground import UnreadableTotals
+from reconciliation.explaining import CAUSES, Explained, explain_many
 from reconciliation.management.ledger_command import LedgerCommand
-from reconciliation.reports import Report
+from reconciliation.records import Report
 
 REPORT = Report(
     fields=(

@@ -6,9 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from reconciliation.correcting import Choice, ChoiceRefused, propose, propose_rebooking
 from reconciliation.management.plan_command import PlanCommand
-from reconciliation.planning import Choice, ChoiceRefused, propose
-from reconciliation.rebooking import propose_rebooking
 
 
 class Command(PlanCommand):

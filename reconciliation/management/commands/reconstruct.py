@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from reconciliation.correcting import Finding, Request, reconstruct_many
 from reconciliation.management.ledger_command import LedgerCommand, operator
+from reconciliation.management.rebuilt_reports import MEASURED, as_row
 from reconciliation.models import Origin, Reconstruction
-from reconciliation.rebuilt_reports import MEASURED, as_row
-from reconciliation.runs import Finding, Request, reconstruct_many
 
 DRIFT_LEFT = 3
 """Exit status when balances are left with drift, so that cron can tell."""

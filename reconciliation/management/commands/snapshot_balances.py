@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from balances.history import BATCH_SIZE, take_snapshots
 from balances.models import now
-from balances.snapshots import BATCH_SIZE, take_snapshots
 from reconciliation.management.ledger_command import LedgerCommand
-from reconciliation.reports import Report
+from reconciliation.records import Report
 
 TAKEN = Report(
     fields=("day", "written", "seconds"),

@@ -12,11 +12,10 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from reconciliation import sweeping, tasks
 from reconciliation.checks import CHECKS
 from reconciliation.management.ledger_command import LedgerCommand, operator
 from reconciliation.models import Origin, Sweep
-from reconciliation.sweep_status import FINDINGS, as_row, out_of_balance, proved, unproved, verdict
+from reconciliation.sweeping import FINDINGS, as_row, out_of_balance, proved, service, tasks, unproved, verdict
 
 NOT_HEALTHY = 3
 """Exit status when something was found or a balance could not be judged, so that cron can tell."""
@@ -65,26 +64,26 @@ class Command(LedgerCommand):
 
     def _asked(self, options: dict[str, Any]) -> Sweep:
         if options["pause"]:
-            return sweeping.pause_sweep(options["pause"])
+            return service.pause_sweep(options["pause"])
         if options["cancel"]:
-            return sweeping.cancel_sweep(options["cancel"])
+            return service.cancel_sweep(options["cancel"])
         if options["report"]:
-            return sweeping.find_sweep(options["report"])
+            return service.find_sweep(options["report"])
         if options["resume"]:
-            existing = sweeping.find_sweep(options["resume"])
+            existing = service.find_sweep(options["resume"])
             if existing.state not in (Sweep.State.RUNNING, Sweep.State.QUEUED):
-                existing = sweeping.resume_sweep(existing.sweep_id)
+                existing = service.resume_sweep(existing.sweep_id)
             return self._run(existing, options)
         new = {"actor": operator(), "origin": Origin.COMMAND, "reason": options["reason"], "deep": options["deep"]}
         if options["background"]:
             return tasks.request_sweep(self.scope(options), **new)
-        return self._run(sweeping.create_sweep(self.scope(options), **new), options)
+        return self._run(service.create_sweep(self.scope(options), **new), options)
 
     def _run(self, sweep: Sweep, options: dict[str, Any]) -> Sweep:
         self.sweep = sweep
         self.stderr.write(f"Sweep {sweep.sweep_id}")
         with _bar(sweep) as progress:
-            return sweeping.run_sweep(sweep.sweep_id, pace=options["pace"], progress=progress)
+            return service.run_sweep(sweep.sweep_id, pace=options["pace"], progress=progress)
 
     def so_far(self) -> str:
         """Say how to go on."""
@@ -115,7 +114,7 @@ def _judged(sweep: Sweep) -> str:
 
 
 @contextmanager
-def _bar(sweep: Sweep) -> Iterator[sweeping.Progress]:
+def _bar(sweep: Sweep) -> Iterator[service.Progress]:
     """Show a bar on a terminal, and nothing elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from reconciliation.correcting import propose_undo
 from reconciliation.management.plan_command import PlanCommand
-from reconciliation.undoing import propose_undo
 
 
 class Command(PlanCommand):

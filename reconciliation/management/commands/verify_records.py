@@ -9,8 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from reconciliation.management.ledger_command import LedgerCommand
-from reconciliation.reports import Report
-from reconciliation.verifying import Verification
+from reconciliation.records import Report, Verification
 
 BREACHES = Report(
     fields=("what", "kind", "record_id", "sequence", "detail"),

@@ -12,9 +12,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from balances import identities
-from balances.holders import Account, Identity
 from balances.models import Balance
+from balances.models.people import Account, Identity
+from balances.people import identities
 from tests import world
 from tests.client import Answer, Client
 

@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balances.history import BALANCE_AT, balance_at
+from balances.history.history import BALANCE_AT, balance_at
+from balances.history.snapshots import TAKE_SNAPSHOTS
 from balances.models import Balance, BalanceSnapshot, Transaction
-from balances.snapshots import TAKE_SNAPSHOTS
-from reconciliation.runs import reconstruct
+from reconciliation.correcting.rebuilding import reconstruct
 from tests import world
 from tests.client import Answer, Client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from balances.exact_json import dumps
+from balances.ground.exact_json import dumps
 from balances.models import Transaction
 from tests import world
 from tests.client import Client

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from balances.models import Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests.balances.api.test_settlement_contract import split
 from tests.client import Answer, Client
 from tests.wire import assert_no_drift, body, create, drain, queued, row, run_batches, settled, sums, wallets, written

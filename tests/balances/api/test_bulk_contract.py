@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from balances.exact_json import loads
+from balances.ground.exact_json import loads
 from balances.models import Balance, Transaction
 from balances.posting import tasks
 from tests.client import Answer, Client

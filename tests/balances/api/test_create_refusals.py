@@ -433,7 +433,7 @@ def test_a_split_at_once_of_which_a_leg_is_refused_moves_nothing_and_can_be_sent
 
 @pytest.mark.django_db(transaction=True)
 def test_a_balance_that_is_locked_for_too_long_answers_423(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balances.posting.writing.LOCK_WAIT", "50ms")
+    monkeypatch.setattr("balances.recording.writing.LOCK_WAIT", "50ms")
     wallets()
     text = "failed to acquire lock: failed to acquire all locks within the wait timeout"
     with while_locked("bln_bob"):

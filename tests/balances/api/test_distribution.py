@@ -10,10 +10,10 @@ import simplejson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from balances.books.distribution import distribute
+from balances.books.orders import Share
+from balances.books.posting_exceptions import InvalidDistribution
 from balances.models import Transaction
-from balances.posting.distribution import distribute
-from balances.posting.orders import Share
-from balances.posting_exceptions import InvalidDistribution
 from tests.client import Client
 from tests.wire import assert_no_drift, body, drain, wallets
 

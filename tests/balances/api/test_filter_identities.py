@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from balances import accounts, identities, tokenizing
+from balances.people import accounts, identities, tokenizing
 from tests import world
 from tests.client import Client
 

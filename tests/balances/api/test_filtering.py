@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from balances.holders import Identity
 from balances.models import Balance, Ledger, Transaction
+from balances.models.people import Identity
 from tests import world
 from tests.client import Client
 

@@ -14,9 +14,9 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.test import RequestFactory
 
-from balances import keyring
 from balances.api.errors import STATUSES
-from balances.exceptions import LedgerError
+from balances.ground.exceptions import LedgerError
+from balances.keys import keyring
 from balances.models import GENERAL_LEDGER_ID
 from ledgerproj.wsgi import application
 from tests import world

@@ -163,7 +163,7 @@ def test_a_reason_that_no_record_keeps_is_refused(api: Client) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ["/{id}/metadata", "/balances/{id}/reconstructions"])
 def test_a_balance_held_too_long_is_423_on_every_route_that_writes(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balances.locks.atomic_with_lock_limit.__wrapped__.__defaults__", ("100ms",))
+    monkeypatch.setattr("balances.ground.locks.atomic_with_lock_limit.__wrapped__.__defaults__", ("100ms",))
     alice = world.balance()
     world.post("@world", alice, 100)
     world.drift(alice, credit=5)

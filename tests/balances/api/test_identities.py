@@ -10,9 +10,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from balances import identities, tokenizing
-from balances.holders import Identity
 from balances.models import Balance
+from balances.models.people import Identity
+from balances.people import identities, tokenizing
 from reconciliation.models import Disclosure
 from tests import world
 from tests.client import Answer, Client

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from balances import keyring
+from balances.keys import keyring
 from balances.models import Balance
-from balances.monitors import BalanceMonitor
+from balances.models.monitors import BalanceMonitor
 from tests import world
 from tests.client import Answer, Client
 

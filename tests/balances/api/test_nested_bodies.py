@@ -12,11 +12,11 @@ from django.test import RequestFactory
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from balances.api.body import MalformedBody, Strings, Structs, Unreadable, decode, read_fields
 from balances.api.caller import admit
-from balances.api.json_in import first_value
+from balances.api.go.body import MalformedBody, Strings, Structs, Unreadable, decode, read_fields
+from balances.api.go.json_in import first_value
 from balances.api.transaction_requests import Distribution, RecordTransaction
-from balances.principals import MASTER
+from balances.ground.principals import MASTER
 from tests import world
 from tests.client import Client
 

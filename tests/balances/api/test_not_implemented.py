@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from balances import keyring
+from balances.keys import keyring
 from tests.client import Client
 
 pytestmark = pytest.mark.django_db

@@ -12,12 +12,11 @@ from procrastinate.exceptions import AlreadyEnqueued
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 
-from balances.jobs import defer_once
+from balances.ground.jobs import defer_once
+from balances.ground.outages import DatabaseUnavailable, DatabaseUnwritable, OutcomeUnknown, Unreachable, outage_of
+from balances.ground.statements import Statement
 from balances.models import Ledger, Transaction
-from balances.outages import DatabaseUnavailable, DatabaseUnwritable, OutcomeUnknown, Unreachable, outage_of
-from balances.posting import writing
-from balances.queueing import entries
-from balances.statements import Statement
+from balances.recording import entries, writing
 from ledgerproj.postgresql.base import SavepointLost
 from tests import wire
 from tests.client import Client

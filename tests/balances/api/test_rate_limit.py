@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from balances.api import addresses, rate_limit
-from balances.api.rate_limit import RateLimiter
+from balances.ground import addresses, rate_limit
+from balances.ground.rate_limit import RateLimiter
 from ledgerproj.environment import Misconfigured, networks
 from ledgerproj.environment import rate_limit as limit_from
 from tests.client import Answer, Client

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from balances.api import listing
-from balances.identities import register
-from balances.monitors import BalanceMonitor
+from balances.models.monitors import BalanceMonitor
+from balances.people.identities import register
 from tests import world
 from tests.client import Client
 

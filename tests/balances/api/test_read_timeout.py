@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client as DjangoClient
 
-from balances.api.lanes import is_costly, is_read
-from balances.deadline import ReadTimedOut, deadline
+from balances.ground.deadlines import ReadTimedOut, deadline
+from balances.ground.lanes import is_costly, is_read
 from balances.models import Ledger
 from tests import world
 from tests.client import Client

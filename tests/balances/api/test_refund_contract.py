@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from balances.amounts import transaction_hash
+from balances.ground.amounts import transaction_hash
 from balances.models import Balance, Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests import world
 from tests.balances.api.test_settlement_contract import COMMITTED, FAILED, ids, split
 from tests.balances.api.test_settlement_rows import KEYS, ZERO
@@ -114,7 +114,7 @@ def test_each_row_under_an_id_is_refunded_once_and_each_that_was_is_told(api: Cl
 def test_a_refund_whose_balance_is_locked_for_too_long_answers_423(
     api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("balances.posting.writing.LOCK_WAIT", "50ms")
+    monkeypatch.setattr("balances.recording.writing.LOCK_WAIT", "50ms")
     wallets()
     transaction_id = create(api, body("a"))
     before = written()

@@ -257,7 +257,7 @@ def test_balances_that_hold_less_than_their_holds_say_are_told_of(api: Client) -
 
 @pytest.mark.django_db(transaction=True)
 def test_a_hold_whose_balance_is_locked_for_too_long_answers_423(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balances.posting.writing.LOCK_WAIT", "50ms")
+    monkeypatch.setattr("balances.recording.writing.LOCK_WAIT", "50ms")
     wallets()
     transaction_id = hold(api, "h")
     before = written()

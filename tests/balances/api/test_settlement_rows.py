@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from balances.amounts import transaction_hash
+from balances.ground.amounts import transaction_hash
 from balances.models import Transaction
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
 from tests.balances.api.test_settlement_contract import (
     COMMITTED,
     DIFFER,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from balances import keyring
 from balances.api import transaction_views, views
+from balances.ground.statements import Statement
+from balances.keys import keyring
 from balances.models import ApiKey, Balance, Transaction
 from balances.posting.metadata import MERGE_TRANSACTION_METADATA
-from balances.statements import Statement
 from tests import world
 from tests.client import Client
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from balances.api.json_in import Unreadable, first_value
+from balances.api.go.json_in import Unreadable, first_value
 
 VALUE, KEY = "looking for beginning of value", "looking for beginning of object key string"
 FAULTS = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from balances.amounts import transaction_hash
+from balances.ground.amounts import transaction_hash
 from balances.models import Transaction
 from tests.balances.api.test_settlement_contract import split
 from tests.balances.api.test_settlement_rows import KEYS, ZERO

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import simplejson
 
-from balances import keyring
+from balances.keys import keyring
 from tests.client import Client
 from tests.wire import NOW, body, create, drain, hold, settle, sums, under, wallets, written
 

@@ -8,10 +8,10 @@ from django.core.management import call_command
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from balances.hooks import registry
-from balances.hooks.models import Delivery, Hook
-from balances.hooks.tasks import take_up_waiting
-from balances.posting.movements import EFFECTS, Effect, Movement, Status
+from balances.books.movements import EFFECTS, Effect, Movement, Status
+from balances.events import registry
+from balances.events.tasks import take_up_waiting
+from balances.models.hooks import Delivery, Hook
 from tests import world
 
 HUGE = 10**39 + 7

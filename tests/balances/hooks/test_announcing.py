@@ -9,8 +9,10 @@ import simplejson
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from balances import exceptions, identities, identity_exceptions, posting
-from balances.hooks.announcing import Event, announce, announce_movements
+from balances import posting
+from balances.events.announcing import Event, announce, announce_movements
+from balances.ground import exceptions
+from balances.people import identities, identity_exceptions
 from balances.shapes.transactions import TransactionAnswer
 from tests import world
 from tests.balances.hooks.cast import HUGE, hook, jobs, moved

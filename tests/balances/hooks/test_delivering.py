@@ -13,12 +13,11 @@ from django.db import connection
 from procrastinate import sql
 from procrastinate.worker import Worker
 
-from balances.hooks import delivering, registry
-from balances.hooks.announcing import Event, announce, announce_movements
-from balances.hooks.delivering import judge
-from balances.hooks.models import Delivery, Hook
-from balances.hooks.sending import Answer
-from balances.hooks.tasks import (
+from balances.events import delivering, registry
+from balances.events.announcing import Event, announce, announce_movements
+from balances.events.delivering import judge
+from balances.events.sending import Answer
+from balances.events.tasks import (
     KEEP,
     QUEUE,
     RETRIES,
@@ -30,6 +29,7 @@ from balances.hooks.tasks import (
     take_up_waiting,
 )
 from balances.models import now
+from balances.models.hooks import Delivery, Hook
 from ledgerproj.tasks import MOST_ATTEMPTS, take_up_lost_jobs
 from tests.balances.hooks.cast import HUGE, hook, jobs, moved, outcomes, work, work_through_the_pause
 from tests.receiver import Receiver
@@ -114,7 +114,7 @@ def test_pauses_grow_with_the_fourth_power(tried: int) -> None:
 
 
 def test_the_next_attempt_waits_for_its_pause(webhook: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("balances.hooks.tasks.random.randrange", lambda most: most - 1)
+    monkeypatch.setattr("balances.events.tasks.random.randrange", lambda most: most - 1)
     webhook.answers = [500]
     announce([EVENT])
     for tried in range(3):

@@ -9,10 +9,10 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from balances import keyring
-from balances.hooks import registry
-from balances.hooks.models import Hook
+from balances.events import registry
+from balances.keys import keyring
 from balances.models import now
+from balances.models.hooks import Hook
 from reconciliation.models import Refusal
 from tests.client import Client
 

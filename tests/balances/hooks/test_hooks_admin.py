@@ -10,11 +10,11 @@ from django.db import connection
 from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from balances.hooks import registry
-from balances.hooks.announcing import Event, announce, announce_movements
-from balances.hooks.models import Delivery, Hook
-from balances.hooks.tasks import WAITING
+from balances.events import registry
+from balances.events.announcing import Event, announce, announce_movements
+from balances.events.tasks import WAITING
 from balances.models import now
+from balances.models.hooks import Delivery, Hook
 from ledgerproj.tasks import forget_finished_jobs
 from tests.balances.hooks.cast import hook, jobs, moved, outcomes, work
 from tests.people import signed_in

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from balances.hooks.sending import LARGEST_ANSWER, Answer, NoAnswer, is_address, post, recipient, signed
+from balances.events.sending import LARGEST_ANSWER, Answer, NoAnswer, is_address, post, recipient, signed
 from tests.receiver import Receiver, listening
 
 

@@ -128,7 +128,8 @@ KNOWN: list[tuple[str, str]] = [
      "its balances stop where the real one does"),
     (r"\[dry run, split.*\]: 400 TXN_VALIDATION_ERROR source is required / 404",
      "a split of both sides lacks a `source`"),
-    (r"refund-transaction/\{id\} \[(batch|split), dry run.*\]: 200 (amount: |precision: |balances\[\](\.| length))",
+    (r"(refund-transaction|inflight)/\{id\} \[(batch|split), dry run.*\]: 200 "
+     r"(amount: |precision: |balances\[\](\.| length))",
      "legs and projections in random order"),
     (rf"bulk \[skip_queue.*dry_run.*\]: 200 balances\[\]( length|\.{TOTAL}): ",
      "its balances stop where the real one does"),

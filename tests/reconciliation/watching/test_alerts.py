@@ -10,8 +10,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from reconciliation.alerting.alerts import look
 from reconciliation.models import Alert, AlertDelivery, Finding, Schedule, Sweep, SweepFigures
-from reconciliation.watching.alerts import look
 from tests import world
 from tests.reconciliation.watching.cast import EVERYTHING, NOON, all_is_quiet, finding, sweep
 
@@ -196,7 +196,7 @@ def test_an_alert_resolves_by_itself_once_a_sweep_finds_the_balance_right() -> N
 
 def test_people_are_told_once_reminded_after_a_day_and_told_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr("reconciliation.watching.alerts.announce", lambda alert, event: told.append(str(event)))
+    monkeypatch.setattr("reconciliation.alerting.alerts.announce", lambda alert, event: told.append(str(event)))
     sweep(NOON, state=Sweep.State.ERRORED, error="disk full")
     for hours in (0, 1, 2, 23):
         all_is_quiet(NOON + hours * HOUR)

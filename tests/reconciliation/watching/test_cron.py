@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciliation.watching.cron import last_due, next_due, validate_cron
+from reconciliation.models.cron import last_due, next_due, validate_cron
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from reconciliation.alerting.delivery import announce
 from reconciliation.models import Alert, AlertDelivery
-from reconciliation.watching.delivery import announce
 from tests.receiver import Receiver, listening
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_clock")]
 HUGE = 2**90
-TELL = "reconciliation.watching.delivery.tell"
+TELL = "reconciliation.alerting.delivery.tell"
 
 
 @pytest.fixture

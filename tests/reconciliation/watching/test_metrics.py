@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
 from balances.models import now
-from balances.queueing.models import Entry
+from balances.models.queue import Entry
+from reconciliation.alerting.alerts import look
 from reconciliation.models import Alert, AlertDelivery, Refusal, Schedule, TransactionEdit, Watchdog
-from reconciliation.watching.alerts import look
 from tests import world
 from tests.client import Answer, Client
 from tests.reconciliation.watching.cast import all_is_quiet, finding, sweep

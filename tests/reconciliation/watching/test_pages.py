@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from balances.api.permissions import sufficient_permissions
+from balances.keys.permissions import sufficient_permissions
 from balances.models import now
 from reconciliation.models import Alert, AlertDelivery, Schedule
 from tests import world

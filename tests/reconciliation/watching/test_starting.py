@@ -14,9 +14,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from balances.models import BalanceSnapshot, now
 from balances.queueing.tasks import drain
+from reconciliation.measuring.scope import Scope
 from reconciliation.models import Alert, Origin, Schedule, Sweep, SweepFigures, Watchdog
-from reconciliation.scope import Scope
-from reconciliation.tasks import request_sweep
+from reconciliation.sweeping.tasks import request_sweep
 from reconciliation.watching.schedules import ensure_schedules
 from reconciliation.watching.starting import start_due
 from reconciliation.watching.tasks import watch

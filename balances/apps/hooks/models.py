@@ -1,0 +1,5 @@
+"""Where Django looks for the tables of this app; they stand in ``balances.models``."""
+
+from balances.models import Delivery, Hook
+
+__all__ = ["Delivery", "Hook"]

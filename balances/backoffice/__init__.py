@@ -1,0 +1,41 @@
+"""The pages of the ledger in the admin."""
+
+from balances.backoffice import hooks, identities, keys, ledger, lineage, monitors, queue, queue_warning, uploads
+from balances.backoffice.ledger import BalanceAdmin, known_precision, last_transactions
+from balances.backoffice.pages import (
+    COUNTED,
+    CarefulActions,
+    CurrencyFilter,
+    DaysFilter,
+    EstimatingPaginator,
+    LedgerModelAdmin,
+    action,
+    display,
+    link,
+    url_of,
+)
+
+__all__ = [
+    "COUNTED",
+    "BalanceAdmin",
+    "CarefulActions",
+    "CurrencyFilter",
+    "DaysFilter",
+    "EstimatingPaginator",
+    "LedgerModelAdmin",
+    "action",
+    "display",
+    "hooks",
+    "identities",
+    "keys",
+    "known_precision",
+    "last_transactions",
+    "ledger",
+    "lineage",
+    "link",
+    "monitors",
+    "queue",
+    "queue_warning",
+    "uploads",
+    "url_of",
+]

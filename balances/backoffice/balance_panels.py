@@ -1,0 +1,60 @@
+"""Panels on the page of a balance: what it was at an instant, whose money it holds, and who watches it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from balances.ground import LedgerError
+from balances.history import balance_at
+from balances.lineage import balance_lineage, untraced
+from balances.models import Balance, BalanceMonitor
+
+SHOWN_MONITORS = 10
+"""Monitors on the page of a balance."""
+
+
+class InstantWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # unfold has no type hints
+    """Lets the browser ask for day and time; what it sends has no zone and is read as UTC."""
+
+    input_type = "datetime-local"
+
+
+class AsOfForm(forms.Form):
+    """Asks for an instant."""
+
+    as_of = forms.DateTimeField(label="As of (UTC)", widget=InstantWidget({"step": 1}))
+
+
+def past(request: HttpRequest, balance: Balance) -> dict[str, Any]:
+    """Return the form that asks for an instant and, once one is given, what the balance was then or why not."""
+    if "as_of" not in request.GET:
+        return {"as_of_form": AsOfForm()}
+    form = AsOfForm(request.GET)
+    try:
+        then = balance_at(balance.pk, form.cleaned_data["as_of"]) if form.is_valid() else None
+    except LedgerError as error:
+        form.add_error("as_of", error.message)
+        then = None
+    return {"as_of_form": form, "then": then}
+
+
+def lineage(balance: Balance) -> dict[str, Any]:
+    """Return whose money a balance holds, where it tracks its funds, and how much of its history is not traced."""
+    if not balance.track_fund_lineage:
+        return {}
+    waiting, failed = untraced(balance.pk)
+    return {"lineage": balance_lineage(balance.pk), "waiting_to_be_traced": waiting, "not_traced": failed}
+
+
+def monitors(request: HttpRequest, balance: Balance) -> dict[str, Any]:
+    """Return the newest monitors of a balance, where this person may look at them."""
+    may_see = request.user.has_perm("balances.view_balancemonitor")
+    return {
+        "may_see_monitors": may_see,
+        "may_add_monitor": request.user.has_perm("balances.add_balancemonitor"),
+        "monitors": BalanceMonitor.objects.filter(balance=balance)[:SHOWN_MONITORS] if may_see else [],
+    }

@@ -1,0 +1,214 @@
+"""Hooks, and what became of them and of webhooks, in the back-office."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, display
+from balances.events import LONGEST_SECONDS, is_address, recipient, registry, retry_now
+from balances.models import Delivery, Hook
+from balances.templatetags.money import instant
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Hook]
+else:
+    ModelForm = forms.ModelForm
+
+Outcome = Delivery.Outcome
+SHOWN = 12
+"""Characters of an id in a list."""
+PAGES = {"txn": "transaction", "bln": "balance", "ldg": "ledger", "idt": "identity"}
+"""Prefix of an id to the model whose page shows what it names."""
+
+
+class HookForm(ModelForm):
+    """A hook as people register and change it: unlike the API, nothing that could not work is taken."""
+
+    type = forms.ChoiceField(choices=Hook.Type.choices, widget=UnfoldAdminSelectWidget)
+
+    class Meta:
+        model = Hook
+        fields = registry.EDITED
+        widgets = {"name": UnfoldAdminTextInputWidget, "url": UnfoldAdminTextInputWidget}
+
+    def clean_url(self) -> str:
+        """Refuse what is no address."""
+        url: str = self.cleaned_data["url"]
+        if not is_address(url):
+            raise ValidationError("Give an http or https address.")
+        return url
+
+    def clean_timeout(self) -> int:
+        """Refuse what would fail at once, or is cut anyway."""
+        seconds: int = self.cleaned_data["timeout"]
+        if not 1 <= seconds <= LONGEST_SECONDS:
+            raise ValidationError(f"Give 1 to {LONGEST_SECONDS} seconds.")
+        return seconds
+
+    def clean_retry_count(self) -> int:
+        """Refuse what the API does not take from new hooks."""
+        retries: int = self.cleaned_data["retry_count"]
+        if not 0 <= retries <= registry.MOST_RETRIES:
+            raise ValidationError(f"Give 0 to {registry.MOST_RETRIES} attempts.")
+        return retries
+
+
+@admin.register(Hook)
+class HookAdmin(LedgerModelAdmin):
+    """Hooks; the whole address, which may hold a secret, is for those who may change it."""
+
+    form = HookForm
+    list_display = ("shown_name", "address", "type", "active", "ran", "outcome")
+    list_filter = (("active", BooleanRadioFilter),)
+    readonly_fields = ("address", "shown_id", "created", "ran", "outcome", "deliveries")
+    sortable_by = ("ran",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
+        """Show the whole address to those who may change it."""
+        said = ("name", "url", ("type", "active"), ("timeout", "retry_count"))
+        if obj is None:
+            return said
+        if not self.has_change_permission(request):
+            said = ("name", "address", *said[2:])
+        attempts = ("deliveries",) if request.user.has_perm("hooks.view_delivery") else ()
+        return (*said, "shown_id", "created", ("ran", "outcome"), *attempts)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("hooks.add_hook")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("hooks.change_hook")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("hooks.delete_hook")
+
+    def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
+        """Register or replace it: what came of its calls meanwhile stays."""
+        if change:
+            registry.replace(obj.pk, **form.cleaned_data)
+        else:
+            obj.pk = registry.register(**form.cleaned_data).pk
+
+    @display(description="Name")
+    def shown_name(self, hook: Hook) -> str:
+        """Show the name, or the id of one without."""
+        return str(hook)
+
+    @display(description="Id")
+    def shown_id(self, hook: Hook) -> str:
+        """Show the id that clients know."""
+        return hook.hook_id
+
+    @display(description="Address")
+    def address(self, hook: Hook) -> str:
+        """Show host and path."""
+        return recipient(hook.url) or "none"
+
+    @display(description="Created (UTC)")
+    def created(self, hook: Hook) -> str:
+        """Show when it was registered."""
+        return instant(hook.created_at)
+
+    @display(description="Last called (UTC)", ordering="last_run")
+    def ran(self, hook: Hook) -> str:
+        """Show the last call."""
+        return instant(hook.last_run)
+
+    @display(description="Last call", label={"succeeded": "success", "failed": "danger"})
+    def outcome(self, hook: Hook) -> str:
+        """Show how it ended."""
+        if hook.last_run is None:
+            return "none yet"
+        return "succeeded" if hook.last_success else "failed"
+
+    @display(description="Deliveries")
+    def deliveries(self, hook: Hook) -> SafeString:
+        """Link to the attempts to call it."""
+        page = reverse("admin:hooks_delivery_changelist", query={"q": hook.pk})
+        return format_html('<a class="text-link" href="{}">Attempts to call this hook</a>', page)
+
+
+@action(description="Try again now", permissions=["retry_delivery"])
+def try_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+    """Have the chosen deliveries tried again by the worker, and report."""
+    failed = list(queryset.filter(outcome=Outcome.FAILED))
+    jobs = retry_now(failed)
+    if not jobs:
+        sentence = "Nothing is left to try: it was delivered meanwhile, is being tried, or was given up 30 days ago."
+        model_admin.message_user(request, sentence, messages.INFO)
+        return
+    LogEntry.objects.log_actions(str(request.user.pk), failed, CHANGE, "Tried again.")
+    noun = "delivery" if jobs == 1 else "deliveries"
+    model_admin.message_user(request, f"The background worker tries {jobs} {noun} again.", messages.SUCCESS)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(LedgerModelAdmin):
+    """Every attempt to deliver, of the last thirty days."""
+
+    actions = (try_again,)
+    list_display = ("attempted", "event", "subject_in_short", "recipient", "attempt", "ended", "answer")
+    list_filter = (("outcome", ChoicesDropdownFilter), ("attempted_at", DaysFilter))
+    search_fields = ("subject",)
+    search_help_text = "Id of a transaction, balance, ledger, identity, batch or hook"
+    sortable_by = ("attempted",)
+    ordering = ("-attempted_at", "-id")
+    readonly_fields = ("attempted", "subject_page", "hook_page", "ended")
+    fields = (("attempted", "attempt"), ("event", "subject_page"), ("hook_page", "recipient"), ("ended", "answer"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by whole ids; each has an index."""
+        term = term.strip()
+        return (queryset.filter(Q(subject=term) | Q(hook_id=term) & ~Q(hook_id="")) if term else queryset), False
+
+    def has_retry_delivery_permission(self, request: HttpRequest) -> bool:
+        """Tell who may have it tried again."""
+        return request.user.has_perm("hooks.retry_delivery")
+
+    @display(description="Attempted (UTC)", ordering="attempted_at")
+    def attempted(self, delivery: Delivery) -> str:
+        """Show when."""
+        return instant(delivery.attempted_at)
+
+    @display(description="About")
+    def subject_page(self, delivery: Delivery) -> SafeString | str:
+        """Link to what the event is about."""
+        model = PAGES.get(delivery.subject.partition("_")[0])
+        return _link(f"balances_{model}", delivery.subject) if model else delivery.subject
+
+    @display(description="About")
+    def subject_in_short(self, delivery: Delivery) -> SafeString:
+        """Show the beginning of the id, which tells rows apart, and the whole of it to who points at it."""
+        shown = f"{delivery.subject[:SHOWN]}…" if len(delivery.subject) > SHOWN else delivery.subject
+        return format_html('<span title="{}">{}</span>', delivery.subject, shown)
+
+    @display(description="Hook")
+    def hook_page(self, delivery: Delivery) -> SafeString | str:
+        """Link to the hook; a webhook has none."""
+        return _link("hooks_hook", delivery.hook_id) if delivery.hook_id else "–"
+
+    @display(description="Outcome", label={Outcome.DELIVERED: "success", Outcome.FAILED: "danger"})
+    def ended(self, delivery: Delivery) -> str:
+        """Show the outcome, in a list in its colour."""
+        return delivery.outcome
+
+
+def _link(model: str, pk: str) -> SafeString:
+    return format_html('<a class="text-link" href="{}">{}</a>', reverse(f"admin:{model}_change", args=[pk]), pk)

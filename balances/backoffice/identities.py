@@ -1,0 +1,179 @@
+"""Identities and accounts in the back-office, to look at. Tokenized fields show their tokens; whoever may sees more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+from django.views.decorators.cache import never_cache
+
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, display, link, url_of
+from balances.ground import LedgerError, client_address
+from balances.models import NO_DATE, Account, Identity
+from balances.people import shown, tokenizing
+from balances.templatetags.money import instant
+
+MOST_AT_ONCE = 20
+"""Identities whose original values are shown on one page."""
+
+
+@action(description="Show original values", permissions=["detokenize_identity"])
+def show_originals(model_admin: Any, request: HttpRequest, queryset: QuerySet[Identity]) -> HttpResponse | None:
+    """Show what the tokens of the chosen identities stand for; each is recorded before it is shown."""
+    chosen = list(queryset[: MOST_AT_ONCE + 1])
+    if len(chosen) > MOST_AT_ONCE:
+        model_admin.message_user(request, f"Choose {MOST_AT_ONCE} identities at most.", messages.ERROR)
+        return None
+    by = {"actor": request.user.get_username(), "door": "admin", "address": client_address(request)}
+    try:
+        found = [(each, tokenizing.detokenize(each.pk, (), **by)) for each in chosen]
+    except LedgerError as error:
+        model_admin.message_user(request, f"Nothing is shown. {error.message}", messages.ERROR)
+        return None
+    context = model_admin.admin_site.each_context(request) | {
+        "opts": model_admin.model._meta,
+        "title": "Original values",
+        "found": [(each, url_of(each), originals) for each, originals in found],
+    }
+    return _shown_once(request, context)
+
+
+@admin.register(Identity)
+class IdentityAdmin(LedgerModelAdmin):
+    """Identities come through the API; here they are read."""
+
+    actions = (show_originals,)
+    list_display = ("name", "identity_id", "identity_type", "category", "country", "tokenized", "created")
+    list_filter = (("created_at", DaysFilter),)
+    search_fields = ("identity_id",)
+    search_help_text = "Id, or beginning of a last name or of an organization's name"
+    sortable_by = ("created",)
+    ordering = ("-created_at", "-identity_id")
+    fieldsets = (
+        (
+            "Identity",
+            {
+                "fields": (
+                    "identity_id",
+                    ("identity_type", "category"),
+                    "organization_name",
+                    ("first_name", "last_name"),
+                    ("other_names", "gender"),
+                    ("born", "nationality"),
+                )
+            },
+        ),
+        ("Contact", {"fields": (("email_address", "phone_number"), "street", ("post_code", "city"))}),
+        ("Where", {"fields": (("state", "country"),)}),
+        ("Record", {"fields": ("tokenized", "created", "meta_data")}),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by id, or by the beginning of a name as it is stored; each has an index."""
+        term = term.strip()
+        if term.startswith("idt_"):
+            return queryset.filter(identity_id__startswith=term), False
+        named = Q(last_name__startswith=term) | Q(organization_name__startswith=term)
+        return (queryset.filter(named) if term else queryset), False
+
+    def has_detokenize_identity_permission(self, request: HttpRequest) -> bool:
+        """Tell who may see original values."""
+        return request.user.has_perm("balances.detokenize_identity")
+
+    @display(description="Name")
+    def name(self, identity: Identity) -> str:
+        """Show the name, or of a token what it lets see."""
+        return shown_name(identity)
+
+    @display(description="Tokenized")
+    def tokenized(self, identity: Identity) -> str:
+        """Show which fields hold tokens."""
+        return ", ".join(tokenizing.tokenized_fields(identity.meta_data)) or "–"
+
+    @display(description="Date of birth")
+    def born(self, identity: Identity) -> str:
+        """Show the day, if there is one."""
+        return "–" if identity.dob in {None, NO_DATE} else f"{identity.dob:%Y-%m-%d}"
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def created(self, identity: Identity) -> str:
+        """Show when it was created."""
+        return instant(identity.created_at)
+
+
+@admin.register(Account)
+class AccountAdmin(LedgerModelAdmin):
+    """Accounts come through the API; here they are read."""
+
+    list_display = ("number", "bank_name", "holder", "currency", "balance_link", "created")
+    list_select_related = ("identity", "balance")
+    list_filter = (("created_at", DaysFilter),)
+    search_fields = ("number",)
+    search_help_text = "Number, or account, identity or balance id"
+    sortable_by = ("created",)
+    ordering = ("-created_at", "-account_id")
+    fields = (
+        "account_id",
+        ("number", "bank_name"),
+        ("account_name", "currency"),
+        ("holder", "balance_link"),
+        "created",
+        "meta_data",
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by a whole number or id."""
+        term = term.strip()
+        for prefix, column in (("acc_", "account_id"), ("idt_", "identity_id"), ("bln_", "balance_id")):
+            if term.startswith(prefix):
+                return queryset.filter(**{column: term}), False
+        return (queryset.filter(number=term) if term else queryset), False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring along what is linked to."""
+        return super().get_queryset(request).select_related("identity", "balance")
+
+    @display(description="Name")
+    def account_name(self, account: Account) -> str:
+        """Show the name that it was opened under."""
+        return account.name
+
+    @display(description="Identity")
+    def holder(self, account: Account) -> SafeString:
+        """Link to whose account it is."""
+        return name_of(account.identity)
+
+    @display(description="Balance")
+    def balance_link(self, account: Account) -> SafeString:
+        """Link to the balance."""
+        return link(account.balance)
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def created(self, account: Account) -> str:
+        """Show when it was opened."""
+        return instant(account.created_at)
+
+
+def shown_name(identity: Identity) -> str:
+    """Return the name of an identity for people, its tokens cut to their visible parts."""
+    if identity.identity_type == "organization":
+        return identity.organization_name or identity.pk
+    return f"{shown(identity.first_name)} {shown(identity.last_name)}".strip() or identity.pk
+
+
+def name_of(identity: Identity) -> SafeString:
+    """Return a link to an identity by its name."""
+    return link(identity, shown_name(identity))
+
+
+@never_cache
+def _shown_once(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    return TemplateResponse(request, "admin/balances/identity/originals.html", context)

@@ -1,0 +1,191 @@
+"""API keys in the back-office: issue one, see who holds which, revoke."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from unfold.contrib.filters.admin import BooleanRadioFilter
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from balances.backoffice.pages import LedgerModelAdmin, action, display, url_of
+from balances.keys import ACTIONS, APPROVE, RESOURCES, keyring
+from balances.models import NEVER_USED, ApiKey
+from balances.templatetags.money import instant
+
+if TYPE_CHECKING:
+    KeyForm = forms.ModelForm[ApiKey]
+else:
+    KeyForm = forms.ModelForm
+
+LONGEST = 200
+"""Characters of a name or an owner that is typed in."""
+STATE_COLOURS = {"valid": "success", "expired": "warning", "revoked": "danger"}
+
+
+class ApiKeyForm(KeyForm):
+    """Asks for a new key; scopes that no request could ever need are refused as typing errors."""
+
+    name = forms.CharField(max_length=LONGEST, widget=UnfoldAdminTextInputWidget, help_text="Records name it.")
+    owner_id = forms.CharField(
+        label="Owner",
+        max_length=LONGEST,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The team or service that holds the key; with api-keys scopes it manages all keys of this owner.",
+    )
+    scopes = forms.CharField(
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+        help_text="One a line: resource:action, such as balances:read. * stands for any. "
+        f"Resources: {', '.join(sorted(RESOURCES))}. Actions: read, write, delete; and reconstructions:{APPROVE}.",
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "owner_id", "scopes", "expires_at")
+        labels = {"expires_at": "Expires (UTC)"}
+
+    def clean_scopes(self) -> list[str]:
+        """Return the scopes, each once. Raises ``ValidationError`` for one that is misspelt."""
+        scopes = list(dict.fromkeys(re.split(r"[\s,]+", self.cleaned_data["scopes"].strip())))
+        if unknown := [scope for scope in scopes if not _is_known(scope)]:
+            raise ValidationError(f"No request needs {', '.join(unknown)}: write resource:action, as listed below.")
+        return scopes
+
+    def clean_expires_at(self) -> Any:
+        """Return the instant. Raises ``ValidationError`` where the key would be of no use."""
+        if self.cleaned_data["expires_at"] <= timezone.now():
+            raise ValidationError("The key would have expired already.")
+        return self.cleaned_data["expires_at"]
+
+
+def _is_known(scope: str) -> bool:
+    resource, _, wanted = scope.partition(":")
+    actions = {*ACTIONS.values(), "*"} | ({APPROVE} if resource in {"reconstructions", "*"} else set())
+    return resource in RESOURCES | {"*"} and wanted in actions
+
+
+@action(description="Revoke", permissions=["revoke_api_key"])
+def revoke_keys(model_admin: Any, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+    """Revoke the chosen keys, note who did, and report."""
+    revoked = keyring.revoke(queryset.values_list("pk", flat=True))
+    if not revoked:
+        model_admin.message_user(request, "The chosen keys were revoked before.", messages.INFO)
+        return
+    LogEntry.objects.log_actions(str(request.user.pk), revoked, CHANGE, "Revoked.")
+    noun = "key" if len(revoked) == 1 else "keys"
+    model_admin.message_user(request, f"Revoked {len(revoked)} {noun}, for good.", messages.SUCCESS)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(LedgerModelAdmin):
+    """Keys are issued and revoked, never changed; the key itself is shown once, when it is issued."""
+
+    form = ApiKeyForm
+    actions = (revoke_keys,)
+    list_display = ("name", "owner_id", "shown_prefix", "shown_scopes", "state", "expires", "last_used", "revoked")
+    list_filter = (("is_revoked", BooleanRadioFilter),)
+    search_fields = ("api_key_id",)
+    search_help_text = "Id, owner, first 16 characters of the key, or beginning of the name"
+    sortable_by = ("expires", "last_used")
+    ordering = ("-created_at", "-api_key_id")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
+        """Ask for little when a key is issued."""
+        if obj is None:
+            return ("name", "owner_id", "scopes", "expires_at")
+        return (
+            ("name", "owner_id"),
+            ("shown_prefix", "state"),
+            "shown_scopes",
+            ("created", "expires"),
+            ("last_used", "revoked"),
+            "shown_id",
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by whole id, owner or prefix, or by the beginning of the name."""
+        term = term.strip()
+        wanted = Q(api_key_id=term) | Q(owner_id=term) | Q(key_prefix=term) | Q(name__istartswith=term)
+        return (queryset.filter(wanted) if term else queryset), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("balances.add_apikey")
+
+    def has_revoke_api_key_permission(self, request: HttpRequest) -> bool:
+        """Tell who may revoke."""
+        return request.user.has_perm("balances.revoke_api_key")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Issue the key, and keep it on the instance for the answer."""
+        issued = keyring.issue(**form.cleaned_data)
+        obj.api_key_id, obj.plaintext = issued.api_key_id, issued.plaintext
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the key in this answer alone: a message would go into a cookie or the session's row."""
+        request.current_app = self.admin_site.name
+        context = self.admin_site.each_context(request) | {
+            "opts": self.model._meta,
+            "title": "API key issued",
+            "issued": obj,
+            "page": url_of(obj) if self.has_view_permission(request) else None,
+        }
+        return _shown_once(request, context)
+
+    @display(description="Id")
+    def shown_id(self, key: ApiKey) -> str:
+        """Show the id that records and metadata bear."""
+        return key.api_key_id
+
+    @display(description="Prefix")
+    def shown_prefix(self, key: ApiKey) -> str:
+        """Show the beginning of the key, by which it can be told."""
+        return f"{key.key_prefix}…" if key.key_prefix else "–"
+
+    @display(description="Scopes")
+    def shown_scopes(self, key: ApiKey) -> str:
+        """Show the scopes in a line."""
+        return ", ".join(key.scopes) or "none"
+
+    @display(description="State", label=STATE_COLOURS)
+    def state(self, key: ApiKey) -> str:
+        """Show whether the key opens anything."""
+        if key.is_revoked:
+            return "revoked"
+        return "valid" if key.is_valid(timezone.now()) else "expired"
+
+    @display(description="Created (UTC)")
+    def created(self, key: ApiKey) -> str:
+        """Show when it was issued."""
+        return instant(key.created_at)
+
+    @display(description="Expires (UTC)", ordering="expires_at")
+    def expires(self, key: ApiKey) -> str:
+        """Show until when it is valid."""
+        return instant(key.expires_at)
+
+    @display(description="Last used (UTC)", ordering="last_used_at")
+    def last_used(self, key: ApiKey) -> str:
+        """Show the last use, known to the minute."""
+        return "never" if key.last_used_at == NEVER_USED else instant(key.last_used_at)
+
+    @display(description="Revoked (UTC)")
+    def revoked(self, key: ApiKey) -> str:
+        """Show since when it opens nothing."""
+        return instant(key.revoked_at)
+
+
+@never_cache
+def _shown_once(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    return TemplateResponse(request, "admin/balances/apikey/issued.html", context)

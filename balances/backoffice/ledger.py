@@ -1,0 +1,350 @@
+"""The core tables in the back-office. Nobody edits money here: totals and transactions are read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from balances.backoffice import balance_panels, identities
+from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
+from balances.backoffice.pages import CurrencyFilter, DaysFilter, LedgerModelAdmin, display, link
+from balances.models import Balance, Ledger, Transaction
+from balances.posting import open_ledger, rename_ledger
+from balances.templatetags.money import instant, major, money
+
+SHOWN_TRANSACTIONS = 20
+"""The last transactions on the page of a balance."""
+STATUS_COLOURS = {
+    Transaction.Status.APPLIED: "success",
+    Transaction.Status.INFLIGHT: "info",
+    Transaction.Status.QUEUED: "info",
+    Transaction.Status.SCHEDULED: "info",
+    Transaction.Status.VOID: "warning",
+    Transaction.Status.REJECTED: "danger",
+}
+
+
+@admin.register(Ledger)
+class LedgerAdmin(LedgerModelAdmin):
+    """Ledgers can be opened and renamed; their metadata changes through the API."""
+
+    list_display = ("name", "ledger_id", "created")
+    search_fields = ("ledger_id",)
+    search_help_text = "Ledger id or beginning of a name"
+    sortable_by = ("created",)
+    ordering = ("-created_at", "-ledger_id")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Ask for little when a ledger is opened."""
+        return ("name", "meta_data") if obj is None else ("name", "ledger_id", "created", "meta_data")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Keep all but the name as it is."""
+        return () if obj is None else ("ledger_id", "created", "meta_data")
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **options: Any) -> Any:
+        """Use a line for the name, and exact JSON for the metadata of a new ledger."""
+        if db_field.name == "meta_data":
+            return ExactJSONFormField(label="Metadata")
+        options["widget"] = UnfoldAdminTextInputWidget
+        return super().formfield_for_dbfield(db_field, request, **options)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by id, or by the beginning of the name."""
+        term = term.strip()
+        return (queryset.filter(Q(ledger_id=term) | Q(name__istartswith=term)) if term else queryset), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("balances.add_ledger")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("balances.change_ledger")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write through posting, the one writer."""
+        if change:
+            rename_ledger(ledger_id=obj.pk, name=obj.name)
+        else:
+            obj.ledger_id = open_ledger(name=obj.name, meta_data=obj.meta_data).pk
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def created(self, ledger: Ledger) -> str:
+        """Show when it was opened."""
+        return instant(ledger.created_at)
+
+
+@admin.register(Balance)
+class BalanceAdmin(LedgerModelAdmin):
+    """Balances: totals to look at, metadata to edit."""
+
+    form = MetadataForm
+    change_form_template = "admin/balances/balance/change_form.html"
+    list_display = ("name", "ledger", "currency", "credit", "debit", "net", "inflight", "created")
+    list_filter = (("ledger", AutocompleteSelectFilter), CurrencyFilter, ("created_at", DaysFilter))
+    search_fields = ("balance_id",)
+    search_help_text = "Id or indicator, or its beginning"
+    sortable_by = ("created",)
+    ordering = ("-created_at", "-balance_id")
+    readonly_fields = ("balance_id", "ledger_link", "identity_link", "indicator", "currency", "version", "created")
+    fieldsets = (
+        (
+            "Balance",
+            {
+                "fields": (
+                    "balance_id",
+                    ("ledger_link", "indicator"),
+                    ("currency", "version"),
+                    ("identity_link", "created"),
+                )
+            },
+        ),
+        ("Metadata", {"fields": ("meta_data", "seen")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring the ledger and the holder along; a balance whose ledger is gone is shown all the same."""
+        return super().get_queryset(request).select_related("identity").prefetch_related("ledger")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by the beginning of an id or of an indicator, with or without its ``@``; both have an index."""
+        term = term.strip()
+        if not term:
+            return queryset, False
+        if term.startswith("bln_"):
+            return queryset.filter(balance_id__startswith=term), False
+        return queryset.filter(Q(indicator__startswith=term) | Q(indicator__startswith=f"@{term}")), False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Lock the row that is about to be saved, so that nobody writes between the form's check and the save."""
+        if connection.in_atomic_block and request.method == "POST" and self.has_change_permission(request):
+            Balance.objects.locked([object_id]).values_list("balance_id").first()
+        return super().get_object(request, object_id, from_field)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        """Tell the form whether this person may set the flag."""
+        form: type[ModelForm[Any]] = super().get_form(request, obj, change, **options)
+        allowed = request.user.has_perm("balances.reconstruct_balance")
+        return type(form.__name__, (form,), {"may_reconstruct": allowed})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out the form's own hidden field where there is no form."""
+        facts, metadata = self.fieldsets
+        if self.has_change_permission(request, obj):
+            return facts, metadata
+        return facts, ("Metadata", {"fields": ("meta_data",)})
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave it to the permission: the form holds nothing but metadata."""
+        return request.user.has_perm("balances.change_balance")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save the metadata alone, and say who did; the model answers the flag."""
+        obj.changed_by, obj.changed_through = request.user.get_username(), "admin"
+        obj.save(update_fields=["meta_data"])
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add the last transactions, and the precision if they all share one."""
+        balance = context["original"]
+        movements = last_transactions(balance.pk)
+        context |= {"movements": movements, "precision": known_precision(movements)}
+        context |= balance_panels.past(request, balance) | balance_panels.monitors(request, balance)
+        context |= balance_panels.lineage(balance)
+        return super().render_change_form(request, context, *args, **options)
+
+    @display(description="Indicator or id")
+    def name(self, balance: Balance) -> str:
+        """Show the indicator, or the id."""
+        return balance.indicator or balance.balance_id
+
+    @display(description="Ledger")
+    def ledger_link(self, balance: Balance) -> SafeString | str:
+        """Link to the ledger, or name one that is not there."""
+        try:
+            return link(balance.ledger)
+        except Ledger.DoesNotExist:
+            return f"{balance.ledger_id} (there is no such ledger)" if balance.ledger_id else "–"
+
+    @display(description="Identity")
+    def identity_link(self, balance: Balance) -> SafeString | str:
+        """Link to whose balance it is."""
+        return "–" if balance.identity is None else identities.name_of(balance.identity)
+
+    @display(description="Credit")
+    def credit(self, balance: Balance) -> SafeString:
+        """Show the credits in minor units."""
+        return money(balance.credit_balance)
+
+    @display(description="Debit")
+    def debit(self, balance: Balance) -> SafeString:
+        """Show the debits in minor units."""
+        return money(balance.debit_balance)
+
+    @display(description="Balance")
+    def net(self, balance: Balance) -> SafeString:
+        """Show credits less debits in minor units."""
+        return money(balance.balance)
+
+    @display(description="Inflight")
+    def inflight(self, balance: Balance) -> SafeString:
+        """Show what holds would change, in minor units."""
+        return money(balance.inflight_balance)
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def created(self, balance: Balance) -> str:
+        """Show when it was opened, to the minute."""
+        return f"{balance.created_at:%Y-%m-%d %H:%M}"
+
+
+@admin.register(Transaction)
+class TransactionAdmin(LedgerModelAdmin):
+    """Transactions: append-only, so only to be looked at."""
+
+    list_display = ("short_reference", "state", "from_balance", "to_balance", "major_units", "minor_units", "created")
+    list_select_related = ("source", "destination")
+    list_filter = (("status", ChoicesDropdownFilter), CurrencyFilter, ("created_at", DaysFilter))
+    search_fields = ("transaction_id",)
+    search_help_text = "Reference, transaction id or balance id"
+    sortable_by = ("created",)
+    ordering = ("-created_at", "-transaction_id")
+    fieldsets = (
+        (
+            "Transaction",
+            {
+                "fields": (
+                    ("reference", "status"),
+                    ("from_balance", "to_balance"),
+                    ("major_units", "minor_units"),
+                    ("currency", "precision"),
+                    "description",
+                )
+            },
+        ),
+        (
+            "Record",
+            {
+                "fields": (
+                    "transaction_id",
+                    ("parent", "children"),
+                    ("created", "effective"),
+                    "scheduled",
+                    "hash",
+                    "meta_data",
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring both balances along."""
+        return super().get_queryset(request).select_related("source", "destination")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by what has an index: reference, id and its children, or balance."""
+        term = term.strip()
+        rows: Any = queryset
+        if term.startswith("bln_"):
+            rows = rows.moving(term)
+        elif term.startswith("txn_"):
+            rows = rows.filter(
+                Q(transaction_id__startswith=term) | Q(parent_transaction=term, parent_transaction__gt="")
+            )
+        elif term:
+            rows = rows.filter(reference=term)
+        return rows, False
+
+    @display(description="Reference")
+    def short_reference(self, row: Transaction) -> str:
+        """Show the reference, or the id where there is none."""
+        return row.reference or row.transaction_id
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def state(self, row: Transaction) -> tuple[str, str]:
+        """Show the status in its colour."""
+        return row.status or "", row.get_status_display() or "–"
+
+    @display(description="From")
+    def from_balance(self, row: Transaction) -> SafeString | str:
+        """Link to the source."""
+        return _balance(row.source)
+
+    @display(description="To")
+    def to_balance(self, row: Transaction) -> SafeString | str:
+        """Link to the destination."""
+        return _balance(row.destination)
+
+    @display(description="Amount")
+    def major_units(self, row: Transaction) -> SafeString | str:
+        """Show the amount in major units with its currency."""
+        units = row.precise_amount
+        shown = "–" if units is None else major(units, row.precision) or f"{units}"
+        return f"{shown} {row.currency or ''}"
+
+    @display(description="Minor units")
+    def minor_units(self, row: Transaction) -> SafeString:
+        """Show the stored integer."""
+        return money(row.precise_amount)
+
+    @display(description="Parent transaction")
+    def parent(self, row: Transaction) -> SafeString | str:
+        """Link to what this row came from; a split parent or a batch has no page."""
+        parent = Transaction.objects.filter(pk=row.parent_transaction).first() if row.parent_transaction else None
+        return link(parent, f"{parent.get_status_display()}: {parent}") if parent else row.parent_transaction or "–"
+
+    @display(description="What came of it")
+    def children(self, row: Transaction) -> SafeString | str:
+        """Link to the rows that came of this one: its outcome, its settlements, its refund."""
+        rows = Transaction.objects.filter(parent_transaction=row.pk, parent_transaction__gt="")
+        shown = [
+            (link(child, f"{child.get_status_display()}: {child}"),)
+            for child in rows.order_by("created_at", "pk")[:SHOWN_TRANSACTIONS]
+        ]
+        return format_html_join(mark_safe("<br>"), "{}", shown) or "–"
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def created(self, row: Transaction) -> str:
+        """Show when it was recorded."""
+        return instant(row.created_at)
+
+    @display(description="Effective (UTC)")
+    def effective(self, row: Transaction) -> str:
+        """Show from when on it counts."""
+        return instant(row.effective_date)
+
+    @display(description="Scheduled for (UTC)")
+    def scheduled(self, row: Transaction) -> str:
+        """Show when it is due."""
+        return instant(row.scheduled_for)
+
+
+def _balance(balance: Balance | None) -> SafeString | str:
+    return "–" if balance is None else link(balance, balance.indicator or balance.balance_id)
+
+
+def last_transactions(balance_id: str) -> list[Transaction]:
+    """Return the last applied rows and holds of a balance, newest first."""
+    rows = Transaction.objects.latest_of(balance_id, SHOWN_TRANSACTIONS)
+    newest = sorted(rows, key=lambda row: (row.effective_date or row.created_at, row.pk), reverse=True)
+    return newest[:SHOWN_TRANSACTIONS]
+
+
+def known_precision(rows: list[Transaction]) -> int | None:
+    """Return the precision that all these transactions share, or ``None`` where they differ or say nothing."""
+    precisions = {row.precision for row in rows}
+    return precisions.pop() if len(precisions) == 1 else None

@@ -1,0 +1,120 @@
+"""Movements whose funds are traced, in the back-office; by permission, what was given up is traced again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from balances.backoffice.pages import LedgerModelAdmin, action, display, link
+from balances.lineage import outbox
+from balances.models import Balance, LineageOutbox, Transaction
+from balances.templatetags.money import instant
+
+Status = LineageOutbox.Status
+STATUS_COLOURS = {
+    Status.PENDING: "info",
+    Status.PROCESSING: "info",
+    Status.COMPLETED: "success",
+    Status.FAILED: "danger",
+}
+SETTLED = ("_shadow_commit", "_shadow_void")
+
+
+@action(description="Trace again", permissions=["retry_lineageoutbox"])
+def trace_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[LineageOutbox]) -> None:
+    """Have the worker trace the chosen movements that were given up, and report."""
+    failed = list(queryset.filter(status=Status.FAILED))
+    count = outbox.retry([each.pk for each in failed])
+    if not count:
+        model_admin.message_user(request, "None of these was given up, so there is nothing to do.", messages.INFO)
+        return
+    LogEntry.objects.log_actions(str(request.user.pk), failed, CHANGE, "Traced again.")
+    noun = "movement" if count == 1 else "movements"
+    model_admin.message_user(request, f"The background worker traces {count} {noun} again.", messages.SUCCESS)
+
+
+@admin.register(LineageOutbox)
+class LineageOutboxAdmin(LedgerModelAdmin):
+    """The outbox, newest first."""
+
+    actions = (trace_again,)
+    list_display = ("noted", "about", "what", "provider", "state", "tries", "last_error")
+    list_filter = (("status", ChoicesDropdownFilter), ("lineage_type", ChoicesDropdownFilter))
+    search_fields = ("transaction_id",)
+    search_help_text = "Transaction id"
+    sortable_by = ()
+    ordering = ("-id",)
+    fieldsets = (
+        ("Movement", {"fields": (("about", "what"), ("source", "destination"), ("provider", "inflight"), "payload")}),
+        ("Tracing", {"fields": (("noted", "traced"), ("status", "tries"), ("due", "last_error"))}),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by the row that moved money, of a settlement that of the commit or void."""
+        term = term.strip()
+        rows = [term, *(f"{term}{ending}" for ending in SETTLED)]
+        return (queryset.filter(transaction_id__in=rows) if term else queryset), False
+
+    def has_retry_lineageoutbox_permission(self, request: HttpRequest) -> bool:
+        """Tell who may have it traced again."""
+        return request.user.has_perm("balances.retry_lineageoutbox")
+
+    @display(description="Noted (UTC)")
+    def noted(self, row: LineageOutbox) -> str:
+        """Show when the movement was recorded."""
+        return instant(row.created_at)
+
+    @display(description="Transaction")
+    def about(self, row: LineageOutbox) -> SafeString:
+        """Link to the row that moved money."""
+        transaction_id = row.transaction_id
+        for ending in SETTLED:
+            transaction_id = transaction_id.removesuffix(ending)
+        return link(Transaction(transaction_id=transaction_id), transaction_id)
+
+    @display(description="Traced as")
+    def what(self, row: LineageOutbox) -> str:
+        """Show what is to be traced."""
+        return row.get_lineage_type_display()
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def state(self, row: LineageOutbox) -> tuple[str, str]:
+        """Show the status in its colour."""
+        return row.status, row.get_status_display()
+
+    @display(description="Failed attempts")
+    def tries(self, row: LineageOutbox) -> str:
+        """Show how often it failed, of how many times."""
+        return f"{row.attempts} of {row.max_attempts}" if row.attempts else "–"
+
+    @display(description="Traced (UTC)")
+    def traced(self, row: LineageOutbox) -> str:
+        """Show when it was done."""
+        return instant(row.processed_at)
+
+    @display(description="Not before (UTC)")
+    def due(self, row: LineageOutbox) -> str:
+        """Show until when it is put off."""
+        return instant(row.locked_until)
+
+    @display(description="From")
+    def source(self, row: LineageOutbox) -> SafeString | str:
+        """Link to the source."""
+        return _balance(row.source_balance_id)
+
+    @display(description="To")
+    def destination(self, row: LineageOutbox) -> SafeString | str:
+        """Link to the destination."""
+        return _balance(row.destination_balance_id)
+
+
+def _balance(balance_id: str | None) -> SafeString | str:
+    return link(Balance(balance_id=balance_id), balance_id) if balance_id else "–"

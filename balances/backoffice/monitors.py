@@ -1,0 +1,177 @@
+"""Balance monitors in the back-office: what is watched, and by permission new ones, changes and deletions."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, display, link
+from balances.ground import plain
+from balances.models import BalanceMonitor, Operator, Watched
+from balances.monitors import monitoring
+from balances.templatetags.money import instant, money
+
+if TYPE_CHECKING:
+    MonitorModelForm = forms.ModelForm[BalanceMonitor]
+else:
+    MonitorModelForm = forms.ModelForm
+
+MAX_DIGITS, MAX_DECIMALS = 1000, 500
+"""Digits of a number that is typed in, as many as come in through the API."""
+
+
+def _number(label: str, hint: str) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        max_digits=MAX_DIGITS,
+        decimal_places=MAX_DECIMALS,
+        help_text=hint,
+        widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}),  # a number input rounds what is long
+    )
+
+
+class MonitorForm(MonitorModelForm):
+    """Asks for a condition."""
+
+    field = forms.ChoiceField(label="Total", choices=Watched.choices, widget=UnfoldAdminSelectWidget)
+    operator = forms.ChoiceField(label="Speaks when it", choices=Operator.choices, widget=UnfoldAdminSelectWidget)
+    value = _number("Value", "In major units; it may be negative or a fraction.")
+    precision = _number("Precision", "Minor units in a major one: 100 for two decimals. Value × precision is compared.")
+    description = forms.CharField(
+        required=False, max_length=1000, widget=UnfoldAdminTextInputWidget, help_text="Whoever is told reads it."
+    )
+
+    class Meta:
+        model = BalanceMonitor
+        fields = ("balance", "field", "operator", "value", "precision", "description")
+
+    def clean_precision(self) -> Decimal:
+        """Return the precision. Raises ``ValidationError`` where it is none."""
+        precision: Decimal = self.cleaned_data["precision"]
+        if precision <= 0:
+            raise ValidationError("The precision must be more than zero.")
+        return precision
+
+
+@admin.register(BalanceMonitor)
+class BalanceMonitorAdmin(LedgerModelAdmin):
+    """Monitors, each with its condition in words and its threshold in minor units."""
+
+    form = MonitorForm
+    autocomplete_fields = ("balance",)
+    list_display = ("name", "condition", "threshold", "currency", "told", "created")
+    list_select_related = ("balance",)
+    list_filter = (("field", ChoicesDropdownFilter), ("created_at", DaysFilter))
+    search_fields = ("monitor_id",)
+    search_help_text = "Monitor id, balance id or indicator"
+    sortable_by = ("created",)
+    ordering = ("-created_at", "-monitor_id")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask for little when a monitor is added."""
+        asked = ("balance" if self._may_write(request, obj) else "watched", ("field", "operator"))
+        numbers = ("value", "precision") if self._may_write(request, obj) else ("shown_value", "shown_precision")
+        condition = ("Condition", {"fields": (*asked, numbers, "description")})
+        record = ("Record", {"fields": (("threshold", "currency"), ("monitor_id", "created"), "call_back_url")})
+        return (condition,) if obj is None else (condition, record)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Keep the record as it is."""
+        shown = ("watched", "shown_value", "shown_precision")
+        return (*shown, "threshold", "currency", "monitor_id", "created", "call_back_url")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring the balance along."""
+        return super().get_queryset(request).select_related("balance")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by a whole id, or by the balance's indicator with or without its ``@``; each has an index."""
+        term = term.strip()
+        if not term:
+            return queryset, False
+        if term.startswith("mon_"):
+            return queryset.filter(monitor_id=term), False
+        if term.startswith("bln_"):
+            return queryset.filter(balance=term), False
+        return queryset.filter(Q(balance__indicator=term) | Q(balance__indicator=f"@{term}")), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("balances.add_balancemonitor")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("balances.change_balancemonitor")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave it to the permission."""
+        return request.user.has_perm("balances.delete_balancemonitor")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write through the service, which computes the threshold."""
+        asked = {name: form.cleaned_data[name] for name in ("field", "operator", "value", "precision", "description")}
+        if change:
+            monitoring.revise(obj.pk, balance_id=obj.balance_id, **asked)
+        else:
+            obj.monitor_id = monitoring.watch(balance_id=obj.balance_id, **asked).pk
+
+    def _may_write(self, request: HttpRequest, obj: Any) -> bool:
+        return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+
+    @display(description="Balance")
+    def name(self, monitor: BalanceMonitor) -> str:
+        """Show which balance is watched: its indicator, or its id."""
+        return monitor.balance.indicator or monitor.balance_id
+
+    @display(description="Balance")
+    def watched(self, monitor: BalanceMonitor) -> SafeString:
+        """Link to the balance."""
+        return link(monitor.balance)
+
+    @display(description="Condition")
+    def condition(self, monitor: BalanceMonitor) -> str:
+        """Show the condition in words, all but its threshold."""
+        return f"{monitor.get_field_display()} {monitor.get_operator_display()}"
+
+    @display(description="Threshold")
+    def threshold(self, monitor: BalanceMonitor) -> SafeString:
+        """Show what the total is compared with, in minor units, and the major ones where they are known."""
+        precision = monitor.precision
+        whole = int(precision) if precision and precision == precision.to_integral_value() else None
+        return money(monitor.threshold, whole)
+
+    @display(description="Value")
+    def shown_value(self, monitor: BalanceMonitor) -> str:
+        """Show the value in major units."""
+        return plain(monitor.value)
+
+    @display(description="Precision")
+    def shown_precision(self, monitor: BalanceMonitor) -> str:
+        """Show how many minor units make a major one."""
+        return "–" if monitor.precision is None else plain(monitor.precision)
+
+    @display(description="Currency")
+    def currency(self, monitor: BalanceMonitor) -> str:
+        """Show the balance's currency."""
+        return monitor.balance.currency
+
+    @display(description="Description")
+    def told(self, monitor: BalanceMonitor) -> str:
+        """Show what its reader is told."""
+        return monitor.description or "–"
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def created(self, monitor: BalanceMonitor) -> str:
+        """Show since when it watches."""
+        return instant(monitor.created_at)

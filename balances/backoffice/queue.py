@@ -1,0 +1,99 @@
+"""The queue in the back-office: what waits, since when and why; with permission it can be applied at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from balances.backoffice import queue_warning
+from balances.backoffice.pages import LedgerModelAdmin, action, display, link
+from balances.ground import LedgerError
+from balances.models import Entry, Transaction
+from balances.queueing import draining
+from balances.templatetags.money import instant
+
+APPLIED_AT_ONCE = 500
+"""Entries that one click applies at most: somebody waits for it."""
+
+
+@admin.register(Entry)
+class EntryAdmin(LedgerModelAdmin):
+    """Entries in the order in which they are taken."""
+
+    list_display = ("what", "about", "due", "tries", "last_error")
+    list_filter = (("action", ChoicesDropdownFilter), "is_timer")
+    search_fields = ("transaction_id",)
+    search_help_text = "Transaction id, split parent or batch id"
+    sortable_by = ()
+    ordering = ("due_at", "pk")
+    actions = ("apply_now",)
+    fieldsets = (
+        ("Waits for", {"fields": (("what", "about"), ("due", "is_timer"), "group_id")}),
+        ("Terms", {"fields": (("inflight", "units"), ("allow_overdraft", "overdraft_limit"))}),
+        ("Failures", {"fields": ("tries", "last_error")}),
+    )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Say above the list where nothing will come of it by itself."""
+        if request.method == "GET":
+            queue_warning.warn(request)
+        return super().changelist_view(request, extra_context)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by what has an index."""
+        term = term.strip()
+        if not term:
+            return queryset, False
+        members = queryset.filter(group_id=term, group_id__gt="").order_by()
+        rows = queryset.filter(transaction_id=term).order_by()
+        return queryset.filter(pk__in=members.union(rows, all=True).values("pk")), False
+
+    @action(description="Apply now", permissions=["apply"])
+    def apply_now(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        """Apply queued transactions before their turn, and what belongs to the same atomic requests."""
+        waiting = queryset.filter(action=Entry.Action.APPLY).values_list("transaction_id", flat=True)
+        ids = list(waiting[: APPLIED_AT_ONCE + 1])
+        if len(ids) > APPLIED_AT_ONCE:
+            self.message_user(request, f"Choose {APPLIED_AT_ONCE} at most; a worker does the rest.", messages.ERROR)
+            return
+        try:
+            draining.apply_now(ids)
+        except LedgerError as error:
+            self.message_user(request, f"Nothing was applied: {error.message}", messages.ERROR)
+            return
+        rejected = Transaction.objects.filter(parent_transaction__in=ids, status=Transaction.Status.REJECTED).count()
+        told = f"{len(ids)} were taken out of the queue; {rejected} of them were rejected."
+        self.message_user(request, told, messages.WARNING if rejected else messages.SUCCESS)
+
+    def has_apply_permission(self, request: HttpRequest) -> bool:
+        """Tell who may jump the queue."""
+        return request.user.has_perm("queueing.apply_entry")
+
+    @display(description="Action", label={"apply": "info", "commit": "success", "void": "warning"})
+    def what(self, entry: Entry) -> tuple[str, str]:
+        """Show what is to be done."""
+        return entry.action, entry.get_action_display()
+
+    @display(description="Transaction")
+    def about(self, entry: Entry) -> SafeString | str:
+        """Link to the row; a split parent or a batch has none."""
+        if not entry.transaction_id.startswith("txn_"):
+            return entry.transaction_id
+        return link(Transaction(transaction_id=entry.transaction_id), entry.transaction_id)
+
+    @display(description="Due (UTC)")
+    def due(self, entry: Entry) -> str:
+        """Show when it is to be done at the earliest."""
+        return instant(entry.due_at)
+
+    @display(description="Failed attempts")
+    def tries(self, entry: Entry) -> str:
+        """Show how often it failed."""
+        return str(entry.attempts or "–")

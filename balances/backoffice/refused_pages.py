@@ -1,0 +1,48 @@
+"""What the ledger refuses while a page is asked for becomes a sentence on it: a refusal is no error of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import ResolverMatch, reverse
+
+from balances.ground import DatabaseUnavailable, LedgerError, NotFound
+
+NOT_FOUND, CONFLICT = 404, 409
+
+
+class RefusedPages:
+    """Turns each ``LedgerError`` of the back-office into a message on the page that asked, or a page of its own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Remember what follows."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Leave answers as they are."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer to a form with a message on its page, and to all else with a page that says why."""
+        match = request.resolver_match
+        if not isinstance(exception, LedgerError) or match is None or match.app_name != "admin":
+            return None
+        if isinstance(exception, DatabaseUnavailable):
+            return None  # balances.backoffice.refusing answers, with a page that asks nothing of the database
+        is_missing = isinstance(exception, NotFound)
+        if request.method == "POST" and not (is_missing and match.kwargs):
+            messages.error(request, exception.message)
+            return HttpResponseRedirect(_page_of(request, match))
+        context = admin.site.each_context(request) | {"title": "Not possible", "refusal": exception.message}
+        status = NOT_FOUND if is_missing else CONFLICT
+        return TemplateResponse(request, "admin/balances/refused.html", context, status=status).render()
+
+
+def _page_of(request: HttpRequest, match: ResolverMatch) -> str:
+    """Return the page from which a form was sent: that of the row, or where it was sent to."""
+    if match.url_name and (row := match.kwargs.get("object_id")):
+        return reverse(f"admin:{match.url_name.rpartition('_')[0]}_change", args=[row])
+    return request.get_full_path()

@@ -1,0 +1,238 @@
+"""Imports in the back-office: upload, look at the preview, confirm or discard; and what was imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, display, link, url_of
+from balances.backoffice.upload_forms import CHOICES, UploadForm, request_of
+from balances.importing import ImportRefused
+from balances.models import Ledger, Upload
+from balances.templatetags.money import instant
+from balances.uploads import service
+
+STATE_COLOURS = {
+    Upload.State.PREVIEWED: "warning",
+    Upload.State.IMPORTED: "success",
+    Upload.State.DISCARDED: "info",
+}
+SECTIONS = (
+    ("Files", "", ("balances", "transactions", "assertions", "statement")),
+    (
+        "CSV",
+        "how the files are written",
+        (
+            "totals",
+            "opening_from",
+            "delimiter",
+            "encoding",
+            "skip_lines",
+            "decimal",
+            "thousands",
+            "units",
+            "precision",
+            "currency",
+            "time_zone",
+            "date_format",
+            "map",
+            "ignore",
+        ),
+    ),
+    ("Bank statement or journal", "", ("format", "counterpart", "account", "references")),
+)
+"""The sections of the form: title, what is said beside it, and fields."""
+
+
+@admin.register(Upload)
+class UploadAdmin(LedgerModelAdmin):
+    """Imports are uploaded, confirmed and discarded here, by a permission of their own."""
+
+    change_form_template = "admin/uploads/upload_change_form.html"
+    list_display = ("uploaded", "ledger_page", "state_label", "file_names", "came_in", "who")
+    list_filter = (("state", ChoicesDropdownFilter), ("uploaded_at", DaysFilter))
+    search_fields = ("upload_id",)
+    search_help_text = "Whole id of an import, or the name of its ledger"
+    sortable_by = ("uploaded",)
+    ordering = ("-uploaded_at", "-upload_id")
+    fieldsets = (
+        (
+            "Import",
+            {
+                "fields": (
+                    ("ledger_page", "state"),
+                    ("uploaded", "uploaded_by"),
+                    ("ended", "who_ended"),
+                    ("file_names", "upload_id"),
+                    "options_in_words",
+                )
+            },
+        ),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the whole id, or by the whole name of the ledger."""
+        term = term.strip()
+        if not term:
+            return queryset, False
+        return queryset.filter(pk=term) if term.startswith("imp_") else queryset.filter(ledger_name=term), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Leave it to the permission of its own."""
+        return request.user.has_perm("uploads.import_ledger")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those look who import, and those who may look."""
+        return self.has_add_permission(request) or super().has_view_permission(request, obj)
+
+    def get_urls(self) -> list[Any]:
+        """Add the routes of the buttons."""
+        buttons = (("confirm", self._confirm), ("discard", self._discard))
+        return [*(self._route(name, press) for name, press in buttons), *super().get_urls()]
+
+    def _route(self, name: str, press: Callable[[HttpRequest, str], None]) -> Any:
+        def posted(request: HttpRequest, upload_id: str) -> HttpResponse:
+            if request.method != "POST":
+                return HttpResponseNotAllowed(["POST"])
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+            try:
+                press(request, upload_id)
+            except ImportRefused as refusal:
+                self.message_user(request, f"{refusal}. Nothing was imported.", messages.ERROR)
+            found = Upload.objects.filter(pk=upload_id).first()
+            return HttpResponseRedirect(url_of(found) if found else "../../")
+
+        view = self.admin_site.admin_view(posted)
+        return path(f"<str:upload_id>/{name}/", view, name=f"uploads_upload_{name}")
+
+    def _confirm(self, request: HttpRequest, upload_id: str) -> None:
+        upload = Upload.objects.filter(pk=upload_id).first()
+        if upload is None:
+            raise ImportRefused("There is no such import")
+        upload = service.confirm(
+            upload_id=upload_id,
+            fingerprint=request.POST.get("fingerprint", ""),
+            ask=partial(request_of, upload.options),
+            actor=request.user.get_username(),
+        )
+        done = f"Imported into ledger {upload.ledger_name}."
+        if upload.report["failing"]:
+            done = f"{done} {upload.report['failing']} of {upload.report['asserted']} stated balances fail."
+        level = messages.WARNING if upload.report["failing"] else messages.SUCCESS
+        self.message_user(request, done, level)
+
+    def _discard(self, request: HttpRequest, upload_id: str) -> None:
+        service.discard(upload_id=upload_id, actor=request.user.get_username())
+        self.message_user(request, "The files were discarded. Nothing was imported.", messages.SUCCESS)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for files, try them, and show the preview."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+        if form.is_valid():
+            options = form.options()
+            try:
+                upload = service.try_out(
+                    files=form.uploaded(),
+                    options=options,
+                    ledger=options["ledger"],
+                    ask=partial(request_of, options),
+                    actor=request.user.get_username(),
+                )
+            except ImportRefused as refusal:
+                form.add_error(None, f"{refusal}. Nothing was imported.")
+            else:
+                return HttpResponseRedirect(url_of(upload))
+        request.current_app = self.admin_site.name
+        sections = [(title, beside, form.fields_of(*names)) for title, beside, names in SECTIONS]
+        context = self.admin_site.each_context(request) | {
+            "opts": self.model._meta,
+            "media": self.media,
+            "title": "Import",
+            "form": form,
+            "sections": sections,
+        }
+        return TemplateResponse(request, "admin/uploads/upload_new.html", context)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add what the trial or the import said, and the buttons that this person may press."""
+        upload = context["original"]
+        context["is_waiting"] = upload.state == Upload.State.PREVIEWED
+        context["may_import"] = context["is_waiting"] and self.has_add_permission(request)
+        totals = [
+            {**each, **{side: int(each[side]) for side in ("credit", "debit", "net")}}
+            for each in upload.report.get("totals", ())
+        ]
+        sums = [{**each, "units": int(each["units"])} for each in upload.report.get("sums", ())]
+        context["report"] = {**upload.report, "totals": totals, "sums": sums}
+        context["not_listed"] = upload.report.get("asserted", 0) - len(upload.report.get("assertions", ()))
+        return super().render_change_form(request, context, *args, **options)
+
+    @display(description="Uploaded (UTC)", ordering="uploaded_at")
+    def uploaded(self, upload: Upload) -> str:
+        """Show when the files came."""
+        return instant(upload.uploaded_at)
+
+    @display(description="Imported or discarded (UTC)")
+    def ended(self, upload: Upload) -> str:
+        """Show when they went."""
+        return instant(upload.ended_at)
+
+    @display(description="Ledger")
+    def ledger_page(self, upload: Upload) -> SafeString | str:
+        """Link to the ledger once the files are in."""
+        ledger = Ledger.objects.filter(pk=upload.ledger_id).first() if upload.ledger_id else None
+        return link(ledger) if ledger else upload.ledger_name
+
+    @display(description="State", label=STATE_COLOURS)
+    def state_label(self, upload: Upload) -> tuple[str, str]:
+        """Show the state in its colour."""
+        return upload.state, upload.get_state_display()
+
+    @display(description="Files")
+    def file_names(self, upload: Upload) -> str:
+        """Show what was uploaded."""
+        return ", ".join(f"{each['name']} ({each['bytes']:,} bytes)" for each in upload.files)
+
+    @display(description="Balances and transactions")
+    def came_in(self, upload: Upload) -> str:
+        """Show how many rows came in, or would."""
+        return f"{upload.report.get('balances', 0):,} / {upload.report.get('transactions', 0):,}"
+
+    @display(description="By")
+    def who(self, upload: Upload) -> str:
+        """Show who uploaded them."""
+        return upload.uploaded_by
+
+    @display(description="Imported or discarded by")
+    def who_ended(self, upload: Upload) -> str:
+        """Show who did; nobody where the files waited for too long."""
+        return upload.ended_by or "–"
+
+    @display(description="Options")
+    def options_in_words(self, upload: Upload) -> str:
+        """Show what was filled in otherwise than usual."""
+        said = [
+            f"{name}: {value}"
+            for name, value in upload.options.items()
+            if name != "ledger" and value not in _usual(name)
+        ]
+        return "; ".join(said) or "–"
+
+
+def _usual(name: str) -> tuple[Any, ...]:
+    """Return the values of an option that go without saying."""
+    return ("", False, None, *(choice for choice, _ in CHOICES.get(name, ())[:1]))

@@ -1,0 +1,310 @@
+"""Every refusal about transactions; like those in ``balances.ground.exceptions``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from balances.ground import BalanceNotFound, LedgerError, NotFound
+
+
+class TransactionNotFound(NotFound):
+    """Transaction not found."""
+
+    code, details = "TXN_NOT_FOUND", {}
+
+
+class NothingToRefund(NotFound):
+    text = "no transaction to refund"
+    code = "TXN_NOT_FOUND"
+
+
+class UnknownPostingBalance(BalanceNotFound):
+    """A posting names a balance that does not exist; the contract calls that a transaction's not-found."""
+
+    code = "TXN_NOT_FOUND"
+
+
+class DuplicateReference(LedgerError):
+    """The reference stands on another transaction already. ``details`` say on which one: ``posting.duplicates``."""
+
+    code = "TXN_DUPLICATE_REFERENCE"
+
+    def __init__(self, reference: str) -> None:
+        """Name the reference."""
+        self.reference = reference
+        super().__init__(f"transaction validation failed: reference {reference} has already been used")
+
+
+class InsufficientFunds(LedgerError):
+    text = "failed to apply transaction to balances: insufficient funds in source balance"
+    code = "TXN_INSUFFICIENT_FUNDS"
+
+
+class OverdraftLimitExceeded(LedgerError):
+    text = "failed to apply transaction to balances: transaction exceeds overdraft limit"
+    code = "TXN_VALIDATION_ERROR"
+
+
+class NegativeLimit(LedgerError):
+    text = "overdraft_limit cannot be negative"
+    code = "TXN_VALIDATION_ERROR"
+
+
+class NonPositiveAmount(LedgerError):
+    text = "failed to apply transaction to balances: transaction precise amount must be positive"
+    code = "TXN_VALIDATION_ERROR"
+
+
+class InvalidDistribution(LedgerError):
+    """An amount cannot be shared out as asked."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+    def __init__(self, why: str) -> None:
+        """Say what is wrong with the shares."""
+        super().__init__(f"failed to split transaction: {why}")
+
+
+class SplitLegRefused(LedgerError):
+    """A leg of a posting was refused, and with it the whole posting."""
+
+    @classmethod
+    def of(cls, leg: int, error: LedgerError) -> LedgerError:
+        """Return the refusal of a leg, counted from 0; the contract names it only where the reason has no type."""
+        if isinstance(error, (UnknownPostingBalance, SameBalance)):
+            return error
+        refusal = cls(f"failed to record split transaction {leg}: {error.message}")
+        refusal.code, refusal.details = error.code, error.details
+        return refusal
+
+
+class InsufficientInflight(LedgerError):
+    """The balances do not hold what is to be settled, whatever the hold says: their totals have drifted."""
+
+    def __init__(self, action: str, side: str, have: int, need: int) -> None:
+        """Use the original's words (transactions 7.1)."""
+        super().__init__(
+            f"saving transaction to db error: failed to apply transaction to balances: {action} inflight {side} "
+            f"failed: insufficient inflight {side} balance: have {have}, need {need}"
+        )
+
+
+class TooManyBatches(LedgerError):
+    text = "too many async bulk operations in progress, try again later"
+    code = "GEN_RATE_LIMITED"
+
+
+class BatchRefused(LedgerError):
+    """A posting of a batch was refused."""
+
+    TELLING = frozenset({"TXN_NOT_FOUND", "TXN_INSUFFICIENT_FUNDS", "TXN_DUPLICATE_REFERENCE", "GEN_RESOURCE_LOCKED"})
+    """Codes that the original finds again in the text of a batch's refusal (conventions 7.4)."""
+
+    def __init__(self, batch_id: str, message: str, error: LedgerError, left_out: dict[str, Any]) -> None:
+        """Keep the batch, what it left out before, and the code of the refusal where the contract finds it again."""
+        super().__init__(message)
+        self.batch_id, self.details = batch_id, {"batch_id": batch_id} | (error.details or {}) | left_out
+        self.code = error.code if error.code in self.TELLING else LedgerError.code
+
+
+class NotInflight(LedgerError):
+    text = "transaction is not in inflight status"
+    code = "TXN_NOT_INFLIGHT"
+
+
+class AlreadyVoided(LedgerError):
+    text = "transaction has already been voided"
+    code = "TXN_ALREADY_VOIDED"
+
+
+class AlreadyCommitted(LedgerError):
+    """Nothing of the hold remains."""
+
+    code = "TXN_ALREADY_COMMITTED"
+
+    def __init__(self, action: str) -> None:
+        """Name what was to be done."""
+        super().__init__(f"cannot {action}. Transaction already committed")
+
+
+class CommitExceeds(LedgerError):
+    """More is to be committed than the hold has."""
+
+    code = "TXN_COMMIT_AMOUNT_EXCEEDED"
+
+    def __init__(self, what: str, most: str, requested: str) -> None:
+        """Say by how much; ``what`` is ``original`` or ``remaining``."""
+        if what == "original":
+            text = f"the original transaction amount. Original: {most}"
+        else:
+            text = f"the remaining amount. Available: {most}"
+        super().__init__(f"cannot commit more than {text}, Requested: {requested}")
+
+
+class NegativeCommit(LedgerError):
+    text = "commit amount cannot be negative"
+
+
+class AmountsDiffer(LedgerError):
+    """Major and minor units were sent, and contradict each other; the original takes the minor ones."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, amount: str, precision: int, precise_amount: int) -> None:
+        """Name both."""
+        super().__init__(f"amount {amount} at precision {precision} contradicts precise_amount {precise_amount}")
+
+
+class MixedPrecisions(LedgerError):
+    """Major units mean different minor units for the holds under one id."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str) -> None:
+        """Say what to send instead."""
+        super().__init__(f"the holds under {transaction_id} have several precisions: send precise_amount, not amount")
+
+
+class AlreadyQueued(LedgerError):
+    text = "a commit or void is already queued for this transaction"
+    code = "GEN_CONFLICT"
+
+
+class AlreadyRefunded(LedgerError):
+    """The transaction was refunded before."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, transaction_id: str) -> None:
+        """Name it."""
+        super().__init__(f"transaction {transaction_id} has already been refunded")
+
+
+class RefundExceeds(LedgerError):
+    """More is to be refunded than is left of a payment."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str, left: str, requested: str) -> None:
+        """Say by how much."""
+        super().__init__(
+            f"cannot refund more than is left of transaction {transaction_id}. Left: {left}, Requested: {requested}"
+        )
+
+
+def _some(rows: Sequence[str]) -> str:
+    return ", ".join(rows[:5]) + (", …" if len(rows) > 5 else "")
+
+
+class PartOfSeveral(LedgerError):
+    """A part is to be refunded of an id under which there are several payments."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str, rows: Sequence[str]) -> None:
+        """Name some of them."""
+        super().__init__(
+            "a part can be refunded of one transaction only, and "
+            f"{transaction_id} stands for {len(rows)}: {_some(rows)}"
+        )
+
+
+class ReferenceOfSeveral(LedgerError):
+    """One reference is given for the refunds of several payments."""
+
+    code = "TXN_VALIDATION_ERROR"
+
+    def __init__(self, transaction_id: str, rows: Sequence[str]) -> None:
+        """Name some of them."""
+        super().__init__(
+            "a reference can be given to the refund of one transaction only, and "
+            f"{transaction_id} stands for {len(rows)}: {_some(rows)}"
+        )
+
+
+class ReleasedInPart(LedgerError):
+    """A part is to be refunded of a hold that was released: nothing was paid, so it comes back whole, as a hold."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, transaction_id: str) -> None:
+        """Name the release."""
+        super().__init__(f"transaction {transaction_id} released a hold: it can be refunded as a whole only")
+
+
+class ProcessingFailed(LedgerError):
+    """Some of the rows under an id were refused; the others went through."""
+
+    PRECEDENCE = (
+        "TXN_NOT_FOUND",
+        "TXN_NOT_INFLIGHT",
+        "TXN_ALREADY_COMMITTED",
+        "TXN_ALREADY_VOIDED",
+        "GEN_CONFLICT",
+        "TXN_DUPLICATE_REFERENCE",
+        "TXN_COMMIT_AMOUNT_EXCEEDED",
+        "TXN_INSUFFICIENT_FUNDS",
+        "TXN_INVALID_AMOUNT",
+        "GEN_RESOURCE_LOCKED",
+    )
+    """Which of several codes is told (conventions 7.4)."""
+
+    def __init__(self, errors: Sequence[LedgerError]) -> None:
+        """List them as the original does."""
+        super().__init__(f"error occurred during processing: [{' '.join(error.message for error in errors)}]")
+        codes = {error.code for error in errors}
+        self.code = next((code for code in self.PRECEDENCE if code in codes), LedgerError.code)
+
+
+def together(errors: Sequence[LedgerError]) -> LedgerError:
+    """Return why several rows were refused; where all were for their references, the first, which says who has it."""
+    return errors[0] if all(isinstance(each, DuplicateReference) for each in errors) else ProcessingFailed(errors)
+
+
+class SameBalance(LedgerError):
+    """Source and destination resolve to one balance."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, balance_id: str) -> None:
+        """Use the original's words, which speak of its optimistic lock (transactions 3.5)."""
+        super().__init__(
+            f"Optimistic locking failure: balance with ID '{balance_id}' "
+            "may have been updated or deleted by another transaction"
+        )
+
+
+class BulkEmpty(LedgerError):
+    """Nothing is in a bulk request."""
+
+    code = "TXN_BULK_EMPTY"
+
+    def __init__(self, name: str) -> None:
+        """Name the list."""
+        super().__init__(f"{name} cannot be empty")
+
+
+class BulkTooLarge(LedgerError):
+    """Too much is in a bulk request."""
+
+    code = "TXN_BULK_LIMIT_EXCEEDED"
+
+    def __init__(self, name: str, most: int) -> None:
+        """Name the list and its limit."""
+        super().__init__(f"too many {name}; max is {most}")
+
+
+class InvalidSettlement(LedgerError):
+    text = "status not supported. use either commit or void"
+    code = "TXN_INVALID_STATUS_ACTION"
+
+
+class NonPositivePart(LedgerError):
+    """A part of nothing, or less."""
+
+    code = "TXN_INVALID_AMOUNT"
+
+    def __init__(self, name: str = "precise_amount") -> None:
+        """Name the field."""
+        super().__init__(f"{name} must be positive")

@@ -1,0 +1,125 @@
+"""What everything stands on: amounts, instants, exact JSON, statements, locks, errors. It knows no table."""
+
+from balances.ground import amounts, exceptions, jobs, lookalikes, upkeep
+from balances.ground.addresses import client_address, network_of
+from balances.ground.amounts import (
+    EXACT,
+    ZERO,
+    major_units,
+    plain,
+    short,
+    threshold_units,
+    transaction_hash,
+    whole_units,
+)
+from balances.ground.deadlines import ReadTimedOut, deadline
+from balances.ground.exact_json import (
+    ESCAPED,
+    MAX_DIGITS,
+    MAX_EXPONENT,
+    ExactDecoder,
+    ExactEncoder,
+    NumberOutOfRange,
+    TooDeep,
+    dumps,
+    loads,
+)
+from balances.ground.exceptions import (
+    BalanceLocked,
+    BalanceNotFound,
+    EmptySource,
+    FractionOfUnit,
+    IndicatorNotFound,
+    InsufficientPermissions,
+    LedgerError,
+    NotFound,
+    NotYetSupported,
+    UnknownResource,
+    UnreadableTotals,
+)
+from balances.ground.fields import ExactJSONField, MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
+from balances.ground.instants import go_time
+from balances.ground.jobs import defer_once
+from balances.ground.lanes import is_costly, is_read
+from balances.ground.locks import LOCK_WAIT, atomic_with_lock_limit, refused_when_locked
+from balances.ground.outages import (
+    RETRY_AFTER_SECONDS,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    Unreachable,
+    is_outage,
+    outage_of,
+)
+from balances.ground.principals import ANYBODY, MASTER, Principal
+from balances.ground.rate_limit import RateLimiter, bucket_of, headers_of
+from balances.ground.signals import disclosed, refused
+from balances.ground.statements import Lookup, Statement, pipelined
+
+__all__ = [
+    "ANYBODY",
+    "ESCAPED",
+    "EXACT",
+    "LOCK_WAIT",
+    "MASTER",
+    "MAX_DIGITS",
+    "MAX_EXPONENT",
+    "RETRY_AFTER_SECONDS",
+    "ZERO",
+    "BalanceLocked",
+    "BalanceNotFound",
+    "DatabaseUnavailable",
+    "EmptySource",
+    "ExactDecoder",
+    "ExactEncoder",
+    "ExactJSONField",
+    "FractionOfUnit",
+    "IndicatorNotFound",
+    "InsufficientPermissions",
+    "LedgerError",
+    "Lookup",
+    "MajorUnitsField",
+    "MetadataField",
+    "MinorUnitsField",
+    "NotFound",
+    "NotYetSupported",
+    "NumberOutOfRange",
+    "OutcomeUnknown",
+    "Principal",
+    "RateLimiter",
+    "ReadTimedOut",
+    "Statement",
+    "TooDeep",
+    "UTCDateTimeField",
+    "UnknownResource",
+    "Unreachable",
+    "UnreadableTotals",
+    "amounts",
+    "atomic_with_lock_limit",
+    "bucket_of",
+    "client_address",
+    "deadline",
+    "defer_once",
+    "disclosed",
+    "dumps",
+    "exceptions",
+    "go_time",
+    "headers_of",
+    "is_costly",
+    "is_outage",
+    "is_read",
+    "jobs",
+    "loads",
+    "lookalikes",
+    "major_units",
+    "network_of",
+    "outage_of",
+    "pipelined",
+    "plain",
+    "refused",
+    "refused_when_locked",
+    "short",
+    "threshold_units",
+    "transaction_hash",
+    "upkeep",
+    "whole_units",
+]

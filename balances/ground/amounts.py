@@ -1,0 +1,82 @@
+"""Arithmetic between major and minor units (transactions 10.1), exact: ``int`` and ``Decimal``, never a float."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
+
+from balances.ground.exceptions import FractionOfUnit
+
+EXACT = Context(prec=4_000, rounding=ROUND_HALF_UP)
+"""Enough digits that no product of two read numbers is ever rounded."""
+ZERO = Decimal(0)
+MAX_DECIMALS = 16
+"""An amount computed from minor units has at most so many."""
+NOISE, MOST_NOISE = Decimal("1e-9"), Decimal("1e-3")
+"""How far a float may be off a whole number of minor units: relative to it, and in minor units at most.
+
+The second bound counts from a million minor units on. A sum of floats keeps to it up to some 10 ** 12 of them; who
+moves more sends ``precise_amount``, for beyond that noise and a fraction that was meant look the same.
+"""
+
+
+def stored_units(amount: Decimal, precision: int) -> int:
+    """Return the minor units of a row that was stored without them, rounded half away from zero: 1.005 × 100 is 101.
+
+    What comes in is never rounded: see ``whole_units``.
+    """
+    return int(EXACT.multiply(amount, Decimal(precision)).to_integral_value(ROUND_HALF_UP, EXACT))
+
+
+def whole_units(amount: Decimal, precision: int) -> int:
+    """Return ``amount`` major units as minor units: 0.29 × 100 is 29, and so is 0.2900000000000001 × 100.
+
+    Raises ``FractionOfUnit`` where that is no whole number, beyond what a float may be off.
+    """
+    exact = EXACT.multiply(amount, Decimal(precision))
+    units = exact.to_integral_value(ROUND_HALF_UP, EXACT)
+    off = EXACT.subtract(exact, units).copy_abs()
+    if off > min(EXACT.multiply(exact.copy_abs(), NOISE), MOST_NOISE):
+        lower = int(exact.copy_abs().to_integral_value(ROUND_DOWN, EXACT))
+        sign = "-" if amount < 0 else ""
+        decimals = max(MAX_DECIMALS, len(str(precision)) - 1)
+        neighbours = [sign + plain(major_units(each, precision, decimals)) for each in (lower, lower + 1) if each]
+        raise FractionOfUnit(plain(amount), precision, neighbours)
+    return int(units)
+
+
+def booked(amount: Decimal, precision: int) -> Decimal:
+    """Return an amount without the noise of a float: what is booked of it. Raises ``FractionOfUnit``."""
+    units = whole_units(amount, precision)
+    is_exact = EXACT.multiply(amount, Decimal(precision)) == units
+    return amount if is_exact else major_units(units, precision)
+
+
+def major_units(precise_amount: int, precision: int, decimals: int = MAX_DECIMALS) -> Decimal:
+    """Return minor units as a decimal amount with so many decimals at most."""
+    digits = len(str(precise_amount)) + decimals + 4
+    context = Context(prec=digits + len(str(precision)), rounding=ROUND_HALF_UP)
+    return context.divide(Decimal(precise_amount), Decimal(precision)).quantize(
+        Decimal(1).scaleb(-decimals), ROUND_HALF_UP, context
+    )
+
+
+def threshold_units(value: Decimal, precision: Decimal) -> int:
+    """Return value × precision in minor units, truncated toward zero: 0.29 × 100 is 29 (ledgers-balances 4.1)."""
+    return int(EXACT.multiply(value, precision))
+
+
+def plain(value: Decimal) -> str:
+    """Return a decimal as text, without exponent or trailing zeros: ``100``, ``125.5``."""
+    text = format(value, "f")
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def short(value: Decimal) -> int | Decimal:
+    """Return a number to be written as JSON: an ``int`` where there is no fraction, so never ``100.0``."""
+    return int(value) if value == value.to_integral_value() else Decimal(plain(value))
+
+
+def transaction_hash(amount: Decimal, reference: str, currency: str, source: str, destination: str) -> str:
+    """Return the SHA-256 of a transaction, in hex (transactions 10.5)."""
+    return hashlib.sha256(f"{plain(amount)}{reference}{currency}{source}{destination}".encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""Column types: minor units of any size, UTC instants, exact metadata."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from balances.ground.exact_json import ExactEncoder, StoredDecoder
+
+if TYPE_CHECKING:  # the stubs are generic, so that a nullable column is Optional; Django's own classes are not
+    Set = TypeVar("Set", contravariant=True)
+    Get = TypeVar("Get", covariant=True)
+    Field = models.Field
+    DateTimeField = models.DateTimeField
+else:
+    Set = Get = None
+    Field = {(Set, Get): models.Field}
+    DateTimeField = {(Set, Get): models.DateTimeField}
+
+
+class MinorUnitsField(Field[Set, Get]):
+    """An integer of minor units, of any size: ``numeric`` in PostgreSQL, ``int`` in Python (architecture D3)."""
+
+    description = "Integer of minor units, of any size"
+    _pyi_private_set_type: int
+    _pyi_private_get_type: int
+
+    def db_type(self, connection: Any) -> str:
+        """Return the column type, without a scale or a limit."""
+        return "numeric"
+
+    def get_internal_type(self) -> str:
+        """Return a type that Django knows how to insert in bulk as arrays, one parameter a column and not a value."""
+        return "DecimalField"
+
+    def from_db_value(self, value: Decimal | int | None, expression: Any, connection: Any) -> int | Decimal | None:
+        """Return an ``int``; a foreign database's fraction stays a ``Decimal``, so that it can be seen and mended."""
+        if value is None or isinstance(value, int):
+            return value
+        return int(value) if value.is_finite() and value == value.to_integral_value() else value
+
+    def to_python(self, value: Any) -> int | Decimal | None:
+        """Return an ``int`` from an ``int`` or a text of digits; refuse floats and fractions."""
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        try:
+            if isinstance(value, str):
+                return int(value)
+            if isinstance(value, Decimal) and value == value.to_integral_value():
+                return int(value)
+        except ValueError:
+            pass
+        raise ValidationError("%(value)r is not a whole number of minor units.", params={"value": value})
+
+    def get_prep_value(self, value: Any) -> Decimal | None:
+        """Return a ``Decimal``: psycopg sends it as ``numeric`` whatever its size.
+
+        The fraction that a foreign database holds may go into the record of its correction; the constraints
+        of our own tables refuse one.
+        """
+        value = super().get_prep_value(value)
+        if isinstance(value, Decimal):
+            return value
+        prepared = self.to_python(value)
+        return None if prepared is None else Decimal(prepared)
+
+
+class MajorUnitsField(Field[Set, Get]):
+    """A decimal amount of any scale, as a person writes it; for display, never summed where minor units are known."""
+
+    description = "Decimal amount of major units, of any scale"
+    _pyi_private_set_type: Decimal
+    _pyi_private_get_type: Decimal
+
+    def db_type(self, connection: Any) -> str:
+        """Return the column type, without a scale or a limit."""
+        return "numeric"
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
+        """Return a ``Decimal``; a foreign database's float is read as the shortest text that means it."""
+        return Decimal(str(value)) if isinstance(value, (int, float)) else value
+
+    def to_python(self, value: Any) -> Decimal | None:
+        """Return a ``Decimal``; refuse floats."""
+        if value is None or isinstance(value, Decimal):
+            return value
+        if isinstance(value, (int, str)) and not isinstance(value, bool):
+            try:
+                return Decimal(value)
+            except InvalidOperation:
+                pass
+        raise ValidationError("%(value)r is not a decimal amount.", params={"value": value})
+
+    def get_prep_value(self, value: Any) -> Decimal | None:
+        """Return a ``Decimal``."""
+        return self.to_python(super().get_prep_value(value))
+
+
+class UTCDateTimeField(DateTimeField[Set, Get]):
+    """An instant, aware and in UTC, also out of a Blnk column ``timestamp without time zone`` (architecture D4)."""
+
+    def from_db_value(self, value: datetime | None, expression: Any, connection: Any) -> datetime | None:
+        """Return the instant in UTC; a value without zone is UTC already."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        """Send an instant in UTC: PostgreSQL knows fewer offsets than RFC 3339."""
+        prepped = super().get_db_prep_value(value, connection, prepared)
+        return prepped.astimezone(UTC) if isinstance(prepped, datetime) and prepped.tzinfo else prepped
+
+
+class ExactJSONField(models.JSONField):
+    """A ``jsonb`` column whose numbers survive digit for digit."""
+
+    def __init__(self, **options: Any) -> None:
+        """Fix how JSON is written and read."""
+        super().__init__(**options | {"encoder": ExactEncoder, "decoder": StoredDecoder})
+
+    def deconstruct(self) -> Any:
+        """Leave out of migrations what ``__init__`` fixes."""
+        name, path, args, options = super().deconstruct()
+        return name, path, args, {key: value for key, value in options.items() if key not in ("encoder", "decoder")}
+
+
+class MetadataField(ExactJSONField):
+    """Exact JSON that may be missing; Python ``None`` is stored as JSON ``null``."""
+
+    def __init__(self, **options: Any) -> None:
+        """Fix what every metadata column shares."""
+        super().__init__(**options | {"null": True, "blank": True})
+
+    def deconstruct(self) -> Any:
+        """Leave out of migrations what ``__init__`` fixes."""
+        name, path, args, options = super().deconstruct()
+        return name, path, args, {key: value for key, value in options.items() if key not in ("null", "blank")}
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        """Store ``None`` as JSON ``null``, as the contract does for metadata not given (conventions 5.3)."""
+        if value is None:
+            value = models.Value(None, output_field=models.JSONField())
+        return super().get_db_prep_save(value, connection)

@@ -1,0 +1,14 @@
+"""API keys: issued, checked, and what each allows."""
+
+from balances.keys import keyring, permissions
+from balances.keys.keyring import person
+from balances.keys.permissions import ACTIONS, APPROVE, RESOURCES
+
+__all__ = [
+    "ACTIONS",
+    "APPROVE",
+    "RESOURCES",
+    "keyring",
+    "permissions",
+    "person",
+]

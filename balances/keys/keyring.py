@@ -1,0 +1,140 @@
+"""Issues, lists, finds and revokes API keys. Only their bcrypt hash is stored (api-keys-auth 4, 5)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import bcrypt
+from django.core.cache import caches
+from django.db import DatabaseError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from balances.ground import Lookup, Principal, exceptions
+from balances.models import PREFIX_LENGTH, ApiKey, covers
+
+logger = logging.getLogger(__name__)
+
+KEYS = Lookup(ApiKey, "key_prefix")
+SECRET_BYTES = 32
+HASH_COST = 10
+"""Rounds of bcrypt as a power of two, as in the original: a database can be used by both."""
+SHAPE = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
+"""What an issued key looks like; whatever does not is not looked up."""
+NAMED = re.compile(r"\((api_key_[^()]+)\)$")
+"""How the actor of a record names the key that was used (``Principal.actor``)."""
+VERIFIED = "verified_api_keys"
+"""The cache, in this process alone, of digests of keys that bcrypt has found right."""
+VERIFIED_SECONDS = 60
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def issue(*, name: str, owner_id: str, scopes: Iterable[str], expires_at: datetime) -> ApiKey:
+    """Make a key and return it; ``plaintext`` holds the key itself, this once."""
+    plaintext = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    key = ApiKey(
+        key=bcrypt.hashpw(plaintext.encode(), bcrypt.gensalt(HASH_COST)).decode(),
+        key_prefix=plaintext[:PREFIX_LENGTH],
+        name=name,
+        owner_id=owner_id,
+        scopes=list(scopes),
+        expires_at=expires_at,
+    )
+    key.save(force_insert=True)
+    key.plaintext = plaintext
+    return key
+
+
+def issue_for(caller: Principal, *, name: str, owner: str, scopes: list[str], expires_at: datetime) -> ApiKey:
+    """Make a key for a caller of the API, who can grant no more than it holds (api-keys-auth 5.3).
+
+    Raises ``MissingPrincipal``, ``KeyOwnerRequired``, ``ForeignKeyOwner`` or ``ScopeEscalation``.
+    """
+    owner_id = _owner_for(caller, owner)
+    if not caller.is_master and not all(covers(caller.scopes, scope) for scope in scopes):
+        raise exceptions.ScopeEscalation
+    return issue(name=name, owner_id=owner_id, scopes=scopes, expires_at=expires_at)
+
+
+def keys_for(caller: Principal, *, owner: str) -> QuerySet[ApiKey]:
+    """Return the keys of an owner, revoked ones included, newest first. Raises as ``issue_for`` about the owner."""
+    return ApiKey.objects.filter(owner_id=_owner_for(caller, owner)).order_by("-created_at", "-api_key_id")
+
+
+def revoke_for(caller: Principal, api_key_id: str, *, owner: str) -> None:
+    """Revoke a key of an owner, again if need be. Raises ``ApiKeyNotFound``, or as ``issue_for`` about the owner."""
+    found = ApiKey.objects.filter(api_key_id=api_key_id, owner_id=_owner_for(caller, owner))
+    if not found.update(is_revoked=True, revoked_at=timezone.now()):
+        raise exceptions.ApiKeyNotFound
+
+
+def revoke(api_key_ids: Iterable[str]) -> list[ApiKey]:
+    """Revoke keys, and return those that were not revoked before."""
+    found = list(ApiKey.objects.filter(api_key_id__in=list(api_key_ids), is_revoked=False))
+    revocable = ApiKey.objects.filter(api_key_id__in=[key.api_key_id for key in found], is_revoked=False)
+    revocable.update(is_revoked=True, revoked_at=timezone.now())
+    return found
+
+
+def find(plaintext: str) -> ApiKey | None:
+    """Return the stored key that a text is, valid or not. One read by prefix; bcrypt at most once a minute.
+
+    The row is read anew each time, so that a revocation counts at once in every process.
+    """
+    if not SHAPE.fullmatch(plaintext):
+        return None
+    alike = KEYS.rows(key_prefix=plaintext[:PREFIX_LENGTH])
+    return next((key for key in alike if _is_right(plaintext, key.key)), None)
+
+
+def person(actor: str) -> str:
+    """Return who stands behind the actor of a record: the owner where it names an API key, else the actor itself."""
+    named = NAMED.search(actor)
+    owner = named and ApiKey.objects.filter(pk=named[1]).values_list("owner_id", flat=True).first()
+    return owner or actor
+
+
+def note_use(key: ApiKey) -> None:
+    """Note that a key was used, at most once a minute. The note may fail; the request goes on without it."""
+    now = timezone.now()
+    due = now - USE_NOTED_EVERY
+    if key.last_used_at > due:
+        return
+    try:
+        ApiKey.objects.filter(pk=key.pk, last_used_at__lte=due).update(last_used_at=now)
+    except DatabaseError:
+        logger.exception("The last use of %s could not be noted", key.api_key_id)
+
+
+def _owner_for(caller: Principal, owner: str) -> str:
+    """Return whose keys a caller may manage (api-keys-auth 5.2)."""
+    if caller.is_master:
+        if not owner:
+            raise exceptions.KeyOwnerRequired
+        return owner
+    if not caller.api_key_id:
+        raise exceptions.MissingPrincipal
+    if owner not in {"", caller.owner_id}:
+        raise exceptions.ForeignKeyOwner
+    return caller.owner_id
+
+
+def _is_right(plaintext: str, hashed: str) -> bool:
+    """Tell whether a key has this hash, without computing it again for a minute."""
+    digest = hashlib.sha256(f"{plaintext} {hashed}".encode()).hexdigest()
+    verified = caches[VERIFIED]
+    if verified.get(digest):
+        return True
+    try:
+        right = bcrypt.checkpw(plaintext.encode(), hashed.encode())
+    except ValueError:
+        return False  # the stored text is no bcrypt hash, so nothing is its key
+    if right:
+        verified.set(digest, True, VERIFIED_SECONDS)
+    return right

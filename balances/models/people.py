@@ -1,0 +1,123 @@
+"""Who holds balances, under Blnk's names for the tables: identities and accounts (identities-accounts 1, 4).
+
+Rows are written by ``balances.people.identities``, ``balances.people.tokenizing`` and ``balances.people.accounts``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from balances.ground import MetadataField, UTCDateTimeField
+
+NO_DATE = date.min
+"""What ``dob`` holds where no date was given: the contract shows it as the zero time."""
+ORGANIZATION = "organization"
+
+
+def new_identity_id() -> str:
+    """Return a fresh identity id (conventions 4)."""
+    return f"idt_{uuid.uuid4()}"
+
+
+def new_account_id() -> str:
+    """Return a fresh account id (conventions 4)."""
+    return f"acc_{uuid.uuid4()}"
+
+
+class IdentityQuerySet(models.QuerySet["Identity"]):
+    """Reads of identities."""
+
+    def locked(self, identity_id: str) -> IdentityQuerySet:
+        """Return one identity, if it exists, and keep others from changing or deleting it in the meantime."""
+        return self.filter(identity_id=identity_id).select_for_update(no_key=True)
+
+
+class Identity(models.Model):
+    """A person or an organization. What is not known is an empty text; a tokenized field holds its token."""
+
+    identity_id = models.TextField(primary_key=True, default=new_identity_id, editable=False, db_collation="C")
+    identity_type = models.TextField(null=True, blank=True, default="")
+    organization_name = models.TextField(null=True, blank=True, default="")
+    category = models.TextField(null=True, blank=True, default="")
+    first_name = models.TextField(blank=True, default="")
+    last_name = models.TextField(blank=True, default="")
+    other_names = models.TextField(null=True, blank=True, default="")
+    gender = models.TextField(null=True, blank=True, default="")
+    email_address = models.TextField(null=True, blank=True, default="")
+    phone_number = models.TextField(null=True, blank=True, default="")
+    nationality = models.TextField(null=True, blank=True, default="")
+    street = models.TextField(null=True, blank=True, default="")
+    country = models.TextField(null=True, blank=True, default="")
+    state = models.TextField(null=True, blank=True, default="")
+    post_code = models.TextField(null=True, blank=True, default="")
+    city = models.TextField(null=True, blank=True, default="")
+    dob = models.DateField("date of birth", null=True, blank=True, default=NO_DATE)
+    created_at = UTCDateTimeField(default=timezone.now, editable=False)
+    meta_data = MetadataField()
+
+    objects = IdentityQuerySet.as_manager()
+
+    class Meta:
+        db_table = "identity"
+        verbose_name_plural = "identities"
+        permissions = (("detokenize_identity", "Can see the original values of tokenized fields"),)
+        indexes = (
+            # GET /identities and the admin's list, newest first.
+            models.Index(fields=("-created_at", "-identity_id"), name="identities_newest"),
+            # The admin's search by the beginning of a name.
+            models.Index(fields=("last_name",), name="identities_by_last_name", opclasses=("text_pattern_ops",)),
+            models.Index(
+                fields=("organization_name",), name="identities_by_organization", opclasses=("text_pattern_ops",)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.display_name.strip() or self.identity_id
+
+    @property
+    def display_name(self) -> str:
+        """Return the name that an account of this identity bears (identities-accounts 4.2)."""
+        if self.identity_type == ORGANIZATION:
+            return self.organization_name or ""
+        return f"{self.first_name} {self.last_name}"
+
+
+class Account(models.Model):
+    """An account number at a bank, for one balance of one identity. Accounts are opened, never changed."""
+
+    account_id = models.TextField(primary_key=True, default=new_account_id, editable=False, db_collation="C")
+    name = models.TextField()
+    number = models.TextField(blank=True)
+    bank_name = models.TextField(blank=True)
+    currency = models.TextField()
+    balance = models.ForeignKey("balances.Balance", models.PROTECT, related_name="accounts", db_index=False)
+    identity = models.ForeignKey(Identity, models.PROTECT, related_name="accounts", db_index=False)
+    ledger = models.ForeignKey("balances.Ledger", models.PROTECT, related_name="+", db_index=False)
+    created_at = UTCDateTimeField(default=timezone.now, editable=False)
+    meta_data = MetadataField()
+
+    class Meta:
+        db_table = "accounts"
+        constraints = (
+            # The original's covers accounts without a number as well, so that there can be one of these only.
+            models.UniqueConstraint(
+                fields=("number",),
+                condition=~Q(number=""),
+                name="unique_account_number",
+                violation_error_message="An account with this number exists already.",
+            ),
+        )
+        indexes = (
+            # GET /accounts and the admin's list, newest first.
+            models.Index(fields=("-created_at", "-account_id"), name="accounts_newest"),
+            # The accounts of an identity: its deletion looks there.
+            models.Index(fields=("identity",), name="accounts_of_identity"),
+        )
+
+    def __str__(self) -> str:
+        return self.number or self.account_id

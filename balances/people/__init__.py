@@ -1,0 +1,16 @@
+"""Identities, accounts, and the tokens that stand for what is personal."""
+
+from balances.people import accounts, identities, identity_exceptions, tokenizing
+from balances.people.identity_exceptions import NoFieldsNamed
+from balances.people.tokenizing import FIELDS
+from balances.people.tokens import shown
+
+__all__ = [
+    "FIELDS",
+    "NoFieldsNamed",
+    "accounts",
+    "identities",
+    "identity_exceptions",
+    "shown",
+    "tokenizing",
+]

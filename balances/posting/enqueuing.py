@@ -1,0 +1,66 @@
+"""Stores postings that are to be applied by a worker (transactions 3.3): their rows, and that they wait.
+
+Whatever can be known at once is refused at once: a reference in use, an unknown balance, nothing to move. The
+original answers that it has stored them, and then does not (transactions 16, 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from balances.books import Place, Posting, SplitLegRefused
+from balances.models import new_transaction_id
+from balances.posting.direct import Failure, Item, Refused, admit, explain, item_of
+from balances.recording import entries, writing
+
+
+def enqueue(posting: Posting) -> Item:
+    """Store one posting, whole or not at all. Raises what ``posting.post`` raises, but for lack of funds."""
+    item = item_of(posting, Place(transaction_id=new_transaction_id(), queued=True))
+    for failure in enqueue_items([item]):
+        explain([item], [failure])
+        raise SplitLegRefused.of(failure.leg, failure.error) if posting.shares else failure.error
+    return item
+
+
+def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> list[Failure]:
+    """Store items in order, in one commit; return what was refused, in order.
+
+    With a ``group_id`` all are applied together or none is, and none is stored unless all are: the first refusal ends
+    it. Without, each item is stored that can be, whatever becomes of the others. Raises ``BalanceLocked``.
+    """
+    try:
+        return writing.in_one_commit(lambda: _enqueue(items, group_id))
+    except Refused as refused:
+        return refused.failures
+
+
+def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
+    is_called = entries.announce()
+    book = writing.look([movement for item in items for movement in item.movements])
+    at_once = is_called() and not any(item.posting.is_dated for item in items)
+    stored: list[Item] = []
+    failures: list[Failure] = []
+    for number, item in enumerate(items):
+        if failure := admit(book, number, item):
+            failures.append(failure)
+        else:
+            stored.append(item)
+        if failure and group_id:
+            break
+    if failures and (group_id or not stored):
+        raise Refused(failures)
+    waiting = [entry for item in stored for entry in _entries(item, group_id)]
+    writing.write([row for item in stored for row in item.rows], book)
+    if at_once:
+        entries.insert(waiting)
+    else:
+        entries.add(waiting)
+    return failures
+
+
+def _entries(item: Item, group_id: str) -> list[entries.Waiting]:
+    """Return what waits for an item: its rows, and then its timers."""
+    own_group = item.place.transaction_id if item.posting.atomic else ""
+    waiting = [entries.entry(movement, item.posting, group_id or own_group) for movement in item.movements]
+    return waiting + entries.timers(item.posting, item.rows)

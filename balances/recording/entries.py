@@ -1,0 +1,165 @@
+"""Puts entries into the queue, in the commit of the rows they are about, and calls a worker.
+
+A worker that finds the queue empty leaves. So that it never misses what is just being added, whoever adds says so
+first, by a shared lock until the end of its transaction; a worker leaves only at a moment when nobody has said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, TypedDict, cast
+
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from balances.books import Movement, Posting
+from balances.ground import Statement, defer_once
+from balances.models import Entry, Transaction
+
+ANNOUNCE_ENTRIES = Statement.beside(__file__, "announce_entries.sql", hot=True)
+ADD_ENTRIES = Statement.beside(__file__, "add_entries.sql", hot=True)
+IS_WORKER_CALLED = Statement.beside(__file__, "is_worker_called.sql", hot=True)
+QUEUE = "postings"
+TASK = "drain"
+Action = Entry.Action
+
+
+@dataclass(slots=True, kw_only=True)
+class Waiting:
+    """An ``Entry`` that is to be added; without ``due_at`` it is due as soon as it is stored."""
+
+    action: str
+    transaction_id: str
+    group_id: str = ""
+    units: int | None = None
+    action_id: str = ""
+    is_timer: bool = False
+    inflight: bool = False
+    allow_overdraft: bool = False
+    overdraft_limit: int | None = None
+    inflight_expiry_date: datetime | None = None
+    inflight_commit_date: datetime | None = None
+    due_at: datetime | None = None
+
+
+class Claimed(TypedDict):
+    """An ``Entry`` that was claimed, with the columns of the queued row that it applies: NULL where it names none.
+
+    ``target`` is its ``transaction_id``, ``is_hold`` its ``inflight``; what is a ``Decimal`` is whole minor units.
+    """
+
+    entry_id: int
+    action: str
+    target: str
+    group_id: str
+    units: Decimal | None
+    action_id: str
+    is_timer: bool
+    is_hold: bool
+    allow_overdraft: bool
+    overdraft_limit: Decimal | None
+    inflight_expiry_date: datetime | None
+    inflight_commit_date: datetime | None
+    attempts: int
+    last_error: str
+    transaction_id: str | None
+    parent_transaction: str | None
+
+
+def claimed(statement: Statement, **parameters: Any) -> list[Claimed]:
+    """Return the rows of a statement that reads entries with the rows that they are about."""
+    return cast("list[Claimed]", statement.rows(**parameters))
+
+
+COLUMNS = tuple(column.name for column in fields(Waiting))
+
+
+def entry(movement: Movement, posting: Posting, group_id: str) -> Waiting:
+    """Return the entry of a queued row."""
+    return Waiting(
+        action=Action.APPLY,
+        transaction_id=movement.row.pk,
+        group_id=group_id,
+        inflight=posting.inflight,
+        allow_overdraft=movement.allow_overdraft,
+        overdraft_limit=movement.overdraft_units,
+        inflight_expiry_date=posting.inflight_expiry_date and posting.inflight_expiry_date.astimezone(UTC),
+        inflight_commit_date=posting.inflight_commit_date and posting.inflight_commit_date.astimezone(UTC),
+        due_at=movement.row.scheduled_for,
+    )
+
+
+def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Waiting]:
+    """Return what the dates of a hold ask for: that it be committed or voided then (transactions 11.4).
+
+    In the order of the dates, never before the hold is to be applied itself. Each leg has timers of its own.
+    """
+    if not posting.inflight:
+        return []
+    dates = ((posting.inflight_commit_date, Action.COMMIT), (posting.inflight_expiry_date, Action.VOID))
+    given = sorted((due, action) for due, action in dates if due)
+    return [
+        Waiting(
+            action=action, transaction_id=row.pk, is_timer=True, due_at=max(due, _earliest(row, due)).astimezone(UTC)
+        )
+        for row in rows
+        for due, action in given
+    ]
+
+
+def _earliest(row: Transaction, due: datetime) -> datetime:
+    return row.scheduled_for or due if row.status == Transaction.Status.SCHEDULED else due
+
+
+def announce() -> Callable[[], bool]:
+    """Say that entries are about to be added, and return what tells whether a worker has been called already."""
+    ANNOUNCE_ENTRIES.execute(queue=QUEUE)
+    fetch = IS_WORKER_CALLED.send(lock=TASK)
+    return lambda: bool(fetch()[0]["called"])
+
+
+def insert(entries: Sequence[Waiting]) -> None:
+    """Add entries that are due now, after ``announce`` has told that a worker is called."""
+    ADD_ENTRIES.execute(**_columns(entries))
+
+
+def add(entries: Sequence[Waiting]) -> set[str]:
+    """Add entries and call a worker. Return the transaction ids of those added; a settlement that waits is not again.
+
+    Must run in an atomic block.
+    """
+    if not entries:
+        return set()
+    is_called = announce()()
+    columns = _columns(entries)
+    added = {row["transaction_id"] for row in ADD_ENTRIES.rows(**columns)}
+    present = timezone.now()
+    if not is_called and any(due is None or due <= present for due in columns["due_at"]):
+        call_worker()
+    for due in {due for due in columns["due_at"] if due and due > present}:
+        call_worker_at(due)
+    return added
+
+
+def _columns(entries: Sequence[Waiting]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: list(map(attrgetter(name), entries)) for name in COLUMNS}
+    return columns | {"action": list(map(str, columns["action"]))}
+
+
+def call_worker() -> None:
+    """Have one more worker look at the queue, unless one has been called that has not come yet.
+
+    Any number may work side by side. No lock keeps them apart: a killed one would hold it until it is missed.
+    """
+    if not IS_WORKER_CALLED.rows(lock=TASK)[0]["called"]:
+        defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=TASK))
+
+
+def call_worker_at(due: datetime) -> None:
+    """Have a worker look at the queue at an instant."""
+    name = f"{TASK} {due.isoformat()}"
+    defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=name, schedule_at=due))

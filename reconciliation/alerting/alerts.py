@@ -1,0 +1,58 @@
+"""Alerts: opened when a condition holds, resolved when it does no more, and told once, with a reminder a day later."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from reconciliation.alerting.conditions import CONDITIONS, Symptom
+from reconciliation.alerting.delivery import announce
+from reconciliation.models import Alert, AlertDelivery, Watchdog
+
+REMIND_AFTER = timedelta(hours=24)
+"""How long an open alert stays quiet after people were told of it."""
+Event = AlertDelivery.Event
+
+
+def look(at: datetime) -> list[Alert]:
+    """Look at every condition, open and resolve alerts, and return those that are open.
+
+    One commit: what people are to be told is deferred in it. Lookers wait for each other at the watchdog's row.
+    """
+    with transaction.atomic():
+        watchdog = Watchdog.objects.select_for_update().get()
+        alerts = {alert.kind: alert for alert in Alert.objects.filter(state=Alert.State.OPEN)}
+        for kind, condition in CONDITIONS.items():
+            symptom = condition(at)
+            if symptom:
+                alerts[kind] = _still_so(alerts[kind], symptom, at) if kind in alerts else _opened(kind, symptom, at)
+            elif kind in alerts:
+                _resolve(alerts.pop(kind), at)
+        watchdog.looked_at = at
+        watchdog.save(update_fields=("looked_at",))
+    return list(alerts.values())
+
+
+def _opened(kind: str, symptom: Symptom, at: datetime) -> Alert:
+    alert = Alert.objects.create(
+        kind=kind, title=symptom.title, details=symptom.details, opened_at=at, seen_at=at, told_at=at
+    )
+    announce(alert, Event.OPENED)
+    return alert
+
+
+def _still_so(alert: Alert, symptom: Symptom, at: datetime) -> Alert:
+    alert.title, alert.details, alert.seen_at = symptom.title, symptom.details, at
+    if remind := at - alert.told_at >= REMIND_AFTER:
+        alert.told_at = at
+    alert.save()
+    if remind:
+        announce(alert, Event.REMINDED)
+    return alert
+
+
+def _resolve(alert: Alert, at: datetime) -> None:
+    alert.state, alert.resolved_at = Alert.State.RESOLVED, at
+    alert.save()
+    announce(alert, Event.RESOLVED)

@@ -1,0 +1,239 @@
+"""Records of reconstructions in the back-office, and the balances' pages with reconstruction on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from balances.backoffice import (
+    BalanceAdmin,
+    CurrencyFilter,
+    DaysFilter,
+    LedgerModelAdmin,
+    display,
+    known_precision,
+    last_transactions,
+)
+from balances.models import Balance, BalanceSnapshot
+from balances.templatetags.money import instant, money
+from reconciliation.backoffice import findings
+from reconciliation.backoffice.actions import preview_reconstruction, reconstruct_balances
+from reconciliation.backoffice.columns import balance_link, net_difference, of_balance, row_link, short
+from reconciliation.backoffice.evidence import changes
+from reconciliation.backoffice.plan_actions import take_back
+from reconciliation.correcting import undone
+from reconciliation.models import BalanceEdit, Finding, Reconstruction
+from reconciliation.records import Comparison, last_result
+from reconciliation.sweeping import state_of, with_state
+
+SHOWN_RECORDS = 10
+"""Reconstructions, and edits past the posting path, on the page of a balance."""
+SHOWN_SNAPSHOTS = 5
+"""Snapshots on the page of a balance."""
+
+admin.site.unregister(Balance)
+
+
+@admin.register(Balance)
+class ReconstructableBalanceAdmin(BalanceAdmin):
+    """Balances with the two actions, the last result and the history."""
+
+    actions = (preview_reconstruction, reconstruct_balances)
+    change_form_template = "admin/reconciliation/balance_change_form.html"
+
+    def has_preview_reconstruction_permission(self, request: HttpRequest) -> bool:
+        """Tell who may preview."""
+        return request.user.has_perm("balances.preview_reconstruction")
+
+    def has_reconstruct_balance_permission(self, request: HttpRequest) -> bool:
+        """Tell who may reconstruct."""
+        return request.user.has_perm("balances.reconstruct_balance")
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add the last result, the history and the actions that this person may take."""
+        balance = context["original"]
+        history = list(Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS])
+        context |= _evidence(request, balance) | {
+            "result": last_result(balance),
+            "taken_back_since": _newest_takes_back(history),
+            "history": [(record, Comparison.of_row(record)) for record in history],
+            "balance_actions": [
+                {"name": name, "title": offered[2]} for name, offered in self.get_actions(request).items() if offered
+            ],
+        }
+        return super().render_change_form(request, context, *args, **options)
+
+
+def _newest_takes_back(history: list[Reconstruction]) -> bool:
+    """Tell whether the newest record that changed or proved something took a correction back."""
+    newest = next((record for record in history if not record.dry_run), None)
+    return newest is not None and newest.outcome == Reconstruction.Outcome.UNDONE and not newest.transaction_id
+
+
+def _evidence(request: HttpRequest, balance: Balance) -> dict[str, Any]:
+    """Return the newest finding and why, the last snapshots and edits, each where this person may look at it."""
+    may = {name: request.user.has_perm(f"{name.replace('.', '.view_')}") for name in (FINDING, SNAPSHOT, EDIT)}
+    found = with_state(Finding.objects.filter(balance_id=balance.pk)).order_by("-found_at")
+    finding = found.first() if may[FINDING] else None
+    snapshots = BalanceSnapshot.objects.filter(balance=balance.pk)
+    edits = BalanceEdit.objects.filter(balance_id=balance.pk).order_by("-edited_at")
+    return {
+        "may_see_findings": may[FINDING],
+        "finding": finding,
+        "found": Comparison.of_row(finding) if finding else None,
+        "explanations": findings.explained(finding)[:1] if finding else [],
+        "finding_state": state_of(finding) if finding else "",
+        "may_see_snapshots": may[SNAPSHOT],
+        "snapshots": snapshots[:SHOWN_SNAPSHOTS] if may[SNAPSHOT] else [],
+        "may_see_edits": may[EDIT],
+        "edits": [(edit, changes(edit)) for edit in edits[:SHOWN_RECORDS]] if may[EDIT] else [],
+    }
+
+
+FINDING, SNAPSHOT, EDIT = "reconciliation.finding", "balances.balancesnapshot", "reconciliation.balanceedit"
+OUTCOME_COLOURS = {
+    Reconstruction.Outcome.PREVIEWED: "info",
+    Reconstruction.Outcome.CORRECTED: "warning",
+    Reconstruction.Outcome.NO_DRIFT: "success",
+    Reconstruction.Outcome.UNDONE: "danger",
+}
+
+
+@admin.register(Reconstruction)
+class ReconstructionAdmin(LedgerModelAdmin):
+    """The record: append-only, so only to be looked at; a correction can be taken back by a plan."""
+
+    actions = (take_back,)
+    change_form_template = "admin/reconciliation/reconstruction_change_form.html"
+    list_display = ("executed", "name", "state", "net_difference", "after", "who", "why")
+    list_filter = (
+        ("outcome", ChoicesDropdownFilter),
+        ("origin", ChoicesDropdownFilter),
+        CurrencyFilter,
+        ("executed_at", DaysFilter),
+    )
+    search_fields = ("reconstruction_id",)
+    search_help_text = "Balance id, indicator or record id"
+    sortable_by = ("executed",)
+    ordering = ("-executed_at", "-reconstruction_id")
+    fieldsets = (
+        (
+            "Reconstruction",
+            {
+                "fields": (
+                    ("balance_page", "currency"),
+                    ("ledger_name", "outcome"),
+                    ("executed", "origin"),
+                    ("who", "versions"),
+                    ("rows", "from_plan"),
+                    ("undoes_record", "undone_by"),
+                    "reconstruction_id",
+                    "reason",
+                    "note",
+                )
+            },
+        ),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by balance or by the record's own id; an indicator leads to its balances first, by their index."""
+        term = term.strip()
+        if term.startswith("rcn_"):
+            return queryset.filter(reconstruction_id=term), False
+        return of_balance(queryset, term, "balance_id"), False
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add the six totals before and after, and whether this person may take the correction back."""
+        record = context["original"]
+        context |= {
+            "may_take_back": self.has_undo_reconstruction_permission(request) and _can_be_taken_back(record),
+            "each": Comparison.of_row(record),
+            "precision": known_precision(last_transactions(record.balance_id)),
+        }
+        return super().render_change_form(request, context, *args, **options)
+
+    def has_undo_reconstruction_permission(self, request: HttpRequest) -> bool:
+        """Tell who may take corrections back."""
+        return request.user.has_perm("reconciliation.undo_reconstruction")
+
+    @display(description="Plan")
+    def from_plan(self, record: Reconstruction) -> SafeString | str:
+        """Link to the plan that it belongs to."""
+        return row_link("plan", record.plan_id)
+
+    @display(description="Takes back")
+    def undoes_record(self, record: Reconstruction) -> SafeString | str:
+        """Link to the correction that it took back."""
+        return row_link("reconstruction", record.undoes)
+
+    @display(description="Taken back by")
+    def undone_by(self, record: Reconstruction) -> SafeString | str:
+        """Link to the record that took it back."""
+        return row_link("reconstruction", undone([record.pk]).get(record.pk))
+
+    @display(description="Executed (UTC)", ordering="executed_at")
+    def executed(self, record: Reconstruction) -> str:
+        """Show when it ran."""
+        return instant(record.executed_at)
+
+    @display(description="Balance")
+    def name(self, record: Reconstruction) -> SafeString:
+        """Show the indicator, or the id, and its currency."""
+        return format_html("{} {}", record.indicator or record.balance_id, record.currency)
+
+    @display(description="Balance")
+    def balance_page(self, record: Reconstruction) -> SafeString:
+        """Link to the balance."""
+        return balance_link(record)
+
+    @display(description="Outcome", label=OUTCOME_COLOURS)
+    def state(self, record: Reconstruction) -> tuple[str, str]:
+        """Show the outcome in its colour; of a record that took another one back not as if it had been taken back."""
+        undone = record.outcome == Reconstruction.Outcome.UNDONE
+        return record.outcome, "takes back" if undone else record.outcome.replace("_", " ")
+
+    @display(description="Difference")
+    def net_difference(self, record: Reconstruction) -> SafeString:
+        """Show what the balance changed by, or would have, in minor units, and what else did."""
+        return net_difference(Comparison.of_row(record))
+
+    @display(description="Recalculated")
+    def after(self, record: Reconstruction) -> SafeString:
+        """Show the balance that the transactions gave, in minor units."""
+        return money(None if record.by_transactions is None else record.recalculated_balance)
+
+    @display(description="Who")
+    def who(self, record: Reconstruction) -> str:
+        """Show the person, key or program that asked."""
+        return record.actor
+
+    @display(description="Reason")
+    def why(self, record: Reconstruction) -> str:
+        """Show the beginning of the reason."""
+        return short(record.reason)
+
+    @display(description="Transactions read")
+    def rows(self, record: Reconstruction) -> str:
+        """Show how many rows the totals were rebuilt from."""
+        return f"{record.credit_rows} credits, {record.debit_rows} debits, {record.hold_rows} holds and releases"
+
+    @display(description="Version")
+    def versions(self, record: Reconstruction) -> str:
+        """Show the balance's version before and after."""
+        if record.version_before == record.version_after:
+            return f"{record.version_before}, unchanged"
+        return f"{record.version_before}, then {record.version_after}"
+
+
+def _can_be_taken_back(record: Reconstruction) -> bool:
+    booked = record.outcome == Reconstruction.Outcome.REBOOKED
+    moved = bool(record.difference) and record.transaction_id is None
+    return not record.dry_run and (moved or booked) and not undone([record.pk])

@@ -1,0 +1,306 @@
+"""The evidence, to look at: snapshots, the edit journal, refusals, steps of plans, the chain over all records."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from balances.backoffice import DaysFilter, LedgerModelAdmin, display, link
+from balances.models import TOTALS, BalanceSnapshot
+from balances.templatetags.money import instant, money
+from reconciliation.backoffice.columns import of_balance, row_link, short
+from reconciliation.backoffice.plan_actions import book_anew
+from reconciliation.backoffice.plans import ActorFilter
+from reconciliation.models import BalanceEdit, Refusal, Seal, Step, TransactionEdit
+from reconciliation.records import LABELS, MODELS
+
+FINGERPRINT = re.compile(r"^Fingerprint [0-9a-f]{64}\. ?")
+SHOWN_CHARACTERS = 200
+"""Characters of one value of an edited transaction on its page."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value before and after an edit, as text."""
+
+    label: str
+    old: str
+    new: str
+
+
+def changes(edit: BalanceEdit | TransactionEdit) -> list[Change]:
+    """Return what an edit changed, the six totals by their names for people."""
+    old, new = edit.old or {}, edit.new or {}
+    return [
+        Change(LABELS.get(name, name), _text(old.get(name)), _text(new.get(name)))
+        for name in sorted({**old, **new}, key=_place)
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Put the six totals in their order and before anything else."""
+    return (TOTALS.index(name) if name in TOTALS else len(TOTALS), name)
+
+
+def _text(value: Any) -> str:
+    text = "–" if value is None else str(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+@admin.register(BalanceSnapshot)
+class SnapshotAdmin(LedgerModelAdmin):
+    """The totals of a balance as they were stored on one day."""
+
+    list_display = ("taken", "balance_page", "currency", "credit", "debit", "net", "inflight")
+    list_select_related = ("balance",)
+    search_fields = ("id",)
+    search_help_text = "Balance id or indicator"
+    sortable_by = ()
+    ordering = ("-id",)
+    fieldsets = (
+        (
+            "Snapshot",
+            {
+                "fields": (
+                    ("balance_page", "currency"),
+                    ("taken", "created"),
+                    ("credit", "debit"),
+                    ("net", "inflight"),
+                    ("last_tx_id", "id"),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Bring the balance along."""
+        return super().get_queryset(request).select_related("balance")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the balance."""
+        return of_balance(queryset, term, "balance"), False
+
+    @display(description="Snapshot of (UTC)")
+    def taken(self, snapshot: BalanceSnapshot) -> str:
+        """Show which moment it is of."""
+        return instant(snapshot.snapshot_time)
+
+    @display(description="Written (UTC)")
+    def created(self, snapshot: BalanceSnapshot) -> str:
+        """Show when it was written."""
+        return instant(snapshot.created_at)
+
+    @display(description="Balance")
+    def balance_page(self, snapshot: BalanceSnapshot) -> SafeString:
+        """Link to the balance."""
+        return link(snapshot.balance, snapshot.balance.indicator or snapshot.balance_id)
+
+    @display(description="Credit")
+    def credit(self, snapshot: BalanceSnapshot) -> SafeString:
+        """Show the credits in minor units."""
+        return money(snapshot.credit_balance)
+
+    @display(description="Debit")
+    def debit(self, snapshot: BalanceSnapshot) -> SafeString:
+        """Show the debits in minor units."""
+        return money(snapshot.debit_balance)
+
+    @display(description="Balance")
+    def net(self, snapshot: BalanceSnapshot) -> SafeString:
+        """Show credits less debits in minor units."""
+        return money(snapshot.net_balance)
+
+    @display(description="Inflight")
+    def inflight(self, snapshot: BalanceSnapshot) -> SafeString:
+        """Show what holds would have changed, in minor units."""
+        return money(snapshot.inflight_balance)
+
+
+class EditAdmin(LedgerModelAdmin):
+    """The edit journal: what changed behind the ledger's back, by whom, from where."""
+
+    change_form_template = "admin/reconciliation/edit_change_form.html"
+    list_filter = (("operation", ChoicesDropdownFilter),)
+    sortable_by = ()
+    ordering = ("-id",)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> Any:
+        """Add what changed."""
+        context["changes"] = changes(context["original"])
+        return super().render_change_form(request, context, *args, **options)
+
+    @display(description="Edited (UTC)")
+    def edited(self, edit: BalanceEdit | TransactionEdit) -> str:
+        """Show when it happened."""
+        return instant(edit.edited_at)
+
+    @display(description="From")
+    def where(self, edit: BalanceEdit | TransactionEdit) -> str:
+        """Show the address, or that it was a local connection."""
+        return edit.client_address or "local"
+
+    @display(description="Changed")
+    def changed(self, edit: BalanceEdit | TransactionEdit) -> str:
+        """Show the first changes in a line."""
+        return short(", ".join(f"{each.label.lower()} {each.old} → {each.new}" for each in changes(edit)))
+
+
+@admin.register(BalanceEdit)
+class BalanceEditAdmin(EditAdmin):
+    """Changes of totals that came neither through posting nor through restating."""
+
+    list_display = ("edited", "balance_id", "operation", "changed", "database_user", "where", "application_name")
+    search_fields = ("balance_id",)
+    search_help_text = "Balance id or indicator"
+    fieldsets = (
+        (
+            "Edit",
+            {
+                "fields": (
+                    ("balance_id", "operation"),
+                    ("edited", "database_user"),
+                    ("where", "application_name"),
+                    "backend_pid",
+                )
+            },
+        ),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the balance."""
+        return of_balance(queryset, term, "balance_id"), False
+
+
+@admin.register(TransactionEdit)
+class TransactionEditAdmin(EditAdmin):
+    """Changes of transactions that got past the guard; deleted ones can be booked anew from here."""
+
+    actions = (book_anew,)
+    list_display = ("edited", "transaction_id", "operation", "changed", "database_user", "where", "application_name")
+    search_fields = ("source",)
+    search_help_text = "Balance id or indicator of one of its sides"
+    fieldsets = (
+        (
+            "Edit",
+            {
+                "fields": (
+                    ("transaction_id", "operation"),
+                    ("source", "destination"),
+                    ("edited", "database_user"),
+                    ("where", "application_name"),
+                    "backend_pid",
+                )
+            },
+        ),
+    )
+
+    def has_propose_plan_permission(self, request: HttpRequest) -> bool:
+        """Tell who may propose plans."""
+        return request.user.has_perm("reconciliation.propose_plan")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by one of the two balances."""
+        if not term.strip():
+            return queryset, False
+        sides = [of_balance(queryset.order_by(), term, side).values("pk") for side in ("source", "destination")]
+        return queryset.filter(Q(pk__in=sides[0]) | Q(pk__in=sides[1])), False
+
+
+@admin.register(Refusal)
+class RefusalAdmin(LedgerModelAdmin):
+    """Attempts by somebody known that were refused."""
+
+    list_display = ("refused", "actor", "door", "what", "why", "address", "attempts")
+    list_filter = (ActorFilter, ("refused_at", DaysFilter))
+    search_fields = ("refusal_id",)
+    search_help_text = "Whole id of a refusal"
+    sortable_by = ()
+    ordering = ("-refused_at", "-refusal_id")
+    fieldsets = (
+        ("Refusal", {"fields": (("refused", "actor"), ("door", "address"), "what", "why", ("attempts", "refusal_id"))}),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the whole id."""
+        return (queryset.filter(refusal_id=term.strip()) if term.strip() else queryset), False
+
+    @display(description="Refused (UTC)")
+    def refused(self, refusal: Refusal) -> str:
+        """Show when it was."""
+        return instant(refusal.refused_at)
+
+
+@admin.register(Step)
+class StepAdmin(LedgerModelAdmin):
+    """What happened to plans, step by step."""
+
+    list_display = ("taken", "kind", "actor", "origin", "plan_page", "words")
+    list_filter = (("kind", ChoicesDropdownFilter), ActorFilter, ("taken_at", DaysFilter))
+    search_fields = ("plan_id",)
+    search_help_text = "Whole id of a plan or of a step"
+    sortable_by = ()
+    ordering = ("-taken_at", "-step_id")
+    fieldsets = (("Step", {"fields": (("taken", "kind"), ("actor", "origin"), ("plan_page", "step_id"), "note")}),)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the whole id of the plan or of the step."""
+        term = term.strip()
+        return (queryset.filter(Q(plan_id=term) | Q(step_id=term)) if term else queryset), False
+
+    @display(description="When (UTC)")
+    def taken(self, step: Step) -> str:
+        """Show when it was."""
+        return instant(step.taken_at)
+
+    @display(description="Plan")
+    def plan_page(self, step: Step) -> SafeString | str:
+        """Link to the plan."""
+        return row_link("plan", step.plan_id)
+
+    @display(description="Note")
+    def words(self, step: Step) -> str:
+        """Show the beginning of what was said; the fingerprint before it is on the pages."""
+        return short(FINGERPRINT.sub("", step.note)) or "–"
+
+
+@admin.register(Seal)
+class SealAdmin(LedgerModelAdmin):
+    """The chain over all records, newest link first; ``manage.py verify_records`` proves it."""
+
+    list_display = ("sequence", "sealed", "kind", "record_page", "short_hash")
+    list_filter = ()
+    search_fields = ("record_id",)
+    search_help_text = "Whole id of a record or its number in the chain"
+    sortable_by = ()
+    ordering = ("-sequence",)
+    fieldsets = (("Seal", {"fields": (("sequence", "sealed"), ("kind", "record_page"), "digest", "hash")}),)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the record or by the place in the chain."""
+        term = term.strip()
+        if term.isdecimal() and len(term) < 19:
+            return queryset.filter(sequence=int(term)), False
+        return (queryset.filter(kind__in=MODELS, record_id=term) if term else queryset), False
+
+    @display(description="Sealed (UTC)")
+    def sealed(self, seal: Seal) -> str:
+        """Show when it was sealed."""
+        return instant(seal.sealed_at)
+
+    @display(description="Record")
+    def record_page(self, seal: Seal) -> SafeString | str:
+        """Link to the record."""
+        return row_link(seal.kind, seal.record_id) if seal.kind in MODELS else seal.record_id
+
+    @display(description="Hash")
+    def short_hash(self, seal: Seal) -> str:
+        """Show the beginning of the hash."""
+        return f"{seal.hash[:16]}…"

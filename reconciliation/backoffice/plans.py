@@ -1,0 +1,279 @@
+"""Plans in the back-office: what would be corrected, who decided, how it ended for each balance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
+
+from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, display
+from balances.templatetags.money import instant
+from reconciliation.backoffice.buttons import button_route, settle
+from reconciliation.backoffice.columns import by_currency, row_link, short
+from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
+from reconciliation.measuring import SIDES
+from reconciliation.models import Origin, Plan, PlanItem, Step
+from reconciliation.records import Comparison
+
+SHOWN_ITEMS = 20
+"""Balances on one page of a plan."""
+SHOWN_STEPS = 200
+"""Steps on the page of a plan; refused attempts leave some as well."""
+SHOWN_CURRENCIES = 50
+WAITING = "waiting"
+SETTING = re.compile(r" \(LEDGER_\w+\)")
+"""What a policy names for operators, and a list has no room for."""
+State = Plan.State
+STATE_COLOURS = {
+    State.PROPOSED: "warning",
+    State.APPROVED: "info",
+    State.REJECTED: "danger",
+    State.APPLYING: "info",
+    State.APPLIED: "success",
+    State.CANCELLED: "danger",
+}
+
+
+class ActorFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hints
+    """Narrows a list to what one person, key or program did."""
+
+    title = "who"
+    parameter_name = "actor"
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Compare whole names, as the rows have them."""
+        wanted = (self.value() or "").strip()
+        return queryset.filter(actor=wanted) if wanted else queryset
+
+
+@admin.register(Plan)
+class PlanAdmin(LedgerModelAdmin):
+    """Plans are approved, rejected, applied and cancelled here; the background worker applies them."""
+
+    change_form_template = "admin/reconciliation/plan_change_form.html"
+    list_display = (
+        "requested",
+        "state_label",
+        "balances",
+        "amounts",
+        "who",
+        "second_person",
+        "decided",
+        "why",
+    )
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("undoing", BooleanRadioFilter),
+        ActorFilter,
+        ("requested_at", DaysFilter),
+    )
+    search_fields = ("plan_id",)
+    search_help_text = "Whole id of a plan, or a ticket"
+    sortable_by = ("requested",)
+    ordering = ("-requested_at", "-plan_id")
+    fieldsets = (
+        (
+            "Plan",
+            {
+                "fields": (
+                    ("kind", "state"),
+                    ("who", "origin"),
+                    ("requested", "ticket"),
+                    "reason",
+                    "policy",
+                    ("decided", "decided_on"),
+                    ("started", "finished"),
+                    ("from_sweep", "from_incident"),
+                    ("balances", "amounts"),
+                    ("snapshots", "monitors"),
+                    ("allow_incomplete", "plan_id"),
+                    "fingerprint",
+                )
+            },
+        ),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+        """Find by the whole id or the whole ticket."""
+        term = term.strip()
+        if term.startswith("pln_"):
+            return queryset.filter(plan_id=term), False
+        return (queryset.filter(ticket=term) if term else queryset), False
+
+    def get_urls(self) -> list[Any]:
+        """Add the routes of the buttons."""
+        routes = {"approve": self._approve, "reject": self._reject, "apply": self._apply, "cancel": self._cancel}
+        return [*(button_route(self, name, view) for name, view in routes.items()), *super().get_urls()]
+
+    def _approve(self, request: HttpRequest, plan_id: str) -> HttpResponse:
+        _require(request, "approve_plan")
+        who = _who(request)
+        return settle(self, request, plan_id, lambda note: approve(plan_id, *who, note), "The plan is approved.")
+
+    def _reject(self, request: HttpRequest, plan_id: str) -> HttpResponse:
+        _require(request, "approve_plan")
+        who = _who(request)
+        return settle(self, request, plan_id, lambda note: reject(plan_id, *who, note), "The plan is rejected.")
+
+    def _apply(self, request: HttpRequest, plan_id: str) -> HttpResponse:
+        _require(request, "apply_plan")
+        who = _who(request)
+        done = "The background worker applies the plan."
+        return settle(self, request, plan_id, lambda note: apply_in_background(plan_id, *who), done)
+
+    def _cancel(self, request: HttpRequest, plan_id: str) -> HttpResponse:
+        asked = Plan.objects.filter(pk=plan_id, actor=request.user.get_username())
+        if not asked.exists():
+            _require(request, "approve_plan")
+        who = _who(request)
+        return settle(self, request, plan_id, lambda note: cancel(plan_id, *who, note), "The plan is cancelled.")
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add the decisions that this person may take now, the items, the trial balance and the steps."""
+        plan = context["original"]
+        changed = _changed_currencies(plan)
+        context |= _buttons(request, plan) | _items(request, plan)
+        context |= {
+            "trial_balance": changed[:SHOWN_CURRENCIES],
+            "more_currencies": len(changed[SHOWN_CURRENCIES:]),
+            "sides": [side.replace("_", " ") for side in SIDES],
+            "steps": Step.objects.filter(plan_id=plan.pk)[:SHOWN_STEPS],
+            "precision": None,
+            "reloads": plan.state == State.APPLYING,
+        }
+        return super().render_change_form(request, context, *args, **options)
+
+    @display(description="Requested (UTC)", ordering="requested_at")
+    def requested(self, plan: Plan) -> str:
+        """Show when it was asked for."""
+        return instant(plan.requested_at)
+
+    @display(description="State", label=STATE_COLOURS)
+    def state_label(self, plan: Plan) -> tuple[str, str]:
+        """Show the state in its colour."""
+        return plan.state, plan.get_state_display()
+
+    @display(description="What")
+    def kind(self, plan: Plan) -> str:
+        """Show whether it corrects or takes corrections back."""
+        return "Takes back" if plan.undoing else "Corrects"
+
+    @display(description="Drift, minor units")
+    def amounts(self, plan: Plan) -> SafeString:
+        """Show the gross drift by currency."""
+        return by_currency(plan.drift)
+
+    @display(description="Who")
+    def who(self, plan: Plan) -> str:
+        """Show the person, key or program that asked."""
+        return plan.actor
+
+    @display(description="Second person")
+    def second_person(self, plan: Plan) -> str:
+        """Show whether somebody else must approve, and why."""
+        return short(SETTING.sub("", plan.policy.removeprefix(NEEDED))) if plan.needs_approval else "not needed"
+
+    @display(description="Decided by")
+    def decided(self, plan: Plan) -> str:
+        """Show who approved or rejected it."""
+        if plan.decided_by:
+            return plan.decided_by
+        return "the policy" if plan.decided_at else "–"
+
+    @display(description="Reason")
+    def why(self, plan: Plan) -> str:
+        """Show whether it takes corrections back, the ticket and the beginning of the reason."""
+        words = (self.kind(plan) if plan.undoing else "", plan.ticket, plan.reason)
+        return short(": ".join(word for word in words if word))
+
+    @display(description="Decided (UTC)")
+    def decided_on(self, plan: Plan) -> str:
+        """Show when it was approved or rejected."""
+        return instant(plan.decided_at)
+
+    @display(description="Applying started (UTC)")
+    def started(self, plan: Plan) -> str:
+        """Show when it was begun."""
+        return instant(plan.started_at)
+
+    @display(description="Applying finished (UTC)")
+    def finished(self, plan: Plan) -> str:
+        """Show when the last balance was settled."""
+        return instant(plan.finished_at)
+
+    @display(description="Sweep")
+    def from_sweep(self, plan: Plan) -> SafeString | str:
+        """Link to the sweep that found this."""
+        return row_link("sweep", plan.sweep_id)
+
+    @display(description="Incident")
+    def from_incident(self, plan: Plan) -> SafeString | str:
+        """Link to the incident that it corrects."""
+        return row_link("incident", plan.incident_id)
+
+
+def _who(request: HttpRequest) -> tuple[str, Origin]:
+    return request.user.get_username(), Origin.ADMIN
+
+
+def _require(request: HttpRequest, codename: str) -> None:
+    if not request.user.has_perm(f"reconciliation.{codename}"):
+        raise PermissionDenied
+
+
+def _buttons(request: HttpRequest, plan: Plan) -> dict[str, bool]:
+    """Return what this person may do with the plan in its present state; the services decide once more."""
+    may: Callable[[str], bool] = lambda codename: request.user.has_perm(f"reconciliation.{codename}")  # noqa: E731
+    mine = request.user.get_username() == plan.actor
+    waits = plan.state == State.PROPOSED
+    return {
+        "may_approve": waits and may("approve_plan") and not why_not_second(request.user.get_username(), plan.actor),
+        "may_reject": waits and may("approve_plan"),
+        "may_apply": plan.state == State.APPROVED and may("apply_plan"),
+        "may_cancel": plan.state in (State.PROPOSED, State.APPROVED) and (mine or may("approve_plan")),
+        "waits_for_another": waits and mine and plan.needs_approval,
+    }
+
+
+def _items(request: HttpRequest, plan: Plan) -> dict[str, Any]:
+    """Return one page of the items, those with one outcome if that was asked for, and how many have which."""
+    counted = outcomes(plan)
+    wanted = request.GET.get("outcome", "")
+    rows = plan.items.order_by("balance_id", "undoes")
+    if wanted in counted:
+        rows = rows.filter(outcome=None if wanted == WAITING else wanted)
+    page = EstimatingPaginator(rows, SHOWN_ITEMS).get_page(request.GET.get("page"))
+    return {
+        "outcomes": [
+            {"name": name, "title": _outcome(name), "count": count, "active": name == wanted}
+            for name, count in counted.items()
+            if count
+        ],
+        "outcome": wanted if wanted in counted else "",
+        "items": [(item, Comparison.of_row(item), _outcome(item.outcome or WAITING)) for item in page],
+        "page": page,
+    }
+
+
+def _outcome(name: str) -> str:
+    return "Not applied yet" if name == WAITING else str(PlanItem.Outcome(name).label)
+
+
+def _changed_currencies(plan: Plan) -> list[dict[str, Any]]:
+    """Return the currencies whose sums the plan changes, each with before and after of the four sides."""
+    before, after = plan.trial_balance.get("before", {}), plan.trial_balance.get("after", {})
+    return [
+        {
+            "currency": currency,
+            "before": [before[currency][side] for side in SIDES],
+            "after": [sums[side] for side in SIDES],
+        }
+        for currency, sums in sorted(after.items())
+        if currency in before and before[currency] != sums
+    ]

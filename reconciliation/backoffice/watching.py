@@ -1,0 +1,192 @@
+"""Schedules, alerts and their deliveries in the back-office; only a schedule can be changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from balances.backoffice import DaysFilter, LedgerModelAdmin, display, link
+from balances.ground import LedgerError, dumps
+from balances.templatetags.money import instant
+from reconciliation.measuring import Scope, ScopeRefused
+from reconciliation.models import Alert, AlertDelivery, Schedule
+from reconciliation.watching import change_schedule, next_start
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Schedule]
+else:
+    ModelForm = forms.ModelForm
+
+SHOWN_DELIVERIES = 50
+"""Attempts on the page of an alert."""
+
+
+NO_SCOPE = 'A scope is an object of words and texts, such as {"everything": true} or {"ledger": "Wallets"}.'
+
+
+class ScheduleForm(ModelForm):
+    """A schedule as people change it."""
+
+    class Meta:
+        model = Schedule
+        fields = ("cron", "enabled", "scope", "deep")
+        widgets = {"cron": UnfoldAdminTextInputWidget, "scope": UnfoldAdminTextareaWidget}
+
+    def clean_scope(self) -> Any:
+        """Refuse a scope that means no balances, in the words of the sweep that would refuse it every night."""
+        scope = self.cleaned_data["scope"] or {}
+        if self.instance.name != Schedule.Name.SWEEP:
+            return {}
+        try:
+            if "\\u0000" in dumps(scope):  # PostgreSQL can neither keep nor look for that character
+                raise ScopeRefused("No balance is called by the character U+0000.")
+            asked = Scope.from_json(scope)
+            asked.balances()
+        except LedgerError as error:
+            raise ValidationError(error.message) from error
+        except (TypeError, AttributeError) as error:  # a word is not of the kind that the scope takes
+            raise ValidationError(NO_SCOPE) from error
+        return asked.as_json()
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(LedgerModelAdmin):
+    """When sweeps and snapshots start by themselves."""
+
+    form = ScheduleForm
+    list_display = ("name", "cron", "enabled", "last_due", "next_due", "changed", "refusal")
+    readonly_fields = ("name", "last_due", "next_due", "changed", "refusal")
+    fields = (("name", "enabled"), "cron", "scope", "deep", ("last_due", "next_due"), "changed", "refusal")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those change it who have the permission."""
+        return request.user.has_perm("reconciliation.change_schedule")
+
+    def save_model(self, request: HttpRequest, obj: Schedule, form: Any, change: bool) -> None:
+        """Store the change with who made it."""
+        change_schedule(obj, request.user.get_username())
+
+    @display(description="Last due (UTC)")
+    def last_due(self, schedule: Schedule) -> str:
+        """Show the last time that was answered."""
+        return instant(schedule.last_due_at)
+
+    @display(description="Next due (UTC)")
+    def next_due(self, schedule: Schedule) -> str:
+        """Show when it starts next."""
+        due = next_start(schedule)
+        return instant(due) if due else "switched off"
+
+    @display(description="Changed")
+    def changed(self, schedule: Schedule) -> str:
+        """Show who changed it, and when."""
+        return f"{schedule.changed_by}, {instant(schedule.changed_at)}"
+
+
+@admin.register(Alert)
+class AlertAdmin(LedgerModelAdmin):
+    """What is wrong, or was."""
+
+    list_display = ("opened", "kind_in_words", "title", "current_state", "resolved")
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("opened_at", DaysFilter),
+    )
+    sortable_by = ("opened",)
+    readonly_fields = ("opened", "kind_in_words", "current_state", "seen", "told", "resolved", "figures", "attempts")
+    fields = (
+        "title",
+        ("kind_in_words", "current_state"),
+        ("opened", "resolved"),
+        ("seen", "told"),
+        "figures",
+        "attempts",
+    )
+
+    @display(description="Opened (UTC)", ordering="opened_at")
+    def opened(self, alert: Alert) -> str:
+        """Show when it was first seen."""
+        return instant(alert.opened_at)
+
+    @display(description="Resolved (UTC)")
+    def resolved(self, alert: Alert) -> str:
+        """Show when it was gone."""
+        return instant(alert.resolved_at) if alert.resolved_at else "—"
+
+    @display(description="Last seen (UTC)")
+    def seen(self, alert: Alert) -> str:
+        """Show when it was last seen to be so."""
+        return instant(alert.seen_at)
+
+    @display(description="Last told (UTC)")
+    def told(self, alert: Alert) -> str:
+        """Show when people were last told."""
+        return instant(alert.told_at)
+
+    @display(description="Kind")
+    def kind_in_words(self, alert: Alert) -> str:
+        """Show the kind."""
+        return alert.get_kind_display()
+
+    @display(description="State", label={"open": "danger", "resolved": "success"})
+    def current_state(self, alert: Alert) -> tuple[str, str]:
+        """Show the state in its colour."""
+        return alert.state, alert.get_state_display()
+
+    @display(description="Figures (minor units)")
+    def figures(self, alert: Alert) -> SafeString:
+        """Show the figures, one to a line."""
+        return format_html_join(
+            "", "<div>{}: {}</div>", ((name, dumps(value)) for name, value in alert.details.items())
+        )
+
+    @display(description="Told")
+    def attempts(self, alert: Alert) -> SafeString:
+        """Show the attempts to tell people, newest first."""
+        tried = alert.deliveries.all()[:SHOWN_DELIVERIES]
+        return format_html_join("", "<div>{} {}</div>", ((instant(each.attempted_at), link(each)) for each in tried))
+
+
+@admin.register(AlertDelivery)
+class AlertDeliveryAdmin(LedgerModelAdmin):
+    """Every attempt to tell people."""
+
+    list_display = ("attempted", "event", "channel", "recipient", "attempt", "current_outcome", "answer")
+    list_filter = (
+        ("outcome", ChoicesDropdownFilter),
+        ("channel", ChoicesDropdownFilter),
+        ("attempted_at", DaysFilter),
+    )
+    sortable_by = ("attempted",)
+    readonly_fields = ("alert_page", "attempted", "current_outcome")
+    fields = (
+        "alert_page",
+        ("attempted", "attempt"),
+        ("event", "channel"),
+        "recipient",
+        ("current_outcome", "answer"),
+    )
+
+    @display(description="Alert")
+    def alert_page(self, delivery: AlertDelivery) -> SafeString:
+        """Link to the alert."""
+        return link(delivery.alert)
+
+    @display(description="Attempted (UTC)", ordering="attempted_at")
+    def attempted(self, delivery: AlertDelivery) -> str:
+        """Show when."""
+        return instant(delivery.attempted_at)
+
+    @display(description="Outcome", label={"delivered": "success", "failed": "danger"})
+    def current_outcome(self, delivery: AlertDelivery) -> tuple[str, str]:
+        """Show the outcome in its colour."""
+        return delivery.outcome, delivery.get_outcome_display()

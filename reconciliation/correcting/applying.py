@@ -1,0 +1,198 @@
+"""Applying plans: chunk by chunk, each complete in one commit, so that it can be killed and started again at any point.
+
+Any number may apply one plan at once: each takes items that nobody else has taken. Locks are always taken in one
+order: items, balances under reconstruction, the plan, the chain of records, and last, for one update, rows of balances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count
+from procrastinate.contrib.django import app
+
+from balances.ground import Statement, atomic_with_lock_limit, defer_once
+from balances.models import now
+from balances.posting import restate_balances
+from reconciliation.correcting import rebooking
+from reconciliation.correcting.deciding import NotPossibleNow, deciding, locked, require, take_step
+from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, damage, followed, gone, left
+from reconciliation.correcting.planning import fingerprint, undone
+from reconciliation.correcting.rebuilding import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
+from reconciliation.correcting.undoing import changed_by
+from reconciliation.measuring import Measurement, measure
+from reconciliation.models import Origin, Plan, PlanItem, Reconstruction, Step
+from reconciliation.records import seal
+
+SETTLE_ITEMS = Statement.beside(__file__, "settle_items.sql")
+TASK = "apply_plan"
+"""The job of the background worker, by name: its module knows this one."""
+LOST_AFTER = timedelta(minutes=2)
+"""A plan being applied whose last chunk is older than this has lost its worker; a chunk takes well under a second."""
+Outcome = PlanItem.Outcome
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How applying ends for an item; ``measured`` is there where its balance is to be corrected."""
+
+    item: PlanItem
+    outcome: PlanItem.Outcome
+    note: str = ""
+    measured: Measurement | None = None
+
+
+def apply(plan_id: str, actor: str, origin: Origin, progress: Progress = lambda settled: None) -> Plan:
+    """Apply an approved plan, or go on with one whose applying was cut short, and return it.
+
+    ``progress`` is told after each commit how many items it settled. Raises ``PlanNotFound`` or ``NotPossibleNow``,
+    with a step that records the refusal, or ``BalanceLocked``: the plan can then be applied again.
+    """
+    _start(plan_id, actor, origin)
+    return carry_on(plan_id, actor, origin, progress)
+
+
+def apply_in_background(plan_id: str, actor: str, origin: Origin) -> Plan:
+    """Let the worker apply an approved plan: the job and the state are one commit. Raises as ``apply`` does."""
+    return _start(plan_id, actor, origin, in_background=True)
+
+
+def carry_on(plan_id: str, actor: str, origin: Origin, progress: Progress = lambda settled: None) -> Plan:
+    """Settle what is left of a plan that is being applied; without anything left it only ends it."""
+    while settled := _apply_chunk(plan_id, actor, origin):
+        progress(settled)
+    return _finish(plan_id, actor, origin)
+
+
+def carry_on_with_lost_ones() -> int:
+    """Defer a job for each plan that has lost its worker, and return how many there were."""
+    lost = list(Plan.objects.filter(state=Plan.State.APPLYING, heartbeat_at__lt=now() - LOST_AFTER))
+    for plan_id in (plan.plan_id for plan in lost):
+        started = Step.objects.filter(plan_id=plan_id, kind=Step.Kind.STARTED).latest("taken_at")
+        _defer(plan_id, started.actor, Origin(started.origin))
+    return len(lost)
+
+
+def outcomes(plan: Plan) -> dict[str, int]:
+    """Return how many items of a plan ended how; those that are still to be applied count as ``waiting``."""
+    counted = dict(plan.items.order_by().values_list("outcome").annotate(items=Count("*")))
+    return {"waiting": counted.get(None, 0)} | {str(each): counted.get(each, 0) for each in Outcome}
+
+
+def _start(plan_id: str, actor: str, origin: Origin, *, in_background: bool = False) -> Plan:
+    with deciding(plan_id, actor, origin) as plan:
+        resumed = plan.state == Plan.State.APPLYING
+        if not resumed:
+            require(plan, Plan.State.APPROVED, "applied")
+            if fingerprint(plan) != plan.fingerprint:
+                raise NotPossibleNow("The items of this plan are not those that were approved; make a new plan.")
+            plan.state, plan.started_at = Plan.State.APPLYING, now()
+        plan.heartbeat_at = now()
+        plan.save(update_fields=["state", "started_at", "heartbeat_at"])
+        take_step(plan_id, Step.Kind.STARTED, actor, origin, "Resumed." if resumed else "")
+        if in_background:
+            _defer(plan_id, actor, origin)
+    return plan
+
+
+def _defer(plan_id: str, actor: str, origin: Origin) -> None:
+    job = app.configure_task(TASK, allow_unknown=False, queueing_lock=f"apply {plan_id}")
+    defer_once(job, plan_id=plan_id, actor=actor, origin=str(origin))
+
+
+def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:
+    """Settle items that nobody else works on, in one commit, and return how many."""
+    with atomic_with_lock_limit(PATIENCE, durable=True):
+        if rebooking.waits(plan_id):
+            return rebooking.settle(plan_id, actor, origin)
+        waiting = PlanItem.objects.filter(plan=plan_id, outcome=None).order_by("balance_id")
+        claimed = list(waiting.select_for_update(skip_locked=True, of=("self",))[:CORRECTED_AT_ONCE])
+        # Of several corrections to be taken back on one balance each has a chunk of its own.
+        items = list({item.balance_id: item for item in reversed(claimed)}.values())[::-1]
+        if not items:
+            return 0
+        SERIALISE.rows(balance_ids=[item.balance_id for item in items])
+        plan = Plan.objects.get(pk=plan_id)
+        verdicts = _judge(items, plan)
+        Plan.objects.filter(pk=plan_id).update(heartbeat_at=now())
+        records = {
+            each.item.pk: _record(each, each.measured, plan, actor, origin) for each in verdicts if each.measured
+        }
+        SETTLE_ITEMS.rows(
+            ids=[each.item.pk for each in verdicts],
+            outcomes=[str(each.outcome) for each in verdicts],
+            notes=[each.note for each in verdicts],
+            record_ids=[records[each.item.pk].pk if each.measured else None for each in verdicts],
+        )
+        if records:
+            seal(Reconstruction.objects.bulk_create(list(records.values())))
+            # Last, so that rows of balances are locked for one update and the commit.
+            # What takes a correction back is no reconstruction: clients still read what the last one found.
+            restate_balances(
+                [correction(each.measured, with_result=not each.item.undoes) for each in verdicts if each.measured]
+            )
+    return len(items)
+
+
+def _judge(items: Sequence[PlanItem], plan: Plan) -> list[Verdict]:
+    """Measure anew and compare with what was planned; nothing else may be written than what was seen."""
+    measured = {each.balance_id: each for each in measure([item.balance_id for item in items])}
+    taken = undone([item.undoes for item in items if item.undoes])
+    corrected = [item.balance_id for item in items if not item.undoes]
+    drifted = [each for key in corrected if (each := measured.get(key)) and each.has_drift]
+    gaps = gone(drifted) | damage(drifted) | {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
+    notes = {key: followed(gap) if plan.allow_incomplete else left(gap) for key, gap in gaps.items()}
+    return [_verdict(item, measured.get(item.balance_id), taken, plan, notes) for item in items]
+
+
+def _verdict(
+    item: PlanItem, measured: Measurement | None, taken: dict[str, str], plan: Plan, notes: dict[str, str]
+) -> Verdict:
+    """Decide one item; ``notes`` says what speaks against following the transactions."""
+    if measured is None:
+        return Verdict(item, Outcome.STALE, "The balance is gone.")
+    if not measured.is_readable:
+        return Verdict(item, Outcome.REFUSED, left(NO_NUMBER))
+    if item.undoes:
+        if item.undoes in taken:
+            return Verdict(item, Outcome.STALE, f"Taken back already, by {taken[item.undoes]}.")
+        return Verdict(item, Outcome.APPLIED, measured=changed_by(measured, item.difference))
+    if not measured.has_drift:
+        return Verdict(item, Outcome.UNCHANGED)
+    if measured.difference != item.difference:
+        return Verdict(item, Outcome.STALE, f"The drift is now {measured.drift_in_words}; make a new plan.")
+    if item.balance_id in notes and not plan.allow_incomplete:
+        return Verdict(item, Outcome.REFUSED, notes[item.balance_id])
+    return Verdict(item, Outcome.APPLIED, notes.get(item.balance_id, item.note), measured)
+
+
+def _record(verdict: Verdict, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:
+    """Return the unsaved record of a correction; what it follows all the same is in its note."""
+    item = verdict.item
+    return Reconstruction.of(
+        measured,
+        outcome=Reconstruction.Outcome.UNDONE if item.undoes else Reconstruction.Outcome.CORRECTED,
+        dry_run=False,
+        actor=actor,
+        reason=plan.reason,
+        origin=origin,
+        plan_id=plan.plan_id,
+        undoes=item.undoes,
+        note=verdict.note,
+    )
+
+
+def _finish(plan_id: str, actor: str, origin: Origin) -> Plan:
+    """End a plan whose items are all settled; one that somebody else is still working on is left to them."""
+    with atomic_with_lock_limit(PATIENCE, durable=True):
+        plan = locked(plan_id)
+        counted = outcomes(plan)
+        if plan.state == Plan.State.APPLYING and not counted["waiting"]:
+            plan.state, plan.finished_at = Plan.State.APPLIED, now()
+            plan.save(update_fields=["state", "finished_at"])
+            note = ", ".join(f"{count:,} {outcome}" for outcome, count in counted.items() if count)
+            take_step(plan_id, Step.Kind.FINISHED, actor, origin, f"{note}.".capitalize())
+    return plan

@@ -1,0 +1,143 @@
+"""Four eyes: what needs a second person, and who can be one. Settings decide, nobody at the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+from unicodedata import normalize
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from balances.ground import ANYBODY, LedgerError
+from balances.keys import person
+from reconciliation.measuring import Measurement
+from reconciliation.models import Origin
+
+NEEDED = "A second person must approve: "
+"""How the words begin that say why somebody else is needed."""
+OTHERS = "*"
+"""Stands for each currency that has no limit of its own."""
+
+
+class SecondPersonNeeded(LedgerError):
+    """Somebody else must approve."""
+
+    code = "AUTH_INSUFFICIENT_PERMISSIONS"
+
+
+@dataclass
+class Facts:
+    """What would be changed: gross drift in minor units by currency, balances, and ledgers' names by id."""
+
+    drift: dict[str, int] = field(default_factory=dict)
+    balances: int = 0
+    ledgers: dict[str, str] = field(default_factory=dict)
+
+    def add(self, *, currency: str, gross: int, ledger_id: str, ledger_name: str) -> None:
+        """Count one balance."""
+        self.drift[currency] = self.drift.get(currency, 0) + gross
+        self.balances += 1
+        self.ledgers[ledger_id] = ledger_name
+
+    @classmethod
+    def of(cls, measurements: Iterable[Measurement]) -> Self:
+        """Count the balances that drift."""
+        facts = cls()
+        for each in measurements:
+            if each.has_drift and each.is_readable:
+                facts.add(
+                    currency=each.currency,
+                    gross=each.difference.moved,
+                    ledger_id=each.ledger_id,
+                    ledger_name=each.ledger_name,
+                )
+        return facts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Limits above which a second person is needed, and ledgers where one always is.
+
+    ``amounts`` are minor units of gross drift by currency, ``None`` for no limit; a currency without one has the
+    limit of ``*``, or zero. ``ledgers`` are ids or names.
+    """
+
+    amounts: Mapping[str, int | None]
+    balances: int
+    ledgers: frozenset[str]
+
+    @classmethod
+    def of_settings(cls) -> Self:
+        """Return the policy that the operator has set."""
+        return cls(
+            amounts=settings.LEDGER_FOUR_EYES_AMOUNTS,
+            balances=settings.LEDGER_FOUR_EYES_BALANCES,
+            ledgers=frozenset(settings.LEDGER_FOUR_EYES_LEDGERS),
+        )
+
+
+def second_person_needed(facts: Facts, policy: Policy) -> tuple[bool, str]:
+    """Tell whether somebody else must approve, and why or why not, in words."""
+    reasons = list(_reasons(facts, policy))
+    if reasons:
+        return True, f"{NEEDED}{'; '.join(reasons)}."
+    return (
+        False,
+        "No second person is needed: the amounts, the number of balances and the ledgers are within the policy.",
+    )
+
+
+def _reasons(facts: Facts, policy: Policy) -> Iterator[str]:
+    for currency, drift in sorted(facts.drift.items()):
+        limit = policy.amounts.get(currency, policy.amounts.get(OTHERS, 0))
+        if limit is not None and drift > limit:
+            yield f"{drift:,} minor units of {currency} are more than {limit:,} (LEDGER_FOUR_EYES_AMOUNTS)"
+    if facts.balances > policy.balances:
+        yield f"{facts.balances:,} balances are more than {policy.balances:,} (LEDGER_FOUR_EYES_BALANCES)"
+    for ledger_id, name in sorted(facts.ledgers.items()):
+        if policy.ledgers & {ledger_id, name}:
+            yield f"it concerns the ledger {name} (LEDGER_FOUR_EYES_LEDGERS)"
+
+
+def why_not_directly(measurements: Iterable[Measurement]) -> str:
+    """Return why one person alone may not reconstruct these balances at once, or nothing where one may."""
+    if not settings.LEDGER_FOUR_EYES_DIRECT:
+        return ""
+    needed, words = second_person_needed(Facts.of(measurements), Policy.of_settings())
+    return words if needed else ""
+
+
+def require_second_person(measurements: Iterable[Measurement], actor: str, origin: str) -> None:
+    """Raise ``SecondPersonNeeded`` where a person asks for what the policy leaves to two.
+
+    That is whoever works in the admin, and a key whose owner has the name of a login: no staff member has a door of
+    their own past the policy. Services, the master key and the shell are not asked.
+    """
+    is_person = origin == Origin.ADMIN or (origin in (Origin.API, Origin.METADATA) and _has_login(actor))
+    if is_person and (words := why_not_directly(measurements)):
+        raise SecondPersonNeeded(f"{words} No total was changed; propose a plan.")
+
+
+def _has_login(actor: str) -> bool:
+    owner = person(actor)
+    return owner != actor and get_user_model().objects.filter(username__iexact=_folded(owner)).exists()
+
+
+def why_not_second(actor: str, requester: str) -> str | None:
+    """Return why somebody cannot be the second person for what ``requester`` asked, or ``None``.
+
+    Names are compared without case, and in one form of Unicode: the owner of a key, the staff member and the operator
+    at the shell who bear one name are one person, whichever of their keys they use. All holders of the master key
+    are one.
+    """
+    if actor == ANYBODY.actor:
+        return "Whoever is not known by a key or a login cannot approve: switch secure mode on (BLNK_SERVER_SECURE)."
+    if _folded(person(actor)) == _folded(person(requester)):
+        return f"{actor} asked for this plan: a second person must approve it."
+    return None
+
+
+def _folded(name: str) -> str:
+    return normalize("NFKC", name).casefold().strip()

@@ -1,0 +1,209 @@
+"""Reconstruction as a service: measure, correct by difference, record. Every door calls these functions.
+
+Correct while money moves (architecture 4): a posting changes a total and adds its row in one commit, so in
+every snapshot the drift is the same. It is measured without locking a row and taken off in one UPDATE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from balances.ground import (
+    BalanceNotFound,
+    EmptySource,
+    LedgerError,
+    Statement,
+    UnreadableTotals,
+    atomic_with_lock_limit,
+)
+from balances.models import TOTALS
+from balances.posting import Correction, restate_balances
+from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, IncompleteSource, followed, sources
+from reconciliation.correcting.policy import require_second_person
+from reconciliation.measuring import MEASURED_AT_ONCE, Measurement, chunks, measure
+from reconciliation.models import Origin, Reconstruction
+from reconciliation.records import seal
+
+SERIALISE = Statement.beside(__file__, "serialise.sql")
+CORRECTED_AT_ONCE = 500
+"""Balances corrected in one commit: each holds an advisory lock, of which the server has a few thousand."""
+
+PATIENCE = "60s"
+"""How long a run over many waits for a balance that another reconstruction or a posting holds."""
+MAX_REASON = 1000
+"""Longest reason that a record keeps, in characters."""
+
+
+class ReasonTooLong(LedgerError):
+    """A reason is longer than ``MAX_REASON``."""
+
+    text = "A reason has at most 1,000 characters"
+    code = "GEN_VALIDATION_ERROR"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked, by whom and through which door.
+
+    ``allow_empty`` permits totals without rows to become zero, ``allow_incomplete`` to follow transactions that are
+    known to be incomplete or damaged, empty ones included. ``leave_result`` writes the result into the
+    metadata even where there is no drift, because a client that set the flag waits for it there.
+    ``record_each`` leaves a record in a run over many for each balance, not only for those that drifted:
+    whoever named balances one by one asked about each.
+    """
+
+    actor: str
+    origin: Origin
+    reason: str = ""
+    dry_run: bool = False
+    allow_empty: bool = False
+    allow_incomplete: bool = False
+    leave_result: bool = False
+    record_each: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a reason that no record would keep. Raises ``ReasonTooLong``."""
+        if len(self.reason) > MAX_REASON:
+            raise ReasonTooLong
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One balance of a run over many; ``record`` is there where it drifted, unless it was refused."""
+
+    measurement: Measurement
+    record: Reconstruction | None = None
+    why_not: str = ""
+    """Why drift was left as it is, or would be: what speaks against following the transactions."""
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether it was left: its transactions may not be followed, or something is no whole number."""
+        return self.record is None and (self.measurement.has_drift or not self.measurement.is_readable)
+
+    @property
+    def outcome(self) -> str:
+        """Return how the run ended for this balance: an outcome of the record, or ``refused``."""
+        if self.record is not None:
+            return str(self.record.outcome)
+        return "refused" if self.refused else str(Reconstruction.Outcome.NO_DRIFT)
+
+
+def reconstruct(balance_id: str, request: Request) -> Reconstruction:
+    """Rebuild one balance from its transactions, or only preview that, and return the record.
+
+    Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, ``EmptySource`` where totals without rows
+    would become zero, ``IncompleteSource`` where its transactions are known to be incomplete or damaged, or
+    ``SecondPersonNeeded`` where a person asks for what the policy leaves to two, with nothing written. Without drift
+    nothing but the record is written, and the result if it was asked for.
+    """
+    with atomic_with_lock_limit(durable=True):
+        measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
+        if not measurements:
+            raise BalanceNotFound(balance_id)
+        measurement = measurements[0]
+        if not measurement.is_readable:
+            raise UnreadableTotals(balance_id)
+        gaps = {} if request.dry_run else _gaps(measurements)
+        if gap := _refused(gaps, request).get(balance_id):
+            raise EmptySource(balance_id) if gap == NO_ROWS else IncompleteSource(balance_id, gap)
+        return _settle(measurements, request, gaps)[0]
+
+
+def _gaps(measurements: list[Measurement]) -> dict[str, str]:
+    """Return, by balance id, what speaks against following the transactions of balances that drift."""
+    drifted = [each for each in measurements if each.has_drift]
+    return {each: source.gap for each, source in sources(drifted).items() if source.gap}
+
+
+def _refused(gaps: dict[str, str], request: Request) -> dict[str, str]:
+    """Leave of what speaks against some balances what was not allowed all the same."""
+    if request.allow_incomplete:
+        return {}
+    return {each: gap for each, gap in gaps.items() if not (request.allow_empty and gap == NO_ROWS)}
+
+
+def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[Finding]:
+    """Measure many balances set-wise, correct those that drifted, and yield a finding for each, in order.
+
+    A record is left for each balance that drifted. Chunks are committed one by one, so an interrupted run
+    is complete for every balance it has yielded. Ids that do not exist are left out. Raises ``BalanceLocked``, or
+    ``SecondPersonNeeded`` where a person asks for what the policy leaves to two, with nothing of that chunk written.
+    """
+    for chunk in chunks(balance_ids, MEASURED_AT_ONCE):
+        measurements = measure(chunk)
+        concerned = (each for each in measurements if each.has_drift or not each.is_readable or request.record_each)
+        settled: dict[str, Finding] = {}
+        for portion in chunks(concerned, CORRECTED_AT_ONCE):
+            settled |= _settle_concerned(portion, request)
+        for measurement in measurements:
+            yield settled.get(measurement.balance_id, Finding(measurement))
+
+
+def _settle_concerned(measurements: list[Measurement], request: Request) -> dict[str, Finding]:
+    """Settle a portion in one commit; what is to be corrected is measured once more, serialised."""
+    with atomic_with_lock_limit(PATIENCE, durable=True):
+        if not request.dry_run:
+            measurements = _measure_serialised([each.balance_id for each in measurements])
+        unread = {each.balance_id: NO_NUMBER for each in measurements if not each.is_readable}
+        gaps = _gaps(measurements)
+        against = _refused(gaps, request) | unread
+        left = unread if request.dry_run else against
+        wanted = [
+            each for each in measurements if (each.has_drift or request.record_each) and each.balance_id not in left
+        ]
+        records = {record.balance_id: record for record in _settle(wanted, request, gaps)}
+    return {
+        each.balance_id: Finding(each, records.get(each.balance_id), against.get(each.balance_id, ""))
+        for each in measurements
+    }
+
+
+def _measure_serialised(balance_ids: list[str]) -> list[Measurement]:
+    """Measure after every other reconstruction of these balances, and before any that comes later."""
+    SERIALISE.rows(balance_ids=balance_ids)
+    return measure(balance_ids)
+
+
+def _settle(measurements: list[Measurement], request: Request, gaps: dict[str, str]) -> list[Reconstruction]:
+    """Record each measurement, sealed, and correct what drifted, unless this is a dry run.
+
+    A record of a correction says what of ``gaps`` it followed all the same. The correction comes last, so that rows of
+    balances are locked for one update and the commit.
+    """
+    if not request.dry_run:
+        require_second_person(measurements, request.actor, request.origin)
+    records = Reconstruction.objects.bulk_create(
+        Reconstruction.of(
+            each,
+            outcome=_outcome(each, request),
+            dry_run=request.dry_run,
+            actor=request.actor,
+            reason=request.reason,
+            origin=request.origin,
+            note="" if request.dry_run or each.balance_id not in gaps else followed(gaps[each.balance_id]),
+        )
+        for each in measurements
+    )
+    seal(records)
+    restated = [each for each in measurements if each.has_drift or request.leave_result]
+    if restated and not request.dry_run:
+        restate_balances([correction(each) for each in restated])
+    return records
+
+
+def correction(measurement: Measurement, *, with_result: bool = True) -> Correction:
+    """Return what makes the stored totals of a measurement the recalculated ones, with the result for the metadata."""
+    difference = measurement.difference
+    return Correction(
+        balance_id=measurement.balance_id,
+        result=measurement.result if with_result else None,
+        **{total: getattr(difference, total) for total in TOTALS},
+    )
+
+
+def _outcome(measurement: Measurement, request: Request) -> Reconstruction.Outcome:
+    if not measurement.has_drift:
+        return Reconstruction.Outcome.NO_DRIFT
+    return Reconstruction.Outcome.PREVIEWED if request.dry_run else Reconstruction.Outcome.CORRECTED

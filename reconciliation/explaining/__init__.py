@@ -1,0 +1,55 @@
+"""Why a balance differs and since when: evidence, and the causes that fit it."""
+
+from reconciliation.explaining import evidence
+from reconciliation.explaining.causes import (
+    CAUSES,
+    CERTAINTIES,
+    COUNTING,
+    NOT_YET,
+    SIDES,
+    UNEXPLAINED,
+    Case,
+    Drift,
+    Explanation,
+    facts,
+    row_units,
+    summary,
+)
+from reconciliation.explaining.evidence import HISTORY
+from reconciliation.explaining.gone import find_gone
+from reconciliation.explaining.service import (
+    EXPLAINED_AT_ONCE,
+    Explained,
+    SinceWhen,
+    explain,
+    explain_balance,
+    explain_findings,
+    explain_many,
+    window,
+)
+
+__all__ = [
+    "CAUSES",
+    "CERTAINTIES",
+    "COUNTING",
+    "EXPLAINED_AT_ONCE",
+    "HISTORY",
+    "NOT_YET",
+    "SIDES",
+    "UNEXPLAINED",
+    "Case",
+    "Drift",
+    "Explained",
+    "Explanation",
+    "SinceWhen",
+    "evidence",
+    "explain",
+    "explain_balance",
+    "explain_findings",
+    "explain_many",
+    "facts",
+    "find_gone",
+    "row_units",
+    "summary",
+    "window",
+]

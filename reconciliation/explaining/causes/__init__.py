@@ -1,0 +1,120 @@
+"""The known causes of drift: a module a family. To add one, write its words and ``propose``, and list it here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciliation.explaining.causes import (
+    arithmetic,
+    corrections,
+    days,
+    earlier,
+    holds,
+    incomplete,
+    journal,
+    lots,
+    missing,
+    repointed,
+    surplus,
+    whole,
+)
+from reconciliation.explaining.causes.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.explaining.causes.journal import facts, row_units
+from reconciliation.explaining.causes.model import (
+    CERTAINTIES,
+    COUNTING,
+    Case,
+    Cause,
+    Earlier,
+    Explanation,
+    Hold,
+    Lot,
+    Pair,
+    Point,
+    Proposer,
+    Repointed,
+    Row,
+    Status,
+    mirrored,
+)
+
+__all__ = [
+    "CAUSES",
+    "CERTAINTIES",
+    "COUNTING",
+    "FAMILIES",
+    "OTHER_SIDE",
+    "SIDES",
+    "UNEXPLAINED",
+    "Case",
+    "Drift",
+    "Earlier",
+    "Explanation",
+    "Hold",
+    "Lot",
+    "Pair",
+    "Point",
+    "Repointed",
+    "Row",
+    "Status",
+    "arithmetic",
+    "days",
+    "facts",
+    "journal",
+    "mirrored",
+    "row_units",
+    "summary",
+    "whole",
+]
+
+FAMILIES: tuple[Proposer, ...] = (
+    corrections.propose,
+    earlier.propose,
+    incomplete.propose,
+    lots.propose,
+    repointed.propose,
+    missing.propose,
+    surplus.propose,
+    holds.propose,
+    arithmetic.propose,
+    whole.propose,
+    days.propose,
+)
+"""Who proposes explanations for what the facts of the journal leave."""
+UNEXPLAINED = Cause(
+    "unexplained",
+    "No known cause fits",
+    "No row, edit or record accounts for this difference. Somebody has to look: nothing here says why.",
+)
+NOT_YET = "Not explained yet."
+MODULES = (
+    journal,
+    corrections,
+    incomplete,
+    lots,
+    missing,
+    surplus,
+    holds,
+    arithmetic,
+    whole,
+    days,
+    earlier,
+    repointed,
+)
+CAUSES: dict[str, Cause] = {cause.slug: cause for module in MODULES for cause in module.CAUSES} | {
+    UNEXPLAINED.slug: UNEXPLAINED
+}
+"""Every cause by its slug."""
+
+
+def summary(cause: str, explanations: Sequence[Mapping[str, Any]], unexplained: int) -> str:
+    """Return a finished explanation in a sentence or two, empty where there was nothing to explain.
+
+    ``explanations`` are those of ``Explained.as_json``, best first; ``unexplained`` is in minor units. What is only
+    possible is called a hint, and a drift without a cause never looks as if nobody had looked for one.
+    """
+    if not cause:
+        return ""
+    best = explanations[0]["sentence"] if explanations else ""
+    if cause == UNEXPLAINED.slug:
+        return f"{UNEXPLAINED.title}." + (f" A hint: {best}" if best else "")
+    return best + (f" {UNEXPLAINED.title} the other {unexplained}." if unexplained else "")

@@ -1,0 +1,153 @@
+"""The right row with the wrong number: its sign, a factor of the precision, rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.causes.model import Case, Cause, Explanation, Row, Status
+
+CAUSES = (
+    Cause(
+        "wrong_sign",
+        "Wrong sign or side",
+        "A transaction was added where it should have been taken off, or stands on the other side of the balance.",
+    ),
+    Cause(
+        "precision_factor",
+        "Factor of the precision",
+        "An amount was scaled to minor units once too often or not at all.",
+    ),
+    Cause(
+        "rounding",
+        "Rounding",
+        "Amounts were rounded on their way into the totals; the difference is what the roundings add up to.",
+    ),
+)
+FACTORS = (10, 100, 1_000, 1_000_000, 100_000_000, 10**18)
+"""Precisions that ledgers use."""
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose legacy rows first, then single rows, then rounding."""
+    yield from _legacy_rows(case)
+    for row in case.rows:
+        if row.status == Status.APPLIED and not row.is_commit:
+            yield from _wrong_sign(case, row)
+            yield from _factor(case, row)
+    yield from rounding(case)
+
+
+def amounts(units: int) -> set[int]:
+    """Return the amounts of rows that would account for so much on one side: half of it, or by a factor."""
+    half = {abs(units) // 2} if units % 2 == 0 else set()
+    once_more = {abs(units) // (factor - 1) for factor in FACTORS if units % (factor - 1) == 0}
+    not_at_all = {abs(units) * factor // (factor - 1) for factor in FACTORS if units % (factor - 1) == 0}
+    return half | once_more | not_at_all
+
+
+def _in_step(case: Case) -> bool:
+    """Every update was counted, or nothing is known of that: a wrong number leaves the version as it is."""
+    return case.lag in (None, 0)
+
+
+def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
+    other = OTHER_SIDE[row.side]
+    moved = Drift(**{row.side: -row.units, other: row.units})
+    if moved.fits(case.rest):
+        yield _sign(case, row, moved, f"stands in the stored {other} instead of the {row.side}", "strong", 275)
+    taken_off = Drift(**{row.side: -2 * row.units})
+    if taken_off.fits(case.rest) and not case.rest.sides.get(other):
+        is_whole = any(each.side == row.side and each.units == 2 * row.units for each in case.rows)
+        are_two = row.twins > 1 or any(pair.side == row.side for pair in case.pairs)
+        # That one row is missing, or two are, fits as well; and round amounts are those that people edit by hand.
+        doubtful = is_whole or are_two or row.units % row.precision == 0
+        certainty = "possible" if doubtful else "likely"
+        yield _sign(case, row, taken_off, f"was taken off the stored {row.side} instead of added", certainty, 166)
+
+
+def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: str, score: int) -> Explanation:
+    doubtful = case.imported or (len(drift.sides) == 1 and case.elsewhere(row, row.side))
+    sure = _in_step(case) and not doubtful and certainty != "possible"
+    return Explanation(
+        "wrong_sign",
+        f"{row.name} {what}: {row.units} with the wrong sign.",
+        drift,
+        certainty if sure else "possible",
+        rows=(row.transaction_id,),
+        evidence={"version_lag": case.lag},
+        score=score if sure else 15,
+        since=row.created_at,
+    )
+
+
+def _factor(case: Case, row: Row) -> Iterator[Explanation]:
+    for factor in FACTORS:
+        once_more = Drift(**{row.side: row.units * (factor - 1)})
+        not_at_all = Drift(**{row.side: row.units // factor - row.units}) if row.units % factor == 0 else Drift()
+        for drift, what in ((once_more, f"{factor} times too large"), (not_at_all, f"divided by {factor}")):
+            if drift.fits(case.rest):
+                known = row.precision == factor and _in_step(case) and not case.elsewhere(row, row.side)
+                yield Explanation(
+                    "precision_factor",
+                    f"{row.name} stands in the stored {row.side} {what}; its precision is {row.precision}.",
+                    drift,
+                    "strong" if known else "possible",
+                    rows=(row.transaction_id,),
+                    evidence={"factor": factor, "precision": row.precision, "version_lag": case.lag},
+                    score=170 if known else 15,
+                    since=row.created_at,
+                )
+
+
+def _legacy_rows(case: Case) -> Iterator[Explanation]:
+    """Rows from before precise amounts existed that the totals count without their precision."""
+    for side, legacy in case.legacy.items():
+        drift = Drift(**{side: legacy["unscaled"] - legacy["units"]})
+        if drift.fits(case.rest):
+            yield Explanation(
+                "precision_factor",
+                f"The precision of {legacy['row_count']} legacy rows without a precise amount is missing in the "
+                f"stored {side}.",
+                drift,
+                "strong",
+                rows=tuple(legacy["rows"]),
+                evidence={"rows": legacy["row_count"], "scaled": legacy["units"], "counted": legacy["unscaled"]},
+                score=185,
+            )
+
+
+def rounding_bound(case: Case) -> tuple[int, int]:
+    """Return the unit of rounding and the most that all roundings of this balance can add up to.
+
+    One minor unit for each row whose amount has a fraction of it, for that may have been cut. Or, where all amounts are
+    tens of minor units though the currency has finer ones, half of ten for each row that is no multiple of a hundred.
+    Nothing at all where a row contradicts itself by more than rounding does: then it was changed, and that may be it.
+    """
+    grain = case.grain
+    if not grain or grain["contradicting"]:
+        return 1, 0
+    if grain["fractional"]:
+        return 1, grain["fractional"]
+    if grain["row_count"] and not grain["not_tens"] and grain["precision"] >= 100:
+        return 10, grain["not_hundreds"] * 10 // 2
+    return 1, 0
+
+
+def rounding(case: Case) -> Iterator[Explanation]:
+    """Propose rounding where the applied sides are off by no more than the roundings can be."""
+    off = {side: units for side, units in case.rest.sides.items() if side in OTHER_SIDE}
+    unit, bound = rounding_bound(case)
+    total = sum(abs(units) for units in off.values())
+    if not off or total > bound or any(units % unit for units in off.values()):
+        return
+    count = case.grain["fractional"] or case.grain["not_hundreds"]
+    yield Explanation(
+        "rounding",
+        f"{total} is what rounding {count} transactions to {unit} minor units adds up to (at most {bound}).",
+        Drift(**off),
+        "likely",
+        rows=tuple(case.grain_rows),
+        evidence={"rounded_rows": count, "unit": unit, "at_most": bound},
+        score=180,
+    )

@@ -1,0 +1,94 @@
+"""Small sets within a window: what the last day brought after the books were cut, and rows that were lost together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from reconciliation.explaining.causes.arithmetic import rounding_bound
+from reconciliation.explaining.causes.drift import Drift
+from reconciliation.explaining.causes.model import SECOND, Case, Cause, Explanation, Pair, Row, mirrored
+
+CAUSES = (
+    Cause(
+        "cut_off",
+        "Last day cut off",
+        "The stored totals were taken before the last transactions of the last day, or in another order of that day.",
+    ),
+)
+MOST_ROWS = 12
+"""Rows of a last day among which sets are looked for; more of them would fit anything."""
+SCORES = {1: 195, 2: 158, 3: 154}
+"""By the number of rows: one row of the last day ranks above an equal older one, sets below single rows."""
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose sets of the last day where totals were imported, and pairs of rows where they are kept."""
+    if case.imported and 0 < len(case.recent) <= MOST_ROWS:
+        yield from _cut_off(case)
+    for pair in case.pairs:
+        yield from _lost_together(case, pair)
+
+
+def _net(drift: Drift) -> Drift:
+    """Return it as a source without sides would show it: all of it in the credits."""
+    return Drift(credit=drift.credit - drift.debit)
+
+
+def _cut_off(case: Case) -> Iterator[Explanation]:
+    """Compare side by side; nets only where the source had no sides, for a side that is right has all its rows."""
+    seen = _net if case.net_only else (lambda drift: drift)
+    rest, (_, bound) = seen(case.rest), rounding_bound(case)
+    for size, score in SCORES.items():
+        for rows in combinations(case.recent, size):
+            lacking = seen(sum((row.effect for row in rows), Drift()).times(-1))
+            rounded = (rest - lacking).gross
+            if lacking.sides.keys() != rest.sides.keys() or _is_nowhere(case, rows):
+                continue
+            if not rounded:
+                yield _explain_cut(case, rows, score, 0)
+            elif rounded <= bound < lacking.gross and size <= 2:
+                yield _explain_cut(case, rows, score - 40 if size == 1 else score - 20, rounded)
+
+
+def _is_nowhere(case: Case, rows: tuple[Row, ...]) -> bool:
+    """Tell whether the other balance lacks the same row, and not because its books were cut there as well."""
+    [row, *more] = rows
+    other = case.peers.get(row.other or "", Drift())
+    return not more and mirrored(row.effect).times(-1).fits(other) and not row.is_last_of_both
+
+
+def _explain_cut(case: Case, rows: tuple[Row, ...], score: int, rounded: int) -> Explanation:
+    names = ", ".join(row.name for row in rows)
+    besides = f"; the other {rounded} is rounding" if rounded else ""
+    totals = "net (its source had no sides) lacks" if case.net_only else "totals lack"
+    return Explanation(
+        "cut_off",
+        f"The stored {totals} {names} of the last day{besides}.",
+        case.rest,
+        "likely" if rounded or len(rows) > 1 else "strong",
+        rows=tuple(row.transaction_id for row in rows),
+        evidence={"last_day_rows": len(case.recent), "rounding": rounded, "net_only": case.net_only},
+        score=score,
+        since=min(row.created_at for row in rows),
+    )
+
+
+def _lost_together(case: Case, pair: Pair) -> Iterator[Explanation]:
+    drift = Drift(**{pair.side: -pair.units})
+    if not drift.fits(case.rest):
+        return
+    apart = abs(pair.second_at - pair.first_at)
+    sure = case.lag == 2 or (apart <= SECOND and case.lag in (None, 0))
+    sure = sure and not case.mirrors.get((pair.side, -pair.units))
+    yield Explanation(
+        "lost_update",
+        f"{pair.first_id} ({pair.first_reference}) and {pair.second_id} ({pair.second_reference}), one after the "
+        f"other, are both missing in the stored {pair.side}.",
+        drift,
+        "likely" if sure else "possible",
+        rows=(pair.first_id, pair.second_id),
+        evidence={"apart_seconds": f"{apart.total_seconds():.3f}", "version_lag": case.lag},
+        score=150 if sure else 12,
+        since=min(pair.first_at, pair.second_at),
+    )

@@ -1,0 +1,63 @@
+"""Drift of a balance on its four sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+
+from reconciliation.measuring import Totals
+
+OTHER_SIDE = {"credit": "debit", "debit": "credit"}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Stored less recalculated on the four sides, in minor units; the nets follow from them."""
+
+    credit: int = 0
+    debit: int = 0
+    inflight_credit: int = 0
+    inflight_debit: int = 0
+
+    @classmethod
+    def of(cls, recalculated: Totals, stored: Totals) -> Drift:
+        """Compare totals."""
+        return cls(
+            **{side: getattr(stored, f"{side}_balance") - getattr(recalculated, f"{side}_balance") for side in SIDES}
+        )
+
+    def __add__(self, other: Drift) -> Drift:
+        return Drift(**{side: getattr(self, side) + getattr(other, side) for side in SIDES})
+
+    def __sub__(self, other: Drift) -> Drift:
+        return self + other.times(-1)
+
+    def __bool__(self) -> bool:
+        """Tell whether any side is off."""
+        return any(self.sides.values())
+
+    def times(self, factor: int) -> Drift:
+        """Return a multiple."""
+        return Drift(**{side: getattr(self, side) * factor for side in SIDES})
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """Return the sides that are off."""
+        return {side: getattr(self, side) for side in SIDES if getattr(self, side)}
+
+    @property
+    def gross(self) -> int:
+        """Return the sum of what is off, each side by its absolute value."""
+        return sum(abs(units) for units in self.sides.values())
+
+    @property
+    def is_finite(self) -> bool:
+        """Tell whether every side is a number: what a foreign database or an edit held may not be."""
+        return all(Decimal(units).is_finite() for units in self.sides.values())
+
+    def fits(self, rest: Drift) -> bool:
+        """Tell whether this is exactly what is off in ``rest`` on the sides that it speaks of."""
+        return bool(self) and all(getattr(rest, side) == units for side, units in self.sides.items())
+
+
+SIDES = tuple(item.name for item in fields(Drift))

@@ -1,0 +1,123 @@
+"""The source is incomplete: rows archived, an opening never booked, a rate that is gone. Rebuilding would destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.causes.model import Case, Cause, Explanation, Point
+
+CAUSES = (
+    Cause(
+        "archived_rows",
+        "Rows archived away",
+        "Older transactions are no longer here, their effect is in the stored totals. Rebuilding would drop it.",
+        blocks=True,
+    ),
+    Cause(
+        "forgotten_rate",
+        "Exchange rate forgotten",
+        "Credits came out of balances in another currency, at a rate that this database does not know any more. "
+        "Rebuilding would credit the unconverted amounts.",
+        blocks=True,
+    ),
+)
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose an incomplete source where a snapshot, or the currencies of the other side, speak for it."""
+    yield from _before_all_rows(case)
+    yield from _rate(case)
+    yield from _brought_along(case)
+
+
+def _before_all_rows(case: Case) -> Iterator[Explanation]:
+    """Look for a snapshot that is older than every row and holds just what is too much now."""
+    for point in case.points:
+        if point.source != "snapshot" or point.rows or point.stored != case.rest:
+            continue
+        evidence = {"snapshot_at": point.at.isoformat(), "last_row": point.last_row}
+        if _had_rows(case, point):
+            yield Explanation(
+                "archived_rows",
+                f"Every transaction left is newer than the snapshot of {point.at:%Y-%m-%d}, whose totals are just "
+                "what is too much now: older ones were archived. Rebuilding would drop them.",
+                case.rest,
+                "strong",
+                evidence=evidence,
+                score=950,
+            )
+        else:
+            yield Explanation(
+                "opening_not_booked",
+                f"The snapshot of {point.at:%Y-%m-%d}, older than every transaction, has just the totals that are "
+                "too much now: they were never booked.",
+                case.rest,
+                "strong",
+                evidence=evidence,
+                score=950,
+            )
+        return
+
+
+def _had_rows(case: Case, point: Point) -> bool:
+    """Rows were there once if the snapshot names its last one, or postings were counted that have no row."""
+    return point.last_row is not None or case.measurement.version > 1 + case.rows_seen
+
+
+def _rate(case: Case) -> Iterator[Explanation]:
+    """All credits out of other currencies, at one rate, would make up the difference."""
+    units, count = case.foreign.get("units", 0), case.foreign.get("row_count", 0)
+    if not units or set(case.rest.sides) != {"credit"}:
+        return
+    ratio = (units + case.rest.credit) / units
+    if not 0 < ratio <= MOST_RATE:
+        return
+    yield Explanation(
+        "forgotten_rate",
+        f"{count} credits came out of balances in {case.foreign['currencies']}, at a rate that this database no longer "
+        f"knows: one of about {ratio:.6g} would account for it. Rebuilding would destroy the difference.",
+        Drift(credit=case.rest.credit),
+        "likely",
+        rows=tuple(case.foreign["rows"]),
+        evidence={"rate": f"{ratio:.10g}", "rows": count, "units": units},
+        score=60,
+    )
+
+
+def _brought_along(case: Case) -> Iterator[Explanation]:
+    """Totals that came in with the balance and are larger than all its rows: an opening that no row books.
+
+    That the balance was opened before its first row is the evidence; without it this is a hint, and so it is where
+    another balance has the same too much on its other side: then a row between the two is missing as well as any
+    opening. A row of this amount speaks for something else, on the other side less plainly; and where a source knew
+    nets only, nothing tells what is too much from what is missing.
+    """
+    sides = case.rest.sides
+    if not case.imported or case.rest != case.drift or not sides.keys() <= OTHER_SIDE.keys():
+        return
+    if min(sides.values()) <= 0 or any(row.effect.fits(case.rest) for row in case.rows):
+        return
+    evidence: dict[str, object] = {"rows": case.rows_seen}
+    opened = ""
+    if case.began:
+        opened = (
+            f", and the balance was opened on {case.began[0]:%Y-%m-%d}, its first row is of {case.began[1]:%Y-%m-%d}"
+        )
+        evidence |= {"opened_at": case.began[0].isoformat(), "first_row_at": case.began[1].isoformat()}
+    mirrors = {balance for side in sides.items() for balance in case.mirrors.get(side, ())}
+    doubtful = case.net_only or any(row.units in sides.values() for row in case.rows)
+    too_much = " and ".join(f"{units:,} more {side}" for side, units in sides.items())
+    yield Explanation(
+        "opening_not_booked",
+        f"The totals came in with {too_much} than the transactions give{opened}: an opening balance, or earlier "
+        "transactions, that nothing here books.",
+        case.rest,
+        "likely" if case.began and not mirrors and not doubtful else "possible",
+        evidence=evidence,
+        score=50,
+    )
+
+
+MOST_RATE = 1_000_000
+"""A rate beyond this is no rate."""

@@ -1,0 +1,41 @@
+"""Lots: a bank books several payments as one, and an importer wrote the total of the lot into each of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.causes.model import Case, Cause, Explanation
+
+CAUSES = (
+    Cause(
+        "lot_total",
+        "Total of a lot in each line",
+        "Several payments came as one lot, and each transaction has the amount of the whole lot. The totals hold what "
+        "the payments were; rebuilding would count the lot as often as it has lines.",
+        blocks=True,
+    ),
+)
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose each lot whose lines are too much by all but one of it, on the one side and on the others together."""
+    for lot in case.lots:
+        line_side = OTHER_SIDE[lot.hub_side]
+        lacking = [getattr(case.peers.get(other, Drift()), line_side) for other in lot.others]
+        there = getattr(case.peers.get(lot.hub, Drift()), lot.hub_side)
+        shares = all(-lot.units < each <= 0 for each in lacking)
+        if there != lot.drift or sum(lacking) != lot.drift or not shares:
+            continue
+        side = lot.hub_side if lot.hub == case.balance_id else line_side
+        yield Explanation(
+            "lot_total",
+            f"{len(lot.rows)} transactions of one moment on balance {lot.hub} have {lot.units} each. Its stored "
+            f"{lot.hub_side} has that once, and so have the stored {line_side}s of the other balances together: it is "
+            "the total of a lot, written into each of its lines.",
+            Drift(**{side: getattr(case.rest, side)}),
+            "strong",
+            rows=lot.rows,
+            evidence={"lot": lot.units, "lines": len(lot.rows), "balance": lot.hub, "counterparties": list(lot.others)},
+            score=400,
+        )

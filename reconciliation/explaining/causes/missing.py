@@ -1,0 +1,146 @@
+"""A row is there and its effect is not in the stored totals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.causes.model import Case, Cause, Explanation, Row, Status, mirrored
+
+CAUSES = (
+    Cause(
+        "lost_update",
+        "Lost update",
+        "Two postings read the same totals and the second wrote over the first: one transaction is missing in them, "
+        "although its posting was counted.",
+    ),
+    Cause(
+        "half_applied",
+        "Half-applied transaction",
+        "A transaction reached one of its two balances and not the other: its writer stopped half-way, or its effect "
+        "was written over.",
+    ),
+    Cause(
+        "row_without_effect",
+        "Transaction without effect",
+        "A transaction is recorded, and neither of its balances has it in its totals.",
+    ),
+    Cause(
+        "duplicate_payment",
+        "One payment recorded twice",
+        "A retry left a second row for the same payment; the totals have it once.",
+    ),
+)
+RETRIED_WITHIN = timedelta(days=1)
+RETRY = re.compile(r"[-_.:/ ]?(q|r|retry|dup|again|copy|attempt|v)?[-_.:/ ]?\d{0,3}")
+"""What a retry adds to a reference."""
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose each row whose whole effect is what the totals lack."""
+    for row in case.rows:
+        if row.status not in (Status.APPLIED, Status.INFLIGHT) or not row.effect.times(-1).fits(case.rest):
+            continue
+        twin = _twin(case, row)
+        if twin is not None and not _other_has_both(case, row):
+            if _retry_of(row, twin):
+                yield _duplicate(case, row, twin)
+        else:
+            yield _missing(case, row)
+
+
+def _twin(case: Case, row: Row) -> Row | None:
+    """Return the row that looks like the same payment sent before or after."""
+    for other in case.rows:
+        if (
+            other.transaction_id != row.transaction_id
+            and (other.side, other.other, other.units, other.status) == (row.side, row.other, row.units, row.status)
+            and abs(other.created_at - row.created_at) <= RETRIED_WITHIN
+            and (_retry_of(row, other) or _retry_of(other, row))
+        ):
+            return other
+    return None
+
+
+def _other_has_both(case: Case, row: Row) -> bool:
+    """Tell whether the other balance has the row in its totals, and its twin: then they are two payments."""
+    return row.other is not None and not (mirrored(row.effect).sides.keys() & case.peers.get(row.other, Drift()).sides)
+
+
+def _retry_of(row: Row, first: Row) -> bool:
+    """Tell whether one reference is the other one with a mark of a retry behind it."""
+    added = row.reference.removeprefix(first.reference)
+    return bool(first.reference) and added not in ("", row.reference) and RETRY.fullmatch(added.lower()) is not None
+
+
+def _duplicate(case: Case, row: Row, first: Row) -> Explanation:
+    return Explanation(
+        "duplicate_payment",
+        f"{row.name} and {first.transaction_id} ({first.reference}) look like one payment sent twice: "
+        "both are recorded, the totals have it once.",
+        row.effect.times(-1),
+        "strong",
+        rows=(row.transaction_id, first.transaction_id),
+        evidence={"apart_seconds": f"{abs((row.created_at - first.created_at).total_seconds()):.3f}"},
+        score=_score(row, 92),
+        since=row.created_at,
+    )
+
+
+def _missing(case: Case, row: Row) -> Explanation:
+    found = _how_it_went_missing(case, row)
+    side = next(iter(found.drift.sides))
+    nowhere = found.cause == "row_without_effect"
+    lags = case.lags_of(row, both=nowhere)
+    not_counted = any(lag > 0 for lag in lags)  # a row that was changed leaves the version in step
+    contradicted = bool(lags) and not not_counted and found.cause != "lost_update"
+    # A row that both its balances lack to the unit needs no other witness.
+    doubtful = not nowhere and (case.imported or (side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)))
+    if contradicted or doubtful or row.units in case.odd:
+        return replace(found, certainty="possible", score=_score(row, 20))
+    return found
+
+
+def _how_it_went_missing(case: Case, row: Row) -> Explanation:
+    """Say how a row can be missing here: nowhere counted, written over, or never arrived.
+
+    A posting that was written over had been counted in ``version``; one that never arrived had not. How near another
+    row is decides nothing by itself: on a busy balance one is always near.
+    """
+    drift, there = row.effect.times(-1), mirrored(row.effect)
+    peer = case.peers.get(row.other or "", Drift())
+    here = next(iter(drift.sides)).replace("_", " ")
+    evidence = {"version_lag": case.lag, "counterparty": row.other, "counterparty_drift": peer.sides}
+    near, open_question = "", case.lag is None or any(getattr(peer, side) for side in there.sides)
+    if overwriter := case.overwriters.get(row.transaction_id):
+        other, apart = overwriter
+        milliseconds = round(apart.total_seconds() * 1000)
+        evidence |= {"neighbour": other, "apart_ms": milliseconds}
+        near = f"{other}, posted {milliseconds} ms apart, wrote over it."
+    if there.times(-1).fits(peer):
+        cause, certainty, score = "row_without_effect", "strong", 88
+        sentence = f"{row.name} is recorded, and neither of its two balances has its {row.units} in the totals."
+    elif near and case.lag is not None and case.lag <= 0:
+        cause, certainty, score = "lost_update", "likely", 86
+        sentence = f"{row.name} was counted, and the stored {here} lacks its {row.units}: {near}"
+    else:
+        cause, certainty, score = "half_applied", "likely" if near or open_question else "strong", 82
+        sentence = f"{row.name} reached balance {row.other}; the stored {here} here never got its {row.units}"
+        sentence += f", or {near}" if near else "."
+    return Explanation(
+        cause,
+        sentence,
+        drift,
+        certainty,
+        rows=(row.transaction_id,),
+        evidence=evidence,
+        score=_score(row, score),
+        since=row.created_at,
+    )
+
+
+def _score(row: Row, base: int) -> int:
+    return 100 * len(row.effect.sides) + base

@@ -1,0 +1,356 @@
+"""What causes work with: rows as one balance sees them, all evidence of one balance, explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from balances.models import Transaction
+from reconciliation.explaining.causes.drift import Drift
+from reconciliation.measuring import Measurement
+from reconciliation.models import BalanceEdit, Reconstruction, TransactionEdit
+
+Status = Transaction.Status
+SECOND = timedelta(seconds=1)
+COUNTING = ("certain", "strong", "likely")
+"""How sure an explanation must be to count as explained."""
+CERTAINTIES = (*COUNTING, "possible")
+"""How sure an explanation can be; ``possible`` ones are hints."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A known cause of drift, in words for people.
+
+    ``blocks``: transactions are missing or damaged, and the totals hold what they were; rebuilding would destroy it.
+    """
+
+    slug: str
+    title: str
+    description: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One reason for a drift, or a part of it: which rows, how much, how sure, on what evidence.
+
+    ``alternatives`` is the number of other readings of the same drift. ``score`` ranks proposals among themselves.
+    """
+
+    cause: str
+    sentence: str
+    drift: Drift
+    certainty: str
+    rows: tuple[str, ...] = ()
+    alternatives: int = 0
+    evidence: dict[str, Any] = field(default_factory=dict)
+    score: int = 0
+    since: datetime | None = None
+    """The instant at which it went wrong, where the evidence knows it."""
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether it is sure enough to count as explained."""
+        return self.certainty in COUNTING
+
+    def as_hint(self) -> Explanation:
+        """Return it as something to look at, no more."""
+        return replace(self, certainty="possible")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as findings, REST and commands give it."""
+        return {
+            "cause": self.cause,
+            "sentence": self.sentence,
+            "rows": list(self.rows),
+            **asdict(self.drift),
+            "explains": self.drift.gross,
+            "certainty": self.certainty,
+            "alternatives": self.alternatives,
+            "evidence": self.evidence,
+        }
+
+
+@dataclass(frozen=True)
+class Row:
+    """A transaction as one of its two balances sees it: ``side`` is its side there, ``other`` the other balance."""
+
+    balance_id: str
+    side: str
+    transaction_id: str
+    status: str
+    units: int
+    legacy: bool
+    precision: int
+    amount: Any
+    reference: str
+    description: str
+    other: str | None
+    created_at: datetime
+    effective_date: datetime | None
+    is_commit: bool = False
+    """It settles a hold."""
+    has_children: bool = False
+    twins: int = 1
+    """Rows of this balance, side and status with the same amount, itself included."""
+    is_last_of_both: bool = False
+    """It stands in the last day of both its balances, whose totals were brought along."""
+
+    @property
+    def effect(self) -> Drift:
+        """Return what it adds to the totals of this balance."""
+        match self.status:
+            case Status.APPLIED:
+                taken = {f"inflight_{self.side}": -self.units} if self.is_commit else {}
+                return Drift(**{self.side: self.units} | taken)
+            case Status.INFLIGHT:
+                return Drift(**{f"inflight_{self.side}": self.units})
+            case Status.VOID:
+                return Drift(**{f"inflight_{self.side}": -self.units})
+            case _:
+                return Drift()
+
+    @property
+    def name(self) -> str:
+        """Return how sentences call it."""
+        return f"{self.transaction_id} ({self.reference}, {self.created_at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def mirrored(effect: Drift) -> Drift:
+    """Return what a row adds to the balance on its other side."""
+    return Drift(effect.debit, effect.credit, effect.inflight_debit, effect.inflight_credit)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold with what settled it; ``commits`` and ``voids`` are pairs of transaction id and units."""
+
+    balance_id: str
+    side: str
+    transaction_id: str
+    units: int
+    created_at: datetime
+    commits: tuple[tuple[str, int], ...]
+    voids: tuple[tuple[str, int], ...]
+
+    @property
+    def open_units(self) -> int:
+        """Return what is still held; negative where more was settled than held."""
+        return self.units - sum(units for _, units in self.commits + self.voids)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows of one side of a balance, one right after the other, and their sum."""
+
+    side: str
+    units: int
+    first_id: str
+    second_id: str
+    first_reference: str | None
+    second_reference: str | None
+    first_at: datetime
+    second_at: datetime
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Rows of one amount and moment on one side of ``hub``, each with another balance at its other end."""
+
+    hub: str
+    hub_side: str
+    units: int
+    rows: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def drift(self) -> int:
+        """What is off on each end together if the totals have the lot once, and every row has all of it."""
+        return -(len(self.rows) - 1) * self.units
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment at which the drift of a balance is known, and from where."""
+
+    at: datetime
+    drift: Drift
+    source: str
+    stored: Drift | None = None
+    """The totals as they were then stored, where the source kept them."""
+    rows: int = 0
+    """Rows that existed by then."""
+    last_row: str | None = None
+
+
+@dataclass(frozen=True)
+class Repointed:
+    """A row that balance ``into_id`` lacks and ``former_id`` has in its totals; which of them its hash was made for."""
+
+    into_id: str
+    former_id: str
+    side: str
+    transaction_id: str
+    reference: str
+    created_at: datetime
+    fits_former: bool
+    fits_now: bool
+    fits_exchanged: bool = False
+    """It was made for the row with its source and destination the other way round."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A span of time that several balances lack: when it may have begun and ended, and what one of them lacks of it."""
+
+    moment_from: datetime | None
+    moment_until: datetime
+    back_from: datetime
+    back_until: datetime | None
+    """Nothing came after it that would say when it ended."""
+    balances: int
+    row_count: int
+    rows: tuple[str, ...]
+    """Up to twenty of the rows."""
+    outside: int
+    """Balances on the other side of rows in the span that lack nothing."""
+    alternatives: int
+    """Other spans that as many balances lack."""
+
+
+@dataclass
+class Case:
+    """All evidence about one balance. ``rest`` is the drift that is not explained yet."""
+
+    measurement: Measurement
+    drift: Drift
+    rest: Drift
+    edits: list[BalanceEdit] = field(default_factory=list)
+    row_edits: list[TransactionEdit] = field(default_factory=list)
+    records: list[Reconstruction] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    family: dict[str, Transaction] = field(default_factory=dict)
+    """Parents and children of rows that were edited, by id."""
+    rows: list[Row] = field(default_factory=list)
+    """Rows whose amount fits a hypothesis."""
+    holds: list[Hold] = field(default_factory=list)
+    recent: list[Row] = field(default_factory=list)
+    """Rows of the last day."""
+    pairs: list[Pair] = field(default_factory=list)
+    """Two rows of one side, one after the other, whose sum fits."""
+    lots: list[Lot] = field(default_factory=list)
+    """Rows that may be lines of one lot, of which this balance has one or all."""
+    legacy: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By side: rows without precise amount, with and without their precision."""
+    grain: dict[str, int] = field(default_factory=dict)
+    """How finely amounts are written: counts of rows."""
+    grain_rows: list[str] = field(default_factory=list)
+    """Rows whose amount has a fraction of a minor unit."""
+    began: tuple[datetime, datetime] | None = None
+    """When an imported balance was opened, and its first row, where that came later."""
+    foreign: dict[str, Any] = field(default_factory=dict)
+    """Credits out of balances in other currencies."""
+    overwriters: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
+    """For a row: another row of this balance, not of its other one, written within a second of it."""
+    after: dict[str, str] = field(default_factory=dict)
+    """For a record: the first row after it."""
+    peers: dict[str, Drift] = field(default_factory=dict)
+    """Drift of the other balances of candidate rows."""
+    peer_lags: dict[str, int | None] = field(default_factory=dict)
+    """What ``lag`` is on the balances that are explained together."""
+    repointed: list[Repointed] = field(default_factory=list)
+    """Rows that this balance lacks and another one has in its totals, or the other way round."""
+    earlier: Earlier | None = None
+    """The span of time that it lacks together with other balances."""
+    scale_peers: dict[str, int] | None = None
+    """How many balances of its ledger and currency are off by the same factor, and how many are right."""
+    mirrors: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    """Balances whose drift on the opposite side is the same, by side and units here."""
+    gone_with: list[str] = field(default_factory=list)
+    """Balances with which it shares a movement that both counted and no row records any more."""
+    odd: set[int] = field(default_factory=set)
+    """Amounts of candidate rows that a row has as well which nothing counts as it is: either may be the one."""
+    net_only: bool = False
+    """Its ledger came from a source that knew nets and no sides, so that either side may show what the other lacks."""
+
+    @property
+    def balance_id(self) -> str:
+        """Return the balance that this is about."""
+        return self.measurement.balance_id
+
+    @property
+    def last_right(self) -> Point | None:
+        """Return the last moment at which stored and recalculated totals are known to have agreed."""
+        return next((point for point in reversed(self.points) if not point.drift), None)
+
+    @property
+    def corrected(self) -> list[Reconstruction]:
+        """Return the corrections that stand, newest first."""
+        undone = {record.undoes for record in self.records}
+        return [
+            record
+            for record in self.records
+            if record.outcome == Reconstruction.Outcome.CORRECTED and record.reconstruction_id not in undone
+        ]
+
+    @property
+    def rows_seen(self) -> int:
+        """Return how many rows move this balance."""
+        return self.measurement.credit_rows + self.measurement.debit_rows + self.measurement.hold_rows
+
+    @property
+    def birth(self) -> Point | None:
+        """Return how the balance was brought along, if it was: with rows, and totals beside them."""
+        return next((point for point in self.points if point.source == "birth" and point.rows), None)
+
+    @property
+    def lag(self) -> int | None:
+        """Return by how much ``version`` is behind the rows, or ``None`` where it tells nothing.
+
+        Every posting raises it by one, every correction by what its record says. It is counted from the birth of an
+        imported balance. A writer that does not count is far off; only a small lag, or a small lead, is evidence.
+        """
+        if self.imported or (self.birth is None and self.measurement.version == 1):
+            return None
+        lag = self._behind
+        return lag if abs(lag) <= KEPT_IN_STEP else None
+
+    @property
+    def counted_more(self) -> bool:
+        """Tell whether ``version`` counted more postings than there are rows, by however many: some may be gone."""
+        return not self.imported and self._behind < 0
+
+    @property
+    def _behind(self) -> int:
+        rows = self.rows_seen - (self.birth.rows if self.birth else 0)
+        raised = sum(record.version_after - record.version_before for record in self.records)
+        return 1 + rows + raised - self.measurement.version
+
+    def lags_of(self, row: Row, *, both: bool) -> set[int]:
+        """Return what is known of ``lag`` here, or on both balances of a row, so that its two ends judge alike."""
+        there = self.peer_lags.get(row.other or "") if both else None
+        return {lag for lag in (self.lag, there) if lag is not None}
+
+    @property
+    def imported(self) -> bool:
+        """Tell whether the totals, with this drift, were brought along rather than kept by postings."""
+        if self.birth is not None:
+            return self.birth.drift == self.drift
+        return self.measurement.version == 1 and self.rows_seen > 1
+
+    def elsewhere(self, row: Row, side: str) -> bool:
+        """Tell whether balances that have no part in ``row`` drift by the same amount on the opposite side.
+
+        Then a movement between them and this one, whose row is gone or was changed, fits as well; unless the other
+        balance of ``row`` is among them, for that speaks for the row.
+        """
+        mirrors = self.mirrors.get((side, getattr(self.rest, side)), set())
+        return bool(mirrors) and row.other not in mirrors
+
+
+KEPT_IN_STEP = 3
+"""How far ``version`` may be off and still be taken as counting postings."""
+Proposer = Callable[[Case], Iterable[Explanation]]

@@ -1,0 +1,75 @@
+"""A row that names another balance than the one whose totals have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciliation.explaining.causes.drift import Drift
+from reconciliation.explaining.causes.model import Case, Cause, Explanation, Repointed
+
+CAUSES = (
+    Cause(
+        "row_repointed",
+        "Transaction moved to another balance",
+        "A transaction names one balance, and the totals of another one of its ledger and currency have its amount: "
+        "its source or destination was changed after it was posted. The totals hold what it was.",
+        blocks=True,
+    ),
+)
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose rows that fit on both balances, unless their hash says that they are as they were written."""
+    for found in case.repointed:
+        if found.fits_exchanged and not found.fits_now:
+            yield from _exchanged(case, found)
+        elif not found.fits_now:
+            yield _explain(case, found)
+
+
+def _exchanged(case: Case, found: Repointed) -> Iterator[Explanation]:
+    """Both sides of both balances are off by a row whose ends changed places: the row is wrong, not the totals."""
+    units = case.rest.debit
+    if found.side != "debit" or not units or case.rest.credit != -units:
+        return
+    yield Explanation(
+        "row_repointed",
+        f"{_name(found)} goes from {found.into_id} to {found.former_id}, and the totals of both have its {abs(units)} "
+        "the other way round: its hash was made for that, so its source and destination were exchanged.",
+        Drift(credit=-units, debit=units),
+        "strong",
+        rows=(found.transaction_id,),
+        evidence={"source": found.into_id, "destination": found.former_id, "version_lag": case.lag},
+        score=300,
+    )
+
+
+def _name(found: Repointed) -> str:
+    return f"{found.transaction_id} ({found.reference}, {found.created_at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def _explain(case: Case, found: Repointed) -> Explanation:
+    units = getattr(case.rest, found.side)
+    end = "source" if found.side == "debit" else "destination"
+    if found.fits_former:
+        why, certainty, score = f"its hash was made for {found.former_id}", "strong", 300
+    else:
+        why = "no hash says whether it was changed, or posted to the wrong balance"
+        # It was counted where it was posted: the one version is a step ahead of the rows, the other a step behind.
+        lags = case.peer_lags.get(found.former_id), case.peer_lags.get(found.into_id)
+        certainty, score = ("likely", 183) if lags == (-1, 1) and not case.imported else ("possible", 16)
+    return Explanation(
+        "row_repointed",
+        f"{_name(found)} names {found.into_id} as its {end}, and the totals of {found.former_id} have its {abs(units)} "
+        f"instead: {why}.",
+        Drift(**{found.side: units}),
+        certainty,
+        rows=(found.transaction_id,),
+        evidence={
+            "names": found.into_id,
+            "stands_in": found.former_id,
+            "hash_fits_former": found.fits_former,
+            "version_lag": case.lag,
+        },
+        score=score,
+    )

@@ -1,0 +1,138 @@
+"""The stored totals have something that the applied rows do not say, or say once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.causes.model import Case, Cause, Explanation, Row, Status, mirrored
+
+CAUSES = (
+    Cause("counted_twice", "Counted twice", "A transaction is recorded once and stands twice in the stored totals."),
+    Cause(
+        "rejected_but_applied",
+        "Rejected but applied",
+        "A transaction was rejected, and its amount is in the stored totals all the same.",
+    ),
+    Cause(
+        "effect_without_row",
+        "Effect without a row",
+        "The stored totals moved for a transaction that was never recorded as applied.",
+    ),
+)
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose each row that would account for what is too much."""
+    for row in case.rows:
+        if row.status in (Status.APPLIED, Status.INFLIGHT) and row.effect.fits(case.rest):
+            yield _twice(case, row)
+        if row.status == Status.REJECTED:
+            yield from _applied_all_the_same(case, row, "rejected_but_applied", "was rejected", 90)
+        elif row.status == Status.QUEUED and not row.has_children:
+            yield from _applied_all_the_same(case, row, "effect_without_row", "still waits in the queue", 89)
+    yield from _committed_without_row(case)
+    yield from _moved_without_row(case)
+
+
+def _twice(case: Case, row: Row) -> Explanation:
+    side = next(iter(row.effect.sides))
+    peer = case.peers.get(row.other or "", Drift())
+    both = mirrored(row.effect).fits(peer)
+    # On both, a row of the same amount between the two that is gone leaves the same numbers: never strong.
+    certainty, score = "likely", 84 if both else 78
+    lags = case.lags_of(row, both=both)
+    contradicted = bool(lags) and not any(lag < 0 for lag in lags)  # counting twice would have raised it twice
+    unknown = row.units in case.odd or (not lags and case.imported)
+    if contradicted or unknown or (side in OTHER_SIDE and case.elsewhere(row, side)):
+        certainty, score = "possible", 20
+    return Explanation(
+        "counted_twice",
+        f"{row.name} stands twice in the stored {side.replace('_', ' ')}"
+        + (", on both its balances." if both else "."),
+        row.effect,
+        certainty,
+        rows=(row.transaction_id,),
+        evidence={"version_lag": case.lag, "counterparty": row.other, "counterparty_drift": peer.sides},
+        score=100 * len(row.effect.sides) + score,
+        since=row.created_at,
+    )
+
+
+def _applied_all_the_same(case: Case, row: Row, cause: str, state: str, score: int) -> Iterator[Explanation]:
+    for side in (row.side, f"inflight_{row.side}"):
+        drift = Drift(**{side: row.units})
+        if drift.fits(case.rest):
+            doubtful = case.imported or (side in OTHER_SIDE and case.elsewhere(row, side))
+            yield Explanation(
+                cause,
+                f"{row.name} {state}, and its {row.units} are in the stored {side.replace('_', ' ')} all the same.",
+                drift,
+                "possible" if doubtful else "strong" if case.lag is None or case.lag < 0 else "likely",
+                rows=(row.transaction_id,),
+                evidence={"status": row.status, "version_lag": case.lag},
+                score=100 + score,
+                since=row.created_at,
+            )
+
+
+def _committed_without_row(case: Case) -> Iterator[Explanation]:
+    """Propose open holds that the totals settled, in whole or in part, and no row settles."""
+    for hold in case.holds:
+        units = getattr(case.rest, hold.side)
+        settled = Drift(**{hold.side: units, f"inflight_{hold.side}": -units})
+        if 0 < units <= hold.open_units and settled.fits(case.rest):
+            exact = units in (hold.open_units, hold.units)
+            yield Explanation(
+                "effect_without_row",
+                f"The totals have a commit of {units} on the hold {hold.transaction_id}, and no transaction says so.",
+                settled,
+                "strong" if exact else "likely",
+                rows=(hold.transaction_id,),
+                evidence={"open": hold.open_units, "version_lag": case.lag},
+                score=285 if exact else 270,
+                since=hold.created_at,
+            )
+        gone = Drift(**{f"inflight_{hold.side}": -hold.open_units})
+        alone = hold.open_units > 0 and not getattr(case.rest, hold.side)
+        if alone and gone.fits(case.rest) and case.lag is not None and case.lag < 0:
+            yield Explanation(
+                "effect_without_row",
+                f"The totals have released the hold {hold.transaction_id}, and no transaction says so.",
+                gone,
+                "likely",
+                rows=(hold.transaction_id,),
+                evidence={"open": hold.open_units, "version_lag": case.lag},
+                score=180,
+                since=hold.created_at,
+            )
+
+
+def _moved_without_row(case: Case) -> Iterator[Explanation]:
+    """Another balance has the same on its other side: only a hint, since no row is left that says why."""
+    if case.gone_with:
+        yield Explanation(
+            "effect_without_row",
+            f"This balance and {' or '.join(case.gone_with[:3])} have the same too much on opposite sides, and both "
+            "counted more postings than they have transactions: a transaction between them is gone, in all likelihood "
+            "deleted without a trace.",
+            case.rest,
+            "possible",
+            alternatives=len(case.gone_with) - 1,
+            evidence={"balances": case.gone_with[:10], "counted_on_both": True},
+            score=350,
+        )
+        return
+    for side, units in case.rest.sides.items():
+        others = sorted(case.mirrors.get((side, units), ()))
+        if units > 0 and others:
+            yield Explanation(
+                "effect_without_row",
+                f"{units} moved between this balance and {' or '.join(others[:3])} in the stored totals of both, and "
+                "no transaction says so: its row was never written, or it is gone.",
+                Drift(**{side: units}),
+                "possible",
+                alternatives=len(others) - 1,
+                evidence={"balances": others[:10]},
+                score=150,
+            )

@@ -1,0 +1,190 @@
+"""Totals that are wrong as a whole: swapped, negated, or by a power of ten too large or too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciliation.explaining.causes.arithmetic import FACTORS
+from reconciliation.explaining.causes.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.explaining.causes.model import Case, Cause, Explanation
+
+CAUSES = (
+    Cause(
+        "sides_swapped",
+        "Credit and debit swapped",
+        "The stored credit is the sum of the debits, and the stored debit the sum of the credits.",
+    ),
+    Cause(
+        "totals_negated",
+        "Totals with the sign turned",
+        "The stored totals are the sums of the transactions below zero: somebody turned their sign.",
+    ),
+)
+PAIRS = (("credit", "debit"), ("inflight_credit", "inflight_debit"))
+LEAST_QUOTIENT = 100
+"""What a total must be at least after a division with rounding; below that, many numbers would pass for a quotient."""
+
+
+def propose(case: Case) -> Iterator[Explanation]:
+    """Propose what befell whole totals: a rule that gives every one of them from the sums of the rows."""
+    yield from _swapped(case)
+    yield from _negated(case)
+    yield from _scaled(case)
+    yield from _divided(case)
+
+
+def _ought(case: Case) -> dict[str, int]:
+    return {side: getattr(case.measurement.recalculated, f"{side}_balance") for side in SIDES}
+
+
+def _have(case: Case) -> dict[str, int]:
+    """Return the stored totals without what the edit journal accounts for."""
+    return {side: ought + getattr(case.rest, side) for side, ought in _ought(case).items()}
+
+
+def _rows_of(case: Case, sides: tuple[str, ...]) -> int:
+    """Return how many rows the sums of these sides are made of."""
+    counted = {"credit": case.measurement.credit_rows, "debit": case.measurement.debit_rows}
+    held = any(side not in counted for side in sides)
+    return sum(counted.get(side, 0) for side in sides) + (case.measurement.hold_rows if held else 0)
+
+
+def _in_words(sides: tuple[str, ...]) -> str:
+    return " and ".join(side.replace("_", " ") for side in sides)
+
+
+def _swapped(case: Case) -> Iterator[Explanation]:
+    """Compare each pair of totals with the other way round. One row alone is no pair: its cause is the wrong side."""
+    have, ought = _have(case), _ought(case)
+    for credit, debit in PAIRS:
+        swapped = (have[credit], have[debit]) == (ought[debit], ought[credit])
+        if not swapped or ought[credit] == ought[debit] or _rows_of(case, (credit, debit)) < 2:
+            continue
+        drift = Drift(**{side: getattr(case.rest, side) for side in (credit, debit)})
+        # A row whose amount is the difference, on the wrong side, leaves the same numbers.
+        one_row = any(
+            (row.side == credit and row.units == -drift.credit) or (row.side == debit and row.units == -drift.debit)
+            for row in case.rows
+        )
+        yield Explanation(
+            "sides_swapped",
+            f"The stored {_in_words((credit, debit))} are {have[credit]:,} and {have[debit]:,}; the transactions give "
+            "the same two numbers the other way round.",
+            drift,
+            "strong",
+            evidence={"rows": case.rows_seen, "version_lag": case.lag},
+            score=275 if one_row else 890,
+        )
+
+
+def _negated(case: Case) -> Iterator[Explanation]:
+    """Look for totals below zero that are the sums but for their sign. One row alone is one that was taken off."""
+    have, ought = _have(case), _ought(case)
+    for pair in PAIRS:
+        sides = tuple(side for side in pair if ought[side] and have[side] == -ought[side])
+        if not sides or _rows_of(case, sides) < 2 or _is_one_row(case, sides):
+            continue
+        are = "is" if len(sides) == 1 else "are"
+        yield Explanation(
+            "totals_negated",
+            f"The stored {_in_words(sides)} {are} {' and '.join(f'{have[side]:,}' for side in sides)}: what the "
+            "transactions give, with the sign turned.",
+            Drift(**{side: getattr(case.rest, side) for side in sides}),
+            "strong",
+            evidence={"rows": case.rows_seen, "version_lag": case.lag},
+            score=888,
+        )
+
+
+def _is_one_row(case: Case, sides: tuple[str, ...]) -> bool:
+    """Tell whether one row alone makes up the only side that is meant, so that it is about this row."""
+    [side, *others] = sides
+    return not others and any(row.side == side and row.units == abs(_ought(case)[side]) for row in case.rows)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The sides that are all by one factor too large, or too small."""
+
+    factor: int
+    enlarged: bool
+    sides: tuple[str, ...]
+
+
+def scale_of(case: Case) -> Scale | None:
+    """Return by what power of ten the totals are off exactly, on one side or on all of them that have rows."""
+    have, ought = _have(case), _ought(case)
+    for factor in FACTORS:
+        enlarged = tuple(side for side in SIDES if ought[side] and have[side] == ought[side] * factor)
+        reduced = tuple(side for side in SIDES if ought[side] and have[side] * factor == ought[side])
+        for sides in (enlarged, reduced):
+            if sides and _rows_of(case, sides) > 1 and not _is_one_row(case, sides):
+                return Scale(factor, sides is enlarged, sides)
+    return None
+
+
+def _scaled(case: Case) -> Iterator[Explanation]:
+    scale = scale_of(case)
+    if scale is None:
+        return
+    others = tuple(side for side in OTHER_SIDE if _ought(case)[side] and side not in scale.sides)
+    is_whole = not others and scale.sides[0] in OTHER_SIDE
+    what = "totals are" if is_whole else f"{_in_words(scale.sides)} {'is' if len(scale.sides) == 1 else 'are'}"
+    by = f"{scale.factor} times the sums of the transactions"
+    if not scale.enlarged:
+        by = f"the sums of the transactions divided by {scale.factor}"
+    unlike = f"; the stored {_in_words(others)} is not" if others else ""
+    peers = case.scale_peers or {}
+    yield Explanation(
+        "precision_factor",
+        f"The stored {what} exactly {by}{unlike}.{_half_way(peers)}",
+        Drift(**{side: getattr(case.rest, side) for side in scale.sides}),
+        "strong",
+        evidence={"factor": scale.factor, "sides": list(scale.sides)} | peers,
+        score=900,
+    )
+
+
+def _half_way(peers: dict[str, int]) -> str:
+    """Say how far a change of scale went, where several balances of one ledger and currency show it."""
+    others = peers.get("balances_alike", 1) - 1
+    if not others:
+        return ""
+    are = "balance is" if others == 1 else "balances are"
+    so = f" {others:,} other {are} off by the same factor in its ledger and currency"
+    right = peers.get("balances_right", 0)
+    return f"{so}, {right:,} are right: a change of scale that ran half-way." if right else f"{so}."
+
+
+def _divided(case: Case) -> Iterator[Explanation]:
+    """Find totals that are the sums divided by a power of ten and rounded, every one of them in the same way."""
+    have, ought = _have(case), _ought(case)
+    for factor in FACTORS:
+        sides = tuple(side for side in OTHER_SIDE if ought[side] and case.rest.sides.get(side))
+        how = _rounded(have, ought, factor, sides)
+        if not how or _rows_of(case, sides) < 2:
+            continue
+        whole = all(side in sides for side in OTHER_SIDE if ought[side])
+        yield Explanation(
+            "precision_factor",
+            f"The stored {_in_words(sides)} {'is' if len(sides) == 1 else 'are'} what the transactions give divided by "
+            f"{factor} and rounded {how}.",
+            Drift(**{side: getattr(case.rest, side) for side in sides}),
+            "likely",
+            evidence={"factor": factor, "sides": list(sides), "rounded": how},
+            score=880 if whole and len(sides) > 1 else 130,
+        )
+        return
+
+
+def _rounded(have: dict[str, int], ought: dict[str, int], factor: int, sides: tuple[str, ...]) -> str:
+    """Return how quotients were rounded; "" where one is none, all are exact, or all are too small to tell."""
+    left = [have[side] * factor - ought[side] for side in sides]
+    if not any(left) or max(abs(have[side]) for side in sides) < LEAST_QUOTIENT:
+        return ""
+    if all(2 * abs(each) <= factor for each in left):
+        return "to the nearest"
+    if all(-factor < each <= 0 for each in left):
+        return "down"
+    return "up" if all(0 <= each < factor for each in left) else ""

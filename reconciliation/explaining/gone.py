@@ -1,0 +1,73 @@
+"""Rows that are gone without a trace, where both their balances still hold them and counted them.
+
+A transaction leaves the same amount on opposite sides of two balances of a currency, and each counts it in ``version``.
+Where two balances have that and no row says so, the row was deleted, with the journal silenced, or never written:
+following the rows would take the money away. So it is where one balance has what several others have together, or lost
+every row that it had. A rejected row of that amount is another matter: it says itself that it
+should not be in the totals. Which balances a door looks at beside those of sweeps is bounded (gone_partners.sql).
+"""
+
+from __future__ import annotations
+
+from balances.ground import Statement
+from reconciliation.explaining import evidence
+from reconciliation.explaining.causes import Case, Drift, Status, mirrored
+from reconciliation.measuring import measure
+
+GONE_PARTNERS = Statement.beside(__file__, "gone_partners.sql")
+MOST_PARTNERS = 1_000
+"""Balances of each kind that a door looks at."""
+
+
+def find_gone(cases: list[Case], sweep_id: str | None) -> None:
+    """Enter into each case the balances that share a movement with it which no row records any more.
+
+    In a sweep its findings say which balances drift; elsewhere those nearby are measured now.
+    """
+    suspects = [case for case in cases if case.counted_more and case.rest and not _rejected(case)]
+    if not suspects:
+        return
+    sides = [(case.balance_id, side, units) for case in suspects for side, units in case.rest.sides.items()]
+    ids, names, amounts = map(list, zip(*sides, strict=True))
+    near = GONE_PARTNERS.rows(
+        balance_ids=ids, sides=names, units=amounts, look_around=sweep_id is None, most=MOST_PARTNERS
+    )
+    known = {case.balance_id: case for case in cases}
+    others = measure(sorted({row["balance_id"] for row in near} - known.keys()))
+    drifting = evidence.open_cases([each for each in others if each.is_whole and each.has_drift and each.counted_more])
+    ends = [case for case in (*cases, *drifting) if case.counted_more and case.rest]
+    for case in suspects:
+        case.gone_with = sorted(other.balance_id for other in ends if other is not case and _share(case, other))
+    if len(ends) <= MOST_PARTNERS:
+        _share_among_several(suspects, ends)
+
+
+def _rejected(case: Case) -> bool:
+    """Tell whether a rejected row accounts for the drift: it is there."""
+    return any(row.status == Status.REJECTED and row.units in case.rest.sides.values() for row in case.rows)
+
+
+def _share(case: Case, other: Case) -> bool:
+    """Tell whether two balances of a currency are off by one amount on opposite sides."""
+    if case.measurement.currency != other.measurement.currency:
+        return False
+    if mirrored(case.rest).fits(other.rest) or mirrored(other.rest).fits(case.rest):
+        return True
+    return any(one.measurement.is_empty and _within(two, one) for one, two in ((case, other), (other, case)))
+
+
+def _within(part: Case, whole: Case) -> bool:
+    """Tell whether all that one balance has too much is at most what another one has on opposite sides."""
+    if part.measurement.currency != whole.measurement.currency:
+        return False
+    return all(0 < units <= getattr(whole.rest, side) for side, units in mirrored(part.rest).sides.items())
+
+
+def _share_among_several(suspects: list[Case], ends: list[Case]) -> None:
+    """Enter what one balance shares with several others, which together have exactly what it has."""
+    for whole in ends:
+        parts = [each for each in ends if each is not whole and _within(each, whole)]
+        if len(parts) > 1 and sum((mirrored(each.rest) for each in parts), Drift()) == whole.rest:
+            for one, others in ((whole, parts), *((part, [whole]) for part in parts)):
+                if one in suspects:
+                    one.gone_with = sorted({*one.gone_with, *(each.balance_id for each in others)})

@@ -1,0 +1,303 @@
+"""Why is it wrong: ranked explanations with their evidence, and what stays unexplained.
+
+Facts first: what the journal saw is taken off the drift. What remains is matched exactly, one row before two, with the
+number of alternatives; a cause that many rows fit is a hint and counts for nothing. A wrong cause is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from balances.ground import BalanceNotFound, Statement, UnreadableTotals, dumps
+from reconciliation.explaining import evidence
+from reconciliation.explaining.causes import (
+    CAUSES,
+    FAMILIES,
+    SIDES,
+    UNEXPLAINED,
+    Case,
+    Drift,
+    Explanation,
+    Point,
+    facts,
+    summary,
+)
+from reconciliation.explaining.gone import find_gone
+from reconciliation.explaining.moments import find_moments
+from reconciliation.explaining.repointing import find_repointed
+from reconciliation.explaining.shared_evidence import Peers
+from reconciliation.measuring import Measurement, chunks, measure, units
+from reconciliation.models import COPIED, Finding, Sweep
+
+EXPLAIN_FINDINGS = Statement.beside(__file__, "explain_findings.sql")
+WINDOW_ROWS = Statement.beside(__file__, "window_rows.sql")
+EXPLAINED_AT_ONCE = 500
+"""Balances explained by one set of statements."""
+FEW = 3
+"""Alternatives that fit equally well up to which an explanation still counts."""
+HINTS = 5
+"""Hints kept beside what counts."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why one balance is wrong: what counts and hints, best first; how much that explains; since when it is wrong."""
+
+    measurement: Measurement
+    drift: Drift
+    explanations: list[Explanation]
+    unexplained: int
+    last_right_at: datetime | None = None
+    first_wrong_at: datetime | None = None
+    history: tuple[Point, ...] = ()
+    """The moments at which the drift of the balance is known, in order."""
+
+    @property
+    def explained(self) -> int:
+        """Return the gross drift that is accounted for; with ``unexplained`` it makes up the whole."""
+        return max(self.drift.gross - self.unexplained, 0)
+
+    @property
+    def cause(self) -> str:
+        """Return the cause of the best explanation that counts, ``unexplained``, or nothing without drift."""
+        if not self.drift:
+            return UNEXPLAINED.slug if self.unexplained else ""
+        return next((each.cause for each in self.explanations if each.counts), UNEXPLAINED.slug)
+
+    @property
+    def summary(self) -> str:
+        """Return why it is wrong in a sentence or two."""
+        return summary(self.cause, self.as_json(), self.unexplained)
+
+    @property
+    def blocks(self) -> bool:
+        """Tell whether a cause says that the source is incomplete, so that rebuilding would destroy."""
+        causes = [CAUSES[each.cause] for each in self.explanations if each.counts]
+        gone = any("counted_on_both" in each.evidence for each in self.explanations)
+        return self.measurement.is_empty or gone or any(cause.blocks for cause in causes)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the explanations as findings keep them."""
+        return [each.as_json() for each in self.explanations]
+
+
+def explain(
+    measurements: Iterable[Measurement], *, peers: Peers = evidence.drift_now, sweep_id: str | None = None
+) -> dict[str, Explained]:
+    """Explain the drift of up to 500 balances by a fixed number of statements, and return it by balance id.
+
+    ``peers`` knows the drift of other balances; by default it is measured. With ``sweep_id`` the findings of that
+    sweep are asked who drifts by the same amount.
+    """
+    measured = list(measurements)
+    cases = evidence.open_cases([each for each in measured if each.is_whole and each.has_drift])
+    known: dict[str, list[Explanation]] = {}
+    evidence.find_rows(cases)
+    for case in cases:
+        known[case.balance_id] = facts(case)
+        case.rest = case.drift - sum((fact.drift for fact in known[case.balance_id]), Drift())
+    after_facts = [case for case in cases if case.rest]
+    if any(known.values()):
+        for case in after_facts:
+            case.rows, case.holds = [], []
+        evidence.find_rows(after_facts)
+    evidence.find_surroundings(after_facts, peers, sweep_id)
+    find_moments(after_facts, peers)
+    find_repointed(after_facts, sweep_id)
+    find_gone(after_facts, sweep_id)
+    explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
+    return {each.balance_id: explained.get(each.balance_id) or _without_words(each) for each in measured}
+
+
+def _without_words(measurement: Measurement) -> Explained:
+    """Return what is known of a balance without drift, or whose drift is no whole amount: no row has a fraction."""
+    drift = Drift.of(measurement.recalculated, measurement.stored) if measurement.is_readable else Drift()
+    return Explained(measurement, drift, [], drift.gross)
+
+
+def _explained(case: Case, found: list[Explanation]) -> Explained:
+    chosen, hints, rest = choose(case.rest, _proposals(case)) if case.rest else ([], [], Drift())
+    chosen = _within_lag(case, chosen)
+    explanations = [*found, *chosen]
+    unexplained = sum(min(abs(getattr(rest, side)), abs(getattr(case.drift, side))) for side in SIDES)
+    if not case.drift:  # a net that is wrong beside right sides, which no posting leaves
+        difference, at = case.measurement.difference, case.measurement.executed_at
+        return Explained(case.measurement, case.drift, [], difference.moved, None, at)
+    ranked = sorted(explanations, key=lambda each: -each.drift.gross)
+    return Explained(
+        case.measurement,
+        case.drift,
+        ranked + hints[:HINTS],
+        unexplained,
+        *_since(case, explanations, unexplained),
+        tuple(case.points),
+    )
+
+
+def _proposals(case: Case) -> list[Explanation]:
+    return [each for family in FAMILIES for each in family(case)]
+
+
+def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation], list[Explanation], Drift]:
+    """Choose what explains the most, best first, until nothing more fits exactly; return that, hints and the rest.
+
+    What accounts for all that is off ranks above what accounts for a part of it, whatever their scores: where the only
+    reading of the whole is a hint, a reading of half of it is no more than that.
+    """
+    pool = [_counted(each, proposals) for each in proposals]
+    hints = [each for each in pool if not each.counts]
+    wholes = {each.drift for each in hints}
+    chosen: list[Explanation] = []
+    pool = [each for each in pool if each.counts]
+    while rest and (best := max(_fitting(pool, rest), key=lambda each: _rank(each, rest), default=None)):
+        if best.drift != rest and rest in wholes:
+            hints += [each.as_hint() for each in _fitting(pool, rest)]
+            break
+        sides = best.drift.sides.keys()
+        equals = [each for each in pool if _rank(each, rest) == _rank(best, rest) and each.drift.sides.keys() & sides]
+        others = {each.rows or (each.cause,) for each in equals} - {best.rows or (best.cause,)}
+        if len(others) > FEW:
+            hints += [each.as_hint() for each in equals]
+            pool = [each for each in pool if each not in equals]
+            continue
+        if any(each.drift == best.drift and each.cause != best.cause and each.rows != best.rows for each in pool):
+            best = _less_sure(best)
+        chosen.append(_with_equals(best, others) if others else best)
+        rest -= best.drift
+        pool = _fitting(pool, rest)
+    return chosen, sorted(hints, key=lambda each: _rank(each, rest), reverse=True), rest
+
+
+def _within_lag(case: Case, chosen: list[Explanation]) -> list[Explanation]:
+    """Be less sure of rows that never arrived where they are more than ``version`` is behind: not all can be right."""
+    never = [each for each in chosen if each.cause == "half_applied"]
+    if not case.lag or len(never) <= case.lag:
+        return chosen
+    return [_less_sure(each) if each in never else each for each in chosen]
+
+
+def _fitting(proposals: list[Explanation], rest: Drift) -> list[Explanation]:
+    return [each for each in proposals if each.drift.fits(rest)]
+
+
+def _rank(each: Explanation, rest: Drift) -> tuple[bool, int]:
+    return each.drift == rest, each.score
+
+
+def _counted(each: Explanation, proposals: list[Explanation]) -> Explanation:
+    """Count the other readings of the same drift, by another cause or other rows, however sure they are."""
+    readings = {(other.cause, other.rows) for other in proposals if other.drift == each.drift}
+    return replace(each, alternatives=each.alternatives + len(readings - {(each.cause, each.rows)}))
+
+
+def _with_equals(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
+    """Say which fit equally well: then it is no longer strong."""
+    named = {"fits_equally": sorted(row for rows in others for row in rows)}
+    return replace(_less_sure(best), evidence=best.evidence | named)
+
+
+def _less_sure(best: Explanation) -> Explanation:
+    """Return what is no longer strong: another one, sure enough to count by itself, fits as well."""
+    return replace(best, certainty="likely") if best.certainty == "strong" else best
+
+
+def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:
+    """Return when the balance was last right and first wrong; exact where all of it is explained by dated evidence."""
+    right = case.last_right
+    wrong = [point.at for point in case.points if point.drift and (right is None or point.at > right.at)]
+    first_wrong = min(wrong, default=case.measurement.executed_at)
+    instants = [each.since for each in explanations if each.since is not None]
+    if not unexplained and instants and len(instants) == len(explanations):
+        began = min(instants)
+        if (right is None or began > right.at) and began <= first_wrong:
+            first_wrong = began
+    return (right.at if right else None), first_wrong
+
+
+@dataclass(frozen=True)
+class SinceWhen:
+    """One balance explained, with the moments at which its drift is known, and the rows of the window it began in."""
+
+    explained: Explained
+    window: list[dict[str, Any]]
+
+
+def explain_balance(balance_id: str) -> SinceWhen:
+    """Measure one balance now, explain it, and show the window in which it went wrong.
+
+    Raises ``BalanceNotFound``, or ``UnreadableTotals`` where a total is no number.
+    """
+    measurements = measure([balance_id])
+    if not measurements:
+        raise BalanceNotFound(balance_id)
+    if not measurements[0].is_readable:
+        raise UnreadableTotals(balance_id)
+    explained = explain(measurements)[balance_id]
+    if not explained.drift:
+        return SinceWhen(explained, [])
+    return SinceWhen(explained, window(balance_id, explained.last_right_at, explained.first_wrong_at))
+
+
+def window(balance_id: str, after: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+    """Return the newest 50 rows of a balance written after one moment and not after another: where it went wrong."""
+    rows = WINDOW_ROWS.rows(balance_id=balance_id, after=after, until=until)
+    return [row | {"units": units(row["units"])} for row in rows]
+
+
+def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:
+    """Measure balances now, some at a time, and yield those that drift, explained, and those that cannot be judged.
+
+    Unknown ids are left out.
+    """
+    for chunk in chunks(balance_ids, EXPLAINED_AT_ONCE):
+        for each in explain(measure(chunk)).values():
+            if each.drift or each.unexplained or not each.measurement.is_readable:
+                yield each
+
+
+def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
+    """Explain the next findings of a sweep that drifted and are not explained yet, and return how many these were."""
+    with transaction.atomic():
+        sweep = Sweep.objects.get(pk=sweep_id)
+        waiting = Finding.objects.filter(sweep=sweep, explained_at=None, drifted=True).order_by("balance_id")
+        findings = list(waiting.select_for_update(of=("self",))[:limit])
+        explained = explain(
+            [_measured(finding) for finding in findings], peers=evidence.drift_in(sweep), sweep_id=sweep_id
+        )
+        if findings:
+            _write(findings, [explained[finding.balance_id] for finding in findings])
+    return len(findings)
+
+
+def _write(findings: list[Finding], reasons: list[Explained]) -> None:
+    """Keep the reasons with their findings, in one statement."""
+    EXPLAIN_FINDINGS.rows(
+        finding_ids=[finding.finding_id for finding in findings],
+        explanations=[dumps(reason.as_json()) for reason in reasons],
+        causes=[reason.cause for reason in reasons],
+        explained=[Decimal(reason.explained) for reason in reasons],
+        unexplained=[Decimal(reason.unexplained) for reason in reasons],
+        last_right_at=[reason.last_right_at for reason in reasons],
+        first_wrong_at=[reason.first_wrong_at for reason in reasons],
+    )
+
+
+def _measured(finding: Finding) -> Measurement:
+    """Return what the sweep measured, so that a finding is explained as it was found."""
+    return Measurement(
+        **{name: getattr(finding, name) for name in COPIED},
+        version=finding.version,
+        stored=finding.previous,
+        recalculated=finding.recalculated,
+        credit_rows=finding.credit_rows,
+        debit_rows=finding.debit_rows,
+        hold_rows=finding.hold_rows,
+        executed_at=finding.found_at,
+        executed_at_text=finding.found_at.isoformat(),
+    )

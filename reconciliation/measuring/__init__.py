@@ -1,0 +1,30 @@
+"""What balances ought to be by their transactions: measured, screened, summed."""
+
+from reconciliation.measuring.measurement import (
+    MEASURED_AT_ONCE,
+    Measurement,
+    Totals,
+    chunks,
+    measure,
+    measure_all,
+    units,
+)
+from reconciliation.measuring.scope import Scope, ScopeRefused
+from reconciliation.measuring.trial_balances import SIDES, corrected, judged, stored_sums, trial_balance
+
+__all__ = [
+    "MEASURED_AT_ONCE",
+    "SIDES",
+    "Measurement",
+    "Scope",
+    "ScopeRefused",
+    "Totals",
+    "chunks",
+    "corrected",
+    "judged",
+    "measure",
+    "measure_all",
+    "stored_sums",
+    "trial_balance",
+    "units",
+]

@@ -1,0 +1,100 @@
+"""Reports as JSON, CSV or a table, written row by row as they come in, so that memory stays flat."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from balances.ground import dumps
+
+FORMATS = ("csv", "json", "table")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command reports: the fields of a row in order, and what people see of it in a table."""
+
+    fields: tuple[str, ...]
+    columns: Mapping[str, str]
+    """The field shown under each title."""
+    numbers: frozenset[str] = frozenset()
+    """Titles of columns that are set flush right."""
+    in_table: Callable[[Row], bool] = lambda row: True
+    """Which rows a table shows; JSON and CSV hold them all."""
+
+    def write(self, form: str, rows: Iterable[Row], out: TextIO) -> None:
+        """Write the rows in one of ``FORMATS``."""
+        {"csv": self._csv, "json": self._json, "table": self._table}[form](rows, out)
+
+    def _json(self, rows: Iterable[Row], out: TextIO) -> None:
+        separator = "[\n"
+        for row in rows:
+            out.write(separator + dumps({field: row[field] for field in self.fields}))
+            separator = ",\n"
+        out.write("\n]\n" if separator == ",\n" else "[]\n")
+
+    def _csv(self, rows: Iterable[Row], out: TextIO) -> None:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.fields)
+        for row in rows:
+            writer.writerow(_flat(row[field]) for field in self.fields)
+
+    def _table(self, rows: Iterable[Row], out: TextIO) -> None:
+        table = Table(header_style="bold")
+        for title in self.columns:
+            table.add_column(title, justify="right" if title in self.numbers else "left")
+        for row in rows:
+            if self.in_table(row):
+                table.add_row(*(_plain(row[field]) for field in self.columns.values()))
+        if table.row_count:
+            Console(file=out, width=None if out.isatty() else 160).print(table)
+
+
+def opened(path: Path | None, stdout: Any) -> AbstractContextManager[TextIO]:
+    """Return where a report goes: a file that ``--output`` named, or the command's stdout. Raises ``OSError``."""
+    return nullcontext(stdout) if path is None else path.open("w", encoding="utf-8", newline="")
+
+
+FORMULA = re.compile(r"[=+\-@\t\n＝＋－＠]")
+"""How a cell begins that a spreadsheet would compute."""
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+
+
+def _flat(value: Any) -> Any:
+    """Return what a cell of CSV holds: lists and objects as JSON, nothing for nothing.
+
+    A text that a spreadsheet would take for a formula, such as ``@shop`` or ``=1+1``, gets an apostrophe in front,
+    which makes it text there; a negative number stays one.
+    """
+    if isinstance(value, (list, dict)):
+        return dumps(value)
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace(
+        "\r", "\n"
+    )  # the writer puts no quotes around a bare CR, which ends a row
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def _plain(value: Any) -> Text:
+    """Return a cell as it is: no markup is read in it, and nothing in it can steer the terminal."""
+    text = "" if value is None else str(value)
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in text))
+
+
+KEYS = {"credit_balance": "credit", "debit_balance": "debit", "balance": "balance"} | {
+    "inflight_credit_balance": "inflight_credit",
+    "inflight_debit_balance": "inflight_debit",
+    "inflight_balance": "inflight_balance",
+}
+"""How a report calls each total, as the metadata result does (ledgers-balances 6.3)."""

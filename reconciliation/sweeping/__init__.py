@@ -1,0 +1,43 @@
+"""Looking through whole ledgers: sweeps, their findings and incidents."""
+
+from reconciliation.sweeping import service, status, tasks
+from reconciliation.sweeping.open_findings import State, state_of, still_open, with_state
+from reconciliation.sweeping.service import cancel_sweep, create_sweep, pause_sweep, resume_sweep, run_sweep
+from reconciliation.sweeping.status import (
+    FINDINGS,
+    MEASURED,
+    as_row,
+    balances,
+    out_of_balance,
+    proved,
+    unproved,
+    verdict,
+    waits,
+)
+from reconciliation.sweeping.tasks import request_resume, request_sweep
+
+__all__ = [
+    "FINDINGS",
+    "MEASURED",
+    "State",
+    "as_row",
+    "balances",
+    "cancel_sweep",
+    "create_sweep",
+    "out_of_balance",
+    "pause_sweep",
+    "proved",
+    "request_resume",
+    "request_sweep",
+    "resume_sweep",
+    "run_sweep",
+    "service",
+    "state_of",
+    "status",
+    "still_open",
+    "tasks",
+    "unproved",
+    "verdict",
+    "waits",
+    "with_state",
+]

@@ -1,0 +1,218 @@
+"""What a sweep has to say for itself: how far it is, what it found, and what it did not prove."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from balances.ground import Statement
+from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE
+from reconciliation.explaining import NOT_YET, UNEXPLAINED, summary
+from reconciliation.measuring import SIDES, Scope
+from reconciliation.models import Finding, Sweep
+from reconciliation.records import KEYS, Report
+
+CHECKS_FOUND = Statement.beside(__file__, "checks_found.sql")
+MEASURED = {
+    EMPTY_SOURCE: ("Totals without any transactions", "Nothing tells what such a balance ought to be."),
+    UNREADABLE: (
+        "A total is no whole number",
+        "Totals or sums that are missing, NaN, infinite or a fraction of a minor unit cannot be judged.",
+    ),
+}
+"""What measuring itself tells, beside the checks: title and description."""
+
+
+def verdict(sweep: Sweep) -> str:
+    """Return ``healthy``, ``findings``, ``not proved`` (nothing found, but not everything judged) or ``unfinished``."""
+    if sweep.state != Sweep.State.FINISHED:
+        return "unfinished"
+    if sweep.drifted or sweep.faulty or out_of_balance(sweep):
+        return "findings"
+    return "not proved" if unproved(sweep) else "healthy"
+
+
+def out_of_balance(sweep: Sweep) -> list[str]:
+    """Return in sentences where the stored sums of a sweep of all balances contradict each other, by currency.
+
+    Where a sum is no number, a balance is not proved, and nothing contradicts anything.
+    """
+    return [_sides(line) for line in _disagreeing(sweep)] if sweep.scope.get("everything") else []
+
+
+def _disagreeing(sweep: Sweep) -> list[dict[str, Any]]:
+    stored = ((line, line["stored"]) for line in sweep.trial_balance)
+    return [
+        line for line, sums in stored if not sums["agrees"] and not any(isinstance(sums[side], str) for side in SIDES)
+    ]
+
+
+def _sides(line: dict[str, Any]) -> str:
+    sums = line["stored"]
+    pairs = [
+        (what, sums[credit], sums[debit])
+        for what, credit, debit in (("", "credit", "debit"), ("inflight ", "inflight_credit", "inflight_debit"))
+        if sums[credit] != sums[debit]
+    ]
+    told = " and ".join(f"{what}credits are {credit}, {what}debits {debit}" for what, credit, debit in pairs)
+    return f"The trial balance does not agree in {_named(line)}: {told}."
+
+
+def _named(line: dict[str, Any]) -> str:
+    return line["currency"].strip() or "balances without a currency"
+
+
+def unproved(sweep: Sweep) -> list[str]:
+    """Return what the sweep did not prove, in sentences; empty only if it looked at everything in every way."""
+    sentences = []
+    if sweep.state != Sweep.State.FINISHED:
+        sentences.append(
+            f"The sweep is {sweep.state}: {sweep.measured:,} of {sweep.total:,} balances have been measured."
+        )
+    elif sweep.measured < sweep.total:
+        missed = sweep.total - sweep.measured
+        sentences.append(
+            f"{balances(missed)} {'was' if missed == 1 else 'were'} not measured: it came in behind the sweep under an "
+            "earlier date, or was gone before the sweep reached it."
+        )
+    if sweep.not_proved:
+        sentences.append(f"{balances(sweep.not_proved)} could not be judged; the findings say why.")
+    if sweep.out_of_scope:
+        sentences.append(f"{balances(sweep.out_of_scope)} not in scope.")
+    if not sweep.scope.get("everything") and (apart := _disagreeing(sweep)):
+        named = ", ".join(_named(line) for line in apart)
+        sentences.append(f"The trial balance of all balances does not agree in {named}: a sweep of all says more.")
+    ran = {entry["check"] for entry in sweep.checks}
+    left_out = [check.title for name, check in CHECKS.items() if name not in ran and check.verdict != "remark"]
+    if left_out:
+        sentences.append(f"Not looked for: {'; '.join(left_out)}.")
+    return sentences
+
+
+def proved(sweep: Sweep) -> str:
+    """Return in a sentence what a sweep proved of the balances in its scope, empty where it proved nothing of all.
+
+    That totals are what transactions say is proved without the deep checks; which were left out stays unproved.
+    """
+    found = sweep.drifted or sweep.faulty or sweep.not_proved or out_of_balance(sweep)
+    if sweep.state != Sweep.State.FINISHED or found or not sweep.measured or sweep.measured < sweep.total:
+        return ""
+    scope = str(Scope.from_json(sweep.scope))
+    what = "its total is" if sweep.measured == 1 else "all totals are"
+    return f"{scope[:1].upper()}{scope[1:]} ({balances(sweep.measured)}): {what} what the transactions say."
+
+
+def balances(count: int) -> str:
+    """Return a number of balances in words."""
+    return "1 balance" if count == 1 else f"{count:,} balances"
+
+
+def progress(sweep: Sweep) -> dict[str, Any]:
+    """Return how far it is: a share in per cent, balances a second of work, and the seconds that measuring still takes.
+
+    The time left counts work only: a sweep at a gentle pace takes longer.
+    """
+    rate = sweep.measured / (sweep.worked / timedelta(seconds=1)) if sweep.worked else None
+    left = max(sweep.total - sweep.measured, 0)
+    return {
+        "total": sweep.total,
+        "measured": sweep.measured,
+        "percent": min(100 * sweep.measured // sweep.total, 100) if sweep.total else 100,
+        "balances_per_second": round(rate) if rate else None,
+        "seconds_left": round(left / rate) if rate and sweep.state not in _OVER else None,
+    }
+
+
+_OVER = (Sweep.State.FINISHED, Sweep.State.CANCELLED)
+
+
+def checks(sweep: Sweep) -> list[dict[str, Any]]:
+    """Return every check there is: what it looks for, whether this sweep ran it, how many balances it spoke up on."""
+    found = {row["check_name"]: row["balances"] for row in CHECKS_FOUND.rows(sweep_id=sweep.sweep_id)}
+    ran = {entry["check"]: entry["done"] for entry in sweep.checks}
+    measured = [
+        {
+            "check": name,
+            "title": title,
+            "description": text,
+            "verdict": "not proved",
+            "ran": sweep.measured_all,
+            "found": found.get(name, 0),
+        }
+        for name, (title, text) in MEASURED.items()
+    ]
+    return measured + [
+        {
+            "check": name,
+            "title": check.title,
+            "description": check.description,
+            "verdict": check.verdict,
+            "ran": ran.get(name, False),
+            "found": found.get(name, 0),
+        }
+        for name, check in CHECKS.items()
+    ]
+
+
+def why(finding: Finding) -> str:
+    """Return why a balance drifted, in a sentence or two; that no known cause fits; or that nobody has looked yet."""
+    if not finding.drifted:
+        return ""
+    if waits(finding):
+        return NOT_YET
+    return summary(finding.cause or UNEXPLAINED.slug, finding.explanations, int(finding.unexplained))
+
+
+def waits(finding: Finding) -> bool:
+    """Tell whether a drift is still to be explained."""
+    return finding.drifted and finding.explained_at is None and not finding.cause
+
+
+FINDINGS = Report(
+    fields=(
+        "finding_id",
+        "balance_id",
+        "indicator",
+        "ledger_id",
+        "currency",
+        *(f"{when}_{key}" for when in ("previous", "recalculated") for key in KEYS.values()),
+        "difference",
+        "inflight_difference",
+        "cause",
+        "explained",
+        "unexplained",
+        "explanation",
+        "faults",
+        "not_proved",
+        "remarks",
+    ),
+    columns={
+        "Balance": "name",
+        "Currency": "currency",
+        "Stored": "previous_balance",
+        "Recalculated": "recalculated_balance",
+        "Difference": "difference",
+        "Inflight difference": "inflight_difference",
+        "What is wrong": "words",
+    },
+    numbers=frozenset({"Stored", "Recalculated", "Difference", "Inflight difference"}),
+)
+"""The report of a sweep: one row a finding."""
+
+
+def as_row(finding: Finding) -> dict[str, Any]:
+    """Return one finding; amounts are texts of minor units, ``words`` is all of it for people."""
+    row: dict[str, Any] = {name: getattr(finding, name) for name in ("finding_id", "balance_id", "indicator")}
+    row |= {"ledger_id": finding.ledger_id, "currency": finding.currency, "cause": finding.cause}
+    for when, totals in (("previous", finding.previous), ("recalculated", finding.recalculated)):
+        row |= {f"{when}_{key}": str(getattr(totals, total)) for total, key in KEYS.items()}
+    row["difference"] = str(finding.difference.balance)
+    row["inflight_difference"] = str(finding.difference.inflight_balance)
+    row["explained"], row["unexplained"] = str(finding.explained), str(finding.unexplained)
+    row["explanation"] = why(finding)
+    row |= {name: getattr(finding, name) for name in ("faults", "not_proved", "remarks")}
+    row["name"] = finding.indicator or finding.balance_id
+    sentences = [entry["detail"] for entry in [*finding.faults, *finding.not_proved]]
+    sentences += [f"Remark: {entry['detail']}" for entry in finding.remarks]
+    row["words"] = " ".join([row["explanation"], *sentences]).strip()
+    return row
