@@ -26,7 +26,7 @@ class UnknownPostingBalance(BalanceNotFound):
 
 
 class DuplicateReference(LedgerError):
-    """The reference stands on another transaction already. ``details`` say on which one: ``posting.duplicates``."""
+    """The reference stands on another transaction already. ``details`` say on which one: ``books.duplicates``."""
 
     code = "TXN_DUPLICATE_REFERENCE"
 

@@ -1,6 +1,6 @@
 """The tables of fund lineage, under Blnk's names.
 
-Rows of the outbox are written by ``posting.lineage`` and, with the mappings, by ``lineage.tracing``.
+Rows of the outbox are written by ``recording.lineage`` and, with the mappings, by ``lineage.tracing``.
 """
 
 from __future__ import annotations

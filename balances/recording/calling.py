@@ -1,4 +1,4 @@
-"""Calls a worker that traces, by the protocol of ``queueing.entries``: none leaves while somebody is about to note."""
+"""Calls a worker that traces, by the protocol of ``recording.entries``: none leaves while somebody is about to note."""
 
 from __future__ import annotations
 
