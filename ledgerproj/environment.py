@@ -48,7 +48,7 @@ def number(name: str, default: int, least: int = 0) -> int:
 
 
 def rate_limit(rate_name: str, burst_name: str) -> tuple[float, int]:
-    """Return requests a second, and at once; one that is not given follows from the other (conventions 3.1).
+    """Return requests a second, and at once; one that is not given follows from the other.
 
     Raises ``Misconfigured``.
     """

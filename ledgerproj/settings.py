@@ -83,7 +83,7 @@ BLNK_WEBHOOK_HEADERS = environment.headers("BLNK_WEBHOOK_HEADERS")
 ROOT_URLCONF = "ledgerproj.urls"
 WSGI_APPLICATION = "ledgerproj.wsgi.application"
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
-APPEND_SLASH = False  # the contract redirects the other way (conventions 1.1)
+APPEND_SLASH = False  # the contract redirects the other way
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_REQUEST_BODY_BYTES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000
@@ -95,7 +95,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # TLS ends at the proxy in front, which redirects people; API clients are never redirected
-    "security.W021",  # the contract's header has no "preload" (conventions 3)
+    "security.W021",  # the contract's header has no "preload"
 ]
 
 INSTALLED_APPS = [

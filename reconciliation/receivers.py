@@ -14,7 +14,7 @@ from reconciliation.records import record_disclosure, record_refusal
 
 
 def rebuild_on_request(instance: Balance, **_: Any) -> None:
-    """Run the reconstruction that the saved metadata asked for (ledgers-balances 6.1).
+    """Run the reconstruction that the saved metadata asked for.
 
     It runs on commit, still inside the caller's request: no row lock is held while history is summed,
     and the totals are right when the caller gets its answer.

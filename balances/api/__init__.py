@@ -1,4 +1,4 @@
-"""The wire: routes, what requests must keep, and answers (conventions)."""
+"""The wire: routes, what requests must keep, and answers."""
 
 from balances.api import listing, views
 from balances.api.caller import actor

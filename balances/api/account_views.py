@@ -1,4 +1,4 @@
-"""The routes of accounts (identities-accounts 4, 5)."""
+"""The routes of accounts."""
 
 from __future__ import annotations
 

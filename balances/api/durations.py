@@ -1,4 +1,4 @@
-"""Durations as Go writes and reads them: ``90s``, ``1h30m``, ``2m0s`` (transactions 9.6)."""
+"""Durations as Go writes and reads them: ``90s``, ``1h30m``, ``2m0s``."""
 
 from __future__ import annotations
 

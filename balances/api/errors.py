@@ -1,4 +1,4 @@
-"""The one map from refusals to HTTP: status by code, body by contract (conventions 7)."""
+"""The one map from refusals to HTTP: status by code, body by contract."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ STATUSES = {
     }.items()
     for code in codes.split()
 }
-"""Code to status (conventions 7.5). Two are ours: GEN_NOT_IMPLEMENTED, for what this server does not do, and
+"""Code to status. Two are ours: GEN_NOT_IMPLEMENTED, for what this server does not do, and
 GEN_UNAVAILABLE, for a database that is away."""
 
 
@@ -94,7 +94,7 @@ def refusal_of(error: Exception, method: str | None) -> Exception:
 
 
 def not_found() -> HttpResponse:
-    """Return the answer to an unknown path or a wrong method (conventions 1.1)."""
+    """Return the answer to an unknown path or a wrong method."""
     return HttpResponse("404 page not found", status=404, content_type="text/plain")
 
 

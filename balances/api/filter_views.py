@@ -1,4 +1,4 @@
-"""``POST /{ledgers,balances,transactions,identities,accounts}/filter`` (filtering.md)."""
+"""``POST /{ledgers,balances,transactions,identities,accounts}/filter``."""
 
 from __future__ import annotations
 

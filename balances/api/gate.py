@@ -1,4 +1,4 @@
-"""What stands before every API route: redirects, the key, headers, plain 404s (conventions 1 to 3)."""
+"""What stands before every API route: redirects, the key, headers, plain 404s."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class ApiGate:
         return _without_trailing_slash(request) or self._within_limit(request)
 
     def _within_limit(self, request: HttpRequest) -> HttpResponse:
-        """Take a token for the request and answer, or refuse where none is left (conventions 3.1)."""
+        """Take a token for the request and answer, or refuse where none is left."""
         left = self.limiter.take(*bucket_of(request))
         response = _error("GEN_RATE_LIMITED", TOO_MANY) if left is None else self._with_headers(request)
         for header, value in rate_headers_of(self.limiter, request, left):
@@ -92,7 +92,7 @@ class ApiGate:
         return response
 
     def _with_headers(self, request: HttpRequest) -> HttpResponse:
-        """Refuse or answer, with the headers of conventions 3."""
+        """Refuse or answer, with the headers of the contract."""
         response = _refusal(request)
         if response is None:
             with _in_time(request):
@@ -198,7 +198,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 
 
 def _caller(request: HttpRequest) -> Principal:
-    """Return who asks, if that one may (conventions 2.2). Raises a ``LedgerError`` with the contract's code."""
+    """Return who asks, if that one may. Raises a ``LedgerError`` with the contract's code."""
     if not settings.BLNK_SERVER_SECURE or request.path in OPEN:
         return ANYBODY
     given = request.META.get("HTTP_X_BLNK_KEY", "")

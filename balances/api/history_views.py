@@ -1,4 +1,4 @@
-"""The route of past balances (ledgers-balances 3.10)."""
+"""The route of past balances."""
 
 from __future__ import annotations
 

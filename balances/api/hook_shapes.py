@@ -31,7 +31,7 @@ class HookBody(serializers.Serializer[Any]):
 
 
 class HookAnswer(Answer):
-    """The hook of platform 2.2; no key is ever left out."""
+    """A hook; no key is ever left out."""
 
     id = serializers.CharField(source="hook_id")
     name = serializers.CharField()
@@ -52,7 +52,7 @@ class HookErrorDetail(serializers.Serializer[Any]):
 
 
 class HookErrorAnswer(serializers.Serializer[Any]):
-    """Every refusal about hooks but the 403, in a shape of its own (platform 2.4)."""
+    """Every refusal about hooks but the 403, in a shape of its own."""
 
     code = serializers.CharField()
     details = serializers.DictField()

@@ -1,4 +1,4 @@
-"""The routes of hooks, for the master key alone (platform 2)."""
+"""The routes of hooks, for the master key alone."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class OriginalsAnswer(serializers.Serializer[Any]):
 
 
 class AccountAnswer(Answer):
-    """The account of identities-accounts 4.1; what is included was asked for."""
+    """An account; what is included was asked for."""
 
     account_id = serializers.CharField()
     name = serializers.CharField()

@@ -1,4 +1,4 @@
-"""The routes of identities and their tokens (identities-accounts 2, 3)."""
+"""The routes of identities and their tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes of API keys (api-keys-auth 5)."""
+"""The routes of API keys."""
 
 from __future__ import annotations
 

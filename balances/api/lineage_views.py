@@ -1,4 +1,4 @@
-"""The routes of fund lineage (platform 8.6, transactions 14.1)."""
+"""The routes of fund lineage."""
 
 from __future__ import annotations
 

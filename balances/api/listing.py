@@ -1,4 +1,4 @@
-"""Paging of the lists (conventions 9.1): each has its own default and its own answer to a bad number."""
+"""Paging of the lists: each has its own default and its own answer to a bad number."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class ConditionAnswer(Answer):
 
 
 class MonitorAnswer(Answer):
-    """The monitor of ledgers-balances 4; ``description`` is left out where there is none."""
+    """A monitor; ``description`` is left out where there is none."""
 
     monitor_id = serializers.CharField()
     balance_id = serializers.CharField()

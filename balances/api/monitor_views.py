@@ -1,4 +1,4 @@
-"""The routes of balance monitors (ledgers-balances 4)."""
+"""The routes of balance monitors."""
 
 from __future__ import annotations
 

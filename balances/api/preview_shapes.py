@@ -1,4 +1,4 @@
-"""Dry runs out, in the contract's order of keys (transactions 4). Minor units are strings here."""
+"""Dry runs out, in the contract's order of keys. Minor units are strings here."""
 
 from __future__ import annotations
 

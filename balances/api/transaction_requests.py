@@ -1,4 +1,4 @@
-"""The bodies of requests about transactions, as they are decoded (transactions 2 to 8)."""
+"""The bodies of requests about transactions, as they are decoded."""
 
 from __future__ import annotations
 

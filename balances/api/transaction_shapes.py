@@ -1,4 +1,4 @@
-"""Transactions out: rows as they are stored, and what a request echoes beside them (transactions 2, 3.4)."""
+"""Transactions out: rows as they are stored, and what a request echoes beside them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _asked(item: Item) -> Transaction:
 
 
 def sent_hash(posting: Posting) -> str:
-    """Return the hash over what was sent: the amount is zero where only minor units were (transactions 10.5)."""
+    """Return the hash over what was sent: the amount is zero where only minor units were."""
     return amounts.transaction_hash(
         posting.amount or amounts.ZERO, posting.reference, posting.currency, posting.source, posting.destination
     )
@@ -86,6 +86,6 @@ def recorded(row: Any) -> dict[str, Any]:
 
 
 def refunded(row: Any, *, skip_queue: bool) -> dict[str, Any]:
-    """Return the answer to a refund (transactions 8.3)."""
+    """Return the answer to a refund."""
     row.skip_queue, row.allow_overdraft = skip_queue, True
     return recorded(row)

@@ -1,4 +1,4 @@
-"""The routes of transactions (transactions 3 to 9)."""
+"""The routes of transactions."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ ITEM_CODES = {
     "TXN_DUPLICATE_REFERENCE": "DUPLICATE_REFERENCE",
     "GEN_RESOURCE_LOCKED": "LOCKED",
 }
-"""The code of an item in the answer to a bulk settlement (transactions 7.4)."""
+"""The code of an item in the answer to a bulk settlement."""
 
 
 class TransactionsView(ApiView):

@@ -32,7 +32,7 @@ class MultiSearchSearchesParameter(serializers.Serializer[Any]):
 class SearchView(ApiView):
     @extend_schema(request=SearchCollectionParams, responses=REFUSED)
     def post(self, request: Request, collection: str) -> Response:
-        """Refuse a search (platform 6.1)."""
+        """Refuse a search."""
         decode(request, SearchCollectionParams, as_text=True)
         instead = f": filter with POST /{collection}/filter" if collection in FILTERED else ""
         raise NotYetSupported(f"Full-text search is not served yet{instead}.")
@@ -41,7 +41,7 @@ class SearchView(ApiView):
 class MultiSearchView(ApiView):
     @extend_schema(request=MultiSearchSearchesParameter, responses=REFUSED)
     def post(self, request: Request) -> Response:
-        """Refuse several searches (platform 6.2)."""
+        """Refuse several searches."""
         decode(request, MultiSearchSearchesParameter, as_text=True)
         raise NotYetSupported("Full-text search is not served yet: filter each collection with POST …/filter.")
 

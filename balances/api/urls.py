@@ -1,4 +1,4 @@
-"""The core routes (conventions 11)."""
+"""The core routes."""
 
 from django.urls import path
 

@@ -33,13 +33,13 @@ TIME_HELP = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.
 
 
 def check_ledger(fields: dict[str, Any]) -> None:
-    """Raise ``InvalidBody`` for a ledger without a name (ledgers-balances 2.1)."""
+    """Raise ``InvalidBody`` for a ledger without a name."""
     if not fields.get("name"):
         raise InvalidBody({"name": BLANK})
 
 
 def check_balance(fields: dict[str, Any]) -> None:
-    """Check a new balance and fill in its defaults (ledgers-balances 3.4). Raises ``InvalidBody``."""
+    """Check a new balance and fill in its defaults. Raises ``InvalidBody``."""
     fields["allocation_strategy"] = fields.get("allocation_strategy", "").strip().upper() or "FIFO"
     fields["indicator"] = fields.get("indicator") or None
     reasons = {name: BLANK for name in ("ledger_id", "currency") if not fields.get(name)}
@@ -59,7 +59,7 @@ def check_balance(fields: dict[str, Any]) -> None:
 
 
 def check_api_key(fields: dict[str, Any]) -> None:
-    """Check a new API key (api-keys-auth 5.3). Raises ``MalformedBody`` or ``InvalidBody``."""
+    """Check a new API key. Raises ``MalformedBody`` or ``InvalidBody``."""
     given = {
         "Name": bool(fields.get("name")),
         "Scopes": "scopes" in fields,
@@ -78,12 +78,12 @@ def check_lengths(fields: dict[str, Any]) -> None:
 
 
 def required(struct: str, field: str) -> str:
-    """Return the original's words for a field that its decoder requires (conventions 6.1)."""
+    """Return the original's words for a field that its decoder requires."""
     return f"Key: '{struct}.{field}' Error:Field validation for '{field}' failed on the 'required' tag"
 
 
 def posting_from(fields: dict[str, Any], *, fractions: bool = False) -> Posting:
-    """Return the movement that a body asks for (transactions 3.2). Raises ``InvalidBody``.
+    """Return the movement that a body asks for. Raises ``InvalidBody``.
 
     With ``fractions`` an amount that is no whole number of minor units passes, to be refused with its item only.
     """
@@ -127,7 +127,7 @@ def posting_from(fields: dict[str, Any], *, fractions: bool = False) -> Posting:
 
 
 def postings_from(fields: dict[str, Any]) -> list[Posting]:
-    """Return the movements of a bulk request (transactions 5.2).
+    """Return the movements of a bulk request.
 
     Raises ``BulkEmpty``, ``BulkTooLarge`` or ``InvalidBody``.
     """
@@ -150,7 +150,7 @@ def postings_from(fields: dict[str, Any]) -> list[Posting]:
 
 
 def settlement_action(fields: dict[str, Any]) -> Action:
-    """Return what a body asks to be done with a hold (transactions 7.1).
+    """Return what a body asks to be done with a hold.
 
     Raises ``InvalidSettlement``, ``NonPositivePart`` or ``FieldNotTaken``.
     """
@@ -186,7 +186,7 @@ def refund_part(fields: dict[str, Any]) -> Part:
 
 
 def commit_items(fields: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the items of a bulk commit (transactions 7.4).
+    """Return the items of a bulk commit.
 
     Raises ``BulkEmpty``, ``BulkTooLarge`` or ``InvalidBody``.
     """
@@ -201,7 +201,7 @@ def commit_items(fields: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def void_ids(fields: dict[str, Any]) -> list[str]:
-    """Return the ids of a bulk void (transactions 7.4). Raises ``BulkEmpty`` or ``BulkTooLarge``."""
+    """Return the ids of a bulk void. Raises ``BulkEmpty`` or ``BulkTooLarge``."""
     return _listed(fields, "transaction_ids", MOST_SETTLEMENTS)
 
 

@@ -30,7 +30,7 @@ OFFSET = OpenApiParameter("offset", int)
 
 
 class ApiView(APIView):
-    """A route of the API: no method exists that is not written out (conventions 1.1)."""
+    """A route of the API: no method exists that is not written out."""
 
     http_method_names = ["get", "post", "put", "delete"]
 
@@ -43,7 +43,7 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
-        """Answer as to an unknown path; to ``POST /{anything}/metadata`` as its own route does (conventions 1.1)."""
+        """Answer as to an unknown path; to ``POST /{anything}/metadata`` as its own route does."""
         match request.method, request._request.path.split("/"):
             case "POST", ["", entity_id, "metadata"]:
                 answered: HttpResponseBase = MetadataView.as_view()(request._request, entity_id=entity_id)

@@ -7,7 +7,7 @@ from django.db.models.signals import post_migrate
 
 
 def ensure_general_ledger(using: str, **_: Any) -> None:
-    """Make sure that the ledger of ``@`` balances exists (conventions 4)."""
+    """Make sure that the ledger of ``@`` balances exists."""
     from balances.models import GENERAL_LEDGER_ID, Ledger
 
     Ledger.objects.using(using).get_or_create(

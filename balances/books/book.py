@@ -42,7 +42,7 @@ class Standing:
 
     @property
     def available(self) -> int:
-        """Return what a debit may take without overdraft (transactions 10.2)."""
+        """Return what a debit may take without overdraft."""
         return (
             self.balance + self.credited - self.debited
             - self.inflight_debit - self.inflight_debited
@@ -155,7 +155,7 @@ def move(effect: Effect, units: int, source: Standing, destination: Standing) ->
 
 
 def _check_funds(movement: Movement, available: int) -> None:
-    """Refuse what the source cannot pay (transactions 10.2); ``@`` balances are no exception."""
+    """Refuse what the source cannot pay; ``@`` balances are no exception."""
     limit = movement.overdraft_units
     if (movement.allow_overdraft and limit is None) or available >= movement.units:
         return
@@ -166,7 +166,7 @@ def _check_funds(movement: Movement, available: int) -> None:
 
 
 def _check_inflight(movement: Movement, source: Standing, destination: Standing) -> None:
-    """Refuse to settle more than the two balances hold: only drifted totals can say so (transactions 10.6)."""
+    """Refuse to settle more than the two balances hold: only drifted totals can say so."""
     action = movement.effect.name.lower()
     held = (
         ("debit", source.inflight_debit + source.inflight_debited),

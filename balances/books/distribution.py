@@ -1,4 +1,4 @@
-"""How an amount is shared out among several balances (transactions 10.4), exactly and in the order of the request."""
+"""How an amount is shared out among several balances, exactly and in the order of the request."""
 
 from __future__ import annotations
 

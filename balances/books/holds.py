@@ -1,4 +1,4 @@
-"""What ids hold, and the rows that settle it (transactions 7)."""
+"""What ids hold, and the rows that settle it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Hold:
         return self.row.units - self.committed - self.released
 
     def units_of(self, action: Action, part: Part) -> int:
-        """Return what an action settles (transactions 7.3). Raises what it refuses."""
+        """Return what an action settles. Raises what it refuses."""
         if self.voided:
             raise posting_exceptions.AlreadyVoided
         if self.remaining <= 0:
@@ -119,7 +119,7 @@ class Hold:
         raise error
 
     def settlement(self, action: Action, part: Part, reference: str) -> Movement:
-        """Return the row that settles some of the hold (transactions 7.3). Raises what ``units_of`` raises."""
+        """Return the row that settles some of the hold. Raises what ``units_of`` raises."""
         units = self.units_of(action, part)
         held, at = self.row, now()
         amount = amounts.major_units(units, held.precision or 1)

@@ -1,4 +1,4 @@
-"""Rows that are to be recorded, and what each does to the totals of its two balances (transactions 10.6)."""
+"""Rows that are to be recorded, and what each does to the totals of its two balances."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Place:
     queued: bool = False
 
     def meta_data(self, posting: Posting) -> dict[str, Any]:
-        """Return the metadata of a row of the posting, with what the server adds (transactions 10.7)."""
+        """Return the metadata of a row of the posting, with what the server adds."""
         flags = {INFLIGHT: posting.inflight, ATOMIC: posting.atomic, ALLOW_OVERDRAFT: posting.allow_overdraft}
         added: dict[str, Any] = {name: True for name, given in flags.items() if given}
         if self.batch_id:
@@ -134,7 +134,7 @@ def _leg(posting: Posting, place: Place, sent: Sent, created_at: datetime, numbe
     row.transaction_id = new_transaction_id()
     row.parent_transaction = place.batch_id or place.transaction_id
     row.reference = f"{posting.reference}{'_' if place.queued else '-'}{number}"
-    # What a leg's hash covers differs by mode (transactions 10.5).
+    # What a leg's hash covers differs by mode.
     hashed = (
         (row.reference, source, destination)
         if place.queued

@@ -15,7 +15,7 @@ from balances.ground import ZERO, amounts
 class Share:
     """One of several sources or destinations, and its part: ``12.5`` (major units), ``10%``, ``left``.
 
-    ``precise_distribution`` gives a fixed part in minor units instead (transactions 3.1).
+    ``precise_distribution`` gives a fixed part in minor units instead.
     """
 
     identifier: str

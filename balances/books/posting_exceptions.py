@@ -83,7 +83,7 @@ class InsufficientInflight(LedgerError):
     """The balances do not hold what is to be settled, whatever the hold says: their totals have drifted."""
 
     def __init__(self, action: str, side: str, have: int, need: int) -> None:
-        """Use the original's words (transactions 7.1)."""
+        """Use the original's words."""
         super().__init__(
             f"saving transaction to db error: failed to apply transaction to balances: {action} inflight {side} "
             f"failed: insufficient inflight {side} balance: have {have}, need {need}"
@@ -99,7 +99,7 @@ class BatchRefused(LedgerError):
     """A posting of a batch was refused."""
 
     TELLING = frozenset({"TXN_NOT_FOUND", "TXN_INSUFFICIENT_FUNDS", "TXN_DUPLICATE_REFERENCE", "GEN_RESOURCE_LOCKED"})
-    """Codes that the original finds again in the text of a batch's refusal (conventions 7.4)."""
+    """Codes that the original finds again in the text of a batch's refusal."""
 
     def __init__(self, batch_id: str, message: str, error: LedgerError, left_out: dict[str, Any]) -> None:
         """Keep the batch, what it left out before, and the code of the refusal where the contract finds it again."""
@@ -248,7 +248,7 @@ class ProcessingFailed(LedgerError):
         "TXN_INVALID_AMOUNT",
         "GEN_RESOURCE_LOCKED",
     )
-    """Which of several codes is told (conventions 7.4)."""
+    """Which of several codes is told."""
 
     def __init__(self, errors: Sequence[LedgerError]) -> None:
         """List them as the original does."""
@@ -268,7 +268,7 @@ class SameBalance(LedgerError):
     code = "GEN_CONFLICT"
 
     def __init__(self, balance_id: str) -> None:
-        """Use the original's words, which speak of its optimistic lock (transactions 3.5)."""
+        """Use the original's words, which speak of its optimistic lock."""
         super().__init__(
             f"Optimistic locking failure: balance with ID '{balance_id}' "
             "may have been updated or deleted by another transaction"

@@ -1,4 +1,4 @@
-"""What a dry run tells: balances now and afterwards, legs, and why not (transactions 4)."""
+"""What a dry run tells: balances now and afterwards, legs, and why not."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ SUBJECTS = ("transaction_id", "balance_id", "batch_id", "ledger_id", "identity_i
 
 @dataclass(frozen=True)
 class Event:
-    """What happened, by its name in platform 3.2, and its data: JSON whose numbers are ``int`` or ``Decimal``."""
+    """What happened, by its name on the wire, and its data: JSON whose numbers are ``int`` or ``Decimal``."""
 
     name: str
     data: dict[str, Any]

@@ -1,4 +1,4 @@
-"""One attempt to deliver a webhook or to call a hook: sent, judged, written down (platform 2.7, 3.1)."""
+"""One attempt to deliver a webhook or to call a hook: sent, judged, written down."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def call_hook(attempt: Attempt, body: bytes, *, url: str, seconds: int) -> None:
 
 
 def judge(answer: Answer) -> Verdict:
-    """Judge what a hook answered (platform 2.7): an object says itself whether it succeeded, whatever its status.
+    """Judge what a hook answered: an object says itself whether it succeeded, whatever its status.
 
     A redirect is not followed, so nobody was told.
     """

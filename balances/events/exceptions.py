@@ -1,4 +1,4 @@
-"""Every refusal about hooks. Their bodies are irregular (platform 2.4), but for the one about the master key."""
+"""Every refusal about hooks. Their bodies are irregular, but for the one about the master key."""
 
 from __future__ import annotations
 

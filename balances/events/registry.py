@@ -1,4 +1,4 @@
-"""Hooks are registered, replaced and removed here, and nowhere else (platform 2.3)."""
+"""Hooks are registered, replaced and removed here, and nowhere else."""
 
 from __future__ import annotations
 

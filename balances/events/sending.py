@@ -41,7 +41,7 @@ class Answer:
 def signed(body: bytes, key: str) -> dict[str, str]:
     """Return the headers that sign a body now.
 
-    The signature is the lowercase hex HMAC-SHA256 over timestamp (Unix seconds), full stop and body (platform 2.7).
+    The signature is the lowercase hex HMAC-SHA256 over timestamp (Unix seconds), full stop and body.
     """
     timestamp = str(int(time.time()))
     signature = hmac.new(key.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

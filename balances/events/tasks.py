@@ -1,4 +1,4 @@
-"""Jobs that deliver, on a queue of their own: no slow receiver holds up anything else (platform 3.3)."""
+"""Jobs that deliver, on a queue of their own: no slow receiver holds up anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arithmetic between major and minor units (transactions 10.1), exact: ``int`` and ``Decimal``, never a float."""
+"""Arithmetic between major and minor units, exact: ``int`` and ``Decimal``, never a float."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def major_units(precise_amount: int, precision: int, decimals: int = MAX_DECIMAL
 
 
 def threshold_units(value: Decimal, precision: Decimal) -> int:
-    """Return value × precision in minor units, truncated toward zero: 0.29 × 100 is 29 (ledgers-balances 4.1)."""
+    """Return value × precision in minor units, truncated toward zero: 0.29 × 100 is 29."""
     return int(EXACT.multiply(value, precision))
 
 
@@ -78,5 +78,5 @@ def short(value: Decimal) -> int | Decimal:
 
 
 def transaction_hash(amount: Decimal, reference: str, currency: str, source: str, destination: str) -> str:
-    """Return the SHA-256 of a transaction, in hex (transactions 10.5)."""
+    """Return the SHA-256 of a transaction, in hex."""
     return hashlib.sha256(f"{plain(amount)}{reference}{currency}{source}{destination}".encode()).hexdigest()

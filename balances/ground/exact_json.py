@@ -13,13 +13,13 @@ import simplejson
 MAX_DIGITS = 1000
 """Longest number that comes in, written out without exponent; far beyond any money."""
 MAX_EXPONENT = 308
-"""Largest decimal exponent that comes in, that of a 64-bit float, as in the original (conventions 5.5)."""
+"""Largest decimal exponent that comes in, that of a 64-bit float, as in the original."""
 LARGEST_WRITTEN_OUT = 20
 """Decimal exponent up to which a round number is written without one, as in the original."""
 MAX_DEPTH = 100
 """Deepest nesting that comes in; every reader in every language can follow that."""
 ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
-"""Characters that the original escapes; they can stand in strings only (conventions 5.4)."""
+"""Characters that the original escapes; they can stand in strings only."""
 
 
 class NumberOutOfRange(ValueError):
@@ -107,7 +107,7 @@ class ExactEncoder(simplejson.JSONEncoder):
         super().__init__(**(options | {"use_decimal": False, "ensure_ascii": False}))
 
     def default(self, o: Any) -> Any:
-        """Return a ``Decimal`` as the original writes it: ``1e-13``, ``0.000001``, ``1000`` (conventions 5.1)."""
+        """Return a ``Decimal`` as the original writes it: ``1e-13``, ``0.000001``, ``1000``."""
         if not isinstance(o, Decimal):
             return super().default(o)
         text = str(o)

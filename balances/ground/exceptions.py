@@ -1,6 +1,6 @@
 """Every refusal has a class here.
 
-``code`` is the contract's word for it (conventions 7.5), stable for programs; ``text`` is what people read, and what
+``code`` is the contract's word for it, stable for programs; ``text`` is what people read, and what
 the contract says to the byte. Texts are attributes: ``python -OO`` drops docstrings.
 """
 

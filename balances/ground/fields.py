@@ -23,7 +23,7 @@ else:
 
 
 class MinorUnitsField(Field[Set, Get]):
-    """An integer of minor units, of any size: ``numeric`` in PostgreSQL, ``int`` in Python (architecture D3)."""
+    """An integer of minor units, of any size: ``numeric`` in PostgreSQL, ``int`` in Python."""
 
     description = "Integer of minor units, of any size"
     _pyi_private_set_type: int
@@ -101,7 +101,7 @@ class MajorUnitsField(Field[Set, Get]):
 
 
 class UTCDateTimeField(DateTimeField[Set, Get]):
-    """An instant, aware and in UTC, also out of a Blnk column ``timestamp without time zone`` (architecture D4)."""
+    """An instant, aware and in UTC, also out of a Blnk column ``timestamp without time zone``."""
 
     def from_db_value(self, value: datetime | None, expression: Any, connection: Any) -> datetime | None:
         """Return the instant in UTC; a value without zone is UTC already."""
@@ -141,7 +141,7 @@ class MetadataField(ExactJSONField):
         return name, path, args, {key: value for key, value in options.items() if key not in ("null", "blank")}
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        """Store ``None`` as JSON ``null``, as the contract does for metadata not given (conventions 5.3)."""
+        """Store ``None`` as JSON ``null``, as the contract does for metadata not given."""
         if value is None:
             value = models.Value(None, output_field=models.JSONField())
         return super().get_db_prep_save(value, connection)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 def go_time(instant: datetime) -> str:
-    """Return an instant as RFC 3339, trailing zeros of the fraction removed, ``Z`` for UTC (conventions 5.2)."""
+    """Return an instant as RFC 3339, trailing zeros of the fraction removed, ``Z`` for UTC."""
     text = instant.isoformat()
     head, offset = text[:19], text[19:]
     fraction = ""

@@ -13,7 +13,7 @@ from balances.ground.statements import Statement
 
 LIMIT_LOCK_WAIT = Statement.beside(__file__, "limit_lock_wait.sql")
 LOCK_WAIT = "3s"
-"""How long a request waits for what another one holds, as in the original (transactions 3.5)."""
+"""How long a request waits for what another one holds, as in the original."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How many requests an address may send to a path (conventions 3.1, api-keys-auth 6): a token bucket for each pair.
+"""How many requests an address may send to a path: a token bucket for each pair.
 
 Buckets live in the memory of one process, as the original's do. They are of our own making: `limits` has no token
 bucket, that of `pyrate-limiter` counts whole microseconds a token and so knows no five million a second, that of
@@ -63,7 +63,7 @@ def bucket_of(request: HttpRequest) -> tuple[str, str]:
 
 
 def headers_of(limiter: RateLimiter, request: HttpRequest, left: int | None) -> Iterator[tuple[str, str]]:
-    """Yield what an answer says of the limit and of the tokens that are left (conventions 3)."""
+    """Yield what an answer says of the limit and of the tokens that are left."""
     peer, port = request.META.get("REMOTE_ADDR", ""), request.META.get("REMOTE_PORT")
     if port:  # granian tells none
         peer = f"[{peer}]:{port}" if ":" in peer else f"{peer}:{port}"

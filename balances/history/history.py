@@ -1,4 +1,4 @@
-"""What a balance was at an instant (ledgers-balances 3.10), always summed from its transactions.
+"""What a balance was at an instant, always summed from its transactions.
 
 The original can also start from a snapshot. Whether a snapshot is right is known only from the sum that it would save:
 it copies totals that may have drifted, keeps them after their correction, and nothing but clocks says which rows of
@@ -6,7 +6,7 @@ other writers it holds. So there is one answer. It needs one statement on coveri
 for a hundred thousand rows.
 
 A reconstruction counts every applied row, an instant those that are effective by then: where rows are dated in the
-future, the totals of today and of this instant differ by them, and both are right (ledgers-balances 6.5, W8).
+future, the totals of today and of this instant differ by them, and both are right.
 """
 
 from __future__ import annotations

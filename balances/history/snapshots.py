@@ -1,4 +1,4 @@
-"""Daily snapshots of all balances, as they were stored that day (ledgers-balances 3.11)."""
+"""Daily snapshots of all balances, as they were stored that day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Issues, lists, finds and revokes API keys. Only their bcrypt hash is stored (api-keys-auth 4, 5)."""
+"""Issues, lists, finds and revokes API keys. Only their bcrypt hash is stored."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def issue(*, name: str, owner_id: str, scopes: Iterable[str], expires_at: dateti
 
 
 def issue_for(caller: Principal, *, name: str, owner: str, scopes: list[str], expires_at: datetime) -> ApiKey:
-    """Make a key for a caller of the API, who can grant no more than it holds (api-keys-auth 5.3).
+    """Make a key for a caller of the API, who can grant no more than it holds.
 
     Raises ``MissingPrincipal``, ``KeyOwnerRequired``, ``ForeignKeyOwner`` or ``ScopeEscalation``.
     """
@@ -113,7 +113,7 @@ def note_use(key: ApiKey) -> None:
 
 
 def _owner_for(caller: Principal, owner: str) -> str:
-    """Return whose keys a caller may manage (api-keys-auth 5.2)."""
+    """Return whose keys a caller may manage."""
     if caller.is_master:
         if not owner:
             raise exceptions.KeyOwnerRequired

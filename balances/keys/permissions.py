@@ -1,4 +1,4 @@
-"""Which scope a request needs: by first path segment and method (conventions 2.2), and where we decide otherwise."""
+"""Which scope a request needs: by first path segment and method, and where we decide otherwise."""
 
 from __future__ import annotations
 

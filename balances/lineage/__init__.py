@@ -1,4 +1,4 @@
-"""Fund lineage: whose money a balance holds, by provider (transactions 14, platform 8).
+"""Fund lineage: whose money a balance holds, by provider.
 
 Each provider of an identity has a shadow balance, and each identity an aggregate; ordinary movements between the two
 say what came in and what was spent. ``recording.lineage`` notes what is to be traced, ``tracing`` does it.

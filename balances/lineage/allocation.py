@@ -1,4 +1,4 @@
-"""Which providers a spent amount comes from (platform 8.4), and how a hold's settlement is shared; in minor units."""
+"""Which providers a spent amount comes from, and how a hold's settlement is shared; in minor units."""
 
 from __future__ import annotations
 

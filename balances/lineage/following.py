@@ -1,4 +1,4 @@
-"""Follows money: the shadow rows of movements, and what settles them (transactions 14.3, platform 8.4 and 8.5)."""
+"""Follows money: the shadow rows of movements, and what settles them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the money of providers: of a balance, and of a transaction (transactions 14.1, platform 8.6)."""
+"""What is known of the money of providers: of a balance, and of a transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every table of the core, under Blnk's names where Blnk has it (architecture D2)."""
+"""Every table of the core, under Blnk's names where Blnk has it."""
 
 from balances.models.core import (
     GENERAL_LEDGER_ID,

@@ -1,4 +1,4 @@
-"""The three core tables, under Blnk's names (architecture D2): an existing Blnk database can be adopted as it is.
+"""The three core tables, under Blnk's names: an existing Blnk database can be adopted as it is.
 
 Amounts are integers of minor units, instants are UTC. Rows are written by ``balances.posting``, or loaded by
 ``balances.importing``.
@@ -41,17 +41,17 @@ def now() -> datetime:
 
 
 def new_ledger_id() -> str:
-    """Return a fresh ledger id (conventions 4)."""
+    """Return a fresh ledger id."""
     return f"ldg_{uuid.uuid4()}"
 
 
 def new_balance_id() -> str:
-    """Return a fresh balance id (conventions 4)."""
+    """Return a fresh balance id."""
     return f"bln_{uuid.uuid4()}"
 
 
 def new_transaction_id() -> str:
-    """Return a fresh transaction id (conventions 4)."""
+    """Return a fresh transaction id."""
     return f"txn_{uuid.uuid4()}"
 
 
@@ -83,11 +83,11 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
         return self.order_by("-created_at", "-transaction_id")
 
     def with_children(self, transaction_id: str) -> TransactionQuerySet:
-        """Return a row and its children, one level deep, as metadata updates reach them (ledgers-balances 5)."""
+        """Return a row and its children, one level deep, as metadata updates reach them."""
         return self.filter(Q(transaction_id=transaction_id) | Q(parent_transaction=transaction_id))
 
     def shadows_of(self, transaction_id: str) -> TransactionQuerySet:
-        """Return the shadow rows of a movement and what settles them, oldest first (transactions 14.1)."""
+        """Return the shadow rows of a movement and what settles them, oldest first."""
         rows = self.alias(shadow_for=KT("meta_data___shadow_for")).filter(shadow_for=transaction_id)
         return rows.order_by("created_at", "transaction_id")
 
@@ -205,7 +205,7 @@ class Balance(models.Model):
         """Save all but the totals, and take the reconstruction flag out before it can reach storage.
 
         A flag on a new balance asks for nothing: there is nothing to rebuild, and storing it made the
-        original lose the first posting (ledgers-balances 6.5, W2). Totals of a stored row move in SQL only,
+        original lose the first posting. Totals of a stored row move in SQL only,
         never by an older read of theirs: naming one in ``update_fields`` raises ``ValueError``.
         """
         if not self._state.adding:
@@ -231,7 +231,7 @@ class Transaction(models.Model):
     """One movement, or one state of a movement. Append-only: a trigger refuses all but new ``meta_data``."""
 
     class Status(models.TextChoices):
-        """The six stored statuses (transactions 9.1)."""
+        """The six stored statuses."""
 
         QUEUED = "QUEUED", "Queued"
         SCHEDULED = "SCHEDULED", "Scheduled"
@@ -350,7 +350,7 @@ class Transaction(models.Model):
 
 
 class BalanceSnapshot(models.Model):
-    """The totals of a balance as they were stored on one day (ledgers-balances 3.11). Only ``meta_data`` may change."""
+    """The totals of a balance as they were stored on one day. Only ``meta_data`` may change."""
 
     balance = models.ForeignKey(Balance, on_delete=models.PROTECT, related_name="snapshots", db_index=False)
     ledger = models.ForeignKey(Ledger, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -12,12 +12,12 @@ from balances.models.core import now
 
 
 def new_hook_id() -> str:
-    """Return a fresh hook id (conventions 4)."""
+    """Return a fresh hook id."""
     return f"hook_{uuid.uuid4()}"
 
 
 class Hook(models.Model):
-    """An address that is called for every movement (platform 2.2)."""
+    """An address that is called for every movement."""
 
     class Type(models.TextChoices):
         """What is called; a client may store other words, and such a hook is never called."""

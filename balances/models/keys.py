@@ -1,4 +1,4 @@
-"""API keys, under Blnk's name for their table: who may do what, and until when (api-keys-auth 3, 4)."""
+"""API keys, under Blnk's name for their table: who may do what, and until when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX_LENGTH = 16
 
 
 def new_api_key_id() -> str:
-    """Return a fresh key id (conventions 4)."""
+    """Return a fresh key id."""
     return f"api_key_{uuid.uuid4()}"
 
 
@@ -61,7 +61,7 @@ class ApiKey(models.Model):
 
 
 def allows(scopes: Iterable[str], resource: str, action: str) -> bool:
-    """Tell whether scopes let a request through: ``resource:action``, either half may be ``*`` (api-keys-auth 3)."""
+    """Tell whether scopes let a request through: ``resource:action``, either half may be ``*``."""
     return any(
         scope.count(":") == 1 and scope.split(":")[0] in {resource, "*"} and scope.split(":")[1] in {action, "*"}
         for scope in scopes
@@ -69,6 +69,6 @@ def allows(scopes: Iterable[str], resource: str, action: str) -> bool:
 
 
 def covers(scopes: Iterable[str], wanted: str) -> bool:
-    """Tell whether a holder of scopes may grant another one (api-keys-auth 5.3); a misspelt one never."""
+    """Tell whether a holder of scopes may grant another one; a misspelt one never."""
     resource, _, action = wanted.partition(":")
     return wanted.count(":") == 1 and bool(resource and action) and allows(scopes, resource, action)

@@ -43,7 +43,7 @@ class LineageMapping(models.Model):
 
 
 class LineageOutbox(models.Model):
-    """A movement whose funds are to be traced, in the commit that recorded it (platform 8.2)."""
+    """A movement whose funds are to be traced, in the commit that recorded it."""
 
     class Type(models.TextChoices):
         """What is to be traced."""

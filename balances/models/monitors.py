@@ -1,4 +1,4 @@
-"""Conditions on totals that somebody wants to be told of, under Blnk's name for the table (ledgers-balances 4).
+"""Conditions on totals that somebody wants to be told of, under Blnk's name for the table.
 
 Rows are written by ``balances.monitors.monitoring``.
 """
@@ -16,7 +16,7 @@ from balances.ground import MajorUnitsField, MinorUnitsField, UTCDateTimeField, 
 
 
 def new_monitor_id() -> str:
-    """Return a fresh monitor id (conventions 4)."""
+    """Return a fresh monitor id."""
     return f"mon_{uuid.uuid4()}"
 
 

@@ -1,4 +1,4 @@
-"""Who holds balances, under Blnk's names for the tables: identities and accounts (identities-accounts 1, 4).
+"""Who holds balances, under Blnk's names for the tables: identities and accounts.
 
 Rows are written by ``balances.people.identities``, ``balances.people.tokenizing`` and ``balances.people.accounts``.
 """
@@ -20,12 +20,12 @@ ORGANIZATION = "organization"
 
 
 def new_identity_id() -> str:
-    """Return a fresh identity id (conventions 4)."""
+    """Return a fresh identity id."""
     return f"idt_{uuid.uuid4()}"
 
 
 def new_account_id() -> str:
-    """Return a fresh account id (conventions 4)."""
+    """Return a fresh account id."""
     return f"acc_{uuid.uuid4()}"
 
 
@@ -81,7 +81,7 @@ class Identity(models.Model):
 
     @property
     def display_name(self) -> str:
-        """Return the name that an account of this identity bears (identities-accounts 4.2)."""
+        """Return the name that an account of this identity bears."""
         if self.identity_type == ORGANIZATION:
             return self.organization_name or ""
         return f"{self.first_name} {self.last_name}"

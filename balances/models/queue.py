@@ -31,7 +31,7 @@ class Entry(models.Model):
     units = MinorUnitsField(null=True)
     """What to commit of each hold, in minor units; nothing: all that remains."""
     action_id = models.TextField(default="")
-    """Part of the reference of a settlement (transactions 7.3)."""
+    """Part of the reference of a settlement."""
     is_timer = models.BooleanField(default=False)
     """Whether a date asked for the settlement, not a request."""
     inflight = models.BooleanField(default=False)

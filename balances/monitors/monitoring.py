@@ -1,4 +1,4 @@
-"""Balance monitors: written here, and asked here which of them have something to say (ledgers-balances 4)."""
+"""Balance monitors: written here, and asked here which of them have something to say."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def fired(balance_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return what the event ``balance.monitor`` tells of each monitor of these balances whose condition holds.
 
     One statement, by the totals as they are in the current transaction: to be asked after these balances moved, in
-    the transaction that moved them. A monitor says so after each movement while its condition holds (platform 3.2).
+    the transaction that moved them. A monitor says so after each movement while its condition holds.
     """
     return [_payload(row) for row in FIRED_MONITORS.rows(balance_ids=list(balance_ids))]
 

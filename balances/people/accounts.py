@@ -1,4 +1,4 @@
-"""Accounts: numbers at banks for balances (identities-accounts 4)."""
+"""Accounts: numbers at banks for balances."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def find(account_id: str) -> Account:
 
 
 def mocked_number() -> str:
-    """Return twelve random digits, the first of them no zero (identities-accounts 5)."""
+    """Return twelve random digits, the first of them no zero."""
     least = 10 ** (DIGITS - 1)
     return str(least + secrets.randbelow(9 * least))
 

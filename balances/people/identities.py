@@ -1,4 +1,4 @@
-"""Identities: written here, beside their tokens (identities-accounts 2)."""
+"""Identities: written here, beside their tokens."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def find(identity_id: str) -> Identity:
 
 
 def link_balance(*, balance_id: str, identity_id: str) -> None:
-    """Say whose a balance is (ledgers-balances 3.9).
+    """Say whose a balance is.
 
     Raises ``BalanceHolderNotFound``, ``BalanceNotFound`` or ``BalanceLocked``.
     """

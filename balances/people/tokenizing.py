@@ -1,4 +1,4 @@
-"""Fields of an identity behind tokens, and back again for those who may see them (identities-accounts 3).
+"""Fields of an identity behind tokens, and back again for those who may see them.
 
 Which fields are tokenized stands in the metadata, under ``tokenized_fields``; the column itself holds the token.
 """
@@ -112,7 +112,7 @@ def _original(identity: Identity, field: str) -> str:
 
 
 def _as_text(meta_data: Any) -> str:
-    """Return metadata as the original writes it into its message: compact, keys in order, escaped (conventions 5.4)."""
+    """Return metadata as the original writes it into its message: compact, keys in order, escaped."""
     if meta_data is None:
         return ""
     return ExactEncoder(separators=(",", ":"), sort_keys=True).encode(meta_data).translate(ESCAPED)

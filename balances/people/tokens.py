@@ -1,7 +1,6 @@
 """Tokens in place of personal data, in Blnk's own form: each server reads what the other one wrote.
 
-A token is ``FPT:`` + a visible part of the original's shape + ``:`` + base64 of nonce and AES-256-GCM ciphertext
-(identities-accounts 3.2).
+A token is ``FPT:`` + a visible part of the original's shape + ``:`` + base64 of nonce and AES-256-GCM ciphertext.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one writer of ledgers, balances and transactions (architecture D6), beside the bulk loads.
+"""The one writer of ledgers, balances and transactions, beside the bulk loads.
 
 Those are ``importing`` and ``generating``. Every function refuses first, with a ``LedgerError`` and nothing written,
 then writes in one atomic block.

@@ -1,4 +1,4 @@
-"""Many postings in one request (transactions 5): set-wise, in order, at once or through the queue."""
+"""Many postings in one request: set-wise, in order, at once or through the queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST = 10_000
 
 
 def new_batch_id() -> str:
-    """Return a fresh batch id (conventions 4)."""
+    """Return a fresh batch id."""
     return f"bulk_{uuid.uuid4()}"
 
 
@@ -155,7 +155,7 @@ def _left_out(batch: Batch, failures: Sequence[Failure]) -> dict[str, Any]:
 
 
 def post_batch_in_background(batch: Batch) -> None:
-    """Record a batch after its request was answered, and announce what became of it (transactions 13).
+    """Record a batch after its request was answered, and announce what became of it.
 
     A worker that was killed after the commit finds the batch recorded when it is run again.
     """
@@ -174,7 +174,7 @@ def _is_known(batch_id: str) -> bool:
 
 
 def _refusal(batch: Batch, failure: Failure, left_out: dict[str, Any] | None = None) -> posting_exceptions.BatchRefused:
-    """Return the refusal in the original's words (transactions 5.3)."""
+    """Return the refusal in the original's words."""
     posting = batch.postings[failure.item]
     if not batch.atomic:
         outcome = "Previous transactions were not rolled back."

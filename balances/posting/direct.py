@@ -1,4 +1,4 @@
-"""Postings that are applied at once (transactions 3.5): all their rows and totals in one commit.
+"""Postings that are applied at once: all their rows and totals in one commit.
 
 A posting is applied whole or not at all, with all its legs, whether it is ``atomic`` or not.
 """
@@ -61,7 +61,7 @@ def post_transaction(posting: Posting) -> Transaction:
 
 
 def post(posting: Posting) -> Item:
-    """Apply one posting at once: each leg's row and both its balances in one commit (transactions 3.5, 10).
+    """Apply one posting at once: each leg's row and both its balances in one commit.
 
     Raises ``InvalidDistribution``, ``SplitLegRefused``, ``DuplicateReference``, ``UnknownPostingBalance``,
     ``SameBalance``, ``NonPositiveAmount``, ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``BalanceLocked``.

@@ -1,7 +1,7 @@
-"""Stores postings that are to be applied by a worker (transactions 3.3): their rows, and that they wait.
+"""Stores postings that are to be applied by a worker: their rows, and that they wait.
 
 Whatever can be known at once is refused at once: a reference in use, an unknown balance, nothing to move. The
-original answers that it has stored them, and then does not (transactions 16, 10).
+original answers that it has stored them, and then does not.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ MERGE_TRANSACTION_METADATA = Statement.beside(__file__, "merge_transaction_metad
 
 
 def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str) -> dict[str, Any]:
-    """Merge top-level keys into an entity's metadata and return what its clients are to see (ledgers-balances 5).
+    """Merge top-level keys into an entity's metadata and return what its clients are to see.
 
     The merge happens under the row's lock, so no concurrent key is lost. On a balance the flag of
     ``Balance.save()`` asks for a reconstruction. Raises ``InvalidEntityId``, ``EntityNotFound`` or

@@ -1,4 +1,4 @@
-"""Dry runs of postings, batches and refunds (transactions 4): what the real call would decide, and nothing written.
+"""Dry runs of postings, batches and refunds: what the real call would decide, and nothing written.
 
 They take the same rows and books as the real calls, so they cannot answer otherwise; but they lock nothing, and what
 others do between a preview and the real call may change the answer.
@@ -86,7 +86,7 @@ class Unread:
 
 
 def preview_posting(posting: Posting, *, skip_queue: bool) -> Preview:
-    """Return what a posting would do: at once, or as a worker would apply it (transactions 4).
+    """Return what a posting would do: at once, or as a worker would apply it.
 
     Legs that are queued one by one are projected one by one. Raises ``InvalidDistribution``, ``UnknownPostingBalance``
     or ``UnreadableTotals``.
@@ -135,7 +135,7 @@ def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
 
 
 def preview_refund(asked: Refund) -> Preview:
-    """Return what a refund would give back, all rows under the id (transactions 8). Raises ``NothingToRefund``."""
+    """Return what a refund would give back, all rows under the id. Raises ``NothingToRefund``."""
     found = refunding.refundable(asked.transaction_id)
     if not found:
         raise posting_exceptions.NothingToRefund(f"transaction {asked.transaction_id} not found for refund")

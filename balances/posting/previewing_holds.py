@@ -1,4 +1,4 @@
-"""Dry runs of commits and voids (transactions 4, 7), like those of postings in ``previewing``."""
+"""Dry runs of commits and voids, like those of postings in ``previewing``."""
 
 from __future__ import annotations
 

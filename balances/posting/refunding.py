@@ -1,4 +1,4 @@
-"""Gives back what was moved: a new row in the opposite direction, never a change of the old one (transactions 8).
+"""Gives back what was moved: a new row in the opposite direction, never a change of the old one.
 
 A payment can be given back in parts, never more than was paid. Whoever refunds it has locked its row first and only
 then counts what earlier refunds gave back or are about to: so each unit is given back once, by whatever id.
@@ -100,7 +100,7 @@ def refundable(transaction_id: str) -> list[Refundable]:
 
 
 def refund_of(found: Refundable, asked: Refund) -> Movement:
-    """Return the row that gives an original back (transactions 8.3): a released hold comes back as a hold.
+    """Return the row that gives an original back: a released hold comes back as a hold.
 
     Raises what ``Refundable.units_of`` raises.
     """

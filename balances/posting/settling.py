@@ -1,4 +1,4 @@
-"""Commits and voids what is held (transactions 7).
+"""Commits and voids what is held.
 
 Whoever settles a hold has locked its two balances first and only then looks how far it is settled: so each unit is
 settled once, whatever ids and workers it is reached through.
@@ -27,7 +27,7 @@ class Outcome:
 
 
 def settle(asked: Settlement) -> Transaction:
-    """Settle every hold under an id at once, newest first, and return the row of the first (transactions 7.1).
+    """Settle every hold under an id at once, newest first, and return the row of the first.
 
     Holds that can be settled are, whatever becomes of the others. Raises ``NotInflight``, ``DuplicateReference``,
     ``ProcessingFailed`` or ``BalanceLocked``.
@@ -43,7 +43,7 @@ def settle(asked: Settlement) -> Transaction:
 
 
 def settle_each(asked: Sequence[Settlement]) -> list[Outcome]:
-    """Settle single holds at once, each by its own id or that of the row it was queued as (transactions 7.4).
+    """Settle single holds at once, each by its own id or that of the row it was queued as.
 
     Raises ``BalanceLocked``.
     """
@@ -104,7 +104,7 @@ def hold_itself(asked: Settlement, found: Found) -> list[Hold]:
 
 
 def request(asked: Settlement) -> Transaction:
-    """Queue a settlement and return the unchanged row that it is about (transactions 7.1).
+    """Queue a settlement and return the unchanged row that it is about.
 
     For a split parent or a batch that is the newest row under it, with the id that was asked for. Raises
     ``TransactionNotFound``, ``NotInflight``, ``AlreadyVoided``, ``AlreadyCommitted``, ``CommitExceeds``,

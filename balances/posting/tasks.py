@@ -1,4 +1,4 @@
-"""The job that records a batch whose request was answered before (transactions 5.3)."""
+"""The job that records a batch whose request was answered before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from balances.recording import entries
 
 RUNNING_BATCHES = Statement.beside(__file__, "running_batches.sql")
 MOST_BATCHES = 100
-"""Batches that run in the background at once (transactions 5.2)."""
+"""Batches that run in the background at once."""
 DATES = ("effective_date", "scheduled_for", "inflight_expiry_date", "inflight_commit_date")
 DECIMALS = ("amount", "overdraft_limit")
 MOST_RETRIES = 8
@@ -28,7 +28,7 @@ RETRY = RetryStrategy(max_attempts=MOST_RETRIES, exponential_wait=3, retry_excep
 
 
 def request_batch(batch: Batch) -> None:
-    """Have a worker record a batch (transactions 5.3, ``run_async``). Raises ``TooManyBatches``."""
+    """Have a worker record a batch (``run_async``). Raises ``TooManyBatches``."""
     body = dataclasses.asdict(batch)
     with transaction.atomic():
         if RUNNING_BATCHES.rows(task=bulk_create.name)[0]["running"] >= MOST_BATCHES:

@@ -56,7 +56,7 @@ LOCK_WAIT = "60s"
 BATCH = 2_000
 """Entries in one commit at most, but for a group that is larger."""
 MOST_ATTEMPTS = 5
-"""How often an entry is tried that ends in an error of the database, before it is rejected (transactions 9.4)."""
+"""How often an entry is tried that ends in an error of the database, before it is rejected."""
 REASON = "blnk_rejection_reason"
 Claim = Callable[[], list[Claimed]]
 GiveTurn = Callable[[int | None], None]
@@ -216,7 +216,7 @@ def settlement_of(entry: Claimed) -> Settlement:
 
 
 def _reference(entry: Claimed, hold: Hold) -> str:
-    """Return the reference of a settlement (transactions 7.3); what expires is released like what is voided at once."""
+    """Return the reference of a settlement; what expires is released like what is voided at once."""
     if entry["is_timer"] and entry["action"] == Entry.Action.VOID:
         return f"ref_{uuid.uuid4()}"
     return f"{hold.row.pk}_{entry['action']}_{entry['action_id'] or f'act_{uuid.uuid4()}'}"
@@ -285,7 +285,7 @@ def _reject(batch: Batch, unit: list[Movement], refused: Movement, error: Ledger
 
 
 def outcome_of(entry: Claimed) -> Movement | None:
-    """Return what a queued row becomes (transactions 9.3); nothing where the row is gone."""
+    """Return what a queued row becomes; nothing where the row is gone."""
     if entry["transaction_id"] is None:
         return None
     queued = row_of(entry)

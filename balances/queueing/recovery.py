@@ -1,4 +1,4 @@
-"""Takes up queued rows that nothing became of: those of another writer, such as the original (transactions 9.6).
+"""Takes up queued rows that nothing became of: those of another writer, such as the original.
 
 Our own cannot be lost: they wait in the queue from the commit that stored them to the one that writes their outcome.
 """

@@ -94,7 +94,7 @@ def entry(movement: Movement, posting: Posting, group_id: str) -> Waiting:
 
 
 def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Waiting]:
-    """Return what the dates of a hold ask for: that it be committed or voided then (transactions 11.4).
+    """Return what the dates of a hold ask for: that it be committed or voided then.
 
     In the order of the dates, never before the hold is to be applied itself. Each leg has timers of its own.
     """

@@ -1,4 +1,4 @@
-"""Notes movements whose funds are to be traced, in the commit that records them (transactions 14.2, platform 8.2)."""
+"""Notes movements whose funds are to be traced, in the commit that records them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Balances that track their funds, and the names of the balances that keep whose money they hold (platform 8.3)."""
+"""Balances that track their funds, and the names of the balances that keep whose money they hold."""
 
 from __future__ import annotations
 

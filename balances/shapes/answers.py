@@ -69,7 +69,7 @@ class Metadata(serializers.Field[Any, Any, Any, Any]):
 
 
 def in_byte_order(value: Any) -> Any:
-    """Return a JSON value as the original writes it: keys sorted by their bytes, ``1`` for ``1.0`` (conventions 5)."""
+    """Return a JSON value as the original writes it: keys sorted by their bytes, ``1`` for ``1.0``."""
     if isinstance(value, dict):
         return {key: in_byte_order(value[key]) for key in sorted(value, key=str.encode)}
     if isinstance(value, list):
@@ -116,7 +116,7 @@ class LedgerAnswer(Answer):
 
 
 class IdentityAnswer(Answer):
-    """The identity of identities-accounts 1; a tokenized field shows its token."""
+    """An identity; a tokenized field shows its token."""
 
     identity_id = serializers.CharField()
     identity_type = serializers.CharField()
@@ -146,7 +146,7 @@ class IdentityAnswer(Answer):
 
 
 class BalanceAnswer(Answer):
-    """The flat balance of ledgers-balances 3; amounts in minor units."""
+    """A flat balance; amounts in minor units."""
 
     balance = MinorUnits()
     version = serializers.IntegerField()

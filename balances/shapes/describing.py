@@ -28,7 +28,7 @@ AS_TEXT = {
     "/search/{collection}",
     "/multi-search",
 }
-"""Routes that call the JSON of a malformed body's refusal text, as the original does (conventions 1)."""
+"""Routes that call the JSON of a malformed body's refusal text, as the original does."""
 DESCRIBING = tuple(f"{app}.{folder}." for app in ("balances", "reconciliation") for folder in ("api", "shapes"))
 """Where the docstrings stand that the document shows."""
 REFUSAL = {"$ref": "#/components/schemas/ErrorAnswer"}

@@ -1,4 +1,4 @@
-"""JSON out, as the contract has it: always JSON, UTF-8 said aloud, numbers exact (conventions 1, 5)."""
+"""JSON out, as the contract has it: always JSON, UTF-8 said aloud, numbers exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shape of a transaction, as clients, hooks and webhooks see it (transactions 2 to 8)."""
+"""The shape of a transaction, as clients, hooks and webhooks see it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ShareAnswer(Answer):
 
 
 class RecordedTransaction(Answer):
-    """The transaction of transactions 2, as hooks and webhooks are sent it.
+    """The transaction as hooks and webhooks are sent it.
 
     What no column keeps is an echo of the request, or its zero value.
     """
@@ -81,7 +81,7 @@ class TransactionAnswer(RecordedTransaction):
     """The transaction as clients of the API see it."""
 
     def to_representation(self, instance: Transaction) -> dict[str, Any]:
-        """Return the body; ``inflight`` stands in the metadata and is lifted out of it (transactions 2)."""
+        """Return the body; ``inflight`` stands in the metadata and is lifted out of it."""
         body = super().to_representation(instance)
         metadata = body.get("meta_data")
         if isinstance(metadata, dict) and metadata.get("inflight") is True:
@@ -93,7 +93,7 @@ class TransactionAnswer(RecordedTransaction):
 
 
 class SettledItem(serializers.Serializer[Any]):
-    """What became of one of several holds (transactions 7.4)."""
+    """What became of one of several holds."""
 
     transaction_id = serializers.CharField()
     status = serializers.ChoiceField(choices=("queued", "succeeded", "failed"))

@@ -16,7 +16,7 @@ from ledgerproj.front.turns import Turns
 
 HEALTH = "/health"
 HEALTH_SECONDS = 3
-"""What the original gives its database to answer (conventions 1.2)."""
+"""What the original gives its database to answer."""
 
 
 class Front:

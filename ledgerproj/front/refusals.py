@@ -36,7 +36,7 @@ def too_large(scope: Scope, proto: HTTPProtocol, most: int) -> None:
 
 
 def down(proto: HTTPProtocol) -> None:
-    """Answer a question for the server's health that the database has not answered in time (conventions 1.2)."""
+    """Answer a question for the server's health that the database has not answered in time."""
     body = dumps({"reason": "database ping failed", "status": "DOWN"})
     proto.response_str(503, [("Content-Type", "application/json; charset=utf-8"), *HEADERS.items()], body)
 

@@ -23,7 +23,7 @@ HISTORY = listing.Paging(default=20, refusal="invalid", cap=100, beyond_cap=100)
 class BalanceView(core.BalanceView):
     """The core's balance; ``from_source=true`` answers with what the transactions say, and writes nothing.
 
-    The original documents that and ignores it (ledgers-balances 3.5).
+    The original documents that and ignores it.
     """
 
     def find(self, request: Request, balance_id: str) -> Any:

@@ -97,7 +97,7 @@ class SchedulesView(core.ApiView):
 class MetricsView(core.ApiView):
     @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR, 401: ErrorAnswer, 403: ErrorAnswer}, auth=[])
     def get(self, request: Request) -> HttpResponse:
-        """Show the metrics to Prometheus, which sends ``Authorization: Bearer`` and its token (platform 4.2)."""
+        """Show the metrics to Prometheus, which sends ``Authorization: Bearer`` and its token."""
         if not settings.BLNK_ENABLE_OBSERVABILITY:
             raise Http404
         check_bearer(request.headers.get("Authorization", ""))
@@ -105,7 +105,7 @@ class MetricsView(core.ApiView):
 
 
 def check_bearer(given: str) -> None:
-    """Raise the contract's refusal unless this ``Authorization`` may read the metrics (conventions 2.4)."""
+    """Raise the contract's refusal unless this ``Authorization`` may read the metrics."""
     token: Any = settings.BLNK_METRICS_BEARER_TOKEN
     if not token:
         if settings.BLNK_SERVER_SECURE:

@@ -3,7 +3,7 @@
 --   gone, it was deleted or archived, and the history of the balance is no longer whole.
 -- Verdict: fault
 -- Runs: deep
--- Legs of a split hang under an id that is never stored (transactions 6); their reference is that of the request with
+-- Legs of a split hang under an id that is never stored; their reference is that of the request with
 -- the number of the leg, also where it was booked anew. Where the edit journal saw the parent go, it was there, whatever
 -- the reference looks like.
 WITH orphans AS (

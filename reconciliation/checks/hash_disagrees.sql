@@ -3,7 +3,7 @@
 --   matches was changed in the database after it was written.
 -- Verdict: fault
 -- Runs: deep
--- The hash covers what the client sent (transactions 10.5): ids or indicators, an empty name for the divided side of
+-- The hash covers what the client sent: ids or indicators, an empty name for the divided side of
 -- a split, the amount or 0 for a precise amount (with six decimals before Blnk 0.15), and the reference: of a leg with or
 -- without its number, of what became of a queued row without _q. What settles a hold or refunds seals its own amount or
 -- that of its parent. Where the original rounded an amount to whole minor units, the hash has the one that was sent: up

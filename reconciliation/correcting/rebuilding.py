@@ -1,6 +1,6 @@
 """Reconstruction as a service: measure, correct by difference, record. Every door calls these functions.
 
-Correct while money moves (architecture 4): a posting changes a total and adds its row in one commit, so in
+Correct while money moves: a posting changes a total and adds its row in one commit, so in
 every snapshot the drift is the same. It is measured without locking a row and taken off in one UPDATE.
 """
 

@@ -1,4 +1,4 @@
-"""What balances ought to be, from their transactions alone (transactions 12; architecture 4). It only reads."""
+"""What balances ought to be, from their transactions alone. It only reads."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Measurement:
 
     @property
     def result(self) -> dict[str, str]:
-        """Return the eight strings that Blnk leaves in the metadata (ledgers-balances 6.3)."""
+        """Return the eight strings that Blnk leaves in the metadata."""
         return {
             "difference": str(self.difference.balance),
             "executed_at": self.executed_at_text,

@@ -1,6 +1,6 @@
 """Sweeps: measure every balance of a scope, chunk by chunk, and write down what is wrong. A sweep changes no balance.
 
-Drift is the same in every snapshot, so chunks need no common one (architecture 4). No lock is held while a chunk is
+Drift is the same in every snapshot, so chunks need no common one. No lock is held while a chunk is
 measured: a chunk counts only if the sweep is still running and still stands where the chunk began. So a killed sweep
 goes on where it stopped, and of two workers on one sweep one gives way.
 """

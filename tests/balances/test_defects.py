@@ -1,4 +1,4 @@
-"""The defects of the original (transactions 16), each held to what is right here. Those of timers: ``test_timers``."""
+"""The defects of the original, each held to what is right here. Those of timers: ``test_timers``."""
 
 from __future__ import annotations
 
@@ -295,7 +295,7 @@ def test_every_route_keeps_an_amount_to_the_last_digit(ledger: Client, units: in
 
 
 def test_a_hold_of_another_writer_whose_commit_hangs_under_its_queued_row_is_settled_once(ledger: Client) -> None:
-    """Rows as the original writes them (transactions 12.1)."""
+    """Rows as the original writes them."""
     alice, bob = Balance.objects.get(pk="bln_alice"), Balance.objects.get(pk="bln_bob")
     waiting = world.row("QUEUED", 1000, alice, bob, reference="h", meta_data={"inflight": True})
     own = world.row("INFLIGHT", 1000, alice, bob, reference="h_q", parent_transaction=waiting.pk)

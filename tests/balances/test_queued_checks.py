@@ -1,4 +1,4 @@
-"""Amounts that wait in the queue, where the ledger is set up so that they count (transactions 10.2)."""
+"""Amounts that wait in the queue, where the ledger is set up so that they count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dates of holds: when they are committed or voided by themselves (transactions 11.4; defects 2 and 3)."""
+"""Dates of holds: when they are committed or voided by themselves (defects 2 and 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worked cases of transactions 12.3 over REST, each with the totals of the contract, and the invariants of 12.4.
+"""The worked cases of the contract over REST, each with its totals, and the invariants of a ledger.
 
 S is Alice, who has funds at first, D is Bob. Where our rows differ by decision the totals show it, and it is said:
 settlements of a queued id hang under the hold, and an expiry releases exactly what is still held.

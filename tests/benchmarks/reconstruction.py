@@ -1,7 +1,7 @@
 """How fast balances are measured: ``uv run python -m tests.benchmarks.reconstruction [ROWS]``.
 
 One balance with ROWS applied rows (500,000 unless given) among as many others', against the two sums
-written by hand; then every balance of the database in one run against the merge join of architecture 5.
+written by hand; then every balance of the database in one run against the merge join written by hand.
 """
 
 from __future__ import annotations

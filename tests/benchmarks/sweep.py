@@ -4,7 +4,7 @@ A generated ledger of TRANSACTIONS (10,000,000) over BALANCES (100,000) with 100
 ``--holds N`` of the transactions are holds (none); ``--here`` takes the database of the settings as it is, if
 generate_ledger has filled it. In alternating rounds:
 
-- by hand: the merge join of architecture 5, one statement that returns the drifted balances. It knows nothing of
+- by hand: a merge join, one statement that returns the drifted balances. It knows nothing of
   holds, rows without precise amount, or totals that are no number.
 - measuring: what a sweep spends on finding drift in all six totals and writing findings and progress down.
 - sweep: all of ``run_sweep`` at full pace, as ``manage.py sweep --all`` runs it: measuring, then the checks, the trial

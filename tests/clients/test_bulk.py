@@ -132,7 +132,7 @@ def test_a_batch_is_recorded_in_the_background(blnk: Client, drained: Callable[[
 
 
 def test_an_atomic_queued_batch_without_funds_is_accepted(blnk: Client) -> None:
-    """Go's integration tests rely on it (transactions 15)."""
+    """Go's integration tests rely on it."""
     pool = name("@FundingPool")
     items = [posting(pool, balance(blnk), 10), posting(pool, balance(blnk), 20)]
     answer = done(blnk.transactions.create_bulk({"atomic": True, "transactions": items}))

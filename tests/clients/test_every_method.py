@@ -95,7 +95,7 @@ OPEN = {"system.health"}
 STREAMED = {"reconciliation.upload"}
 """What Node.js sends in chunks, which the test's server cannot read."""
 OF_NO_RESOURCE = {"ledger_balances.create_snapshot"}
-"""What only the master key may do, because its path belongs to no scope (conventions 2.2)."""
+"""What only the master key may do, because its path belongs to no scope."""
 
 
 @pytest.fixture(autouse=True)

@@ -119,7 +119,7 @@ def test_several_sources_pay_their_shares_in_minor_units(
 
 
 def test_a_split_hold_is_settled_by_the_id_of_its_request(blnk: Client) -> None:
-    """A part is taken from every leg; the worked case of the contract (transactions 12.3)."""
+    """A part is taken from every leg; the worked case of the contract."""
     alice, bob, carol = funded(blnk, 10), balance(blnk), balance(blnk)
     shares = [share(bob, "60%"), share(carol, "left")]
     body: dict[str, Any] = posting(alice, amount=10, destinations=shares, inflight=True, skip_queue=True)

@@ -1,4 +1,4 @@
-"""The flag in the metadata, as Blnk's clients use it (ledgers-balances 6.1 to 6.4)."""
+"""The flag in the metadata, as Blnk's clients use it."""
 
 from __future__ import annotations
 

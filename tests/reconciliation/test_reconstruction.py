@@ -1,4 +1,4 @@
-"""The formula: worked cases of transactions 12.3, random histories against a plain model, the plan of the statement."""
+"""The formula: worked cases, random histories against a plain model, the plan of the statement."""
 
 from __future__ import annotations
 

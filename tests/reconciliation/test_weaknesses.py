@@ -1,4 +1,4 @@
-"""Weaknesses of the original's reconstruction (ledgers-balances 6.5): each test is named after one that is not here."""
+"""Weaknesses of the original's reconstruction: each test is named after one that is not here."""
 
 from __future__ import annotations
 

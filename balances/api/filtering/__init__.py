@@ -1,4 +1,4 @@
-"""Filters of the lists (filtering.md): a grammar per door, one closed set of fields per table, values always bound."""
+"""Filters of the lists: a grammar per door, one closed set of fields per table, values always bound."""
 
 from balances.api.filtering import resources
 from balances.api.filtering.describing import fields_of, query_of, rows_of, rows_or_counted

@@ -48,7 +48,7 @@ class InvalidFilter(LedgerError):
 
 
 class Incomparable(Exception):
-    """The database could not compare what is asked; answered as a failure of the list (filtering.md 7)."""
+    """The database could not compare what is asked; answered as a failure of the list."""
 
     def __init__(self, message: str = "", sqlstate: str = "") -> None:
         """Keep what PostgreSQL says of it, or would."""
@@ -139,7 +139,7 @@ class Day(Column):
 
 
 class Metadata(Column):
-    """A ``jsonb`` column, compared as a whole or by one of its keys (filtering.md 3.1)."""
+    """A ``jsonb`` column, compared as a whole or by one of its keys."""
 
     sql_type = "jsonb"
 
@@ -187,7 +187,7 @@ class Metadata(Column):
 
 
 class EitherSide(Column):
-    """The virtual ``balance_id`` of a transaction: its source or its destination (filtering.md 3.2)."""
+    """The virtual ``balance_id`` of a transaction: its source or its destination."""
 
     operators = ("eq", "ne", "in", "isnull", "isnotnull")
     sortable = False
@@ -199,7 +199,7 @@ class EitherSide(Column):
 
 
 class EitherIndicator(Column):
-    """The virtual ``indicator`` of a transaction: that of the balance on either side (filtering.md 3.2)."""
+    """The virtual ``indicator`` of a transaction: that of the balance on either side."""
 
     sortable = False
 

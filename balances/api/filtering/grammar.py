@@ -1,4 +1,4 @@
-"""What is asked: conditions out of a query (filtering.md 5) or out of a body (filtering.md 2), not yet of any table."""
+"""What is asked: conditions out of a query or out of a body, not yet of any table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class InvalidFilterRequest(LedgerError):
 
 
 class InvalidFilterParameters(LedgerError):
-    """Parameters of a query are no filters; ``details`` says which and why (filtering.md 5.2)."""
+    """Parameters of a query are no filters; ``details`` says which and why."""
 
     code = "GEN_VALIDATION_ERROR"
     text = "invalid filter parameters"

@@ -1,4 +1,4 @@
-"""The body of ``POST …/filter`` (filtering.md 2)."""
+"""The body of ``POST …/filter``."""
 
 from __future__ import annotations
 

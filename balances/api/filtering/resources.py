@@ -1,4 +1,4 @@
-"""The filterable fields of each table, and the rows of one page (filtering.md 4 and 6)."""
+"""The filterable fields of each table, and the rows of one page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DATABASE_ERROR_KEYS = (
     *("Severity", "Code", "Message", "Detail", "Hint", "Position", "InternalPosition", "InternalQuery", "Where"),
     *("Schema", "Table", "Column", "DataTypeName", "Constraint", "File", "Line", "Routine"),
 )
-"""The keys of a PostgreSQL error on the wire (api-keys-auth 1.2)."""
+"""The keys of a PostgreSQL error on the wire."""
 
 
 class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library has no type hints

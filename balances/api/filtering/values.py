@@ -1,4 +1,4 @@
-"""One value of a filter, as a body or a query gives it (filtering.md 5.3)."""
+"""One value of a filter, as a body or a query gives it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests as the original's decoder reads them: types, words for errors, times, durations (conventions 6)."""
+"""Requests as the original's decoder reads them: types, words for errors, times, durations."""
 
 from balances.api.go.body import (
     ANYTHING,

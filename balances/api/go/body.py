@@ -1,4 +1,4 @@
-"""JSON in, as the original's decoder reads it (conventions 6): strict types, forgiving keys, its words for errors.
+"""JSON in, as the original's decoder reads it: strict types, forgiving keys, its words for errors.
 
 What a body may hold is declared by request serializers, which describe it in the OpenAPI document as well.
 """
@@ -36,16 +36,16 @@ class MalformedBody(Exception):
     """The body is not the JSON that the route reads; answered with 400 ``GEN_MALFORMED_REQUEST``."""
 
     def __init__(self, message: str, *, key: str = "error", as_text: bool = False) -> None:
-        """Keep the message and the legacy key that carries it (conventions 7.1).
+        """Keep the message and the legacy key that carries it.
 
-        ``as_text`` is for the routes whose answer says ``text/plain``, though it is the same JSON (conventions 1).
+        ``as_text`` is for the routes whose answer says ``text/plain``, though it is the same JSON.
         """
         self.message, self.key, self.as_text = message, key, as_text
         super().__init__(message)
 
 
 class InvalidBody(Exception):
-    """Fields break the rules; answered with 400 and the route's code under ``errors`` (conventions 6.2)."""
+    """Fields break the rules; answered with 400 and the route's code under ``errors``."""
 
     def __init__(
         self, reasons: dict[str, str] | str, *, code: str = "GEN_VALIDATION_ERROR", details: Any = None
@@ -257,7 +257,7 @@ def _drain(request: HttpRequest) -> None:
 
 
 def _name_the_key(body: dict[str, Any], request: HttpRequest) -> None:
-    """Put the id of the scoped key into the metadata of what is posted; nothing else is touched (conventions 2.3)."""
+    """Put the id of the scoped key into the metadata of what is posted; nothing else is touched."""
     api_key_id = principal(request).api_key_id
     if api_key_id and request.method == "POST":
         spelled = [body.pop(name) for name in list(body) if name.lower() == "meta_data"]

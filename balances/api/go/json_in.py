@@ -1,4 +1,4 @@
-"""The first JSON value of a text, and what the original's decoder says where there is none (conventions 6)."""
+"""The first JSON value of a text, and what the original's decoder says where there is none."""
 
 from __future__ import annotations
 

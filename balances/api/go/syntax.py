@@ -1,4 +1,4 @@
-"""Says where a text stops being JSON, in the words of the original's decoder (conventions 6.1).
+"""Says where a text stops being JSON, in the words of the original's decoder.
 
 The text is read again for that, token by token: only what cannot be read comes here.
 """

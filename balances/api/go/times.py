@@ -1,4 +1,4 @@
-"""Why the original's decoder would not read a time, in its own words (conventions 6): display only, but exact."""
+"""Why the original's decoder would not read a time, in its own words: display only, but exact."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Fields that a route would drop, although the caller means something by them: it would move more than was asked.
 
-The original ignores every key that it does not know (conventions 6). Here a route refuses amounts and dates that it
+The original ignores every key that it does not know. Here a route refuses amounts and dates that it
 does not take, and one whose body is small and whose default is *all* refuses any key that it does not know: its shape
 says so by ``Meta.closed``.
 """

@@ -1,4 +1,4 @@
--- Purpose: amounts that wait in the queue of one balance (ledgers-balances 3.5).
+-- Purpose: amounts that wait in the queue of one balance.
 -- Parameters: balance_id text. Columns: debit, credit in minor units.
 -- A row waits until it has a child of any final status. Both sides one balance: it counts as a debit.
 WITH waiting AS (

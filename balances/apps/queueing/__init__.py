@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class QueueingConfig(AppConfig):
-    """What waits to be applied or settled: a table of our own beside the rows of the contract (architecture D2)."""
+    """What waits to be applied or settled: a table of our own beside the rows of the contract."""
 
     name = "balances.apps.queueing"
     label = "queueing"

@@ -1,5 +1,5 @@
 -- Purpose: what an id holds: the row itself, the holds and queued rows under it, and how far each hold is settled.
--- Parameters: ids text[]: transactions, split parents or batches (transactions 7.2); roots, endings text[], as
+-- Parameters: ids text[]: transactions, split parents or batches; roots, endings text[], as
 -- many each: what is looked for, behind the ids of holds under a root, among the references of all transactions.
 -- Columns: root, the id that was asked for; the row; committed, released numeric, voided boolean; waits boolean: whether
 -- a queued row is to become a hold still; named text[][]: reference, id and minor units of each transaction that was

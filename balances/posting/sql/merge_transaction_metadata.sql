@@ -1,4 +1,4 @@
--- Purpose: merge new keys into the metadata of a transaction and of its children, one level deep (ledgers-balances 5).
+-- Purpose: merge new keys into the metadata of a transaction and of its children, one level deep.
 -- Parameters: transaction_id text, meta_data text (JSON object). Columns: transaction_id of each row changed.
 UPDATE transactions
 SET meta_data = CASE WHEN jsonb_typeof(meta_data) = 'object' THEN meta_data ELSE '{}'::jsonb END

@@ -1,4 +1,4 @@
--- Purpose: what a refund of an id gives back: applied rows at or under it, and the releases of a hold (transactions 8.2).
+-- Purpose: what a refund of an id gives back: applied rows at or under it, and the releases of a hold.
 -- Parameters: id text: a transaction, a split parent or a batch.
 -- Columns: the row; refunded numeric: what refunds of it give or are about to give back, in minor units; next_number int:
 -- that of the next refund, whose reference is free. Newest first; legs of one split, which are of one instant, last one first.

@@ -1,4 +1,4 @@
--- Purpose: note in the metadata of queued rows that they were taken up once more (transactions 9.6). Nothing hangs under
+-- Purpose: note in the metadata of queued rows that they were taken up once more. Nothing hangs under
 -- them yet; their outcomes take it over.
 -- Parameters: ids text[]; at text, the instant.
 UPDATE transactions

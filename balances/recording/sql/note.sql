@@ -1,4 +1,4 @@
--- Purpose: note movements whose funds are to be traced, in order (platform 8.2).
+-- Purpose: note movements whose funds are to be traced, in order.
 -- Parameters: an array for each column, as many each. Columns: none.
 INSERT INTO lineage_outbox (
     transaction_id, source_balance_id, destination_balance_id, provider, lineage_type, payload, inflight,

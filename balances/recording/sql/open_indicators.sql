@@ -1,4 +1,4 @@
--- Purpose: create balances of the general ledger for indicators that are used for the first time (transactions 10.3).
+-- Purpose: create balances of the general ledger for indicators that are used for the first time.
 -- Parameters: balance_ids, indicators, currencies text[], as many each, in order of their names; lock_wait text.
 -- Columns: balance_id of each that was created; another writer may have been first.
 INSERT INTO balances (

@@ -1,5 +1,5 @@
--- Purpose: the balances between two keys whose stored totals are not what their transactions say, in one snapshot
--- (transactions 12.2; architecture 4 and 5). The sums are those of measure.sql, which then measures what is found here.
+-- Purpose: the balances between two keys whose stored totals are not what their transactions say, in one snapshot.
+-- The sums are those of measure.sql, which then measures what is found here.
 -- Parameters: after, through text (keys; the first excluded, the last included). Columns: balance_id.
 -- Each side is grouped in index order and merged with the balances; no table page of transactions is read.
 WITH debits AS (

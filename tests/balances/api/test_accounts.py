@@ -1,4 +1,4 @@
-"""Accounts over REST (identities-accounts 4, 5)."""
+"""Accounts over REST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a balance was at an instant (ledgers-balances 3.10): back-dated, future-dated and old rows, wrong snapshots."""
+"""What a balance was at an instant: back-dated, future-dated and old rows, wrong snapshots."""
 
 from __future__ import annotations
 

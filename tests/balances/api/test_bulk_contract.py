@@ -1,4 +1,4 @@
-"""POST /transactions/bulk: every refusal of transactions 5.2 and 5.3 and what it leaves, then batches."""
+"""POST /transactions/bulk: every refusal and what it leaves, then batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /transactions refused: every row of transactions 3.2, 3.5 and 10.4, each with nothing written."""
+"""POST /transactions refused: every refusal of the contract, each with nothing written."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
         f"scheduled_for: {DATE}; source: either source or sources is required, not both.",
     ),
 ]
-"""What changes in a body that is fine, and the text: transactions 3.2."""
+"""What changes in a body that is fine, and the text."""
 
 SPLIT = {"destination": None}
 TOTAL = "failed to split transaction: total distributions exceed 100% or total amount"
@@ -154,7 +154,7 @@ INDIVISIBLE: list[tuple[dict[str, Any], str]] = [
         "failed to split transaction: multiple identifiers with 'left' distribution",
     ),
 ]
-"""Shares that cannot be: transactions 10.4."""
+"""Shares that cannot be."""
 
 FUNDS = "failed to apply transaction to balances: insufficient funds in source balance"
 LIMIT = "failed to apply transaction to balances: transaction exceeds overdraft limit"
@@ -208,7 +208,7 @@ IMPOSSIBLE: list[Refusal] = [
     used("parts_2"),
     used("parts_2_q"),
 ]
-"""What can be known before anything is applied, so queued ones are refused alike (transactions 16, 10 and 11)."""
+"""What can be known before anything is applied, so queued ones are refused alike."""
 
 UNPAYABLE: list[Refusal] = [
     ({"precise_amount": 100_001}, 400, "TXN_INSUFFICIENT_FUNDS", FUNDS, None),
@@ -232,7 +232,7 @@ UNPAYABLE: list[Refusal] = [
         400, "TXN_INSUFFICIENT_FUNDS", f"failed to record split transaction 1: {FUNDS}", None,
     ),
 ]  # fmt: skip
-"""What only whoever applies it can know; with skip_queue that is now (transactions 3.5)."""
+"""What only whoever applies it can know; with skip_queue that is now."""
 
 
 def known_references(api: Client) -> None:

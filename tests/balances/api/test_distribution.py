@@ -1,4 +1,4 @@
-"""How an amount is shared out (transactions 10.4) and what becomes of its digits (10.1), through the routes."""
+"""How an amount is shared out and what becomes of its digits, through the routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters of identities and accounts (filtering.md 4 to 6): their fields, their paging, their empty answers."""
+"""Filters of identities and accounts: their fields, their paging, their empty answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a filter may not say, in the contract's words (filtering.md 5.2 and 7): status, code and text to the byte."""
+"""What a filter may not say, in the contract's words: status, code and text to the byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows a filter finds, operator by operator, field by field, door by door (filtering.md)."""
+"""Which rows a filter finds, operator by operator, field by field, door by door."""
 
 from __future__ import annotations
 

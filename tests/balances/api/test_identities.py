@@ -1,4 +1,4 @@
-"""Identities over REST (identities-accounts 1 to 3), and whose a balance is (ledgers-balances 3.9)."""
+"""Identities over REST, and whose a balance is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ledgers and balances over REST, as ledgers-balances 2 and 3 describe them."""
+"""Ledgers and balances over REST, as the contract has them."""
 
 from __future__ import annotations
 

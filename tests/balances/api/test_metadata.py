@@ -1,4 +1,4 @@
-"""POST /{entity_id}/metadata (ledgers-balances 5), without the reconstruction that it can ask for."""
+"""POST /{entity_id}/metadata, without the reconstruction that it can ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Balance monitors over REST (ledgers-balances 4)."""
+"""Balance monitors over REST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /refund-transaction/{id} and POST /transactions/recover: refusals with nothing written, then rows (8, 9.6)."""
+"""POST /refund-transaction/{id} and POST /transactions/recover: refusals with nothing written, then rows."""
 
 from __future__ import annotations
 

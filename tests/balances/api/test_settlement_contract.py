@@ -1,4 +1,4 @@
-"""Commits and voids over REST: every refusal of transactions 7.1 and 7.4 with nothing written."""
+"""Commits and voids over REST: every refusal of the contract with nothing written."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ MALFORMED: list[tuple[bytes, str]] = [
     ),
     (b'{"status":"commit","precise_amount":1.5}', 'math/big: cannot unmarshal "1.5" into a *big.Int'),
 ]
-"""Bodies and what is said of them: transactions 7.1, 1.2."""
+"""Bodies and what is said of them."""
 
 Row = tuple[str, dict[str, Any], int, str, str]
 ANY_MODE: list[Row] = [

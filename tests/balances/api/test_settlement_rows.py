@@ -1,4 +1,4 @@
-"""Commits and voids over REST: bulk answers item by item (transactions 7.4), then answers and rows (7.1, 7.3)."""
+"""Commits and voids over REST: bulk answers item by item, then answers and rows."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_items_settled_at_once_succeed_in_three_keys_less(api: Client, ids: dict
     assert results[4]["message"] == REMAINING.format("7.00", "7.01")
     assert under(ids["open"]) == [("APPLIED", 100), ("APPLIED", 200)]
     assert under(ids["partly"]) == [("APPLIED", 400), ("APPLIED", 600)]
-    # Ours hangs under the hold; the original's under the queued row (transactions 12.3).
+    # Ours hangs under the hold; the original's under the queued row.
     assert under(row("queued_q").pk) == [("APPLIED", 1000)]
     answer = void(api, ids["open"], ids["open"], ids["pending"], skip_queue=True)
     assert [each["status"] for each in answer.body["results"]] == ["succeeded", "failed", "succeeded"]

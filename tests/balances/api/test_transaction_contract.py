@@ -1,4 +1,4 @@
-"""POST /transactions: the answer key by key (transactions 3.4, 6), and the rows of each flow (9, 10.5, 10.7)."""
+"""POST /transactions: the answer key by key, and the rows of each flow."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_queued_movement_answers_what_was_asked_and_leaves_two_rows(ledger: Cl
 
 def test_a_client_may_claim_inflight_in_metadata_and_moves_money_all_the_same(ledger: Client) -> None:
     given = post(ledger, queued("r", meta_data={"inflight": True}))
-    assert given["inflight"] is True  # the presentation rule of transactions 2 looks at metadata alone
+    assert given["inflight"] is True  # the presentation rule looks at metadata alone
     assert ledger.put(f"/transactions/inflight/{given['transaction_id']}", {"status": "commit"}).status in (200, 400)
     drain()
     outcome = row("r_q")
