@@ -1,0 +1,39 @@
+"""The wording of product files and templates: no citation that leads nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("balances", "templates")
+KINDS = {".py", ".sql", ".html", ".js"}
+CITATION = re.compile(
+    r"\b(?:conventions|transactions|ledgers-balances|identities-accounts|platform|filtering|architecture|api-keys-auth"
+    r"|external-reconciliation|tables)(?:\.md)? D?\d"
+)
+"""A section of a document that is not in the repository."""
+DOCUMENT = re.compile(r"[\w./-]+\.md\b")
+
+
+def files(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and texts of the product files of a folder; migrations keep the words of their day."""
+    for path in sorted((ROOT / folder).rglob("*")):
+        if path.suffix in KINDS and "migrations" not in path.parts:
+            yield str(path.relative_to(ROOT)), path.read_text()
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_citation_names_a_document_that_is_not_in_the_repository(folder: str) -> None:
+    lost = [(name, match.group()) for name, text in files(folder) for match in CITATION.finditer(text)]
+    lost += [
+        (name, document)
+        for name, text in files(folder)
+        for document in DOCUMENT.findall(text)
+        if not (ROOT / document).is_file()
+    ]
+
+    assert lost == []
