@@ -9,14 +9,19 @@ import tokenize
 import tomllib
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
 from django.core.management import call_command
 
+from balances.ground import BalanceNotFound
 from balances.management.commands.import_ledger import Command
 from balances.models import Balance
 from ledgerproj import environment
+from reconciliation import checks
+from reconciliation.explaining.causes import Case, Drift
 from reconciliation.measuring.measurement import measure
 from tests.benchmarks.differing import known
 
@@ -175,3 +180,54 @@ def test_one_version_stands_in_the_changelog_the_project_and_the_schema() -> Non
     assert newest is not None
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert newest[1] == project["version"] == settings.SPECTACULAR_SETTINGS["VERSION"]
+
+
+CONTRIBUTING = ROOT / "docs" / "contributing.md"
+
+
+def test_every_path_that_a_document_names_exists() -> None:
+    folders = (*PRODUCT, "tests", "docs")
+    named = re.compile(rf"`((?:{'|'.join(folders)})/[\w./-]*)`")
+    pages = [page for page in DOCUMENTS if page.name != "COMPATIBILITY.md"]  # it names tests from tests/ on
+    paths = {(page.name, path) for page in pages for path in named.findall(page.read_text())}
+    paths |= {(page.name, path) for page in pages for path in re.findall(r"\btests/[\w/]+\.py", page.read_text())}
+    assert len(paths) > 60
+    assert [(page, path) for page, path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.django_db
+def test_the_smallest_check_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "below_zero.sql"
+    path.write_text(example("### A check"))
+    assert checks._read(path).faults() == []
+
+
+def test_the_smallest_cause_explains_a_fee_and_nothing_else() -> None:
+    scope = run(example("### A cause of drift"))
+    explained = [
+        list(scope["propose"](Case(measurement=None, drift=drift, rest=drift)))  # type: ignore[arg-type]
+        for drift in (Drift(debit=25), Drift(debit=24), Drift(credit=25))
+    ]
+    assert [len(each) for each in explained] == [1, 0, 0]
+    assert explained[0][0].cause == scope["CAUSES"][0].slug
+
+
+@pytest.mark.django_db
+def test_the_smallest_route_and_page_are_made_of_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = run(example("### A route"))["BalanceCurrencyView"]
+    with pytest.raises(BalanceNotFound):
+        view().get(None, "bln_none")
+    monkeypatch.setattr("django.contrib.admin.register", lambda *_: lambda page: page)
+    scope = run(example("### A page"))
+    assert scope["SealAdmin"](scope["Seal"], admin.site).check() == []
+
+
+def example(heading: str) -> str:
+    """Return the block of a chapter of the page on contributing."""
+    return str(BLOCKS.findall(CONTRIBUTING.read_text().partition(f"\n{heading}\n")[2])[0][2])
+
+
+def run(block: str) -> dict[str, Any]:
+    scope: dict[str, Any] = {"__name__": "example"}
+    exec(block, scope)  # noqa: S102 - a block of a page of ours
+    return scope
