@@ -384,9 +384,9 @@ class TestLifeCycle:
         sweep = create_sweep(ALL, actor="alice", origin=Origin.COMMAND)
         script = (
             "import django, time; django.setup()\n"
-            "from reconciliation import sweeping\n"
-            "sweeping.FIRST_CHUNK = sweeping.SMALLEST_CHUNK = sweeping.LARGEST_CHUNK = 2\n"
-            f"sweeping.run_sweep({sweep.sweep_id!r}, progress=lambda s: time.sleep(60) if s.measured >= 6 else None)\n"
+            "from reconciliation.sweeping import service\n"
+            "service.FIRST_CHUNK = service.SMALLEST_CHUNK = service.LARGEST_CHUNK = 2\n"
+            f"service.run_sweep({sweep.sweep_id!r}, progress=lambda s: time.sleep(60) if s.measured >= 6 else None)\n"
         )
         child = subprocess.Popen(
             [sys.executable, "-c", script], cwd=settings.BASE_DIR, env=environment_of_this_database()
