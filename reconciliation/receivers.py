@@ -1,4 +1,4 @@
-"""Answers the signals of the core app. With every receiver gone no balance would ever change by itself."""
+"""Receivers for the signals of the core app. Without them no balance is ever rebuilt by itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciliation.records import record_disclosure, record_refusal
 def rebuild_on_request(instance: Balance, **_: Any) -> None:
     """Run the reconstruction that the saved metadata asked for.
 
-    It runs on commit, still inside the caller's request: no row lock is held while history is summed,
+    It runs on commit, still within the caller's request: no row lock is held while history is summed,
     and the totals are right when the caller gets its answer.
     """
     if not instance.reconstruction_requested:
@@ -33,10 +33,10 @@ def rebuild_on_request(instance: Balance, **_: Any) -> None:
 
 
 def record_refused(actor: str, door: str, what: str, why: str, address: str, **_: Any) -> None:
-    """Write down that somebody known was refused."""
+    """Record the refused attempt of a known actor."""
     record_refusal(actor=actor, door=door, what=what, why=why, address=address)
 
 
 def record_disclosed(identity_id: str, fields: list[str], actor: str, door: str, address: str, **_: Any) -> None:
-    """Write down who is about to see what; without that nobody sees it."""
+    """Record who is about to see which fields; if that fails, they are not shown."""
     record_disclosure(identity_id=identity_id, fields=fields, actor=actor, door=door, address=address)

@@ -8,11 +8,12 @@ when they have been measured (``sweep_id``); ``deep``, over every transaction, o
 statement returns ``balance_id``, ``detail`` (a sentence) and ``rows`` (transaction ids); it may ask for ``hold_days``,
 the age at which an open hold is remarkable.
 
-What no check can see, because nothing in the database tells it from what is right: minor units of a row, its amount
-and the totals of both its balances changed together, where the hash seals 0 (only ``precise_amount`` was sent), the
-journal was silenced, and no queued row and no later snapshot keeps what was; a change of minor units beyond the
-fifteenth digit; and rows that were deleted in silence while totals *and* versions of both their balances were set to
-fit, unless a row under them, a snapshot or a finding of before is left. A healthy sweep says nothing of those.
+No check can see the following, because the database looks the same as if it were right: minor units of a row, its
+amount and the totals of both its balances changed together, where the hash seals 0 (only ``precise_amount`` was sent),
+the journal was silenced, and neither a queued row nor a later snapshot keeps the former values; a change of minor units
+beyond the fifteenth digit; and rows deleted with the journal silenced while totals *and* versions of both their
+balances were set to fit, unless a row under them, a snapshot or an earlier finding is left. A healthy sweep says
+nothing about those.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Check:
 
     def faults(self, *, balance_ids: list[str] | None = None, sweep_id: str = "") -> list[Fault]:
         """Run the statement and return what it found, among balances or among all."""
-        found = self.statement.rows(balance_ids=balance_ids, sweep_id=sweep_id, hold_days=settings.LEDGER_HOLD_DAYS)
-        return [Fault(row["balance_id"], self.name, row["detail"], tuple(row["rows"] or ())) for row in found]
+        rows = self.statement.rows(balance_ids=balance_ids, sweep_id=sweep_id, hold_days=settings.LEDGER_HOLD_DAYS)
+        return [Fault(row["balance_id"], self.name, row["detail"], tuple(row["rows"] or ())) for row in rows]
 
 
 def _read(path: Path) -> Check:
@@ -81,6 +82,6 @@ def _read(path: Path) -> Check:
 CHECKS = {path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.sql"))}
 """Every check by its name."""
 EMPTY_SOURCE = "no_rows"
-"""The name under which a finding says that totals have no transactions behind them; measuring tells that."""
+"""The name in findings for totals without transactions behind them; measuring finds these, not a check."""
 UNREADABLE = "unreadable_totals"
-"""The name under which a finding says that a total is no whole number; measuring tells that."""
+"""The name in findings for a total that is no whole number; measuring finds these, not a check."""

@@ -3,9 +3,9 @@
 --   gone, it was deleted or archived, and the history of the balance is no longer whole.
 -- Verdict: fault
 -- Runs: deep
--- Legs of a split hang under an id that is never stored; their reference is that of the request with
--- the number of the leg, also where it was booked anew. Where the edit journal saw the parent go, it was there, whatever
--- the reference looks like.
+-- Legs of a split hang under an id that is never stored (docs/design/posting.md, "Rows"); their reference is that of the
+-- request with the number of the leg, also where the row was rebooked. Where the edit journal saw the parent deleted,
+-- it did exist, whatever the reference looks like.
 WITH orphans AS (
     SELECT c.transaction_id, c.source, c.destination
     FROM transactions AS c

@@ -1,12 +1,12 @@
 -- Purpose: The columns of a row contradict each other
--- Description: The amount times the precision must be the precise amount, but for rounding, and a whole number; and what
---   became of a queued transaction must have its amount, currency and balances. A row of which that is not so was
---   changed, or was written by a program that is wrong: nothing tells which of its columns is right.
+-- Description: The amount times the precision must be the precise amount, but for rounding, and a whole number; and the
+--   outcome of a queued transaction must have its amount, currency and balances. Otherwise the row was changed, or was
+--   written by a faulty program: there is no way to know which of its columns is right.
 -- Verdict: fault
 -- Runs: deep
--- Also asked of single balances (balance_ids): whether their rows may be trusted. The original keeps amounts as floats,
--- of which fifteen digits are exact: a change of minor units beyond them cannot be told from rounding. An amount that follows from minor units has sixteen decimals at most: at a
--- precision of 10^18 that is up to 50 units off.
+-- Also run for single balances (balance_ids), to see whether their rows may be trusted. The original keeps amounts as
+-- floats, of which fifteen digits are exact: a change of minor units beyond them looks the same as rounding. An amount
+-- that follows from minor units has sixteen decimals at most: at a precision of 10^18 that is up to 50 units off.
 WITH odd AS (
     SELECT transaction_id, source, destination
     FROM transactions

@@ -1,5 +1,5 @@
 -- Purpose: A balance has no currency
--- Description: Without a currency nothing tells what the totals of a balance are amounts of, so it is not judged.
+-- Description: Without a currency it is unknown what the totals of a balance are amounts of, so it is not judged.
 -- Verdict: not proved
 -- Runs: chunk
 SELECT balance_id, 'Its currency is empty, or made of blanks and characters that cannot be seen.' AS detail,

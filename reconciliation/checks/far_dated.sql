@@ -21,7 +21,7 @@ marked AS MATERIALIZED (
       AND (coalesce(t.effective_date, t.created_at) < g.at - interval '1 day'
            OR coalesce(t.effective_date, t.created_at) >= date_trunc('year', now()) + interval '2 years')
 ),
--- Of a ledger as many rows are counted as tell whether those before it are few.
+-- Only as many rows of a ledger are counted as are needed to know that those before it are few.
 few AS (
     SELECT m.ledger_id
     FROM (SELECT ledger_id, count(*) FILTER (WHERE before) AS before FROM marked GROUP BY ledger_id) AS m

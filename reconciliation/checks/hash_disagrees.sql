@@ -3,15 +3,15 @@
 --   matches was changed in the database after it was written.
 -- Verdict: fault
 -- Runs: deep
--- The hash covers what the client sent: ids or indicators, an empty name for the divided side of
--- a split, the amount or 0 for a precise amount (with six decimals before Blnk 0.15), and the reference: of a leg with or
--- without its number, of what became of a queued row without _q. What settles a hold or refunds seals its own amount or
--- that of its parent. Where the original rounded an amount to whole minor units, the hash has the one that was sent: up
--- to three decimals more are tried. A row of whatever status is wrong when no such reading matches. Amounts that a float
--- may have rounded are left out. Not covered are precise_amount, status and dates: where 0 was sealed, the amount is
--- sealed nowhere, and columns_contradict, forced_edit and snapshot_disagrees are what may tell.
--- Also asked of single balances (balance_ids): whether the rows that count there may be trusted. Nearly every row is one
--- of three readings; the others are tried on what is left.
+-- The hash covers what the client sent: ids or indicators, an empty name for the divided side of a split, the amount or
+-- 0 for a precise amount (with six decimals before Blnk 0.15), and the reference: of a leg with or without its number,
+-- of the outcome of a queued row without _q. What settles a hold or refunds seals its own amount or that of its parent.
+-- Where the original rounded an amount to whole minor units, the hash has the one that was sent: up to three decimals
+-- more are tried. A row of whatever status is wrong when no such reading matches. Amounts that a float may have rounded
+-- are left out. Not covered are precise_amount, status and dates: where 0 was sealed, the amount is sealed nowhere, and
+-- only columns_contradict, forced_edit and snapshot_disagrees can find a change.
+-- Also run for single balances (balance_ids), to see whether the rows that count there may be trusted. Nearly every row
+-- matches one of three readings; the others are tried on what is left.
 WITH suspects AS MATERIALIZED (
     SELECT transaction_id, parent_transaction, source, destination, amount, precision, reference, currency, hash
     FROM transactions

@@ -1,6 +1,6 @@
 -- Purpose: A hold has no end
--- Description: An amount has been held for longer than LEDGER_HOLD_DAYS, or beyond the date on which it was to be
---   committed or released. Nobody can spend it, and nobody gets it, until somebody settles the hold.
+-- Description: An amount has been held for longer than LEDGER_HOLD_DAYS, or beyond the date set for its commit or
+--   release. It can neither be spent nor received until the hold is settled.
 -- Verdict: remark
 -- Runs: deep
 WITH overdue AS (

@@ -3,7 +3,7 @@
 --   commit took its amount out of the inflight totals of other holds, which stay open with nothing behind them.
 -- Verdict: fault
 -- Runs: deep
--- What became of a waiting row and was booked anew is no commit either, though its reference has more behind _q.
+-- The outcome of a queued row that was rebooked is no commit either, although its reference has more behind _q.
 WITH commits AS (
     SELECT c.transaction_id, c.source, c.destination, q.transaction_id AS queued_id
     FROM transactions AS c

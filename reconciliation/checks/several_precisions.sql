@@ -15,7 +15,7 @@ WITH used AS (
 own AS (
     SELECT b.balance_id, b.currency, count(*) AS precisions,
            (array_agg(u.precision ORDER BY u.row_count DESC, u.precision))[1] AS usual,
-           string_agg(format('%%s in %%s', u.precision, u.row_count), ', ' ORDER BY u.row_count DESC, u.precision) AS told,
+           string_agg(format('%%s in %%s', u.precision, u.row_count), ', ' ORDER BY u.row_count DESC, u.precision) AS counts,
            (array_agg(u.example ORDER BY u.row_count DESC, u.precision))[2:20] AS others,
            array_agg(u.example ORDER BY u.row_count DESC, u.precision) AS examples
     FROM used AS u
@@ -28,7 +28,7 @@ currencies AS (
     GROUP BY currency
 )
 SELECT o.balance_id,
-       CASE WHEN o.precisions > 1 THEN format('Its rows have several precisions: %%s.', o.told)
+       CASE WHEN o.precisions > 1 THEN format('Its rows have several precisions: %%s.', o.counts)
             ELSE format('Its rows have precision %%s, those of most balances in %%s have %%s.', o.usual, o.currency, c.usual)
        END AS detail,
        CASE WHEN o.precisions > 1 THEN o.others ELSE o.examples END AS rows

@@ -1,4 +1,4 @@
-"""What balances ought to be, from their transactions alone. It only reads."""
+"""What balances ought to be, from their transactions alone (docs/design/reconstruction.md). It only reads."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class Totals:
 
     @property
     def are_finite(self) -> bool:
-        """Tell whether every total is a number."""
+        """Return whether every total is a number."""
         return all(Decimal(getattr(self, total)).is_finite() for total in TOTALS)
 
     @property
     def are_whole(self) -> bool:
-        """Tell whether every total is a whole number: ``units`` leaves anything else a ``Decimal``."""
+        """Return whether every total is a whole number: ``units`` leaves anything else a ``Decimal``."""
         return all(isinstance(getattr(self, total), int) for total in TOTALS)
 
     def __bool__(self) -> bool:
-        """Tell whether any total differs from zero."""
+        """Return whether any total differs from zero."""
         return any(getattr(self, total) for total in TOTALS)
 
 
@@ -92,7 +92,7 @@ class Measurement:
 
     @property
     def has_drift(self) -> bool:
-        """Tell whether any of the six totals is wrong; a right net can hide equal errors on both sides."""
+        """Return whether any of the six totals is wrong; a right net can hide equal errors on both sides."""
         return bool(self.difference)
 
     @property
@@ -106,7 +106,7 @@ class Measurement:
 
     @property
     def is_readable(self) -> bool:
-        """Tell whether it can be rebuilt: every stored total is a number, and the transactions give whole ones.
+        """Return whether it can be rebuilt: every stored total is a number, and the transactions give whole ones.
 
         PostgreSQL's ``numeric`` also knows NaN and infinity; a foreign database may hold NULL and fractions.
         """
@@ -114,17 +114,17 @@ class Measurement:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether its stored totals are whole minor units as well, so that its drift is an amount of money."""
+        """Return whether its stored totals are whole minor units too, so that its drift is an amount of money."""
         return self.is_readable and self.stored.are_whole
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether the balance has totals but not one row that they could come from."""
+        """Return whether the balance has totals but not one row that they could come from."""
         return bool(self.stored) and not (self.credit_rows or self.debit_rows or self.hold_rows)
 
     @property
     def counted_more(self) -> bool:
-        """Tell whether ``version`` is beyond what its rows account for; corrections raise it as well."""
+        """Return whether ``version`` is higher than its rows account for; corrections raise it as well."""
         return self.version > 1 + self.credit_rows + self.debit_rows + self.hold_rows
 
     @property
@@ -171,7 +171,7 @@ def _measurement(row: dict[str, Any]) -> Measurement:
 def units(value: Decimal | None) -> int:
     """Return a sum as an ``int``; the fraction that a foreign database may hold stays, to be corrected exactly.
 
-    What is missing or no number at all is NaN, which differs from everything; ``is_readable`` tells.
+    A missing value or one that is no number becomes NaN, which differs from everything; check ``is_readable``.
     """
     if value is None or not value.is_finite():
         return Decimal("NaN")  # type: ignore[return-value]

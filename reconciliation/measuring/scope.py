@@ -14,7 +14,7 @@ from balances.models import Balance, Ledger
 
 
 class ScopeRefused(LedgerError):
-    """The words do not say which balances are meant."""
+    """The request does not say which balances are meant."""
 
     code = "GEN_VALIDATION_ERROR"
 
@@ -48,7 +48,7 @@ class Scope:
         return cls(**given | {"balance_ids": tuple(ids)})
 
     def as_json(self) -> dict[str, Any]:
-        """Return what was asked for, without what was not."""
+        """Return the fields that are set."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         given["balance_ids"] = list(self.balance_ids)
         return {name: value for name, value in given.items() if value}
@@ -62,7 +62,7 @@ class Scope:
 
     @property
     def names_balances(self) -> bool:
-        """Tell whether balances were named one by one."""
+        """Return whether balances were named one by one."""
         return bool(self.balance_ids or self.indicator)
 
     def balances(self) -> Any:
@@ -88,7 +88,7 @@ class Scope:
         return rows.values_list("balance_id", flat=True).iterator(chunk_size=10_000)  # type: ignore[no-any-return]
 
     def remaining(self) -> Any:
-        """Return the balances as ``balances`` does, but leave out names that are gone since they were asked for."""
+        """Return the balances as ``balances`` does, but leave out named ones that have been deleted since."""
         return Balance.objects.filter(pk__in=self.balance_ids) if self.balance_ids else self.balances()
 
     def _named(self) -> Any:

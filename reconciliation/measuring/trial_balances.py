@@ -25,8 +25,8 @@ def trial_balance(drifting: Sequence[str] | None) -> list[dict[str, Any]]:
     """Return the trial balance of one snapshot: an object a currency with ``stored`` and ``recalculated`` sums.
 
     ``drifting`` are the balances known to drift: what is stored less their drift is what the transactions say,
-    because every other balance agrees with them. ``None``: nobody looked at all balances, so nothing is
-    recalculated. Sums are minor units; ``agrees`` tells whether the sides are equal. Must not run in an atomic
+    because every other balance agrees with them. ``None`` means that not all balances were measured, so nothing is
+    recalculated. Sums are minor units; ``agrees`` is whether the sides are equal. Must not run in an atomic
     block: a snapshot is chosen at its beginning.
     """
     with transaction.atomic(durable=True):

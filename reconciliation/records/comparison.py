@@ -60,7 +60,7 @@ class ResultField:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One balance before and after: what a measurement found, or what a row says was found; ``rows`` may be unknown."""
+    """One balance before and after, from a measurement or from a stored row; ``rows`` may be unknown."""
 
     balance_id: str
     name: str
@@ -71,7 +71,7 @@ class Comparison:
     after: Totals
     refused: bool = False
     against: str = ""
-    """What speaks against following the transactions, in words."""
+    """Why the transactions should not be followed, as a sentence."""
 
     @classmethod
     def of(cls, found: Measurement, *, refused: bool = False, against: str = "") -> Comparison:
@@ -95,16 +95,16 @@ class Comparison:
 
     @property
     def besides(self) -> list[Line]:
-        """Return the wrong totals that the net difference does not tell of, such as those of holds."""
+        """Return the wrong totals that the net difference does not cover, such as those of holds."""
         nets = {LABELS["balance"], LABELS["inflight_balance"]}
-        told = (
+        covered = (
             {LABELS["credit_balance"], LABELS["debit_balance"]} if self.after.balance - self.before.balance else set()
         )
-        return [line for line in self.differing if line.label not in nets | told]
+        return [line for line in self.differing if line.label not in nets | covered]
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether there are totals and not one row behind them."""
+        """Return whether there are totals without a single row behind them."""
         return bool(self.before) and self.rows == 0
 
 

@@ -1,4 +1,4 @@
-"""Attempts by somebody known that were refused, as sealed records."""
+"""Refused attempts by known actors, as sealed records."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class _Pace:
     unwritten: int = 0
 
     def attempts(self) -> int:
-        """Count one more; return for how many attempts a record is to be written now, or 0."""
+        """Count an attempt and return how many attempts the next record covers, or 0 to write none yet."""
         with _PACES_LOCK:
             if time.monotonic() - self.began >= 60 or not self.began:
                 self.began, self.written = time.monotonic(), 0

@@ -97,4 +97,4 @@ KEYS = {"credit_balance": "credit", "debit_balance": "debit", "balance": "balanc
     "inflight_debit_balance": "inflight_debit",
     "inflight_balance": "inflight_balance",
 }
-"""How a report calls each total, as the metadata result does."""
+"""The name of each total in a report: the same as in the result that is left in the metadata."""

@@ -1,7 +1,7 @@
 """The chain over all records of decisions: each seal fixes one record's content and the whole chain before it.
 
-Whoever changes, removes or slips in a record breaks the chain, triggers or not; whoever rewrites all of it
-arrives at another head than the one that people have kept (``manage.py verify_records --head``).
+Changing, removing or inserting a record breaks the chain, with or without triggers. Rewriting the whole chain gives
+another head than the one that people have kept (``manage.py verify_records --head``).
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ BEGINNING = "0" * 64
 
 
 def hold_chain() -> Seal:
-    """Keep others from the chain until the transaction's end and return its last seal, or what stands before the first.
+    """Lock the chain until the end of the transaction and return its last seal, or what precedes the first one.
 
-    Nobody waits for it with the row of a balance locked: records are sealed first, balances are restated last.
+    Take this lock before locking any balance: records are sealed first, balances are restated last.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("Records are sealed in the transaction that writes them.")

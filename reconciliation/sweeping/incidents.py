@@ -32,7 +32,7 @@ class Group:
     ledger_name: str = ""
 
     def add(self, finding: Finding) -> None:
-        """Take a finding in."""
+        """Add a finding to the group and to its sums."""
         self.finding_ids.append(finding.finding_id)
         self.drift[finding.currency] += int(finding.explained + finding.unexplained)
         self.ledger_name = finding.ledger_name
@@ -41,9 +41,9 @@ class Group:
 def group_incidents(sweep_id: str) -> int:
     """Group the findings of a sweep that are in no incident yet, in one commit, and return how many incidents came.
 
-    A finding joins the most telling thing that it shares with another one: the same edit by the same hand, the same
-    factor, the same difference, the same hour, the same ledger. What nobody shares stays alone. A sweep that is
-    resumed here adds nothing twice: what is in an incident is left there.
+    A finding is grouped by the most specific trait that it shares with another one: the same edit by the same user,
+    the same factor, the same difference, the same hour, the same ledger. One that shares nothing stays alone. When a
+    sweep is resumed here nothing is added twice: findings that are in an incident stay there.
     """
     with transaction.atomic():
         sweep = Sweep.objects.select_for_update(no_key=True).get(pk=sweep_id)
@@ -58,7 +58,7 @@ def group_incidents(sweep_id: str) -> int:
 
 
 def _groups(sweep: Sweep) -> dict[Key, Group]:
-    """Find who shares what, in two passes over the findings: first what there is, then each joins its best."""
+    """Group findings by shared traits, in two passes: first count the traits, then assign each finding to its best."""
     count: dict[Key, int] = defaultdict(int)
     for _, keys in _with_keys(sweep):
         for key in keys:
@@ -72,7 +72,7 @@ def _groups(sweep: Sweep) -> dict[Key, Group]:
 
 
 def _with_keys(sweep: Sweep) -> Iterable[tuple[Finding, list[Key]]]:
-    """Yield findings with what they could share, the most telling first."""
+    """Yield findings with the traits that they could share, the most specific first."""
     waiting = Finding.objects.filter(sweep=sweep, incident=None, drifted=True).exclude(cause="")
     for portion in chunks(waiting.order_by("balance_id").iterator(chunk_size=READ_AT_ONCE), READ_AT_ONCE):
         yield from _keyed(portion)
@@ -87,7 +87,7 @@ def _keyed(findings: list[Finding]) -> Iterable[tuple[Finding, list[Key]]]:
 
 
 def _keys(finding: Finding, born: datetime | None) -> list[Key]:
-    """Return what a finding could share with others, the most telling first."""
+    """Return the traits that a finding could share with others, the most specific first."""
     cause = finding.cause
     evidence = finding.explanations[0]["evidence"] if finding.explanations and cause != UNEXPLAINED.slug else {}
     vector = tuple(Drift.of(finding.recalculated, finding.previous).sides.items())

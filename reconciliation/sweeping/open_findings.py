@@ -1,7 +1,7 @@
 """Which findings are open by the newest measurement of each balance, whatever was swept last.
 
-A sweep closes what earlier ones found on the balances that it measures. Records of reconstructions are asked when
-findings are read: so a correction closes them in the commit that makes it, and taking it back opens them again.
+A sweep closes what earlier ones found on the balances that it measures. Records of reconstructions are read along with
+findings, so a correction closes them in the commit that makes it, and undoing it opens them again.
 """
 
 from __future__ import annotations

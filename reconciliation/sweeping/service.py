@@ -1,8 +1,8 @@
 """Sweeps: measure every balance of a scope, chunk by chunk, and write down what is wrong. A sweep changes no balance.
 
-Drift is the same in every snapshot, so chunks need no common one. No lock is held while a chunk is
-measured: a chunk counts only if the sweep is still running and still stands where the chunk began. So a killed sweep
-goes on where it stopped, and of two workers on one sweep one gives way.
+Drift is the same in every snapshot, so chunks need no common one (docs/design/reconstruction.md, "Drift"). No lock is
+held while a chunk is measured: a chunk counts only if the sweep is still running and still stands where the chunk
+began. So a killed sweep goes on where it stopped, and of two workers on one sweep one gives way.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LARGEST_CHUNK, SMALLEST_CHUNK = 100_000, 50
 LARGEST_LIST = 1_000
 """Balances in a chunk that are named one by one, because their keys are no range."""
 CHUNK_SECONDS = 5.0
-"""Work between two commits at full pace: each chunk starts processes of the server anew, which takes its time."""
+"""Work between two commits at full pace: starting the server's parallel processes for each chunk takes time."""
 GENTLE_CHUNK_SECONDS = 0.1
 """Work between two pauses of a sweep that leaves most of the machine to others."""
 Progress = Callable[[Sweep], None]
@@ -67,18 +67,18 @@ class Chunk:
     size: int
     balance_ids: list[str] | None = None
     looked_at: datetime | None = None
-    """An instant before they are measured, where the measurements do not tell."""
+    """An instant before they were measured, where the measurements do not give one."""
 
 
 def create_sweep(scope: Scope, *, actor: str, origin: Origin, reason: str = "", deep: bool = False) -> Sweep:
-    """Write down a sweep that is to be run. Raises ``ScopeRefused`` or another ``LedgerError`` of the scope.
+    """Create a queued sweep. Raises ``ScopeRefused`` or another ``LedgerError`` of the scope.
 
     Raises ``SweepRefused`` where one of the same scope is open: both would find the same.
     """
     total = scope.balances().count()
-    asked = scope.as_json()
+    requested = scope.as_json()
     sweep = Sweep(
-        scope=asked,
+        scope=requested,
         checks=[{"check": name, "done": False} for name, check in CHECKS.items() if deep or check.runs != "deep"],
         actor=actor,
         origin=origin,
@@ -87,8 +87,8 @@ def create_sweep(scope: Scope, *, actor: str, origin: Origin, reason: str = "", 
         out_of_scope=max(Balance.objects.count() - total, 0),
     )
     with transaction.atomic():
-        HOLD_SWEEPS.rows()  # of two who ask at once the second one sees the first
-        twin = Sweep.objects.filter(state__in=Sweep.OPEN, scope=asked).first()
+        HOLD_SWEEPS.rows()  # of two requests at once the second one sees the sweep of the first
+        twin = Sweep.objects.filter(state__in=Sweep.OPEN, scope=requested).first()
         if twin is not None:
             raise SweepRefused(f"Sweep {twin.sweep_id} of {scope} is {twin.state} already; resume or cancel that one.")
         sweep.save(force_insert=True)
@@ -99,8 +99,8 @@ def run_sweep(sweep_id: str, *, pace: int = 100, progress: Progress = lambda swe
     """Run a sweep, or go on with one, until it is finished, paused or cancelled, and return it.
 
     ``pace`` is the share of time spent working, in per cent: a sweep beside postings leaves most of it to them.
-    ``progress`` is told after every chunk. A refusal ends it as *failed*, a surprise as *errored*; both are raised,
-    and both can be resumed. Raises ``SweepNotFound`` or ``SweepRefused``.
+    ``progress`` is called after every chunk. A refusal ends it as *failed*, any other error as *errored*; both are
+    raised, and both can be resumed. Raises ``SweepNotFound`` or ``SweepRefused``.
     """
     sweep = _start(sweep_id)
     try:
@@ -127,12 +127,12 @@ def run_sweep(sweep_id: str, *, pace: int = 100, progress: Progress = lambda swe
 
 
 def pause_sweep(sweep_id: str) -> Sweep:
-    """Let a sweep stop after its present chunk. Raises ``SweepNotFound``, or ``SweepRefused`` where it is over."""
+    """Stop a sweep after its current chunk. Raises ``SweepNotFound``, or ``SweepRefused`` where it has ended."""
     return _move(sweep_id, (Sweep.State.QUEUED, Sweep.State.RUNNING), Sweep.State.PAUSED, "paused")
 
 
 def resume_sweep(sweep_id: str) -> Sweep:
-    """Let a sweep go on where it stopped; whoever calls this has it run. Raises as ``pause_sweep`` does."""
+    """Queue a stopped sweep again; the caller has it run. Raises as ``pause_sweep`` does."""
     stopped = (Sweep.State.PAUSED, Sweep.State.FAILED, Sweep.State.ERRORED)
     return _move(sweep_id, stopped, Sweep.State.QUEUED, "resumed")
 
@@ -184,7 +184,7 @@ def _next_size(size: int, took: float, pace: int) -> int:
 
 
 def _step(sweep: Sweep, size: int, pace: int) -> bool:
-    """Do the next piece of work and tell whether there may be more of it to pause for."""
+    """Do the next piece of work; return whether it was measuring or a check, after which a gentle sweep pauses."""
     if not sweep.measured_all:
         return _measure_chunk(sweep, size, pace)
     waiting = next((entry["check"] for entry in sweep.checks if not entry["done"]), None)
@@ -221,9 +221,9 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
 
 
 def _measure_newcomers(sweep: Sweep, scope: Scope) -> bool:
-    """Measure the balances that were opened since the sweep began: their keys may lie behind it. Then count anew.
+    """Measure the balances opened since the sweep began, as their keys may lie behind it, and count all again.
 
-    What was put in at an earlier date, past the service, stays uncounted: the sweep says that it is not measured.
+    A balance inserted in SQL under an earlier date stays unmeasured, and the sweep says so.
     """
     newcomers = scope.remaining().filter(created_at__gte=sweep.started_at).order_by("balance_id")
     known = set(

@@ -1,4 +1,4 @@
-"""What a sweep has to say for itself: how far it is, what it found, and what it did not prove."""
+"""The status of a sweep: how far it is, what it found, and what it did not prove."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from reconciliation.records import KEYS, Report
 
 CHECKS_FOUND = Statement.beside(__file__, "checks_found.sql")
 MEASURED = {
-    EMPTY_SOURCE: ("Totals without any transactions", "Nothing tells what such a balance ought to be."),
+    EMPTY_SOURCE: ("Totals without any transactions", "There is nothing to recalculate such a balance from."),
     UNREADABLE: (
         "A total is no whole number",
         "Totals or sums that are missing, NaN, infinite or a fraction of a minor unit cannot be judged.",
     ),
 }
-"""What measuring itself tells, beside the checks: title and description."""
+"""What measuring itself finds, beside the checks: title and description."""
 
 
 def verdict(sweep: Sweep) -> str:
@@ -54,8 +54,8 @@ def _sides(line: dict[str, Any]) -> str:
         for what, credit, debit in (("", "credit", "debit"), ("inflight ", "inflight_credit", "inflight_debit"))
         if sums[credit] != sums[debit]
     ]
-    told = " and ".join(f"{what}credits are {credit}, {what}debits {debit}" for what, credit, debit in pairs)
-    return f"The trial balance does not agree in {_named(line)}: {told}."
+    sides = " and ".join(f"{what}credits are {credit}, {what}debits {debit}" for what, credit, debit in pairs)
+    return f"The trial balance does not agree in {_named(line)}: {sides}."
 
 
 def _named(line: dict[str, Any]) -> str:
@@ -127,7 +127,7 @@ _OVER = (Sweep.State.FINISHED, Sweep.State.CANCELLED)
 
 
 def checks(sweep: Sweep) -> list[dict[str, Any]]:
-    """Return every check there is: what it looks for, whether this sweep ran it, how many balances it spoke up on."""
+    """Return every check: what it looks for, whether this sweep ran it, and the number of balances it reported."""
     found = {row["check_name"]: row["balances"] for row in CHECKS_FOUND.rows(sweep_id=sweep.sweep_id)}
     ran = {entry["check"]: entry["done"] for entry in sweep.checks}
     measured = [
@@ -155,7 +155,7 @@ def checks(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def why(finding: Finding) -> str:
-    """Return why a balance drifted, in a sentence or two; that no known cause fits; or that nobody has looked yet."""
+    """Return why a balance drifted, in a sentence or two, or that no cause fits, or that none was looked for yet."""
     if not finding.drifted:
         return ""
     if waits(finding):
@@ -164,7 +164,7 @@ def why(finding: Finding) -> str:
 
 
 def waits(finding: Finding) -> bool:
-    """Tell whether a drift is still to be explained."""
+    """Return whether the drift has not been explained yet."""
     return finding.drifted and finding.explained_at is None and not finding.cause
 
 

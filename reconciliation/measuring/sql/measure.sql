@@ -1,5 +1,5 @@
--- Purpose: what balances store and what their transactions say, in one statement and so in one snapshot.
--- No row is locked.
+-- Purpose: what balances store and what their transactions say, in one statement and so in one snapshot
+-- (docs/design/reconstruction.md, "What a balance ought to be"). No row is locked.
 -- Parameters: balance_ids text[].
 -- Columns: a balance's identity and stored totals, then sums and row counts by side; executed_at as PostgreSQL text.
 -- One balance is summed without grouping, which saves a tenth of the time on a long history; the planner sees

@@ -1,7 +1,7 @@
--- Purpose: tell, of a row of reconciliation_finding, whether the drift that it found is gone by the records since.
+-- Purpose: whether the drift in a row of reconciliation_finding is gone according to the records since.
 -- An expression for the ORM, not a statement.
--- The newest measurement since says how much drift there was: none after a correction, otherwise what its record says,
--- or without any what the finding itself does. Taking a correction back measures nothing; it adds to that.
+-- The newest measurement since then says how much drift there was: none after a correction, otherwise that of its record;
+-- without any measurement, that of the finding. Undoing a correction measures nothing; it adds to that drift.
 SELECT drift.credit + taken_back.credit = 0
    AND drift.debit + taken_back.debit = 0
    AND drift.net + taken_back.net = 0

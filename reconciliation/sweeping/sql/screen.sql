@@ -1,5 +1,6 @@
--- Purpose: the balances between two keys whose stored totals are not what their transactions say, in one snapshot.
--- The sums are those of measure.sql, which then measures what is found here.
+-- Purpose: the balances between two keys whose stored totals are not what their transactions say, in one snapshot
+-- (docs/design/reconstruction.md, "What a balance ought to be"). The sums are those of measure.sql, which then measures
+-- the balances found here.
 -- Parameters: after, through text (keys; the first excluded, the last included). Columns: balance_id.
 -- Each side is grouped in index order and merged with the balances; no table page of transactions is read.
 WITH debits AS (
