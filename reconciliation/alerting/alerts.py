@@ -1,4 +1,7 @@
-"""Alerts: opened when a condition holds, resolved when it does no more, and told once, with a reminder a day later."""
+"""Alerts: opened when a condition holds, resolved when it no longer does; people are notified of each change.
+
+An alert that stays open is repeated once a day.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from reconciliation.alerting.delivery import announce
 from reconciliation.models import Alert, AlertDelivery, Watchdog
 
 REMIND_AFTER = timedelta(hours=24)
-"""How long an open alert stays quiet after people were told of it."""
+"""The time between a notification about an open alert and the next reminder."""
 Event = AlertDelivery.Event
 
 
 def look(at: datetime) -> list[Alert]:
-    """Look at every condition, open and resolve alerts, and return those that are open.
+    """Evaluate every condition, open and resolve alerts, and return those that are open.
 
-    One commit: what people are to be told is deferred in it. Lookers wait for each other at the watchdog's row.
+    Notifications are deferred in the same commit. Concurrent calls wait for each other at the watchdog's row.
     """
     with transaction.atomic():
         watchdog = Watchdog.objects.select_for_update().get()
@@ -36,7 +39,7 @@ def look(at: datetime) -> list[Alert]:
 
 def _opened(kind: str, symptom: Symptom, at: datetime) -> Alert:
     alert = Alert.objects.create(
-        kind=kind, title=symptom.title, details=symptom.details, opened_at=at, seen_at=at, told_at=at
+        kind=kind, title=symptom.title, details=symptom.details, opened_at=at, seen_at=at, notified_at=at
     )
     announce(alert, Event.OPENED)
     return alert
@@ -44,8 +47,8 @@ def _opened(kind: str, symptom: Symptom, at: datetime) -> Alert:
 
 def _still_so(alert: Alert, symptom: Symptom, at: datetime) -> Alert:
     alert.title, alert.details, alert.seen_at = symptom.title, symptom.details, at
-    if remind := at - alert.told_at >= REMIND_AFTER:
-        alert.told_at = at
+    if remind := at - alert.notified_at >= REMIND_AFTER:
+        alert.notified_at = at
     alert.save()
     if remind:
         announce(alert, Event.REMINDED)

@@ -1,4 +1,4 @@
-"""What people are told about: each condition looks at the rows and says what is wrong, or that nothing is."""
+"""The conditions for alerts: each reads the rows and returns what is wrong, or ``None``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciliation.alerting.figures import figures_of, last_finished, last_proo
 from reconciliation.models import Alert, Origin, Schedule, Sweep, Watchdog, last_due
 
 SILENCE = timedelta(minutes=10)
-"""How long the watchdog may not look; it looks every minute."""
+"""The longest time between two runs of the watchdog before it is reported; it runs every minute."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Symptom:
 
 
 def unexplained_drift(at: datetime) -> Symptom | None:
-    """Return the unexplained drift that lasts; drift that has an explanation is for the pages, not for the night."""
+    """Return the unexplained drift that lasts; explained drift is shown on the pages and wakes no one at night."""
     sweep = last_finished()
     lasting = figures_of(sweep)["lasting"] if sweep else {}
     if not sweep or not lasting:
@@ -39,7 +39,7 @@ def unexplained_drift(at: datetime) -> Symptom | None:
 
 
 def sweep_overdue(at: datetime) -> Symptom | None:
-    """Return that the scheduled sweep should have proved its balances by now, and has not."""
+    """Return that the scheduled sweep did not prove its balances in time."""
     schedule = Schedule.objects.filter(name=Schedule.Name.SWEEP, enabled=True).first()
     if schedule is None:
         return None
@@ -58,7 +58,7 @@ def sweep_overdue(at: datetime) -> Symptom | None:
 
 
 def sweep_errored(at: datetime) -> Symptom | None:
-    """Return that the last scheduled sweep ended by an error or was refused."""
+    """Return that the last scheduled sweep ended with an error or was refused."""
     ended = (Sweep.State.FINISHED, Sweep.State.FAILED, Sweep.State.ERRORED)
     sweep = Sweep.objects.filter(origin=Origin.SCHEDULE, state__in=ended).order_by("-requested_at", "-sweep_id").first()
     if sweep is None or sweep.state == Sweep.State.FINISHED:
@@ -71,7 +71,7 @@ def sweep_errored(at: datetime) -> Symptom | None:
 
 
 def schedule_refused(at: datetime) -> Symptom | None:
-    """Return which schedules could not start what was due."""
+    """Return which schedules could not start."""
     refusals = {each.name: each.refusal for each in Schedule.objects.filter(enabled=True).exclude(refusal="")}
     if not refusals:
         return None
@@ -79,12 +79,12 @@ def schedule_refused(at: datetime) -> Symptom | None:
 
 
 def watchdog_silent(at: datetime) -> Symptom | None:
-    """Return that nobody watched for a while: seen by whoever looks next, or by a page of metrics before."""
+    """Return that the watchdog did not run for a while: noticed by its next run, or earlier on the page of metrics."""
     looked_at = Watchdog.objects.get().looked_at
     if at - looked_at <= SILENCE:
         return None
     return Symptom(
-        f"Nobody watched from {looked_at:%Y-%m-%d %H:%M} to {at:%Y-%m-%d %H:%M} UTC: no worker ran.",
+        f"The watchdog did not run from {looked_at:%Y-%m-%d %H:%M} to {at:%Y-%m-%d %H:%M} UTC: no worker was there.",
         {"from": looked_at.isoformat(), "to": at.isoformat()},
     )
 

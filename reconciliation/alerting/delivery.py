@@ -1,4 +1,4 @@
-"""Telling people: jobs deferred in the commit that changed the alert, tried again with growing pauses."""
+"""Notifications: jobs deferred in the commit that changed the alert, retried with growing pauses."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TIMEOUT = 20
 
 
 class DeliveryFailed(Exception):
-    """An attempt to tell people failed; its row says why, and the queue tries again."""
+    """A notification failed; the row of the attempt says why, and the queue retries."""
 
     def __init__(self, recipient: str, why: str) -> None:
-        """Say who was to be told, and what came of it."""
+        """Take the recipient as it is shown, and the reason as a sentence."""
         super().__init__(f"{recipient}: {why}")
         self.recipient, self.why = recipient, why
 
@@ -35,24 +35,24 @@ RETRY = RetryStrategy(max_attempts=7, exponential_wait=4, retry_exceptions=(Deli
 
 
 def announce(alert: Alert, event: str) -> None:
-    """Defer the telling of an alert on every channel that is set up; to be called in the commit that changes it."""
+    """Defer notifications on every channel that is set up. Call it in the commit that changes the alert."""
     channels = {Channel.WEBHOOK: settings.LEDGER_ALERT_WEBHOOK_URL, Channel.EMAIL: settings.LEDGER_ALERT_GROUP}
-    told = [channel for channel, target in channels.items() if target]
-    if told:
+    enabled = [channel for channel, target in channels.items() if target]
+    if enabled:
         data = dumps(messages.message(alert, event))  # as text: a job's own JSON would round large amounts
-        for channel in told:
-            tell.defer(channel=str(channel), data=data)
+        for channel in enabled:
+            notify.defer(channel=str(channel), data=data)
 
 
-@app.task(retry=RETRY, pass_context=True)
-def tell(context: JobContext, channel: str, data: str) -> None:
-    """Tell an alert on one channel and log the attempt. Raises ``DeliveryFailed``, so that the queue tries again."""
-    told = loads(data)
+@app.task(name="notify", retry=RETRY, pass_context=True)
+def notify(context: JobContext, channel: str, data: str) -> None:
+    """Send an alert on one channel and log the attempt. Raises ``DeliveryFailed``, so that the queue retries."""
+    payload = loads(data)
     attempt = AlertDelivery(
-        alert_id=told["alert_id"], channel=channel, event=told["event"], attempt=context.job.attempts + 1
+        alert_id=payload["alert_id"], channel=channel, event=payload["event"], attempt=context.job.attempts + 1
     )
     try:
-        attempt.recipient, attempt.answer = SENDERS[Channel(channel)](told)
+        attempt.recipient, attempt.answer = SENDERS[Channel(channel)](payload)
     except DeliveryFailed as error:
         attempt.recipient, attempt.answer = error.recipient, error.why
         attempt.outcome = Outcome.FAILED
@@ -76,12 +76,12 @@ def _post(data: dict[str, Any]) -> tuple[str, str]:
 
 
 def _mail(data: dict[str, Any]) -> tuple[str, str]:
-    """Mail everybody active in the group who has an address."""
+    """Mail all active members of the group who have an address."""
     group = settings.LEDGER_ALERT_GROUP
     members = User.objects.filter(groups__name=group, is_active=True).exclude(email="")
     addresses = sorted(set(members.values_list("email", flat=True)))
     if not addresses:
-        raise DeliveryFailed(f"group {group}", "Nobody active in this group has an e-mail address.")
+        raise DeliveryFailed(f"group {group}", "No active member of this group has an e-mail address.")
     recipient = ", ".join(addresses)
     try:
         EmailMessage(messages.subject(data), messages.mail_text(data), to=addresses).send()

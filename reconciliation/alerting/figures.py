@@ -17,7 +17,7 @@ BIGGEST = 3
 
 
 def last_finished() -> Sweep | None:
-    """Return the sweep that finished last, whatever it was about."""
+    """Return the sweep that finished last, of any scope."""
     return Sweep.objects.filter(state=Sweep.State.FINISHED).order_by("-finished_at", "-sweep_id").first()
 
 

@@ -1,4 +1,4 @@
-"""What people and programs are told about an alert, fixed in the moment it is told."""
+"""The content of notifications, fixed when they are deferred."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = {
 
 
 def message(alert: Alert, event: str) -> dict[str, Any]:
-    """Return the data of an alert as every channel tells it; amounts are minor units."""
+    """Return the data of an alert, the same for every channel; amounts are minor units."""
     page = reverse("admin:reconciliation_alert_change", args=[alert.alert_id])
     return {
         "alert_id": alert.alert_id,

@@ -93,7 +93,7 @@ class LedgerCollector(Collector):
         failed = AlertDelivery.objects.filter(
             attempted_at__gte=self.at - DAY, outcome=AlertDelivery.Outcome.FAILED
         ).count()
-        yield _gauge("ledger_alert_attempts_failed", "Attempts to tell people that failed, in 24 hours.", failed)
+        yield _gauge("ledger_alert_attempts_failed", "Attempts to notify people that failed, in 24 hours.", failed)
 
     def _working(self) -> Iterable[Metric]:
         living = pulse.living_workers()

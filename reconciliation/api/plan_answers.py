@@ -24,7 +24,7 @@ class AskUndo(serializers.Serializer[Any]):
 
 
 class AskPlan(AskUndo):
-    """What is to be corrected, in one of five ways: balances, findings, a sweep, an incident, or deleted rows."""
+    """What to correct, in one of five ways: balances, findings, a sweep, an incident, or deleted rows."""
 
     balance_ids = Strings(required=False)
     finding_ids = Strings(required=False)
@@ -32,7 +32,7 @@ class AskPlan(AskUndo):
     incident_id = serializers.CharField(required=False)
     cause = serializers.CharField(required=False, help_text="Only findings with this cause")
     transaction_ids = Strings(
-        required=False, help_text="Deleted transactions to be booked anew from the edit journal; no total moves"
+        required=False, help_text="Deleted transactions to book again from the edit journal; no total moves"
     )
     allow_incomplete = serializers.BooleanField(
         required=False, help_text="Correct also where transactions are known to be incomplete or damaged"
@@ -144,7 +144,7 @@ class PlanItemAnswer(Answer):
     difference = TotalsAnswer()
     undoes = serializers.CharField(allow_null=True, help_text="The record whose correction it takes back")
     rebooks = serializers.CharField(
-        allow_null=True, help_text="The deleted transaction that it books anew, or the booked one that it takes back"
+        allow_null=True, help_text="The deleted transaction that it books again, or the booked one that it takes back"
     )
     outcome = serializers.ChoiceField(choices=PlanItem.Outcome.choices, allow_null=True)
     note = serializers.CharField(allow_blank=True)

@@ -56,14 +56,14 @@ class PlansView(core.ApiView):
 
     @extend_schema(request=AskPlan, responses={201: PlanDetailAnswer} | CONFLICT)
     def post(self, request: Request) -> Response:
-        """Plan corrections, measured anew; balances without drift are left out. It changes no balance."""
-        asked = decode(request, AskPlan)
-        about = {name: asked.pop(name) for name in CHOICE if name in asked}
+        """Plan corrections, measured again; balances without drift are left out. It changes no balance."""
+        fields = decode(request, AskPlan)
+        about = {name: fields.pop(name) for name in CHOICE if name in fields}
         about |= {name: tuple(ids) for name, ids in about.items() if isinstance(ids, list)}
-        deleted = asked.pop("transaction_ids", None)
+        deleted = fields.pop("transaction_ids", None)
         if deleted is not None and about:
             raise planning.ChoiceRefused
-        proposal = _proposal(request, asked)
+        proposal = _proposal(request, fields)
         if deleted is not None:
             return Response(PlanDetailAnswer.body(propose_rebooking(deleted, proposal)), status=201)
         plan = planning.propose(planning.Choice(**about), proposal)
@@ -89,7 +89,7 @@ class PlanItemsView(core.ApiView):
 class ApproveView(core.ApiView):
     @extend_schema(request=AskNote, responses=DECIDED)
     def post(self, request: Request, plan_id: str) -> Response:
-        """Approve a plan as the second person; the one who asked is refused, and so is whoever is not known."""
+        """Approve a plan as the second person; the one who proposed it is refused, and so is an unknown caller."""
         return _decided(deciding.approve(plan_id, *_who(request), **_note(request)))
 
 
@@ -126,8 +126,8 @@ class UndoView(core.ApiView):
     @extend_schema(request=AskUndo, responses={201: PlanDetailAnswer} | CONFLICT)
     def post(self, request: Request, reconstruction_id: str) -> Response:
         """Plan to take a correction back by difference; approve and apply that plan like any other."""
-        asked = decode(request, AskUndo) if request._request.body else {}
-        plan = propose_undo([reconstruction_id], _proposal(request, asked))
+        fields = decode(request, AskUndo) if request._request.body else {}
+        plan = propose_undo([reconstruction_id], _proposal(request, fields))
         return Response(PlanDetailAnswer.body(plan), status=201)
 
 
@@ -135,9 +135,9 @@ def _who(request: Request) -> tuple[str, Origin]:
     return actor(request._request), Origin.API
 
 
-def _proposal(request: Request, asked: dict[str, Any]) -> planning.Proposal:
+def _proposal(request: Request, fields: dict[str, Any]) -> planning.Proposal:
     who, origin = _who(request)
-    return planning.Proposal(actor=who, origin=origin, **{"reason": ""} | asked)
+    return planning.Proposal(actor=who, origin=origin, **{"reason": ""} | fields)
 
 
 def _note(request: Request) -> dict[str, Any]:

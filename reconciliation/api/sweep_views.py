@@ -80,9 +80,9 @@ class SweepsView(core.ApiView):
     @extend_schema(request=AskSweep, responses={201: SweepDetailAnswer} | CONFLICT)
     def post(self, request: Request) -> Response:
         """Request a sweep; the background worker runs it. It changes no balance."""
-        asked = decode(request, AskSweep)
-        how = {"deep": asked.pop("deep", False), "reason": asked.pop("reason", "")}
-        scope = Scope.from_json(asked)
+        fields = decode(request, AskSweep)
+        how = {"deep": fields.pop("deep", False), "reason": fields.pop("reason", "")}
+        scope = Scope.from_json(fields)
         sweep = tasks.request_sweep(scope, actor=actor(request._request), origin=Origin.API, **how)
         return Response(SweepDetailAnswer.body(sweep), status=201)
 

@@ -23,7 +23,7 @@ HISTORY = listing.Paging(default=20, refusal="invalid", cap=100, beyond_cap=100)
 class BalanceView(core.BalanceView):
     """The core's balance; ``from_source=true`` answers with what the transactions say, and writes nothing.
 
-    The original documents that and ignores it.
+    The original documents that parameter and ignores it.
     """
 
     def find(self, request: Request, balance_id: str) -> Any:
@@ -53,6 +53,6 @@ class ReconstructionsView(core.ApiView):
     def post(self, request: Request, balance_id: str) -> Response:
         """Rebuild a balance from its transactions (201), or only preview that with ``dry_run`` (200)."""
         fields = decode(request, AskReconstruction) if request._request.body else {}
-        asked = rebuilding.Request(actor=actor(request._request), origin=Origin.API, **fields)
-        record = rebuilding.reconstruct(balance_id, asked)
-        return Response(ReconstructionAnswer.body(record), status=200 if asked.dry_run else 201)
+        reconstruction = rebuilding.Request(actor=actor(request._request), origin=Origin.API, **fields)
+        record = rebuilding.reconstruct(balance_id, reconstruction)
+        return Response(ReconstructionAnswer.body(record), status=200 if reconstruction.dry_run else 201)

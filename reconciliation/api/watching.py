@@ -52,7 +52,7 @@ class AlertAnswer(Answer):
     details = Metadata()
     opened_at = Instant()
     seen_at = Instant()
-    told_at = Instant()
+    told_at = Instant(source="notified_at")
     resolved_at = Instant()
 
 

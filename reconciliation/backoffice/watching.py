@@ -33,7 +33,7 @@ NO_SCOPE = 'A scope is an object of words and texts, such as {"everything": true
 
 
 class ScheduleForm(ModelForm):
-    """A schedule as people change it."""
+    """The form of a schedule."""
 
     class Meta:
         model = Schedule
@@ -41,20 +41,20 @@ class ScheduleForm(ModelForm):
         widgets = {"cron": UnfoldAdminTextInputWidget, "scope": UnfoldAdminTextareaWidget}
 
     def clean_scope(self) -> Any:
-        """Refuse a scope that means no balances, in the words of the sweep that would refuse it every night."""
+        """Refuse a scope that sweeps would refuse, with the same error text."""
         scope = self.cleaned_data["scope"] or {}
         if self.instance.name != Schedule.Name.SWEEP:
             return {}
         try:
             if "\\u0000" in dumps(scope):  # PostgreSQL can neither keep nor look for that character
                 raise ScopeRefused("No balance is called by the character U+0000.")
-            asked = Scope.from_json(scope)
-            asked.balances()
+            requested = Scope.from_json(scope)
+            requested.balances()
         except LedgerError as error:
             raise ValidationError(error.message) from error
         except (TypeError, AttributeError) as error:  # a word is not of the kind that the scope takes
             raise ValidationError(NO_SCOPE) from error
-        return asked.as_json()
+        return requested.as_json()
 
 
 @admin.register(Schedule)
@@ -102,12 +102,21 @@ class AlertAdmin(LedgerModelAdmin):
         ("opened_at", DaysFilter),
     )
     sortable_by = ("opened",)
-    readonly_fields = ("opened", "kind_in_words", "current_state", "seen", "told", "resolved", "figures", "attempts")
+    readonly_fields = (
+        "opened",
+        "kind_in_words",
+        "current_state",
+        "seen",
+        "notified",
+        "resolved",
+        "figures",
+        "attempts",
+    )
     fields = (
         "title",
         ("kind_in_words", "current_state"),
         ("opened", "resolved"),
-        ("seen", "told"),
+        ("seen", "notified"),
         "figures",
         "attempts",
     )
@@ -127,10 +136,10 @@ class AlertAdmin(LedgerModelAdmin):
         """Show when it was last seen to be so."""
         return instant(alert.seen_at)
 
-    @display(description="Last told (UTC)")
-    def told(self, alert: Alert) -> str:
-        """Show when people were last told."""
-        return instant(alert.told_at)
+    @display(description="Last notified (UTC)")
+    def notified(self, alert: Alert) -> str:
+        """Return when people were last notified."""
+        return instant(alert.notified_at)
 
     @display(description="Kind")
     def kind_in_words(self, alert: Alert) -> str:
@@ -149,16 +158,16 @@ class AlertAdmin(LedgerModelAdmin):
             "", "<div>{}: {}</div>", ((name, dumps(value)) for name, value in alert.details.items())
         )
 
-    @display(description="Told")
+    @display(description="Notifications")
     def attempts(self, alert: Alert) -> SafeString:
-        """Show the attempts to tell people, newest first."""
+        """Link to the attempts to notify people, newest first."""
         tried = alert.deliveries.all()[:SHOWN_DELIVERIES]
         return format_html_join("", "<div>{} {}</div>", ((instant(each.attempted_at), link(each)) for each in tried))
 
 
 @admin.register(AlertDelivery)
 class AlertDeliveryAdmin(LedgerModelAdmin):
-    """Every attempt to tell people."""
+    """The list of all notifications that were attempted."""
 
     list_display = ("attempted", "event", "channel", "recipient", "attempt", "current_outcome", "answer")
     list_filter = (

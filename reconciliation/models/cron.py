@@ -14,7 +14,7 @@ FIELD = re.compile(rf"(?:[0-9*,/-]|{NAMES})+", re.IGNORECASE)
 
 
 def validate_cron(expression: str) -> None:
-    """Raise ``ValidationError``, for people, unless this is a cron expression that some day comes to pass."""
+    """Raise ``ValidationError``, for people, unless this is a cron expression that matches some date."""
     fields = expression.split()
     if len(fields) != 5:
         raise ValidationError(
@@ -30,8 +30,8 @@ def validate_cron(expression: str) -> None:
     try:
         last_due(expression, datetime.now(UTC))
     except CroniterBadDateError as error:
-        raise ValidationError("“%(cron)s” never comes to pass.", params={"cron": expression}) from error
-    except (CroniterBadCronError, TypeError) as error:  # a croniter that is told nonsense raises either
+        raise ValidationError("“%(cron)s” never matches a date.", params={"cron": expression}) from error
+    except (CroniterBadCronError, TypeError) as error:  # croniter raises either for nonsense
         raise ValidationError(
             "“%(cron)s” is no cron expression: %(why)s.", params={"cron": expression, "why": str(error).rstrip(".")}
         ) from error

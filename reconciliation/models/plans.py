@@ -44,7 +44,7 @@ class Plan(models.Model):
     sweep = models.ForeignKey(Sweep, on_delete=models.PROTECT, related_name="plans", null=True)
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="plans", null=True)
     allow_incomplete = models.BooleanField(default=False)
-    """Correct also where transactions are known to be incomplete or damaged: somebody said so explicitly."""
+    """Correct also where transactions are known to be incomplete or damaged, as explicitly requested."""
     fingerprint = models.TextField()
     """SHA-256 over the drift that was measured for each balance."""
     balances = models.BigIntegerField()
@@ -95,7 +95,7 @@ class PlanItem(TwoTotals):
     undoes = models.TextField(null=True, db_collation="C")
     """The record whose correction it takes back."""
     rebooks = models.TextField(null=True, db_collation="C")
-    """The deleted transaction that it books anew, or the booked one that it takes back; no total moves then."""
+    """The deleted transaction that it books again, or the rebooked one that it reverses; no total moves then."""
     outcome = models.TextField(choices=Outcome.choices, null=True)
     note = models.TextField(blank=True)
     record_id = models.TextField(null=True)
@@ -107,7 +107,7 @@ class PlanItem(TwoTotals):
         indexes = (
             # What applying has still to do.
             models.Index(fields=("plan", "balance_id"), condition=Q(outcome=None), name="items_to_apply"),
-            # Whether rows are to be booked anew, which takes another way.
+            # Whether a plan has rows to rebook, which are applied another way.
             models.Index(fields=("plan",), condition=Q(outcome=None, rebooks__isnull=False), name="items_to_book"),
         )
 

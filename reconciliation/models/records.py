@@ -55,7 +55,7 @@ class Reconstruction(TwoTotals):
         CORRECTED = "corrected", "Corrected"
         NO_DRIFT = "no_drift", "No drift"
         UNDONE = "undone", "Took a correction back"
-        REBOOKED = "rebooked", "Booked a deleted transaction anew"
+        REBOOKED = "rebooked", "Booked a deleted transaction again"
 
     reconstruction_id = models.TextField(primary_key=True, default=new_reconstruction_id, editable=False)
     executed_at = UTCDateTimeField()
@@ -75,9 +75,9 @@ class Reconstruction(TwoTotals):
     undoes = models.TextField(null=True, db_collation="C")
     """The record whose correction it took back."""
     transaction_id = models.TextField(null=True, db_collation="C")
-    """The transaction that it wrote, where it booked a deleted one anew, or took that back; no total moved then."""
+    """The transaction that it wrote when booking a deleted one again, or undoing that; no total moved then."""
     note = models.TextField(blank=True, default="")
-    """What was known against the transactions that it followed all the same, in a sentence."""
+    """What was known to be incomplete or damaged in the transactions that it followed, as a sentence."""
 
     class Meta:
         ordering = ("-executed_at", "-reconstruction_id")
@@ -86,7 +86,7 @@ class Reconstruction(TwoTotals):
             models.Index(fields=("balance_id", "-executed_at", "-reconstruction_id"), name="history_of_balance"),
             # The admin's list, newest first.
             models.Index(fields=("-executed_at", "-reconstruction_id"), name="reconstructions_newest"),
-            # The records of the two balances of a transaction that was booked anew.
+            # The records of the two balances of a transaction that was booked again.
             models.Index(
                 fields=("transaction_id",), condition=Q(transaction_id__isnull=False), name="reconstructions_of_row"
             ),
@@ -172,7 +172,7 @@ class Refusal(models.Model):
     why = models.TextField()
     address = models.TextField(blank=True)
     attempts = models.BigIntegerField(default=1)
-    """How many attempts it stands for: this one, and those before it that came too fast to be written one by one."""
+    """How many attempts it stands for: this one, and earlier ones that came too fast for a record each."""
 
     class Meta:
         ordering = ("-refused_at", "-refusal_id")
@@ -187,7 +187,7 @@ class Refusal(models.Model):
 
 
 class Disclosure(models.Model):
-    """Somebody was shown original values of tokenized fields of an identity; the values stand nowhere."""
+    """Original values of tokenized fields of an identity were shown to somebody; the values are not kept."""
 
     disclosure_id = models.TextField(primary_key=True, default=new_disclosure_id, editable=False)
     disclosed_at = UTCDateTimeField(default=now)

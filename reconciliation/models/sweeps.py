@@ -131,7 +131,7 @@ class Finding(TwoTotals):
     not_proved = models.JSONField(default=list)
     """Why the balance could not be judged: objects of ``check``, ``detail``. Never healthy."""
     remarks = ExactJSONField(default=list)
-    """What may be as it should, and is to be looked at, in the same shape. No verdict follows from it."""
+    """What may be right but is worth a look, in the same shape. It does not affect the verdict."""
     explained_at = UTCDateTimeField(null=True)
     explanations = ExactJSONField(default=list)
     """Ranked, best first, as ``reconciliation.explaining.service`` gives them."""

@@ -19,7 +19,7 @@ def new_alert_id() -> str:
 
 
 class Schedule(models.Model):
-    """When something starts by itself. All that ever starts is looking and keeping: no schedule corrects anything."""
+    """When a sweep or a snapshot starts by itself. No schedule ever corrects anything."""
 
     class Name(models.TextChoices):
         """What can be scheduled."""
@@ -38,9 +38,9 @@ class Schedule(models.Model):
     )
     deep = models.BooleanField(default=False, help_text="Run every check, also the slow ones.")
     last_due_at = UTCDateTimeField(default=now, editable=False)
-    """The last time it was due that was answered; later ones are still to be started."""
+    """The last due time that was handled; later ones have not been started yet."""
     refusal = models.TextField(blank=True, editable=False)
-    """Why the last start was refused, for people; empty after one that was not."""
+    """Why the last start was refused, as a sentence; empty after one that was not."""
     changed_by = models.TextField(default="settings", editable=False)
     changed_at = UTCDateTimeField(default=now, editable=False)
 
@@ -53,7 +53,7 @@ class Schedule(models.Model):
 
 
 class Watchdog(models.Model):
-    """One row: when the watchdog looked last. A watchdog that does not look is the first thing to worry about."""
+    """One row: when the watchdog last ran. If it does not run, no other alert can be relied on."""
 
     ONLY = 1
 
@@ -83,16 +83,16 @@ class Alert(models.Model):
     """One thing that is wrong, from when it was seen until it was gone; of each kind one is open at most."""
 
     class Kind(models.TextChoices):
-        """What people are told about."""
+        """What alerts report."""
 
         UNEXPLAINED_DRIFT = "unexplained_drift", "Unexplained drift that lasts"
         SWEEP_OVERDUE = "sweep_overdue", "No full proof in time"
         SWEEP_ERRORED = "sweep_errored", "Scheduled sweep did not finish"
         SCHEDULE_REFUSED = "schedule_refused", "Schedule could not start"
-        WATCHDOG_SILENT = "watchdog_silent", "Nobody watched"
+        WATCHDOG_SILENT = "watchdog_silent", "Watchdog did not run"
 
     class State(models.TextChoices):
-        """Whether it is still so."""
+        """Whether it still holds."""
 
         OPEN = "open", "Open"
         RESOLVED = "resolved", "Resolved"
@@ -106,9 +106,9 @@ class Alert(models.Model):
     """The figures behind the sentence; amounts are minor units."""
     opened_at = UTCDateTimeField(default=now)
     seen_at = UTCDateTimeField(default=now)
-    """When it was last seen to be so."""
-    told_at = UTCDateTimeField(default=now)
-    """When people were last told; they are reminded a day later, not before."""
+    """When its condition last held."""
+    notified_at = UTCDateTimeField(default=now)
+    """When people were last notified; the reminder comes a day later."""
     resolved_at = UTCDateTimeField(null=True)
 
     class Meta:
@@ -123,16 +123,16 @@ class Alert(models.Model):
 
 
 class AlertDelivery(models.Model):
-    """One attempt to tell people about an alert. Append-only: a trigger refuses any change."""
+    """One attempt to notify people of an alert. Append-only: a trigger refuses any change."""
 
     class Channel(models.TextChoices):
-        """The ways to tell people."""
+        """The ways to notify people."""
 
         WEBHOOK = "webhook", "Webhook"
         EMAIL = "email", "E-mail"
 
     class Event(models.TextChoices):
-        """What people are told."""
+        """What a notification reports."""
 
         OPENED = "opened", "Opened"
         REMINDED = "reminded", "Still open"

@@ -12,7 +12,7 @@ from reconciliation.models import Schedule, Watchdog, next_due, validate_cron
 
 
 def ensure_schedules(using: str, **_: Any) -> None:
-    """Make sure that the schedules and the watchdog's row exist; at first the settings say when things are due."""
+    """Create the schedules, with times from the settings, and the watchdog's row, where they do not exist yet."""
     for name, cron, scope in (
         (Schedule.Name.SWEEP, settings.LEDGER_SWEEP_CRON, {"everything": True}),
         (Schedule.Name.SNAPSHOTS, settings.LEDGER_SNAPSHOT_CRON, {}),
@@ -23,7 +23,7 @@ def ensure_schedules(using: str, **_: Any) -> None:
 
 
 def change_schedule(schedule: Schedule, actor: str) -> None:
-    """Store a schedule as somebody changed it; what was due under the old one is not made up for under the new."""
+    """Store a changed schedule. A time missed under the old one is not caught up under the new one."""
     schedule.changed_by = actor
     schedule.changed_at = schedule.last_due_at = now()
     schedule.refusal = ""

@@ -1,4 +1,4 @@
-"""Starting what is due: once, however many workers there are, and a missed time is caught up once."""
+"""Start what is due: once, however many workers there are. Of missed times only the last is caught up."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from reconciliation.models import Origin, Schedule, Sweep, last_due
 from reconciliation.sweeping import request_sweep
 
 ACTOR = "schedule"
-"""Whom records name where nobody asked but the clock."""
+"""The actor of what a schedule starts."""
 
 
 def start_due(at: datetime) -> list[Schedule]:
-    """Start what is due, each schedule in one commit with what it starts, and return the schedules that were answered.
+    """Start what is due, each schedule in one commit with what it starts, and return the schedules that were due.
 
-    The row is locked first, so two workers answer one after the other and the second finds nothing due. Of several
-    times that were missed only the last one counts. While a scheduled sweep, or any of the same scope, is still open
-    the next one waits.
+    The row is locked first, so of two workers the second finds nothing due. Of several missed times only the last one
+    counts. While a scheduled sweep, or any of the same scope, is still open, the next one waits.
     """
     return [schedule for name in STARTS if (schedule := _start_if_due(name, at))]
 
@@ -41,7 +40,7 @@ def _start_if_due(name: str, at: datetime) -> Schedule | None:
 
 
 def _is_busy(schedule: Schedule) -> bool:
-    """Tell whether what it started before still goes on, or somebody else's sweep of the same scope."""
+    """Return whether a scheduled sweep, or any sweep of the same scope, is still open."""
     if schedule.name != Schedule.Name.SWEEP:
         return False
     concerned = Q(origin=Origin.SCHEDULE) | Q(scope=schedule.scope)
@@ -49,7 +48,7 @@ def _is_busy(schedule: Schedule) -> bool:
 
 
 def _refusal(schedule: Schedule) -> str:
-    """Start it, and return why that was refused, if it was: the ledger of its scope may be gone by now."""
+    """Start it and return why that was refused, or an empty text: the ledger of its scope may have been deleted."""
     try:
         with transaction.atomic():
             STARTS[schedule.name](schedule)

@@ -16,7 +16,7 @@ KEEP_FINISHED_HOURS = 24
 @app.periodic(cron="* * * * *")
 @app.task(queue=QUEUE, queueing_lock="watch")
 def watch(timestamp: int) -> None:
-    """Watch, every minute; a minute that no worker was there for is not made up for, what was due in it is."""
+    """Watch, every minute. Missed minutes are not repeated, but what was due in them is started."""
     at = now()
     start_due(at)
     look(at)

@@ -271,7 +271,7 @@ def test_a_watchdog_that_did_not_look_is_itself_an_alert_seen_by_the_next_look()
     (alert,) = look(NOON + timedelta(minutes=11))
     assert (alert.kind, alert.title) == (
         Kind.WATCHDOG_SILENT,
-        "Nobody watched from 2026-03-04 12:00 to 2026-03-04 12:11 UTC: no worker ran.",
+        "The watchdog did not run from 2026-03-04 12:00 to 2026-03-04 12:11 UTC: no worker was there.",
     )
     assert look(NOON + timedelta(minutes=12)) == []
 

@@ -28,7 +28,7 @@ from reconciliation.models.cron import last_due, next_due, validate_cron
         ("H 2 * * *", "only digits"),
         ("0 2 L * *", "only digits"),
         ("soon 2 * * *", "only digits"),
-        ("0 0 31 2 *", "never comes to pass"),
+        ("0 0 31 2 *", "never matches a date"),
     ],
 )
 def test_what_is_no_cron_expression_is_refused_in_words(expression: str, sentence: str) -> None:

@@ -1,10 +1,11 @@
-"""Telling people: a real HTTP receiver, the worker's own retries, mail to a group."""
+"""Notifications: a real HTTP receiver, the worker's own retries, mail to a group."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.receiver import Receiver, listening
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_clock")]
 HUGE = 2**90
-TELL = "reconciliation.alerting.delivery.tell"
+NOTIFY = "notify"
 
 
 @pytest.fixture
@@ -67,6 +68,16 @@ def test_nobody_is_told_of_an_alert_that_was_rolled_back(receiver: Receiver) -> 
     assert receiver.got == []
 
 
+def test_a_notification_that_waited_under_the_former_name_of_its_task_is_sent(receiver: Receiver) -> None:
+    alert()
+    renaming = import_module("reconciliation.migrations.0017_plain_words").RENAME_TASK
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET task_name = 'reconciliation.watching.delivery.tell'")
+        cursor.execute(renaming)
+    call_command("work", "--once", verbosity=0)
+    assert len(receiver.got) == 1
+
+
 def test_the_webhook_is_signed_and_its_numbers_are_exact(receiver: Receiver, settings: Any) -> None:
     opened = alert()
     call_command("work", "--once", verbosity=0)
@@ -89,7 +100,7 @@ def test_after_a_500_it_is_told_again_the_same_and_both_attempts_are_kept(receiv
     receiver.answers = [500, 302, 204]
     opened = alert()
     call_command("work", "--once", verbosity=0)
-    job = ProcrastinateJob.objects.get(task_name=TELL)
+    job = ProcrastinateJob.objects.get(task_name=NOTIFY)
     assert (job.status, len(receiver.got)) == ("todo", 1)
     assert job.scheduled_at is not None
     Alert.objects.filter(pk=opened.pk).update(title="changed meanwhile", state="resolved")
@@ -110,7 +121,7 @@ def test_a_receiver_that_is_not_there_is_tried_again_and_no_secret_is_kept(recei
     call_command("work", "--once", verbosity=0)
     assert outcomes() == [("webhook", 1, "failed", "NewConnectionError")]
     assert "hidden" not in AlertDelivery.objects.get().recipient
-    assert ProcrastinateJob.objects.get(task_name=TELL).status == "todo"
+    assert ProcrastinateJob.objects.get(task_name=NOTIFY).status == "todo"
 
 
 @pytest.fixture
@@ -126,7 +137,7 @@ def test_a_group_without_addresses_is_a_failed_attempt_that_says_so(group: Group
     alert()
     call_command("work", "--once", verbosity=0)
     assert mail.outbox == []
-    assert outcomes() == [("email", 1, "failed", "Nobody active in this group has an e-mail address.")]
+    assert outcomes() == [("email", 1, "failed", "No active member of this group has an e-mail address.")]
 
 
 @pytest.mark.parametrize(("event", "begins"), [("opened", "3 balances"), ("resolved", "Resolved: 3 balances")])

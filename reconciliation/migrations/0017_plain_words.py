@@ -1,0 +1,36 @@
+"""Plain words for labels and names; waiting notifications keep their task under its new name."""
+
+from django.db import migrations, models
+
+KINDS = (
+    ("unexplained_drift", "Unexplained drift that lasts"),
+    ("sweep_overdue", "No full proof in time"),
+    ("sweep_errored", "Scheduled sweep did not finish"),
+    ("schedule_refused", "Schedule could not start"),
+    ("watchdog_silent", "Watchdog did not run"),
+)
+OUTCOMES = (
+    ("previewed", "Previewed (nothing changed)"),
+    ("corrected", "Corrected"),
+    ("no_drift", "No drift"),
+    ("undone", "Took a correction back"),
+    ("rebooked", "Booked a deleted transaction again"),
+)
+RENAME_TASK = """
+UPDATE procrastinate_jobs SET task_name = 'notify' WHERE task_name = 'reconciliation.watching.delivery.tell'
+"""
+
+
+class Migration(migrations.Migration):
+    """No row of a table here changes."""
+
+    dependencies = (
+        ("procrastinate", "0041_post_retry_failed_job"),
+        ("reconciliation", "0016_what_was_followed"),
+    )
+    operations = (
+        migrations.RenameField("alert", "told_at", "notified_at"),
+        migrations.AlterField("alert", "kind", models.TextField(choices=list(KINDS))),
+        migrations.AlterField("reconstruction", "outcome", models.TextField(choices=list(OUTCOMES))),
+        migrations.RunSQL(RENAME_TASK, migrations.RunSQL.noop),
+    )
