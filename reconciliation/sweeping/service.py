@@ -184,7 +184,7 @@ def _next_size(size: int, took: float, pace: int) -> int:
 
 
 def _step(sweep: Sweep, size: int, pace: int) -> bool:
-    """Do the next piece of work; return whether it was measuring or a check, after which a gentle sweep pauses."""
+    """Do the next piece of work; return whether it moved the sweep on without ending it."""
     if not sweep.measured_all:
         return _measure_chunk(sweep, size, pace)
     waiting = next((entry["check"] for entry in sweep.checks if not entry["done"]), None)
