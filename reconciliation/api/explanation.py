@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from balances.api import views as core
 from balances.shapes import Answer, ErrorAnswer, Instant, MinorUnits
-from reconciliation.explaining import CAUSES, CERTAINTIES, SinceWhen, explain_balance
+from reconciliation.explaining import CAUSES, Certainty, SinceWhen, explain_balance
 
 
 class DriftAnswer(serializers.Serializer[Any]):
@@ -32,7 +32,7 @@ class ReasonAnswer(DriftAnswer):
     sentence = serializers.CharField()
     rows = serializers.ListField(child=serializers.CharField(), help_text="Transactions to blame")
     explains = MinorUnits()
-    certainty = serializers.ChoiceField(choices=CERTAINTIES, help_text="What is only possible explains nothing")
+    certainty = serializers.ChoiceField(choices=Certainty.values, help_text="What is only possible explains nothing")
     alternatives = serializers.IntegerField(help_text="Other readings of the same drift")
     evidence = serializers.DictField()
 

@@ -3,12 +3,12 @@
 from reconciliation.explaining import evidence
 from reconciliation.explaining.causes import (
     CAUSES,
-    CERTAINTIES,
     COUNTING,
     NOT_YET,
     SIDES,
     UNEXPLAINED,
     Case,
+    Certainty,
     Drift,
     Explanation,
     facts,
@@ -30,7 +30,6 @@ from reconciliation.explaining.service import (
 
 __all__ = [
     "CAUSES",
-    "CERTAINTIES",
     "COUNTING",
     "EXPLAINED_AT_ONCE",
     "HISTORY",
@@ -38,6 +37,7 @@ __all__ = [
     "SIDES",
     "UNEXPLAINED",
     "Case",
+    "Certainty",
     "Drift",
     "Explained",
     "Explanation",

@@ -22,6 +22,7 @@ from reconciliation.explaining.causes import (
     SIDES,
     UNEXPLAINED,
     Case,
+    Certainty,
     Drift,
     Explanation,
     Point,
@@ -147,7 +148,7 @@ def _proposals(case: Case) -> list[Explanation]:
 def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation], list[Explanation], Drift]:
     """Choose what explains the most, best first, until nothing more fits exactly; return that, hints and the rest.
 
-    What accounts for all that is off ranks above what accounts for a part of it, whatever their scores: where the only
+    What accounts for all that is off ranks above what accounts for a part of it, whatever their rank: where the only
     reading of the whole is a hint, a reading of half of it is no more than that.
     """
     pool = [_counted(each, proposals) for each in proposals]
@@ -187,7 +188,7 @@ def _fitting(proposals: list[Explanation], rest: Drift) -> list[Explanation]:
 
 
 def _rank(each: Explanation, rest: Drift) -> tuple[bool, int]:
-    return each.drift == rest, each.score
+    return each.drift == rest, each.rank
 
 
 def _counted(each: Explanation, proposals: list[Explanation]) -> Explanation:
@@ -204,7 +205,7 @@ def _with_equals(best: Explanation, others: set[tuple[str, ...]]) -> Explanation
 
 def _less_sure(best: Explanation) -> Explanation:
     """Return what is no longer strong: another one, sure enough to count by itself, fits as well."""
-    return replace(best, certainty="likely") if best.certainty == "strong" else best
+    return replace(best, certainty=Certainty.LIKELY) if best.certainty is Certainty.STRONG else best
 
 
 def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:

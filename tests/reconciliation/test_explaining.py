@@ -17,7 +17,7 @@ from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.drill.damage import shift
 from reconciliation.explaining.causes import CAUSES, FAMILIES
 from reconciliation.explaining.causes.drift import SIDES, Drift
-from reconciliation.explaining.causes.model import Explanation
+from reconciliation.explaining.causes.model import Certainty, Explanation
 from reconciliation.explaining.service import Explained, choose, explain, explain_balance
 from reconciliation.measuring.measurement import measure
 from reconciliation.models import BalanceEdit
@@ -537,10 +537,12 @@ UNITS = st.integers(-(10**30), 10**30)
 DRIFTS = st.builds(Drift, UNITS, UNITS, UNITS, UNITS)
 
 
-@given(DRIFTS, st.lists(st.tuples(DRIFTS, st.integers(0, 5), st.sampled_from(["certain", "likely", "possible"]))))
-def test_what_is_chosen_and_what_is_left_make_up_the_drift(rest: Drift, given: list[tuple[Drift, int, str]]) -> None:
-    proposals = [Explanation("x", "", drift, certainty, score=score) for drift, score, certainty in given]
-    sides = [Explanation("y", "", Drift(credit=rest.credit), "likely", score=3)] if rest.credit else []
+@given(DRIFTS, st.lists(st.tuples(DRIFTS, st.integers(0, 5), st.sampled_from(Certainty))))
+def test_what_is_chosen_and_what_is_left_make_up_the_drift(
+    rest: Drift, given: list[tuple[Drift, int, Certainty]]
+) -> None:
+    proposals = [Explanation("x", "", drift, certainty, rank=rank) for drift, rank, certainty in given]
+    sides = [Explanation("y", "", Drift(credit=rest.credit), Certainty.LIKELY, rank=3)] if rest.credit else []
     chosen, _, left = choose(rest, proposals + sides)
     assert sum((each.drift for each in chosen), left) == rest
     assert left.gross + sum(each.drift.gross for each in chosen) == rest.gross

@@ -20,10 +20,10 @@ from reconciliation.explaining.causes import (
 from reconciliation.explaining.causes.drift import OTHER_SIDE, SIDES, Drift
 from reconciliation.explaining.causes.journal import facts, row_units
 from reconciliation.explaining.causes.model import (
-    CERTAINTIES,
     COUNTING,
     Case,
     Cause,
+    Certainty,
     Earlier,
     Explanation,
     Hold,
@@ -39,13 +39,13 @@ from reconciliation.explaining.causes.model import (
 
 __all__ = [
     "CAUSES",
-    "CERTAINTIES",
     "COUNTING",
     "FAMILIES",
     "OTHER_SIDE",
     "SIDES",
     "UNEXPLAINED",
     "Case",
+    "Certainty",
     "Drift",
     "Earlier",
     "Explanation",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation, Row, Status
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Row, Status
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -55,28 +56,37 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
     other = OTHER_SIDE[row.side]
     moved = Drift(**{row.side: -row.units, other: row.units})
     if moved.fits(case.rest):
-        yield _sign(case, row, moved, f"stands in the stored {other} instead of the {row.side}", "strong", 275)
+        yield _sign(
+            case,
+            row,
+            moved,
+            f"stands in the stored {other} instead of the {row.side}",
+            Certainty.STRONG,
+            Rank.ROW_ON_OTHER_SIDE,
+        )
     taken_off = Drift(**{row.side: -2 * row.units})
     if taken_off.fits(case.rest) and not case.rest.sides.get(other):
         is_whole = any(each.side == row.side and each.units == 2 * row.units for each in case.rows)
         are_two = row.twins > 1 or any(pair.side == row.side for pair in case.pairs)
         # That one row is missing, or two are, fits as well; and round amounts are those that people edit by hand.
         doubtful = is_whole or are_two or row.units % row.precision == 0
-        certainty = "possible" if doubtful else "likely"
-        yield _sign(case, row, taken_off, f"was taken off the stored {row.side} instead of added", certainty, 166)
+        certainty = Certainty.POSSIBLE if doubtful else Certainty.LIKELY
+        yield _sign(
+            case, row, taken_off, f"was taken off the stored {row.side} instead of added", certainty, Rank.ROW_TAKEN_OFF
+        )
 
 
-def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: str, score: int) -> Explanation:
+def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: Certainty, rank: Rank) -> Explanation:
     doubtful = case.imported or (len(drift.sides) == 1 and case.elsewhere(row, row.side))
-    sure = _in_step(case) and not doubtful and certainty != "possible"
+    sure = _in_step(case) and not doubtful and certainty != Certainty.POSSIBLE
     return Explanation(
         "wrong_sign",
         f"{row.name} {what}: {row.units} with the wrong sign.",
         drift,
-        certainty if sure else "possible",
+        certainty if sure else Certainty.POSSIBLE,
         rows=(row.transaction_id,),
         evidence={"version_lag": case.lag},
-        score=score if sure else 15,
+        rank=rank if sure else Rank.ROW_WRONG_IN_DOUBT,
         since=row.created_at,
     )
 
@@ -92,10 +102,10 @@ def _factor(case: Case, row: Row) -> Iterator[Explanation]:
                     "precision_factor",
                     f"{row.name} stands in the stored {row.side} {what}; its precision is {row.precision}.",
                     drift,
-                    "strong" if known else "possible",
+                    Certainty.STRONG if known else Certainty.POSSIBLE,
                     rows=(row.transaction_id,),
                     evidence={"factor": factor, "precision": row.precision, "version_lag": case.lag},
-                    score=170 if known else 15,
+                    rank=Rank.ROW_SCALED if known else Rank.ROW_WRONG_IN_DOUBT,
                     since=row.created_at,
                 )
 
@@ -110,10 +120,10 @@ def _legacy_rows(case: Case) -> Iterator[Explanation]:
                 f"The precision of {legacy['row_count']} legacy rows without a precise amount is missing in the "
                 f"stored {side}.",
                 drift,
-                "strong",
+                Certainty.STRONG,
                 rows=tuple(legacy["rows"]),
                 evidence={"rows": legacy["row_count"], "scaled": legacy["units"], "counted": legacy["unscaled"]},
-                score=185,
+                rank=Rank.LEGACY_WITHOUT_PRECISION,
             )
 
 
@@ -146,8 +156,8 @@ def rounding(case: Case) -> Iterator[Explanation]:
         "rounding",
         f"{total} is what rounding {count} transactions to {unit} minor units adds up to (at most {bound}).",
         Drift(**off),
-        "likely",
+        Certainty.LIKELY,
         rows=tuple(case.grain_rows),
         evidence={"rounded_rows": count, "unit": unit, "at_most": bound},
-        score=180,
+        rank=Rank.ROUNDING,
     )

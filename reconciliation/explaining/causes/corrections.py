@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciliation.explaining.causes.drift import Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -28,10 +29,10 @@ def propose(case: Case) -> Iterator[Explanation]:
                 f"This drift is back after the correction of {record.executed_at:%Y-%m-%d %H:%M:%S} UTC: "
                 f"a posting that had read the totals before it wrote over it{after}.",
                 case.rest,
-                "strong",
+                Certainty.STRONG,
                 rows=(first,) if first else (),
                 evidence={"record": record.reconstruction_id, "corrected_at": record.executed_at.isoformat()},
-                score=1000,
+                rank=Rank.CORRECTION_OVERWRITTEN,
                 since=record.executed_at,
             )
             return

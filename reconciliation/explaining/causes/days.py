@@ -7,7 +7,8 @@ from itertools import combinations
 
 from reconciliation.explaining.causes.arithmetic import rounding_bound
 from reconciliation.explaining.causes.drift import Drift
-from reconciliation.explaining.causes.model import SECOND, Case, Cause, Explanation, Pair, Row, mirrored
+from reconciliation.explaining.causes.model import SECOND, Case, Cause, Certainty, Explanation, Pair, Row, mirrored
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -18,8 +19,9 @@ CAUSES = (
 )
 MOST_ROWS = 12
 """Rows of a last day among which sets are looked for; more of them would fit anything."""
-SCORES = {1: 195, 2: 158, 3: 154}
-"""By the number of rows: one row of the last day ranks above an equal older one, sets below single rows."""
+EXACT = {1: Rank.LAST_ROW_CUT_OFF, 2: Rank.LAST_TWO_CUT_OFF, 3: Rank.LAST_THREE_CUT_OFF}
+ROUNDED = {1: Rank.LAST_ROW_CUT_OFF_ROUNDED, 2: Rank.LAST_TWO_CUT_OFF_ROUNDED}
+"""By the number of rows. With three rows and a rest, too much would fit."""
 
 
 def propose(case: Case) -> Iterator[Explanation]:
@@ -39,16 +41,16 @@ def _cut_off(case: Case) -> Iterator[Explanation]:
     """Compare side by side; nets only where the source had no sides, for a side that is right has all its rows."""
     seen = _net if case.net_only else (lambda drift: drift)
     rest, (_, bound) = seen(case.rest), rounding_bound(case)
-    for size, score in SCORES.items():
+    for size, rank in EXACT.items():
         for rows in combinations(case.recent, size):
             lacking = seen(sum((row.effect for row in rows), Drift()).times(-1))
             rounded = (rest - lacking).gross
             if lacking.sides.keys() != rest.sides.keys() or _is_nowhere(case, rows):
                 continue
             if not rounded:
-                yield _explain_cut(case, rows, score, 0)
-            elif rounded <= bound < lacking.gross and size <= 2:
-                yield _explain_cut(case, rows, score - 40 if size == 1 else score - 20, rounded)
+                yield _explain_cut(case, rows, rank, 0)
+            elif size in ROUNDED and rounded <= bound < lacking.gross:
+                yield _explain_cut(case, rows, ROUNDED[size], rounded)
 
 
 def _is_nowhere(case: Case, rows: tuple[Row, ...]) -> bool:
@@ -58,7 +60,7 @@ def _is_nowhere(case: Case, rows: tuple[Row, ...]) -> bool:
     return not more and mirrored(row.effect).times(-1).fits(other) and not row.is_last_of_both
 
 
-def _explain_cut(case: Case, rows: tuple[Row, ...], score: int, rounded: int) -> Explanation:
+def _explain_cut(case: Case, rows: tuple[Row, ...], rank: Rank, rounded: int) -> Explanation:
     names = ", ".join(row.name for row in rows)
     besides = f"; the other {rounded} is rounding" if rounded else ""
     totals = "net (its source had no sides) lacks" if case.net_only else "totals lack"
@@ -66,10 +68,10 @@ def _explain_cut(case: Case, rows: tuple[Row, ...], score: int, rounded: int) ->
         "cut_off",
         f"The stored {totals} {names} of the last day{besides}.",
         case.rest,
-        "likely" if rounded or len(rows) > 1 else "strong",
+        Certainty.LIKELY if rounded or len(rows) > 1 else Certainty.STRONG,
         rows=tuple(row.transaction_id for row in rows),
         evidence={"last_day_rows": len(case.recent), "rounding": rounded, "net_only": case.net_only},
-        score=score,
+        rank=rank,
         since=min(row.created_at for row in rows),
     )
 
@@ -86,9 +88,9 @@ def _lost_together(case: Case, pair: Pair) -> Iterator[Explanation]:
         f"{pair.first_id} ({pair.first_reference}) and {pair.second_id} ({pair.second_reference}), one after the "
         f"other, are both missing in the stored {pair.side}.",
         drift,
-        "likely" if sure else "possible",
+        Certainty.LIKELY if sure else Certainty.POSSIBLE,
         rows=(pair.first_id, pair.second_id),
         evidence={"apart_seconds": f"{apart.total_seconds():.3f}", "version_lag": case.lag},
-        score=150 if sure else 12,
+        rank=Rank.TWO_LOST if sure else Rank.TWO_LOST_IN_DOUBT,
         since=min(pair.first_at, pair.second_at),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from reconciliation.explaining.causes.model import Case, Cause, Earlier, Explanation
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Earlier, Explanation
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -32,11 +33,11 @@ def propose(case: Case) -> Iterator[Explanation]:
         f"lack all {found.row_count:,} transactions from then until {_back(found)}. {others:,} other "
         f"{'balance lacks' if others == 1 else 'balances lack'} the same span.",
         case.rest,
-        "likely" if found.outside or found.alternatives or case.imported else "strong",
+        Certainty.LIKELY if found.outside or found.alternatives or case.imported else Certainty.STRONG,
         rows=found.rows,
         alternatives=found.alternatives,
         evidence=_evidence(found),
-        score=140 if case.imported else 600,
+        rank=Rank.EARLIER_TOTALS_IMPORTED if case.imported else Rank.EARLIER_TOTALS,
     )
 
 

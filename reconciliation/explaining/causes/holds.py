@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciliation.explaining.causes.drift import Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation, Hold
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Hold
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -62,10 +63,10 @@ def _settled_twice_in_rows(hold: Hold, drift: Drift) -> Explanation:
         f"Hold {hold.transaction_id} has {what} that settle {-hold.open_units} more than the {hold.units} it held; "
         "the totals released it once.",
         drift,
-        "strong",
+        Certainty.STRONG,
         rows=(hold.transaction_id, *children),
         evidence={"held": hold.units, "children": list(children)},
-        score=192,
+        rank=Rank.HOLD_SETTLED_TWICE_IN_ROWS,
         since=hold.created_at,
     )
 
@@ -74,15 +75,16 @@ def _released_twice(case: Case, hold: Hold, child: str, drift: Drift, how: str) 
     lag = case.lag or 0
     contradicted = lag > 0  # then an update is missing, not one too many
     one_more = how == "commit" and lag < 0  # rather the rest was released without a row
+    rank = Rank.COMMIT_RELEASED_TWICE if one_more else Rank.HOLD_RELEASED_TWICE
     return Explanation(
         "hold_released_twice",
         f"The {how} {child} of hold {hold.transaction_id} was taken off the inflight totals twice.",
         drift,
         # Where no update was counted once more, an edit of the same amount leaves the same numbers.
-        "possible" if contradicted else "strong" if lag < 0 else "likely",
+        Certainty.POSSIBLE if contradicted else Certainty.STRONG if lag < 0 else Certainty.LIKELY,
         rows=(hold.transaction_id, child),
         evidence=_evidence(case, hold),
-        score=120 if contradicted else 175 if one_more else 190,
+        rank=Rank.HOLD_IN_DOUBT if contradicted else rank,
         since=hold.created_at,
     )
 
@@ -94,9 +96,9 @@ def _not_released(case: Case, hold: Hold, child: str, drift: Drift, how: str) ->
         "hold_not_released",
         f"The {how} {child} of hold {hold.transaction_id} is recorded, and its amount is still held in the totals.",
         drift,
-        "possible" if contradicted else "strong" if lag > 0 else "likely",
+        Certainty.POSSIBLE if contradicted else Certainty.STRONG if lag > 0 else Certainty.LIKELY,
         rows=(hold.transaction_id, child),
         evidence=_evidence(case, hold),
-        score=120 if contradicted else 189,
+        rank=Rank.HOLD_IN_DOUBT if contradicted else Rank.HOLD_NOT_RELEASED,
         since=hold.created_at,
     )

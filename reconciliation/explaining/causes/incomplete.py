@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation, Point
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Point
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -43,9 +44,9 @@ def _before_all_rows(case: Case) -> Iterator[Explanation]:
                 f"Every transaction left is newer than the snapshot of {point.at:%Y-%m-%d}, whose totals are just "
                 "what is too much now: older ones were archived. Rebuilding would drop them.",
                 case.rest,
-                "strong",
+                Certainty.STRONG,
                 evidence=evidence,
-                score=950,
+                rank=Rank.BEFORE_ALL_ROWS,
             )
         else:
             yield Explanation(
@@ -53,9 +54,9 @@ def _before_all_rows(case: Case) -> Iterator[Explanation]:
                 f"The snapshot of {point.at:%Y-%m-%d}, older than every transaction, has just the totals that are "
                 "too much now: they were never booked.",
                 case.rest,
-                "strong",
+                Certainty.STRONG,
                 evidence=evidence,
-                score=950,
+                rank=Rank.BEFORE_ALL_ROWS,
             )
         return
 
@@ -78,10 +79,10 @@ def _rate(case: Case) -> Iterator[Explanation]:
         f"{count} credits came out of balances in {case.foreign['currencies']}, at a rate that this database no longer "
         f"knows: one of about {ratio:.6g} would account for it. Rebuilding would destroy the difference.",
         Drift(credit=case.rest.credit),
-        "likely",
+        Certainty.LIKELY,
         rows=tuple(case.foreign["rows"]),
         evidence={"rate": f"{ratio:.10g}", "rows": count, "units": units},
-        score=60,
+        rank=Rank.RATE_FORGOTTEN,
     )
 
 
@@ -113,9 +114,9 @@ def _brought_along(case: Case) -> Iterator[Explanation]:
         f"The totals came in with {too_much} than the transactions give{opened}: an opening balance, or earlier "
         "transactions, that nothing here books.",
         case.rest,
-        "likely" if case.began and not mirrors and not doubtful else "possible",
+        Certainty.LIKELY if case.began and not mirrors and not doubtful else Certainty.POSSIBLE,
         evidence=evidence,
-        score=50,
+        rank=Rank.BROUGHT_ALONG,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from balances.models import Transaction
 from reconciliation.explaining.causes.amounting import amounts_to, totals_amount_to
 from reconciliation.explaining.causes.drift import SIDES, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation, Status
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Status
 from reconciliation.measuring import units
 from reconciliation.models import BalanceEdit, TransactionEdit
 
@@ -91,7 +91,7 @@ def _openings(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanation]:
                 "opening_not_booked",
                 f"The balance was born with totals {_who(edit)}, and no transaction books them.",
                 stored_change(edit),
-                "certain",
+                Certainty.CERTAIN,
                 evidence=_evidence(edit),
                 since=edit.edited_at,
             )
@@ -112,7 +112,7 @@ def _edits_of_totals(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanati
         f"Nobody posted this. The stored totals were changed in SQL {times}, last {_who(changes[-1])}"
         + (f": {words}." if words else "."),
         drift,
-        "certain",
+        Certainty.CERTAIN,
         evidence={
             "edits": [_evidence(edit) | {"amounts_to": _totals_amount_to(edit)} for edit in changes[-10:]],
             "count": len(changes),
@@ -150,7 +150,7 @@ def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | Non
         f"Transaction {was} was {what} {_who(edit)}"
         + (f": {words}. The totals still hold what it was." if words else "; the totals still hold what it was."),
         drift,
-        "certain",
+        Certainty.CERTAIN,
         rows=(edit.transaction_id,),
         evidence=_evidence(edit) | {"old": old} | ({} if deleted else {"new": edit.new, "amounts_to": words}),
         since=edits[0].edited_at,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -34,8 +35,8 @@ def propose(case: Case) -> Iterator[Explanation]:
             f"{lot.hub_side} has that once, and so have the stored {line_side}s of the other balances together: it is "
             "the total of a lot, written into each of its lines.",
             Drift(**{side: getattr(case.rest, side)}),
-            "strong",
+            Certainty.STRONG,
             rows=lot.rows,
             evidence={"lot": lot.units, "lines": len(lot.rows), "balance": lot.hub, "counterparties": list(lot.others)},
-            score=400,
+            rank=Rank.LOT_TOTAL,
         )

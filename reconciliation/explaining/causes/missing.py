@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation, Row, Status, mirrored
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Row, Status, mirrored
+from reconciliation.explaining.causes.ranking import Rank, rank_of
 
 CAUSES = (
     Cause(
@@ -82,10 +83,10 @@ def _duplicate(case: Case, row: Row, first: Row) -> Explanation:
         f"{row.name} and {first.transaction_id} ({first.reference}) look like one payment sent twice: "
         "both are recorded, the totals have it once.",
         row.effect.times(-1),
-        "strong",
+        Certainty.STRONG,
         rows=(row.transaction_id, first.transaction_id),
         evidence={"apart_seconds": f"{abs((row.created_at - first.created_at).total_seconds()):.3f}"},
-        score=_score(row, 92),
+        rank=rank_of(Rank.RECORDED_TWICE, is_commit=row.is_commit),
         since=row.created_at,
     )
 
@@ -100,7 +101,7 @@ def _missing(case: Case, row: Row) -> Explanation:
     # A row that both its balances lack to the unit needs no other witness.
     doubtful = not nowhere and (case.imported or (side in OTHER_SIDE and not not_counted and case.elsewhere(row, side)))
     if contradicted or doubtful or row.units in case.odd:
-        return replace(found, certainty="possible", score=_score(row, 20))
+        return replace(found, certainty=Certainty.POSSIBLE, rank=rank_of(Rank.ROW_IN_DOUBT, is_commit=row.is_commit))
     return found
 
 
@@ -121,13 +122,14 @@ def _how_it_went_missing(case: Case, row: Row) -> Explanation:
         evidence |= {"neighbour": other, "apart_ms": milliseconds}
         near = f"{other}, posted {milliseconds} ms apart, wrote over it."
     if there.times(-1).fits(peer):
-        cause, certainty, score = "row_without_effect", "strong", 88
+        cause, certainty, rank = "row_without_effect", Certainty.STRONG, Rank.ROW_WITHOUT_EFFECT
         sentence = f"{row.name} is recorded, and neither of its two balances has its {row.units} in the totals."
     elif near and case.lag is not None and case.lag <= 0:
-        cause, certainty, score = "lost_update", "likely", 86
+        cause, certainty, rank = "lost_update", Certainty.LIKELY, Rank.LOST_UPDATE
         sentence = f"{row.name} was counted, and the stored {here} lacks its {row.units}: {near}"
     else:
-        cause, certainty, score = "half_applied", "likely" if near or open_question else "strong", 82
+        cause, rank = "half_applied", Rank.HALF_APPLIED
+        certainty = Certainty.LIKELY if near or open_question else Certainty.STRONG
         sentence = f"{row.name} reached balance {row.other}; the stored {here} here never got its {row.units}"
         sentence += f", or {near}" if near else "."
     return Explanation(
@@ -137,10 +139,6 @@ def _how_it_went_missing(case: Case, row: Row) -> Explanation:
         certainty,
         rows=(row.transaction_id,),
         evidence=evidence,
-        score=_score(row, score),
+        rank=rank_of(rank, is_commit=row.is_commit),
         since=row.created_at,
     )
-
-
-def _score(row: Row, base: int) -> int:
-    return 100 * len(row.effect.sides) + base

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import TextChoices
+
 from balances.models import Transaction
 from reconciliation.explaining.causes.drift import Drift
 from reconciliation.measuring import Measurement
@@ -14,10 +16,19 @@ from reconciliation.models import BalanceEdit, Reconstruction, TransactionEdit
 
 Status = Transaction.Status
 SECOND = timedelta(seconds=1)
-COUNTING = ("certain", "strong", "likely")
-"""How sure an explanation must be to count as explained."""
-CERTAINTIES = (*COUNTING, "possible")
-"""How sure an explanation can be; ``possible`` ones are hints."""
+
+
+class Certainty(TextChoices):
+    """How sure an explanation is, the surest first."""
+
+    CERTAIN = "certain"
+    STRONG = "strong"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+COUNTING = (Certainty.CERTAIN, Certainty.STRONG, Certainty.LIKELY)
+"""How sure an explanation must be to count as explained; the others are hints."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +48,17 @@ class Cause:
 class Explanation:
     """One reason for a drift, or a part of it: which rows, how much, how sure, on what evidence.
 
-    ``alternatives`` is the number of other readings of the same drift. ``score`` ranks proposals among themselves.
+    ``alternatives`` is the number of other readings of the same drift. ``rank`` orders proposals among themselves.
     """
 
     cause: str
     sentence: str
     drift: Drift
-    certainty: str
+    certainty: Certainty
     rows: tuple[str, ...] = ()
     alternatives: int = 0
     evidence: dict[str, Any] = field(default_factory=dict)
-    score: int = 0
+    rank: int = 0
     since: datetime | None = None
     """The instant at which it went wrong, where the evidence knows it."""
 
@@ -58,7 +69,7 @@ class Explanation:
 
     def as_hint(self) -> Explanation:
         """Return it as something to look at, no more."""
-        return replace(self, certainty="possible")
+        return replace(self, certainty=Certainty.POSSIBLE)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as findings, REST and commands give it."""
@@ -68,7 +79,7 @@ class Explanation:
             "rows": list(self.rows),
             **asdict(self.drift),
             "explains": self.drift.gross,
-            "certainty": self.certainty,
+            "certainty": self.certainty.value,
             "alternatives": self.alternatives,
             "evidence": self.evidence,
         }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciliation.explaining.causes.drift import Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation, Repointed
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Repointed
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -37,10 +38,10 @@ def _exchanged(case: Case, found: Repointed) -> Iterator[Explanation]:
         f"{_name(found)} goes from {found.into_id} to {found.former_id}, and the totals of both have its {abs(units)} "
         "the other way round: its hash was made for that, so its source and destination were exchanged.",
         Drift(credit=-units, debit=units),
-        "strong",
+        Certainty.STRONG,
         rows=(found.transaction_id,),
         evidence={"source": found.into_id, "destination": found.former_id, "version_lag": case.lag},
-        score=300,
+        rank=Rank.HASH_OF_ANOTHER_BALANCE,
     )
 
 
@@ -52,12 +53,15 @@ def _explain(case: Case, found: Repointed) -> Explanation:
     units = getattr(case.rest, found.side)
     end = "source" if found.side == "debit" else "destination"
     if found.fits_former:
-        why, certainty, score = f"its hash was made for {found.former_id}", "strong", 300
+        why = f"its hash was made for {found.former_id}"
+        certainty, rank = Certainty.STRONG, Rank.HASH_OF_ANOTHER_BALANCE
     else:
         why = "no hash says whether it was changed, or posted to the wrong balance"
         # It was counted where it was posted: the one version is a step ahead of the rows, the other a step behind.
         lags = case.peer_lags.get(found.former_id), case.peer_lags.get(found.into_id)
-        certainty, score = ("likely", 183) if lags == (-1, 1) and not case.imported else ("possible", 16)
+        by_version = lags == (-1, 1) and not case.imported
+        certainty = Certainty.LIKELY if by_version else Certainty.POSSIBLE
+        rank = Rank.REPOINTED_BY_VERSION if by_version else Rank.REPOINTED_IN_DOUBT
     return Explanation(
         "row_repointed",
         f"{_name(found)} names {found.into_id} as its {end}, and the totals of {found.former_id} have its {abs(units)} "
@@ -71,5 +75,5 @@ def _explain(case: Case, found: Repointed) -> Explanation:
             "hash_fits_former": found.fits_former,
             "version_lag": case.lag,
         },
-        score=score,
+        rank=rank,
     )

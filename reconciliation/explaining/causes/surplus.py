@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation, Row, Status, mirrored
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Row, Status, mirrored
+from reconciliation.explaining.causes.ranking import Rank, rank_of
 
 CAUSES = (
     Cause("counted_twice", "Counted twice", "A transaction is recorded once and stands twice in the stored totals."),
@@ -28,9 +29,13 @@ def propose(case: Case) -> Iterator[Explanation]:
         if row.status in (Status.APPLIED, Status.INFLIGHT) and row.effect.fits(case.rest):
             yield _twice(case, row)
         if row.status == Status.REJECTED:
-            yield from _applied_all_the_same(case, row, "rejected_but_applied", "was rejected", 90)
+            yield from _applied_all_the_same(
+                case, row, "rejected_but_applied", "was rejected", Rank.REJECTED_BUT_APPLIED
+            )
         elif row.status == Status.QUEUED and not row.has_children:
-            yield from _applied_all_the_same(case, row, "effect_without_row", "still waits in the queue", 89)
+            yield from _applied_all_the_same(
+                case, row, "effect_without_row", "still waits in the queue", Rank.QUEUED_BUT_APPLIED
+            )
     yield from _committed_without_row(case)
     yield from _moved_without_row(case)
 
@@ -40,12 +45,12 @@ def _twice(case: Case, row: Row) -> Explanation:
     peer = case.peers.get(row.other or "", Drift())
     both = mirrored(row.effect).fits(peer)
     # On both, a row of the same amount between the two that is gone leaves the same numbers: never strong.
-    certainty, score = "likely", 84 if both else 78
+    certainty, rank = Certainty.LIKELY, Rank.TWICE_ON_BOTH if both else Rank.TWICE
     lags = case.lags_of(row, both=both)
     contradicted = bool(lags) and not any(lag < 0 for lag in lags)  # counting twice would have raised it twice
     unknown = row.units in case.odd or (not lags and case.imported)
     if contradicted or unknown or (side in OTHER_SIDE and case.elsewhere(row, side)):
-        certainty, score = "possible", 20
+        certainty, rank = Certainty.POSSIBLE, Rank.ROW_IN_DOUBT
     return Explanation(
         "counted_twice",
         f"{row.name} stands twice in the stored {side.replace('_', ' ')}"
@@ -54,24 +59,25 @@ def _twice(case: Case, row: Row) -> Explanation:
         certainty,
         rows=(row.transaction_id,),
         evidence={"version_lag": case.lag, "counterparty": row.other, "counterparty_drift": peer.sides},
-        score=100 * len(row.effect.sides) + score,
+        rank=rank_of(rank, is_commit=row.is_commit),
         since=row.created_at,
     )
 
 
-def _applied_all_the_same(case: Case, row: Row, cause: str, state: str, score: int) -> Iterator[Explanation]:
+def _applied_all_the_same(case: Case, row: Row, cause: str, state: str, rank: Rank) -> Iterator[Explanation]:
     for side in (row.side, f"inflight_{row.side}"):
         drift = Drift(**{side: row.units})
         if drift.fits(case.rest):
             doubtful = case.imported or (side in OTHER_SIDE and case.elsewhere(row, side))
+            certainty = Certainty.STRONG if case.lag is None or case.lag < 0 else Certainty.LIKELY
             yield Explanation(
                 cause,
                 f"{row.name} {state}, and its {row.units} are in the stored {side.replace('_', ' ')} all the same.",
                 drift,
-                "possible" if doubtful else "strong" if case.lag is None or case.lag < 0 else "likely",
+                Certainty.POSSIBLE if doubtful else certainty,
                 rows=(row.transaction_id,),
                 evidence={"status": row.status, "version_lag": case.lag},
-                score=100 + score,
+                rank=rank,
                 since=row.created_at,
             )
 
@@ -87,10 +93,10 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
                 "effect_without_row",
                 f"The totals have a commit of {units} on the hold {hold.transaction_id}, and no transaction says so.",
                 settled,
-                "strong" if exact else "likely",
+                Certainty.STRONG if exact else Certainty.LIKELY,
                 rows=(hold.transaction_id,),
                 evidence={"open": hold.open_units, "version_lag": case.lag},
-                score=285 if exact else 270,
+                rank=Rank.COMMITTED_WITHOUT_ROW if exact else Rank.PART_COMMITTED_WITHOUT_ROW,
                 since=hold.created_at,
             )
         gone = Drift(**{f"inflight_{hold.side}": -hold.open_units})
@@ -100,10 +106,10 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
                 "effect_without_row",
                 f"The totals have released the hold {hold.transaction_id}, and no transaction says so.",
                 gone,
-                "likely",
+                Certainty.LIKELY,
                 rows=(hold.transaction_id,),
                 evidence={"open": hold.open_units, "version_lag": case.lag},
-                score=180,
+                rank=Rank.HOLD_RELEASED_WITHOUT_ROW,
                 since=hold.created_at,
             )
 
@@ -117,10 +123,10 @@ def _moved_without_row(case: Case) -> Iterator[Explanation]:
             "counted more postings than they have transactions: a transaction between them is gone, in all likelihood "
             "deleted without a trace.",
             case.rest,
-            "possible",
+            Certainty.POSSIBLE,
             alternatives=len(case.gone_with) - 1,
             evidence={"balances": case.gone_with[:10], "counted_on_both": True},
-            score=350,
+            rank=Rank.GONE_ON_BOTH,
         )
         return
     for side, units in case.rest.sides.items():
@@ -131,8 +137,8 @@ def _moved_without_row(case: Case) -> Iterator[Explanation]:
                 f"{units} moved between this balance and {' or '.join(others[:3])} in the stored totals of both, and "
                 "no transaction says so: its row was never written, or it is gone.",
                 Drift(**{side: units}),
-                "possible",
+                Certainty.POSSIBLE,
                 alternatives=len(others) - 1,
                 evidence={"balances": others[:10]},
-                score=150,
+                rank=Rank.MOVED_WITHOUT_ROW,
             )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from reconciliation.explaining.causes.arithmetic import FACTORS
 from reconciliation.explaining.causes.drift import OTHER_SIDE, SIDES, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Explanation
+from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation
+from reconciliation.explaining.causes.ranking import Rank
 
 CAUSES = (
     Cause(
@@ -72,9 +73,9 @@ def _swapped(case: Case) -> Iterator[Explanation]:
             f"The stored {_in_words((credit, debit))} are {have[credit]:,} and {have[debit]:,}; the transactions give "
             "the same two numbers the other way round.",
             drift,
-            "strong",
+            Certainty.STRONG,
             evidence={"rows": case.rows_seen, "version_lag": case.lag},
-            score=275 if one_row else 890,
+            rank=Rank.SIDES_SWAPPED_OR_ONE_ROW if one_row else Rank.SIDES_SWAPPED,
         )
 
 
@@ -91,9 +92,9 @@ def _negated(case: Case) -> Iterator[Explanation]:
             f"The stored {_in_words(sides)} {are} {' and '.join(f'{have[side]:,}' for side in sides)}: what the "
             "transactions give, with the sign turned.",
             Drift(**{side: getattr(case.rest, side) for side in sides}),
-            "strong",
+            Certainty.STRONG,
             evidence={"rows": case.rows_seen, "version_lag": case.lag},
-            score=888,
+            rank=Rank.TOTALS_NEGATED,
         )
 
 
@@ -140,9 +141,9 @@ def _scaled(case: Case) -> Iterator[Explanation]:
         "precision_factor",
         f"The stored {what} exactly {by}{unlike}.{_half_way(peers)}",
         Drift(**{side: getattr(case.rest, side) for side in scale.sides}),
-        "strong",
+        Certainty.STRONG,
         evidence={"factor": scale.factor, "sides": list(scale.sides)} | peers,
-        score=900,
+        rank=Rank.TOTALS_SCALED,
     )
 
 
@@ -171,9 +172,9 @@ def _divided(case: Case) -> Iterator[Explanation]:
             f"The stored {_in_words(sides)} {'is' if len(sides) == 1 else 'are'} what the transactions give divided by "
             f"{factor} and rounded {how}.",
             Drift(**{side: getattr(case.rest, side) for side in sides}),
-            "likely",
+            Certainty.LIKELY,
             evidence={"factor": factor, "sides": list(sides), "rounded": how},
-            score=880 if whole and len(sides) > 1 else 130,
+            rank=Rank.TOTALS_DIVIDED if whole and len(sides) > 1 else Rank.TOTAL_DIVIDED,
         )
         return
 
