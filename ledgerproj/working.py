@@ -19,7 +19,7 @@ from procrastinate import App
 from procrastinate.contrib.django import app
 
 from balances.ground import DatabaseUnavailable, defer_once, is_outage
-from balances.recording import call_worker, calling
+from balances.recording import LINEAGE, POSTINGS
 from ledgerproj.lane_worker import LaneConnector, LaneWorker
 from ledgerproj.lanes import Lane, give_threads
 from ledgerproj.tasks import take_up_lost_jobs
@@ -122,8 +122,8 @@ class Working:
     async def _begin(self) -> None:
         """Call for what was left in the queues, which does not wait for the next minute. Raises errors of outages."""
         await sync_to_async(connections.close_all)()  # where schedules are kept, too
-        await sync_to_async(call_worker)()
-        await sync_to_async(calling.call_worker)()
+        await sync_to_async(POSTINGS.call)()
+        await sync_to_async(LINEAGE.call)()
         await self._hand_over()
         if self.waiting_since is not None:
             logger.warning("The worker works again, after %.1f s.", time.monotonic() - self.waiting_since)

@@ -1,6 +1,6 @@
 """What everything stands on: amounts, instants, exact JSON, statements, locks, errors. It knows no table."""
 
-from balances.ground import amounts, exceptions, jobs, lookalikes, upkeep
+from balances.ground import amounts, exceptions, lookalikes, upkeep
 from balances.ground.addresses import client_address, network_of
 from balances.ground.amounts import (
     EXACT,
@@ -39,7 +39,7 @@ from balances.ground.exceptions import (
 )
 from balances.ground.fields import ExactJSONField, MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
 from balances.ground.instants import go_time
-from balances.ground.jobs import defer_once
+from balances.ground.jobs import Backlog, defer_once
 from balances.ground.lanes import is_costly, is_read
 from balances.ground.locks import LOCK_WAIT, atomic_with_lock_limit, refused_when_locked
 from balances.ground.outages import (
@@ -65,6 +65,7 @@ __all__ = [
     "MAX_EXPONENT",
     "RETRY_AFTER_SECONDS",
     "ZERO",
+    "Backlog",
     "BalanceLocked",
     "BalanceNotFound",
     "DatabaseUnavailable",
@@ -107,7 +108,6 @@ __all__ = [
     "is_costly",
     "is_outage",
     "is_read",
-    "jobs",
     "loads",
     "lookalikes",
     "major_units",

@@ -1,16 +1,31 @@
-"""Background jobs of which one that waits is enough."""
+"""Background jobs: calls of which one that waits is enough, and work that workers go through until none is left."""
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
+from balances.ground.exceptions import BalanceLocked
 from balances.ground.statements import Statement
 
-IS_QUEUE_QUIET = Statement.beside(__file__, "is_queue_quiet.sql")
+logger = logging.getLogger(__name__)
+
+ANNOUNCE = Statement.beside(__file__, "announce.sql", hot=True)
+IS_CALLED = Statement.beside(__file__, "is_called.sql", hot=True)
+IS_QUIET = Statement.beside(__file__, "is_quiet.sql")
+SECONDS_AT_A_TIME = 10
+"""After so long a worker gives way to another call: one that is asked to stop waits for it."""
+PAUSE_SECONDS = 0.005
+"""Between two looks at a backlog that is empty, but not quiet."""
 
 
 def defer_once(job: Any, **arguments: Any) -> None:
@@ -22,6 +37,61 @@ def defer_once(job: Any, **arguments: Any) -> None:
         job.defer(**arguments)
 
 
-def is_quiet(lock: str) -> bool:
-    """Tell whether no one is about to add work under a lock, and keep others from beginning to until the block ends."""
-    return bool(IS_QUEUE_QUIET.rows(queue=lock)[0]["quiet"])
+class Backlog:
+    """Work of one kind that waits in a table, and the calls for workers to do it.
+
+    A worker that finds none leaves. So that it never misses what is just being added, it is announced first, by a
+    shared lock until the end of the adding transaction; a worker leaves only while nothing is announced.
+    """
+
+    def __init__(self, task: str, *, queue: str, lock: str) -> None:
+        """Keep the name of the task that does the work, its queue, and the name of the lock that announces work."""
+        self.task, self.queue, self.lock = task, queue, lock
+
+    def announce(self) -> Callable[[], bool]:
+        """Announce work that will be added, and return what fetches whether a worker has been called already."""
+        ANNOUNCE.execute(lock=self.lock)
+        fetch = IS_CALLED.send(queueing_lock=self.task)
+        return lambda: bool(fetch()[0]["called"])
+
+    def is_quiet(self) -> bool:
+        """Return whether no work is announced; if so, none can be until the block ends."""
+        return bool(IS_QUIET.rows(lock=self.lock)[0]["quiet"])
+
+    def call(self) -> None:
+        """Call one more worker, unless one has been called that has not come yet.
+
+        Any number may work side by side. No lock keeps them apart: a killed one would hold it until it is missed.
+        """
+        if not IS_CALLED.rows(queueing_lock=self.task)[0]["called"]:
+            defer_once(self._job(queueing_lock=self.task))
+
+    def call_at(self, due: datetime) -> None:
+        """Call a worker for an instant."""
+        defer_once(self._job(queueing_lock=f"{self.task} {due.isoformat()}", schedule_at=due))
+
+    def work(
+        self, context: JobContext, once: Callable[[], int], is_finished: Callable[[], bool], *, crowd: float
+    ) -> None:
+        """Work until nothing is left and nothing is announced.
+
+        ``once`` does some of it and returns how much; ``crowd`` or more calls another worker to help.
+        """
+        give_way_at = time.monotonic() + SECONDS_AT_A_TIME
+        while not context.should_abort():
+            try:
+                done = once()
+                ends = not done and is_finished()
+            except BalanceLocked:
+                logger.warning("A balance stays locked for longer than %s waits; it tries again", self.task)
+                continue
+            gives_way = time.monotonic() > give_way_at
+            if gives_way or done >= crowd:
+                self.call()
+            if gives_way or ends:
+                return
+            if not done:
+                time.sleep(PAUSE_SECONDS)
+
+    def _job(self, **options: Any) -> Any:
+        return app.configure_task(self.task, allow_unknown=False, queue=self.queue, **options)

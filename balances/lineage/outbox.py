@@ -12,7 +12,7 @@ from django.db import transaction
 
 from balances.ground import LOCK_WAIT, Statement, loads
 from balances.models import LineageOutbox
-from balances.recording import calling
+from balances.recording import LINEAGE
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Intent:
 
 def claim(size: int = WINDOW) -> list[Intent]:
     """Claim what is to be traced next, until the block ends. Raises ``AnotherTraces``."""
-    if not TAKE_TURN.rows(task=calling.TASK, lock_wait=LOCK_WAIT)[0]["taken"]:
+    if not TAKE_TURN.rows(task=LINEAGE.task, lock_wait=LOCK_WAIT)[0]["taken"]:
         raise AnotherTraces
     return _ready()[:size]
 
@@ -86,7 +86,7 @@ def claim(size: int = WINDOW) -> list[Intent]:
 def is_finished() -> bool:
     """Tell whether nothing can be traced now and nobody is about to note more that this worker would not see."""
     with transaction.atomic():
-        return calling.is_quiet() and not _ready()
+        return LINEAGE.is_quiet() and not _ready()
 
 
 def finish(intents: Sequence[Intent]) -> None:
@@ -99,7 +99,7 @@ def fail(intent: Intent, error: str) -> None:
     with transaction.atomic():
         (outcome,) = FAIL.rows(id=intent.id, error=error)
         if due := outcome["locked_until"]:  # a column without zone, as in a Blnk database, is UTC already
-            calling.call_worker_at(due if due.tzinfo else due.replace(tzinfo=UTC))
+            LINEAGE.call_at(due if due.tzinfo else due.replace(tzinfo=UTC))
     if outcome["status"] == LineageOutbox.Status.FAILED:
         logger.error("The funds of %s could not be traced: %s", intent.transaction_id, error)
 
@@ -107,11 +107,11 @@ def fail(intent: Intent, error: str) -> None:
 def retry(ids: Sequence[int]) -> int:
     """Have those that were given up traced after all, and return how many they are."""
     with transaction.atomic():
-        is_called = calling.announce()
+        is_called = LINEAGE.announce()()
         failed = LineageOutbox.objects.filter(pk__in=ids, status=LineageOutbox.Status.FAILED)
         count = failed.update(status=LineageOutbox.Status.PENDING, attempts=0, locked_until=None)
         if count and not is_called:
-            calling.call_worker()
+            LINEAGE.call()
     return count
 
 

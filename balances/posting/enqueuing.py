@@ -36,7 +36,7 @@ def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> list[Failure]
 
 
 def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
-    is_called = entries.announce()
+    is_called = entries.POSTINGS.announce()
     book = writing.look([movement for item in items for movement in item.movements])
     at_once = is_called() and not any(item.posting.is_dated for item in items)
     stored: list[Item] = []

@@ -15,7 +15,7 @@ from balances.books import Posting, Share, TooManyBatches
 from balances.events import publishing
 from balances.ground import Statement, dumps, loads
 from balances.posting.batches import Batch, post_batch_in_background
-from balances.recording import entries
+from balances.recording import POSTINGS
 
 RUNNING_BATCHES = Statement.beside(__file__, "running_batches.sql")
 MOST_BATCHES = 100
@@ -37,7 +37,7 @@ def request_batch(batch: Batch) -> None:
         bulk_create.defer(batch=dumps(_plain(body)))
 
 
-@app.task(name="bulk_create", queue=entries.QUEUE, retry=RETRY, pass_context=True)
+@app.task(name="bulk_create", queue=POSTINGS.queue, retry=RETRY, pass_context=True)
 def bulk_create(context: JobContext, batch: str) -> None:
     """Record a batch whose request was answered before.
 

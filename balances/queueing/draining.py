@@ -40,9 +40,9 @@ from balances.books import (
 )
 from balances.events import publishing
 from balances.ground import LOCK_WAIT as REQUEST_LOCK_WAIT
-from balances.ground import LedgerError, Statement, amounts, is_outage, jobs, refused_when_locked
+from balances.ground import LedgerError, Statement, amounts, is_outage, refused_when_locked
 from balances.models import Entry, Transaction, new_transaction_id
-from balances.recording import QUEUE, Claimed, call_worker_at, claimed, commit, writing
+from balances.recording import POSTINGS, Claimed, claimed, commit, writing
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def is_finished() -> bool:
     In turn: others would pass over what is locked for a look. Raises ``BalanceLocked``.
     """
     with refused_when_locked(), _turn(LOCK_WAIT), transaction.atomic():
-        return bool(jobs.is_quiet(QUEUE) and not CLAIM_ENTRIES.rows(size=1))
+        return bool(POSTINGS.is_quiet() and not CLAIM_ENTRIES.rows(size=1))
 
 
 def _drain_one() -> int:
@@ -147,13 +147,13 @@ def _turn(lock_wait: str) -> Iterator[GiveTurn]:
 
     That is told the first entry that was claimed, if it matters what comes before. Raises ``Overtaking``.
     """
-    TAKE_TURN.rows(queue=QUEUE, lock_wait=lock_wait)
+    TAKE_TURN.rows(queue=POSTINGS.lock, lock_wait=lock_wait)
     held = [True]
 
     def give(first: int | None = None) -> None:
         if held:
             held.clear()
-            if GIVE_TURN.rows(queue=QUEUE, first=first)[0]["overtakes"]:
+            if GIVE_TURN.rows(queue=POSTINGS.lock, first=first)[0]["overtakes"]:
                 raise Overtaking
 
     try:
@@ -329,4 +329,4 @@ def _finish(done: Sequence[int], later: Sequence[tuple[int, int]], error: str = 
         errors=[error] * len(later),
     )
     for delay in {delay for _, delay in later}:
-        call_worker_at(timezone.now() + timedelta(seconds=delay))
+        POSTINGS.call_at(timezone.now() + timedelta(seconds=delay))

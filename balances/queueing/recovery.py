@@ -12,7 +12,7 @@ from django.db import transaction
 from balances.books import ALLOW_OVERDRAFT, INFLIGHT, row_of
 from balances.ground import Statement
 from balances.models import Transaction, now
-from balances.recording import entries
+from balances.recording import POSTINGS, entries
 
 STUCK_ROWS = Statement.beside(__file__, "stuck_rows.sql")
 NOTE_RECOVERY = Statement.beside(__file__, "note_recovery.sql")
@@ -32,7 +32,7 @@ def recover(threshold: timedelta) -> int:
         if taken := entries.add([_entry(row) for row in rows]):
             NOTE_RECOVERY.execute(ids=sorted(taken), at=now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         if rows:
-            entries.call_worker()
+            POSTINGS.call()
     return len(rows)
 
 

@@ -1,12 +1,8 @@
-"""Puts entries into the queue, in the commit of the rows they are about, and calls a worker.
-
-A worker that finds the queue empty leaves. So that it never misses what is just being added, whoever adds says so
-first, by a shared lock until the end of its transaction; a worker leaves only at a moment when nobody has said so.
-"""
+"""Puts entries into the queue, in the commit of the rows they are about, and calls a worker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,17 +10,13 @@ from operator import attrgetter
 from typing import Any, TypedDict, cast
 
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from balances.books import Movement, Posting
-from balances.ground import Statement, defer_once
+from balances.ground import Backlog, Statement
 from balances.models import Entry, Transaction
 
-ANNOUNCE_ENTRIES = Statement.beside(__file__, "announce_entries.sql", hot=True)
 ADD_ENTRIES = Statement.beside(__file__, "add_entries.sql", hot=True)
-IS_WORKER_CALLED = Statement.beside(__file__, "is_worker_called.sql", hot=True)
-QUEUE = "postings"
-TASK = "drain"
+POSTINGS = Backlog("drain", queue="postings", lock="postings")
 Action = Entry.Action
 
 
@@ -115,15 +107,8 @@ def _earliest(row: Transaction, due: datetime) -> datetime:
     return row.scheduled_for or due if row.status == Transaction.Status.SCHEDULED else due
 
 
-def announce() -> Callable[[], bool]:
-    """Say that entries are about to be added, and return what tells whether a worker has been called already."""
-    ANNOUNCE_ENTRIES.execute(queue=QUEUE)
-    fetch = IS_WORKER_CALLED.send(lock=TASK)
-    return lambda: bool(fetch()[0]["called"])
-
-
 def insert(entries: Sequence[Waiting]) -> None:
-    """Add entries that are due now, after ``announce`` has told that a worker is called."""
+    """Add entries that are due now, where a worker has been called already."""
     ADD_ENTRIES.execute(**_columns(entries))
 
 
@@ -134,32 +119,17 @@ def add(entries: Sequence[Waiting]) -> set[str]:
     """
     if not entries:
         return set()
-    is_called = announce()()
+    is_called = POSTINGS.announce()()
     columns = _columns(entries)
     added = {row["transaction_id"] for row in ADD_ENTRIES.rows(**columns)}
     present = timezone.now()
     if not is_called and any(due is None or due <= present for due in columns["due_at"]):
-        call_worker()
+        POSTINGS.call()
     for due in {due for due in columns["due_at"] if due and due > present}:
-        call_worker_at(due)
+        POSTINGS.call_at(due)
     return added
 
 
 def _columns(entries: Sequence[Waiting]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {name: list(map(attrgetter(name), entries)) for name in COLUMNS}
     return columns | {"action": list(map(str, columns["action"]))}
-
-
-def call_worker() -> None:
-    """Have one more worker look at the queue, unless one has been called that has not come yet.
-
-    Any number may work side by side. No lock keeps them apart: a killed one would hold it until it is missed.
-    """
-    if not IS_WORKER_CALLED.rows(lock=TASK)[0]["called"]:
-        defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=TASK))
-
-
-def call_worker_at(due: datetime) -> None:
-    """Have a worker look at the queue at an instant."""
-    name = f"{TASK} {due.isoformat()}"
-    defer_once(app.configure_task(TASK, allow_unknown=False, queue=QUEUE, queueing_lock=name, schedule_at=due))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from balances.books import Book, Effect, Movement
-from balances.ground import ZERO, Statement, dumps, short
+from balances.ground import ZERO, Backlog, Statement, dumps, short
 from balances.models import LineageOutbox
-from balances.recording import calling
 
+LINEAGE = Backlog("trace_lineage", queue="postings", lock="trace_lineage")
 NOTE = Statement.beside(__file__, "note.sql", hot=True)
 PROVIDER = "BLNK_LINEAGE_PROVIDER"
 """The key of the metadata that says whose money comes in."""
@@ -30,10 +30,10 @@ def note(movements: Sequence[Movement], book: Book) -> None:
     if not tracking:
         return
     if notes := [noted for movement in movements if (noted := _note(movement, tracking))]:
-        is_called = calling.announce()
+        is_called = LINEAGE.announce()()
         NOTE.execute(**{name: [noted[name] for noted in notes] for name in COLUMNS})
         if not is_called:
-            calling.call_worker()
+            LINEAGE.call()
 
 
 def _note(movement: Movement, tracking: set[str]) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ from balances.models.lineage import LineageMapping, LineageOutbox
 from balances.posting import Posting
 from balances.posting.enqueuing import enqueue
 from balances.posting.refunding import Refund, refund
-from balances.recording import calling, tracked
+from balances.recording import LINEAGE, tracked
 from tests import world
 from tests.balances.api.test_statements import explain
 from tests.balances.test_lineage import (
@@ -243,7 +243,7 @@ class TestCalling:
     pytestmark = pytest.mark.django_db(transaction=True)
 
     def jobs(self) -> int:
-        return ProcrastinateJob.objects.filter(task_name=calling.TASK, status="todo").count()
+        return ProcrastinateJob.objects.filter(task_name=LINEAGE.task, status="todo").count()
 
     def test_one_worker_is_called_in_the_commit_and_one_that_waits_is_enough(self) -> None:
         alice = tracks()
@@ -281,7 +281,7 @@ class TestCalling:
         came(alice, 5, reference="in")
         trace_all()
         due = LineageOutbox.objects.get().locked_until
-        assert due in ProcrastinateJob.objects.filter(task_name=calling.TASK).values_list("scheduled_at", flat=True)
+        assert due in ProcrastinateJob.objects.filter(task_name=LINEAGE.task).values_list("scheduled_at", flat=True)
 
 
 @pytest.mark.django_db

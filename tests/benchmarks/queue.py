@@ -84,7 +84,7 @@ def fill(rows: int) -> int:
         cursor.execute("SELECT count(*) FROM queueing_entry")
         (waiting,) = cursor.fetchone()
     with transaction.atomic():
-        entries.call_worker()
+        entries.POSTINGS.call()
     return int(waiting)
 
 

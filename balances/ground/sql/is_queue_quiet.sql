@@ -1,3 +1,0 @@
--- Purpose: tell whether nobody is about to add entries, and keep others from beginning to until the transaction ends.
--- Parameters: queue text. Columns: quiet, boolean.
-SELECT pg_try_advisory_xact_lock(hashtextextended(%(queue)s::text, 0)) AS quiet
