@@ -3,6 +3,7 @@
 from balances.events import publishing, registry
 from balances.events.delivering import LONGEST_SECONDS
 from balances.events.exceptions import HookError, HookOperationFailed, InvalidHook, MasterKeyRequired
+from balances.events.fetching import check_fetching, keep_fetching_fast
 from balances.events.publishing import announced
 from balances.events.retrying import retry_now
 from balances.events.sending import NoAnswer, is_address, post, recipient, signed
@@ -18,7 +19,9 @@ __all__ = [
     "MasterKeyRequired",
     "NoAnswer",
     "announced",
+    "check_fetching",
     "is_address",
+    "keep_fetching_fast",
     "post",
     "publishing",
     "recipient",
