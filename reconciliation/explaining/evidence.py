@@ -1,4 +1,4 @@
-"""Gathers the evidence about many balances at once: a fixed number of statements, however many balances."""
+"""Gathers the evidence about many balances: a fixed number of statements, however many balances there are."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ MIRRORS = Statement.beside(__file__, "mirrors.sql")
 ODD_ROWS = Statement.beside(__file__, "odd_rows.sql")
 SCALE_PEERS = Statement.beside(__file__, "scale_peers.sql")
 MOST_EDITS = 20_000
-"""Journal entries read for a batch, the newest first: a foreign writer whose every posting is journaled has many."""
+"""Journal entries read for a batch, newest first: of a foreign writer, every posting is journaled."""
 CLOCKS = timedelta(minutes=1)
-"""How far the clocks of writers, which date rows, may be ahead of the database, which dates measurements."""
+"""How far the clocks of writers, which date rows, may be ahead of that of the database, which dates measurements."""
 SMALL = 1_000
 """Drift in minor units below which rounding may account for it."""
 READ_WHOLE = 200_000
-"""Rows of a balance up to which all of them are read for a hypothesis that needs each one."""
+"""The most rows of a balance that are all read for a hypothesis that needs every one."""
 SWEEPS_BACK = 50
-"""Finished sweeps of everything that are asked whether a balance was right then."""
+"""Finished sweeps of everything that are looked at for proof that a balance was right."""
 
 
 def drift_now(balance_ids: set[str]) -> dict[str, Drift]:
@@ -61,7 +61,7 @@ def drift_now(balance_ids: set[str]) -> dict[str, Drift]:
 
 
 def open_cases(measurements: list[Measurement]) -> list[Case]:
-    """Return a case for each balance with what happened to it: edits, records, and points of known drift."""
+    """Return a case for each balance, with its edits, its records, and the moments at which its drift is known."""
     cases = {}
     for each in measurements:
         drift = Drift.of(each.recalculated, each.stored)
@@ -81,7 +81,7 @@ def open_cases(measurements: list[Measurement]) -> list[Case]:
 
 
 def edits_touching(balance_ids: list[str]) -> QuerySet[TransactionEdit]:
-    """Return the forced changes of rows that moved these balances before, or move them since."""
+    """Return forced changes of rows that moved these balances before the change, or do after it."""
     new = {f"new_{end}": KeyTextTransform(end, "new") for end in ("source", "destination")}
     since = Q(new_source__in=balance_ids) | Q(new_destination__in=balance_ids)
     return TransactionEdit.objects.alias(**new).filter(
@@ -90,14 +90,14 @@ def edits_touching(balance_ids: list[str]) -> QuerySet[TransactionEdit]:
 
 
 def _keep(cases: dict[str, Case], balance_id: str, name: str, item: Any, at: datetime) -> None:
-    """Take an item in, unless it is newer than the measurement."""
+    """Add an item to a case, unless it is newer than the measurement."""
     case = cases[balance_id]
     if at <= case.measurement.executed_at:
         getattr(case, name).append(item)
 
 
 def _remember(cases: dict[str, Case]) -> None:
-    """Enter the points at which the drift of each balance is known, in order of time."""
+    """Add the moments at which the drift of each balance is known, in order of time."""
     births = [
         (edit.balance_id, edit.edited_at, journal.stored_change(edit))
         for case in cases.values()
@@ -138,7 +138,7 @@ def _remember(cases: dict[str, Case]) -> None:
 
 
 def _points_of(record: Reconstruction) -> list[Point]:
-    """Return what a record knows: the drift it found, and that what it corrected was right from then on."""
+    """Return the drift that a record found, and that a corrected balance was right from then on."""
     found = Drift.of(record.recalculated, record.previous)
     if record.outcome == Reconstruction.Outcome.UNDONE:
         return []
@@ -149,7 +149,7 @@ def _points_of(record: Reconstruction) -> list[Point]:
 
 
 def _remember_sweeps(cases: dict[str, Case]) -> None:
-    """Enter what findings knew, and that a finished sweep of everything without a finding proved a balance right."""
+    """Add the drift in findings; a finished sweep of everything without a finding proved the balance right."""
     found: dict[str, set[str]] = defaultdict(set)
     for finding in Finding.objects.filter(balance_id__in=list(cases)).select_related(None):
         found[finding.sweep_id].add(finding.balance_id)
@@ -178,7 +178,7 @@ def _know_families(cases: dict[str, Case]) -> None:
 
 
 def find_rows(cases: list[Case]) -> None:
-    """Look for rows and holds whose amounts would account for the drift, and for those of edits by foreign writers."""
+    """Find rows and holds whose amounts would account for the drift, or for edits by foreign writers."""
     wanted: list[tuple[str, int, datetime]] = []
     holds: list[tuple[str, str, int]] = []
     for case in cases:
@@ -201,7 +201,7 @@ def find_rows(cases: list[Case]) -> None:
 
 
 MOST_CHANGES = 50
-"""Edits of one balance for which a row is sought that would make them postings."""
+"""Edits of one balance for which a row is looked up: with one, the edit was a posting."""
 
 
 def _row(row: dict[str, Any]) -> Row:
@@ -225,7 +225,7 @@ def _hold(row: dict[str, Any]) -> Hold:
 
 
 def find_surroundings(cases: list[Case], peers: Peers, sweep_id: str | None) -> None:
-    """Look around the rows that fit: what may have written over them, the other balances, last day, rounding, pairs."""
+    """Find what surrounds rows that fit: what may have overwritten them, other balances, the last day, and so on."""
     suspects = {
         (case.balance_id, row.transaction_id): row for case in cases for row in case.rows if _is_suspect(case, row)
     }
@@ -258,7 +258,7 @@ def _is_suspect(case: Case, row: Row) -> bool:
 
 
 def _find_odd(known: dict[str, Case], suspects: dict[tuple[str, str], Row]) -> None:
-    """Look on both balances of candidates for rows of the same amount that nothing counts as they are."""
+    """Find damaged rows, which count nowhere, with the amount of a candidate and on one of its balances."""
     ends = {
         (end, row.units): balance_id
         for (balance_id, _), row in suspects.items()
@@ -289,7 +289,7 @@ def _find_first_after(known: dict[str, Case]) -> None:
 
 
 def _find_mirrors(cases: list[Case], sweep_id: str | None) -> None:
-    """In a sweep its findings are asked; elsewhere only the balances that are explained together."""
+    """Find balances with the same drift on the opposite side: in the findings of a sweep, else among these cases."""
     applied = ((side, value) for case in cases for side, value in case.rest.sides.items() if side in OTHER_SIDE)
     wanted = {(OTHER_SIDE[side], value) for side, value in applied}
     found: dict[tuple[str, int], set[str]] = defaultdict(set)
@@ -313,7 +313,7 @@ def _find_mirrors(cases: list[Case], sweep_id: str | None) -> None:
 
 
 def _find_scale_peers(cases: list[Case], sweep_id: str | None) -> None:
-    """In a sweep, count who in the ledger and currency of a balance is off by the same factor, and who is right."""
+    """Count the balances of a ledger and currency that a sweep found off by the same factor, and those right."""
     wanted: dict[tuple[str, str, int, bool], list[Case]] = defaultdict(list)
     for case in cases if sweep_id else ():
         if scale := whole.scale_of(case):
@@ -341,7 +341,7 @@ def _find_last_day(known: dict[str, Case]) -> None:
 
 
 def _find_grain(known: dict[str, Case]) -> None:
-    """Amounts are read where they matter: drift is small, or in credits alone, or may be that of a last day."""
+    """Find how finely amounts are written, where it matters: for drift that is small, in credits, or of a last day."""
     wanted, other_currencies = [], []
     for case in known.values():
         alone = set(case.rest.sides) == {"credit"}
@@ -378,7 +378,7 @@ def _find_pairs(known: dict[str, Case]) -> None:
 
 
 def drift_in(sweep: Sweep) -> Peers:
-    """Return who knows the drift of other balances as a sweep found it, and measures only what it did not see."""
+    """Return a function for the drift of other balances as a sweep found it; it measures what the sweep did not see."""
 
     def known(balance_ids: set[str]) -> dict[str, Drift]:
         found = {

@@ -1,10 +1,10 @@
-"""Rows that are gone without a trace, where both their balances still hold them and counted them.
+"""Finds rows that are gone without a trace, while both their balances still hold and counted them.
 
 A transaction leaves the same amount on opposite sides of two balances of a currency, and each counts it in ``version``.
-Where two balances have that and no row says so, the row was deleted, with the journal silenced, or never written:
-following the rows would take the money away. So it is where one balance has what several others have together, or lost
-every row that it had. A rejected row of that amount is another matter: it says itself that it
-should not be in the totals. Which balances a door looks at beside those of sweeps is bounded (gone_partners.sql).
+Where two balances have that without a row, the row was deleted with the journal disabled, or never written: following
+the rows would take the money away. The same holds where one balance has what several others have together, or lost
+every row that it had. A rejected row of that amount is excluded: it should not be in the totals. Outside a sweep, the
+number of balances looked at is bounded (gone_partners.sql).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from reconciliation.measuring import measure
 
 GONE_PARTNERS = Statement.beside(__file__, "gone_partners.sql")
 MOST_PARTNERS = 1_000
-"""Balances of each kind that a door looks at."""
+"""The most balances of each kind that are looked at."""
 
 
 def find_gone(cases: list[Case], sweep_id: str | None) -> None:
-    """Enter into each case the balances that share a movement with it which no row records any more.
+    """Add to each case the balances that share a movement with it that no row records any more.
 
-    In a sweep its findings say which balances drift; elsewhere those nearby are measured now.
+    In a sweep, its findings give the balances that drift; elsewhere balances nearby are measured now.
     """
     suspects = [case for case in cases if case.counted_more and case.rest and not _rejected(case)]
     if not suspects:
@@ -43,12 +43,12 @@ def find_gone(cases: list[Case], sweep_id: str | None) -> None:
 
 
 def _rejected(case: Case) -> bool:
-    """Tell whether a rejected row accounts for the drift: it is there."""
+    """Return whether a rejected row accounts for the drift."""
     return any(row.status == Status.REJECTED and row.units in case.rest.sides.values() for row in case.rows)
 
 
 def _share(case: Case, other: Case) -> bool:
-    """Tell whether two balances of a currency are off by one amount on opposite sides."""
+    """Return whether two balances of a currency are off by the same amount on opposite sides."""
     if case.measurement.currency != other.measurement.currency:
         return False
     if mirrored(case.rest).fits(other.rest) or mirrored(other.rest).fits(case.rest):
@@ -57,14 +57,14 @@ def _share(case: Case, other: Case) -> bool:
 
 
 def _within(part: Case, whole: Case) -> bool:
-    """Tell whether all that one balance has too much is at most what another one has on opposite sides."""
+    """Return whether one balance has an excess on each side, at most that of another one on opposite sides."""
     if part.measurement.currency != whole.measurement.currency:
         return False
     return all(0 < units <= getattr(whole.rest, side) for side, units in mirrored(part.rest).sides.items())
 
 
 def _share_among_several(suspects: list[Case], ends: list[Case]) -> None:
-    """Enter what one balance shares with several others, which together have exactly what it has."""
+    """Add what one balance shares with several others that together have exactly its excess."""
     for whole in ends:
         parts = [each for each in ends if each is not whole and _within(each, whole)]
         if len(parts) > 1 and sum((mirrored(each.rest) for each in parts), Drift()) == whole.rest:

@@ -1,9 +1,9 @@
-"""Finds spans of time that several balances lack alike: a backup of their totals was restored, and work went on.
+"""Finds balances that lack the same span of time, as after restoring a backup of their totals.
 
 The rule: two balances or more whose drift is, to the unit and on every side, what their rows of one span add up to.
 Each of them lacks three rows or more; or two, where the balances on the other side of these lack something as well.
-One that lacks a single row joins such a group where the balance on its other side is in it: two balances that lack one
-row alike are wrong about that row, whatever happened to others in the same span.
+One that lacks a single row joins such a group where the balance on its other side is in it: two balances that both lack
+one row are wrong about that row, whatever happened to others in the same span.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from reconciliation.explaining.shared_evidence import Peers
 
 SPANS = Statement.beside(__file__, "spans.sql")
 MOST_ROWS = 20_000
-"""Rows of a balance up to which its spans are sought, for all of them are read."""
+"""The most rows of a balance whose spans are looked for: all of them are read."""
 ENOUGH = 3
-"""Rows that a balance must lack to be evidence by itself."""
+"""Rows that a balance must lack to count without the balances on their other side."""
 BEGINNING, END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -39,12 +39,12 @@ class Span:
     others: frozenset[str]
 
     def has(self, moment: datetime, back: datetime) -> bool:
-        """Tell whether the totals may be those of ``moment``, with all that came after ``back``."""
+        """Return whether the totals may be those of ``moment``, with all that came after ``back``."""
         return self.after_at <= moment < self.first_at and self.last_at <= back < self.next_at
 
 
 def find_moments(cases: list[Case], peers: Peers) -> None:
-    """Enter into each case the span that it lacks together with others. Two statements at most."""
+    """Add to each case the span that it lacks together with others, by two statements at most."""
     wanted = [case for case in cases if _lacks(case.rest) and case.rows_seen <= MOST_ROWS]
     spans = _spans(wanted) if len(wanted) > 1 else []
     if len({span.balance_id for span in spans if span.row_count > 1}) < 2:
@@ -59,7 +59,7 @@ def find_moments(cases: list[Case], peers: Peers) -> None:
 
 
 def _lacks(drift: Drift) -> bool:
-    """Tell whether something is too small on the applied sides, and nothing too large."""
+    """Return whether an applied side is too small, and none too large."""
     applied = [getattr(drift, side) for side in OTHER_SIDE]
     return drift.is_finite and max(applied) <= 0 and min(applied) < 0
 
@@ -82,7 +82,7 @@ def _spans(cases: list[Case]) -> list[Span]:
 
 
 def _group(spans: list[Span], lacking: set[str]) -> dict[str, Earlier]:
-    """Return the largest group of balances that lack one span, with what is known of it; or nothing."""
+    """Return the largest group of balances that lack one span, by id; empty where there is none."""
     seeds = [span for span in spans if span.row_count >= ENOUGH or (span.row_count > 1 and _all_in(span, lacking))]
     groups = sorted(_overlaps(seeds), key=lambda group: (len(group), _common(group)), reverse=True)
     if not groups or len(groups[0]) < 2:
@@ -99,12 +99,12 @@ def _group(spans: list[Span], lacking: set[str]) -> dict[str, Earlier]:
 
 
 def _all_in(span: Span, balances: set[str]) -> bool:
-    """Tell whether all balances on the other side of what is lacking are among these."""
+    """Return whether all balances on the other side of the missing rows are among these."""
     return bool(span.others) and span.others <= balances
 
 
 def _overlaps(spans: list[Span]) -> Iterator[list[Span]]:
-    """Yield the spans that have a moment and a return in common, the most of them for each moment worth trying.
+    """Yield, for each moment worth trying, the most spans that have it and a return in common.
 
     The largest overlap of windows begins where one of them begins.
     """
@@ -117,7 +117,7 @@ def _overlaps(spans: list[Span]) -> Iterator[list[Span]]:
 
 
 def _common(spans: Iterable[Span]) -> tuple[datetime, datetime]:
-    """Return the earliest moment, and the earliest return, that all these have in common."""
+    """Return the earliest moment and the earliest return that all of these have in common."""
     spans = list(spans)
     return max(span.after_at for span in spans), max(span.last_at for span in spans)
 

@@ -1,4 +1,4 @@
-"""Finds rows that one balance lacks and another one has: their source or destination was changed."""
+"""Finds rows that one balance lacks and another one has, as if their source or destination was changed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reconciliation.measuring import units
 
 REPOINTED = Statement.beside(__file__, "repointed.sql")
 MOST_PAIRS = 5_000
-"""Pairs of balances with opposite drifts; beyond that, one difference is in so many that a pair says nothing."""
+"""The most pairs of balances with opposite drift; with more of them, a pair proves nothing."""
 
 
 def find_repointed(cases: list[Case], sweep_id: str | None) -> None:
-    """Enter into each case the rows that would account for its drift and for the opposite one of another balance.
+    """Add to each case the rows that would account for its drift and for the opposite one of another balance.
 
-    In a sweep its findings are asked for such balances; elsewhere only those that are explained together.
+    In a sweep, its findings give such balances; elsewhere only those that are explained together are compared.
     """
     drifts: dict[tuple[str, int], set[str]] = defaultdict(set)
     for case in cases:

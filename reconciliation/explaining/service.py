@@ -1,7 +1,7 @@
-"""Why is it wrong: ranked explanations with their evidence, and what stays unexplained.
+"""Why does a balance differ: explanations with their evidence, best first, and what stays unexplained.
 
-Facts first: what the journal saw is taken off the drift. What remains is matched exactly, one row before two, with the
-number of alternatives; a cause that many rows fit is a hint and counts for nothing. A wrong cause is worse than none.
+Facts first: what the edit journal saw is subtracted from the drift. The rest is matched exactly, with the number of
+alternatives; a cause that many rows fit is a hint and counts for nothing. A wrong cause is worse than none.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ WINDOW_ROWS = Statement.beside(__file__, "window_rows.sql")
 EXPLAINED_AT_ONCE = 500
 """Balances explained by one set of statements."""
 FEW = 3
-"""Alternatives that fit equally well up to which an explanation still counts."""
+"""Equally good alternatives with which an explanation still counts."""
 HINTS = 5
-"""Hints kept beside what counts."""
+"""Hints kept for each balance."""
 
 
 @dataclass(frozen=True)
 class Explained:
-    """Why one balance is wrong: what counts and hints, best first; how much that explains; since when it is wrong."""
+    """Why one balance differs: what counts, then hints, best first; how much is unexplained; since when."""
 
     measurement: Measurement
     drift: Drift
@@ -61,30 +61,30 @@ class Explained:
 
     @property
     def explained(self) -> int:
-        """Return the gross drift that is accounted for; with ``unexplained`` it makes up the whole."""
+        """Return the gross drift that is accounted for; with ``unexplained`` it adds up to the whole."""
         return max(self.drift.gross - self.unexplained, 0)
 
     @property
     def cause(self) -> str:
-        """Return the cause of the best explanation that counts, ``unexplained``, or nothing without drift."""
+        """Return the slug of the best explanation that counts, else ``unexplained``; "" without drift."""
         if not self.drift:
             return UNEXPLAINED.slug if self.unexplained else ""
         return next((each.cause for each in self.explanations if each.counts), UNEXPLAINED.slug)
 
     @property
     def summary(self) -> str:
-        """Return why it is wrong in a sentence or two."""
+        """Return in a sentence or two why the balance differs."""
         return summary(self.cause, self.as_json(), self.unexplained)
 
     @property
     def blocks(self) -> bool:
-        """Tell whether a cause says that the source is incomplete, so that rebuilding would destroy."""
+        """Return whether transactions are incomplete or damaged, so that rebuilding would do damage."""
         causes = [CAUSES[each.cause] for each in self.explanations if each.counts]
         gone = any("counted_on_both" in each.evidence for each in self.explanations)
         return self.measurement.is_empty or gone or any(cause.blocks for cause in causes)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the explanations as findings keep them."""
+        """Return the explanations as findings store them."""
         return [each.as_json() for each in self.explanations]
 
 
@@ -93,8 +93,8 @@ def explain(
 ) -> dict[str, Explained]:
     """Explain the drift of up to 500 balances by a fixed number of statements, and return it by balance id.
 
-    ``peers`` knows the drift of other balances; by default it is measured. With ``sweep_id`` the findings of that
-    sweep are asked who drifts by the same amount.
+    ``peers`` returns the drift of other balances; by default it is measured. With ``sweep_id``, other balances that
+    drift by the same amount are looked up in the findings of that sweep.
     """
     measured = list(measurements)
     cases = evidence.open_cases([each for each in measured if each.is_whole and each.has_drift])
@@ -117,7 +117,7 @@ def explain(
 
 
 def _without_words(measurement: Measurement) -> Explained:
-    """Return what is known of a balance without drift, or whose drift is no whole amount: no row has a fraction."""
+    """Return a balance without drift, or whose drift is no whole amount, which no row can account for."""
     drift = Drift.of(measurement.recalculated, measurement.stored) if measurement.is_readable else Drift()
     return Explained(measurement, drift, [], drift.gross)
 
@@ -146,10 +146,10 @@ def _proposals(case: Case) -> list[Explanation]:
 
 
 def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation], list[Explanation], Drift]:
-    """Choose what explains the most, best first, until nothing more fits exactly; return that, hints and the rest.
+    """Choose the best explanation that fits exactly, then the next; return these, hints, and the drift that is left.
 
-    What accounts for all that is off ranks above what accounts for a part of it, whatever their rank: where the only
-    reading of the whole is a hint, a reading of half of it is no more than that.
+    One of the whole drift goes before one of a part of it, whatever their ranks. So where the only reading of the whole
+    is a hint, a reading of a part is no more than that.
     """
     pool = [_counted(each, proposals) for each in proposals]
     hints = [each for each in pool if not each.counts]
@@ -176,7 +176,7 @@ def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation]
 
 
 def _within_lag(case: Case, chosen: list[Explanation]) -> list[Explanation]:
-    """Be less sure of rows that never arrived where they are more than ``version`` is behind: not all can be right."""
+    """Make rows that never arrived less sure where there are more than ``version`` is behind: not all can be right."""
     never = [each for each in chosen if each.cause == "half_applied"]
     if not case.lag or len(never) <= case.lag:
         return chosen
@@ -192,24 +192,24 @@ def _rank(each: Explanation, rest: Drift) -> tuple[bool, int]:
 
 
 def _counted(each: Explanation, proposals: list[Explanation]) -> Explanation:
-    """Count the other readings of the same drift, by another cause or other rows, however sure they are."""
+    """Return a proposal with the number of other readings of the same drift, however sure they are."""
     readings = {(other.cause, other.rows) for other in proposals if other.drift == each.drift}
     return replace(each, alternatives=each.alternatives + len(readings - {(each.cause, each.rows)}))
 
 
 def _with_equals(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
-    """Say which fit equally well: then it is no longer strong."""
+    """Return a proposal with those that fit equally well as evidence; then it is no longer strong."""
     named = {"fits_equally": sorted(row for rows in others for row in rows)}
     return replace(_less_sure(best), evidence=best.evidence | named)
 
 
 def _less_sure(best: Explanation) -> Explanation:
-    """Return what is no longer strong: another one, sure enough to count by itself, fits as well."""
+    """Return a proposal as likely at most: another one, sure enough to count by itself, fits as well."""
     return replace(best, certainty=Certainty.LIKELY) if best.certainty is Certainty.STRONG else best
 
 
 def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:
-    """Return when the balance was last right and first wrong; exact where all of it is explained by dated evidence."""
+    """Return when the balance was last right and first wrong: exactly, where dated evidence explains all of it."""
     right = case.last_right
     wrong = [point.at for point in case.points if point.drift and (right is None or point.at > right.at)]
     first_wrong = min(wrong, default=case.measurement.executed_at)
@@ -223,14 +223,14 @@ def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tup
 
 @dataclass(frozen=True)
 class SinceWhen:
-    """One balance explained, with the moments at which its drift is known, and the rows of the window it began in."""
+    """One balance explained, and the rows written while it went wrong."""
 
     explained: Explained
     window: list[dict[str, Any]]
 
 
 def explain_balance(balance_id: str) -> SinceWhen:
-    """Measure one balance now, explain it, and show the window in which it went wrong.
+    """Measure one balance now and explain it, with the rows written while it went wrong.
 
     Raises ``BalanceNotFound``, or ``UnreadableTotals`` where a total is no number.
     """
@@ -246,13 +246,13 @@ def explain_balance(balance_id: str) -> SinceWhen:
 
 
 def window(balance_id: str, after: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
-    """Return the newest 50 rows of a balance written after one moment and not after another: where it went wrong."""
+    """Return the newest 50 rows of a balance written after one moment and until another."""
     rows = WINDOW_ROWS.rows(balance_id=balance_id, after=after, until=until)
     return [row | {"units": units(row["units"])} for row in rows]
 
 
 def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:
-    """Measure balances now, some at a time, and yield those that drift, explained, and those that cannot be judged.
+    """Measure balances now, in chunks; yield those that drift, explained, and those that cannot be judged.
 
     Unknown ids are left out.
     """
@@ -263,7 +263,7 @@ def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:
 
 
 def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
-    """Explain the next findings of a sweep that drifted and are not explained yet, and return how many these were."""
+    """Explain the next findings of a sweep that drift and are not explained yet; return their number."""
     with transaction.atomic():
         sweep = Sweep.objects.get(pk=sweep_id)
         waiting = Finding.objects.filter(sweep=sweep, explained_at=None, drifted=True).order_by("balance_id")
@@ -277,7 +277,7 @@ def explain_findings(sweep_id: str, limit: int = EXPLAINED_AT_ONCE) -> int:
 
 
 def _write(findings: list[Finding], reasons: list[Explained]) -> None:
-    """Keep the reasons with their findings, in one statement."""
+    """Write explanations into their findings, in one statement."""
     EXPLAIN_FINDINGS.rows(
         finding_ids=[finding.finding_id for finding in findings],
         explanations=[dumps(reason.as_json()) for reason in reasons],
@@ -290,7 +290,7 @@ def _write(findings: list[Finding], reasons: list[Explained]) -> None:
 
 
 def _measured(finding: Finding) -> Measurement:
-    """Return what the sweep measured, so that a finding is explained as it was found."""
+    """Return what the sweep measured, so that the finding is explained as of then."""
     return Measurement(
         **{name: getattr(finding, name) for name in COPIED},
         version=finding.version,

@@ -1,4 +1,4 @@
-"""Evidence that no balance gives by itself: how all of a ledger drifts, and lots whose lines are several balances'."""
+"""Finds what only several balances together show: a source that kept only nets, and lots."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ ONE_SIDED = Statement.beside(__file__, "one_sided.sql")
 Peers = Callable[[set[str]], dict[str, Drift]]
 ONE_SIDE = {(True, False, False), (False, True, False)}
 NET_ONLY = 10
-"""Balances that must drift on one side of a ledger, and none on another, before its source is taken for one of nets."""
+"""Balances that must drift on one side of a ledger, and none on another, to show that its source kept only nets."""
 MOST_LINES = 10_000
-"""Rows of a balance up to which lots are looked for among them."""
+"""The most rows of a balance among which lots are looked for."""
 
 
 def find_net_only(cases: list[Case], sweep_id: str | None) -> None:
-    """Tell which ledgers came from sources that knew nets only: all that drifts there does so on one same side.
+    """Mark cases of ledgers whose source kept only nets: all drift there is on one and the same side.
 
-    Such a source has one side summed from rows and the other made up to the net. Errors in sides that somebody knew
-    would be found in either; so there must be a number of them, too much and too little, and not one on another side.
+    Such a source has one side summed from rows, and the other computed from the net. Errors in sides that were kept
+    would be on either; so there must be several, too much and too little, and none on another side.
     """
     imported = [case for case in cases if case.imported and case.rest == case.drift]
     ledgers = {case.measurement.ledger_id for case in imported}
@@ -46,7 +46,7 @@ def find_net_only(cases: list[Case], sweep_id: str | None) -> None:
 
 
 def find_lots(known: dict[str, Case], peers: Peers) -> None:
-    """Look for lots where one imported side lacks something; the other balances are asked only where the hub fits."""
+    """Find lots where one imported side lacks something; other balances are looked up only where the hub fits."""
     wanted = [
         (case.balance_id, side, -value)
         for case in known.values()

@@ -88,7 +88,7 @@ def test_a_source_that_knew_nets_only_is_told_by_all_its_drift(tmp_path: Path) -
         best = found[f"@a-{number}"].explanations[0]
         assert (best.cause, best.rows) == ("cut_off", (row(f"r-{number}"),))
         assert best.evidence["net_only"]
-        assert "its source had no sides" in best.sentence
+        assert "its source kept no sides" in best.sentence
 
 
 # Both ends of one row.

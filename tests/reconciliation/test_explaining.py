@@ -145,7 +145,7 @@ def test_a_lost_update_was_counted_and_names_the_row_that_wrote_over_it(alice: B
     shift(alice.pk, debit=-555)
     found = best(alice)
     assert (found.cause, found.rows, found.certainty) == ("lost_update", (lost.pk,), "likely")
-    assert f"{over.pk}, posted 3 ms apart, wrote over it" in found.sentence
+    assert f"{over.pk}, posted 3 ms apart, overwrote it" in found.sentence
     assert found.as_json()["debit"] == -555
     assert found.as_json()["explains"] == 555
 

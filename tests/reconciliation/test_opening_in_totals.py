@@ -51,7 +51,7 @@ def test_an_opening_that_is_only_in_the_totals_is_proposed(
     assert (found.cause, found.unexplained, said.certainty) == ("opening_not_booked", 0, "likely")
     assert said.drift.sides == drift
     assert words in said.sentence
-    assert "its first row is of 2026-02-01: an opening balance, or earlier transactions" in said.sentence
+    assert "before its first transaction of 2026-02-01: an opening balance, or earlier transactions" in said.sentence
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_a_row_whose_hash_was_made_for_the_other_balance_was_moved_for_sure(
     for found, units in zip(said(alice, bob), (UNITS, -UNITS), strict=True):
         assert found is not None
         assert (found.certainty, found.rows, found.drift.debit) == ("strong", (row.pk,), units)
-        assert f"names {bob.pk} as its source, and the totals of {alice.pk} have its 4321 instead" in found.sentence
+        assert f"names {bob.pk} as its source, but the totals of {alice.pk} have its 4321:" in found.sentence
     assert [found.blocks for found in why(alice, bob)] == [True, True]
 
 
@@ -141,7 +141,7 @@ def test_a_row_without_a_hash_is_likely_where_the_versions_count_it_where_it_sta
     for found in said(alice, bob):
         assert found is not None
         assert (found.certainty, found.rows) == ("likely", (row.pk,))
-        assert "no hash says whether it was changed, or posted to the wrong balance" in found.sentence
+        assert "no hash shows whether it was changed, or posted to the wrong balance" in found.sentence
 
 
 def test_rows_that_fit_as_well_are_counted(cast: tuple[Balance, Balance, Balance]) -> None:

@@ -36,6 +36,7 @@ from reconciliation.explaining.causes.model import (
     Status,
     mirrored,
 )
+from reconciliation.explaining.causes.ranking import Rank
 
 __all__ = [
     "CAUSES",
@@ -45,6 +46,7 @@ __all__ = [
     "SIDES",
     "UNEXPLAINED",
     "Case",
+    "Cause",
     "Certainty",
     "Drift",
     "Earlier",
@@ -53,6 +55,7 @@ __all__ = [
     "Lot",
     "Pair",
     "Point",
+    "Rank",
     "Repointed",
     "Row",
     "Status",
@@ -79,11 +82,11 @@ FAMILIES: tuple[Proposer, ...] = (
     whole.propose,
     days.propose,
 )
-"""Who proposes explanations for what the facts of the journal leave."""
+"""What proposes explanations for the drift that edits in the journal do not account for."""
 UNEXPLAINED = Cause(
     "unexplained",
     "No known cause fits",
-    "No row, edit or record accounts for this difference. Somebody has to look: nothing here says why.",
+    "No transaction, edit or record accounts for this difference. A person has to find out why.",
 )
 NOT_YET = "Not explained yet."
 MODULES = (
@@ -110,7 +113,7 @@ def summary(cause: str, explanations: Sequence[Mapping[str, Any]], unexplained: 
     """Return a finished explanation in a sentence or two, empty where there was nothing to explain.
 
     ``explanations`` are those of ``Explained.as_json``, best first; ``unexplained`` is in minor units. What is only
-    possible is called a hint, and a drift without a cause never looks as if nobody had looked for one.
+    possible is called a hint. Drift without a known cause is called so: it was examined.
     """
     if not cause:
         return ""

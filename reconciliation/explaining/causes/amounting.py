@@ -1,22 +1,22 @@
-"""What the change of a number amounts to, in words that are exactly true; nothing where nothing exact can be said."""
+"""The simple rule by which a number was changed, in words that are exactly true; or none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 LEAST_DIGITS = 3
-"""Digits of a number from which it says something that all of them but one or two are the same."""
+"""Digits that a number needs for it to mean something that all but one or two of them are the same."""
 
 
 def amounts_to(old: int, new: int) -> str:
-    """Say how the new number follows from the old one, by the simplest rule that gives it to the unit; else ""."""
+    """Return in words the simplest rule by which the new number follows exactly from the old one; else ""."""
     if not (isinstance(old, int) and isinstance(new, int)) or old == new or not old:
         return ""  # a foreign database may hold fractions, or no number
     if not new:
         return "set to zero"
-    turned = ", with its sign turned" if (old < 0) != (new < 0) else ""
+    turned = ", with its sign reversed" if (old < 0) != (new < 0) else ""
     if abs(old) == abs(new):
-        return "the old value with its sign turned"
+        return "the old value with its sign reversed"
     by_factor = _factor(abs(old), abs(new))
     if by_factor:
         return by_factor + turned
@@ -38,7 +38,7 @@ def _is_power_of_ten(factor: int) -> bool:
 
 
 def _digits(old: str, new: str) -> str:
-    """Compare two numbers by their digits, as somebody who types one would get them wrong."""
+    """Compare two numbers by their digits, for mistakes in typing."""
     if min(len(old), len(new)) < LEAST_DIGITS:
         return ""
     if len(old) == len(new):
@@ -56,7 +56,7 @@ def _digits(old: str, new: str) -> str:
 
 
 def totals_amount_to(old: Mapping[str, int], new: Mapping[str, int]) -> str:
-    """Say the same of the four totals of a balance, ``credit`` and ``debit``, each of them held as well."""
+    """Return the same for the totals of a balance: ``credit`` and ``debit``, applied and inflight."""
     return " and ".join(
         words for held in ("", "inflight_") if (words := _pair_amounts_to(f"{held}credit", f"{held}debit", old, new))
     )
@@ -66,7 +66,7 @@ def _pair_amounts_to(credit: str, debit: str, old: Mapping[str, int], new: Mappi
     names = {side: side.replace("_", " ") for side in (credit, debit)}
     if old[credit] != old[debit] and (new[credit], new[debit]) == (old[debit], old[credit]):
         return f"{names[credit]} and {names[debit]} exchanged"
-    said = {side: amounts_to(old[side], new[side]) for side in names if old[side] != new[side]}
-    if len(said) == 2 and said[credit] and said[credit] == said[debit]:
-        return f"{names[credit]} and {names[debit]} each {said[credit]}"
-    return " and ".join(f"{names[side]} {words}" for side, words in said.items() if words)
+    rules = {side: amounts_to(old[side], new[side]) for side in names if old[side] != new[side]}
+    if len(rules) == 2 and rules[credit] and rules[credit] == rules[debit]:
+        return f"{names[credit]} and {names[debit]} each {rules[credit]}"
+    return " and ".join(f"{names[side]} {rule}" for side, rule in rules.items() if rule)

@@ -1,4 +1,4 @@
-"""The right row with the wrong number: its sign, a factor of the precision, rounding."""
+"""Rows that count with the wrong number: their sign, a factor of the precision, rounding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CAUSES = (
     Cause(
         "wrong_sign",
         "Wrong sign or side",
-        "A transaction was added where it should have been taken off, or stands on the other side of the balance.",
+        "A transaction was subtracted instead of added, or is on the wrong side of the balance.",
     ),
     Cause(
         "precision_factor",
@@ -22,7 +22,7 @@ CAUSES = (
     Cause(
         "rounding",
         "Rounding",
-        "Amounts were rounded on their way into the totals; the difference is what the roundings add up to.",
+        "Amounts were rounded before they were added to the totals; the roundings add up to the difference.",
     ),
 )
 FACTORS = (10, 100, 1_000, 1_000_000, 100_000_000, 10**18)
@@ -40,7 +40,7 @@ def propose(case: Case) -> Iterator[Explanation]:
 
 
 def amounts(units: int) -> set[int]:
-    """Return the amounts of rows that would account for so much on one side: half of it, or by a factor."""
+    """Return the amounts of rows that would account for this drift of one side: half of it, or by a factor."""
     half = {abs(units) // 2} if units % 2 == 0 else set()
     once_more = {abs(units) // (factor - 1) for factor in FACTORS if units % (factor - 1) == 0}
     not_at_all = {abs(units) * factor // (factor - 1) for factor in FACTORS if units % (factor - 1) == 0}
@@ -48,7 +48,7 @@ def amounts(units: int) -> set[int]:
 
 
 def _in_step(case: Case) -> bool:
-    """Every update was counted, or nothing is known of that: a wrong number leaves the version as it is."""
+    """Return whether every update was counted, as far as is known: a wrong number does not change the version."""
     return case.lag in (None, 0)
 
 
@@ -60,7 +60,7 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
             case,
             row,
             moved,
-            f"stands in the stored {other} instead of the {row.side}",
+            f"is in the stored {other} instead of the {row.side}",
             Certainty.STRONG,
             Rank.ROW_ON_OTHER_SIDE,
         )
@@ -71,9 +71,8 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
         # That one row is missing, or two are, fits as well; and round amounts are those that people edit by hand.
         doubtful = is_whole or are_two or row.units % row.precision == 0
         certainty = Certainty.POSSIBLE if doubtful else Certainty.LIKELY
-        yield _sign(
-            case, row, taken_off, f"was taken off the stored {row.side} instead of added", certainty, Rank.ROW_TAKEN_OFF
-        )
+        what = f"was subtracted from the stored {row.side} instead of added"
+        yield _sign(case, row, taken_off, what, certainty, Rank.ROW_TAKEN_OFF)
 
 
 def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: Certainty, rank: Rank) -> Explanation:
@@ -100,7 +99,7 @@ def _factor(case: Case, row: Row) -> Iterator[Explanation]:
                 known = row.precision == factor and _in_step(case) and not case.elsewhere(row, row.side)
                 yield Explanation(
                     "precision_factor",
-                    f"{row.name} stands in the stored {row.side} {what}; its precision is {row.precision}.",
+                    f"{row.name} is in the stored {row.side} {what}; its precision is {row.precision}.",
                     drift,
                     Certainty.STRONG if known else Certainty.POSSIBLE,
                     rows=(row.transaction_id,),
@@ -111,14 +110,14 @@ def _factor(case: Case, row: Row) -> Iterator[Explanation]:
 
 
 def _legacy_rows(case: Case) -> Iterator[Explanation]:
-    """Rows from before precise amounts existed that the totals count without their precision."""
+    """Propose rows from before precise amounts existed, which the totals count without their precision."""
     for side, legacy in case.legacy.items():
         drift = Drift(**{side: legacy["unscaled"] - legacy["units"]})
         if drift.fits(case.rest):
             yield Explanation(
                 "precision_factor",
-                f"The precision of {legacy['row_count']} legacy rows without a precise amount is missing in the "
-                f"stored {side}.",
+                f"{legacy['row_count']} legacy rows without a precise amount are in the stored {side} without their "
+                "precision.",
                 drift,
                 Certainty.STRONG,
                 rows=tuple(legacy["rows"]),
@@ -130,9 +129,9 @@ def _legacy_rows(case: Case) -> Iterator[Explanation]:
 def rounding_bound(case: Case) -> tuple[int, int]:
     """Return the unit of rounding and the most that all roundings of this balance can add up to.
 
-    One minor unit for each row whose amount has a fraction of it, for that may have been cut. Or, where all amounts are
-    tens of minor units though the currency has finer ones, half of ten for each row that is no multiple of a hundred.
-    Nothing at all where a row contradicts itself by more than rounding does: then it was changed, and that may be it.
+    One minor unit for each row whose amount has a fraction of it, which may have been cut. Or, where all amounts are
+    multiples of ten minor units though the currency has finer ones, half of ten for each that is no multiple of a
+    hundred. Nothing where the two amounts of a row differ by more than rounding: then the row was changed.
     """
     grain = case.grain
     if not grain or grain["contradicting"]:
@@ -152,9 +151,10 @@ def rounding(case: Case) -> Iterator[Explanation]:
     if not off or total > bound or any(units % unit for units in off.values()):
         return
     count = case.grain["fractional"] or case.grain["not_hundreds"]
+    grain = "whole minor units" if unit == 1 else f"multiples of {unit} minor units"
     yield Explanation(
         "rounding",
-        f"{total} is what rounding {count} transactions to {unit} minor units adds up to (at most {bound}).",
+        f"Rounding {count} transactions to {grain} can add up to {total} (at most {bound}).",
         Drift(**off),
         Certainty.LIKELY,
         rows=tuple(case.grain_rows),

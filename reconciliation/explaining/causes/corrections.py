@@ -1,4 +1,4 @@
-"""The rebuild itself: a correction that another writer overwrote."""
+"""Corrections that another writer overwrote."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ CAUSES = (
     Cause(
         "rebuild_overwritten",
         "Correction overwritten",
-        "The same drift was corrected before. A writer that had read the totals earlier then wrote its absolute "
-        "values over the correction.",
+        "This drift was corrected before. A writer that had read the totals earlier then overwrote the correction "
+        "with its own values.",
     ),
 )
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose that a drift which was corrected is back, to the unit, on every side."""
+    """Propose that a drift which was corrected is back, exactly and on every side."""
     for record in case.corrected:
         if Drift.of(record.recalculated, record.previous) == case.rest:
             first = case.after.get(record.reconstruction_id)
-            after = f", most likely that of {first}" if first else ""
+            after = f", most likely {first}" if first else ""
             yield Explanation(
                 "rebuild_overwritten",
-                f"This drift is back after the correction of {record.executed_at:%Y-%m-%d %H:%M:%S} UTC: "
-                f"a posting that had read the totals before it wrote over it{after}.",
+                f"This drift was corrected on {record.executed_at:%Y-%m-%d %H:%M:%S} UTC and is back: a posting that "
+                f"had read the totals before then overwrote the correction{after}.",
                 case.rest,
                 Certainty.STRONG,
                 rows=(first,) if first else (),

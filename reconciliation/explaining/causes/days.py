@@ -1,4 +1,4 @@
-"""Small sets within a window: what the last day brought after the books were cut, and rows that were lost together."""
+"""Few rows that are missing together: the last ones of an imported day, or two neighbours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CAUSES = (
     Cause(
         "cut_off",
         "Last day cut off",
-        "The stored totals were taken before the last transactions of the last day, or in another order of that day.",
+        "The stored totals were taken before the last transactions of the last day, or with that day in another order.",
     ),
 )
 MOST_ROWS = 12
@@ -33,12 +33,12 @@ def propose(case: Case) -> Iterator[Explanation]:
 
 
 def _net(drift: Drift) -> Drift:
-    """Return it as a source without sides would show it: all of it in the credits."""
+    """Return a drift as a source without sides shows it: all of it in the credits."""
     return Drift(credit=drift.credit - drift.debit)
 
 
 def _cut_off(case: Case) -> Iterator[Explanation]:
-    """Compare side by side; nets only where the source had no sides, for a side that is right has all its rows."""
+    """Compare side by side, and nets where the source kept no sides: a side that is right has all its rows."""
     seen = _net if case.net_only else (lambda drift: drift)
     rest, (_, bound) = seen(case.rest), rounding_bound(case)
     for size, rank in EXACT.items():
@@ -54,7 +54,7 @@ def _cut_off(case: Case) -> Iterator[Explanation]:
 
 
 def _is_nowhere(case: Case, rows: tuple[Row, ...]) -> bool:
-    """Tell whether the other balance lacks the same row, and not because its books were cut there as well."""
+    """Return whether the other balance lacks the same row, and was not cut off there as well."""
     [row, *more] = rows
     other = case.peers.get(row.other or "", Drift())
     return not more and mirrored(row.effect).times(-1).fits(other) and not row.is_last_of_both
@@ -62,11 +62,11 @@ def _is_nowhere(case: Case, rows: tuple[Row, ...]) -> bool:
 
 def _explain_cut(case: Case, rows: tuple[Row, ...], rank: Rank, rounded: int) -> Explanation:
     names = ", ".join(row.name for row in rows)
-    besides = f"; the other {rounded} is rounding" if rounded else ""
-    totals = "net (its source had no sides) lacks" if case.net_only else "totals lack"
+    rounding = f"; the other {rounded} is rounding" if rounded else ""
+    totals = "net (its source kept no sides) lacks" if case.net_only else "totals lack"
     return Explanation(
         "cut_off",
-        f"The stored {totals} {names} of the last day{besides}.",
+        f"The stored {totals} {names} of the last day{rounding}.",
         case.rest,
         Certainty.LIKELY if rounded or len(rows) > 1 else Certainty.STRONG,
         rows=tuple(row.transaction_id for row in rows),
@@ -86,7 +86,7 @@ def _lost_together(case: Case, pair: Pair) -> Iterator[Explanation]:
     yield Explanation(
         "lost_update",
         f"{pair.first_id} ({pair.first_reference}) and {pair.second_id} ({pair.second_reference}), one after the "
-        f"other, are both missing in the stored {pair.side}.",
+        f"other, are both missing from the stored {pair.side}.",
         drift,
         Certainty.LIKELY if sure else Certainty.POSSIBLE,
         rows=(pair.first_id, pair.second_id),

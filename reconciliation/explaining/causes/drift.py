@@ -1,4 +1,4 @@
-"""Drift of a balance on its four sides."""
+"""Drift: by how much a balance is off, on each of its four sides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Drift:
 
     @classmethod
     def of(cls, recalculated: Totals, stored: Totals) -> Drift:
-        """Compare totals."""
+        """Return stored less recalculated totals."""
         return cls(
             **{side: getattr(stored, f"{side}_balance") - getattr(recalculated, f"{side}_balance") for side in SIDES}
         )
@@ -33,11 +33,11 @@ class Drift:
         return self + other.times(-1)
 
     def __bool__(self) -> bool:
-        """Tell whether any side is off."""
+        """Return whether any side is off."""
         return any(self.sides.values())
 
     def times(self, factor: int) -> Drift:
-        """Return a multiple."""
+        """Return this drift multiplied on every side."""
         return Drift(**{side: getattr(self, side) * factor for side in SIDES})
 
     @property
@@ -52,11 +52,11 @@ class Drift:
 
     @property
     def is_finite(self) -> bool:
-        """Tell whether every side is a number: what a foreign database or an edit held may not be."""
+        """Return whether every side is a finite number: in a foreign database, or after an edit, it may not be."""
         return all(Decimal(units).is_finite() for units in self.sides.values())
 
     def fits(self, rest: Drift) -> bool:
-        """Tell whether this is exactly what is off in ``rest`` on the sides that it speaks of."""
+        """Return whether ``rest`` is off by exactly this on every side that this names."""
         return bool(self) and all(getattr(rest, side) == units for side, units in self.sides.items())
 
 

@@ -1,4 +1,4 @@
-"""Totals of an earlier moment: one explanation for all balances that lack the same span of time."""
+"""Totals of an earlier moment: several balances lack the same span of time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _between(start: datetime | None, end: datetime) -> str:
 
 def _back(found: Earlier) -> str:
     if found.back_until is None:
-        return f"{_text(found.back_from)}, the last one of them all"
+        return f"{_text(found.back_from)}, the last transaction of all"
     return f"a moment after {_text(found.back_from)} and before {_text(found.back_until)}"
 
 

@@ -1,4 +1,4 @@
-"""Holds: released twice, never released, settled for more than they held."""
+"""Holds that were released twice, never released, or settled for more than they held."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAUSES = (
     Cause(
         "hold_not_released",
         "Hold not released",
-        "A hold was voided or committed, and its amount is still in the inflight totals.",
+        "A hold was voided or committed, but its amount is still in the inflight totals.",
     ),
 )
 
@@ -78,7 +78,7 @@ def _released_twice(case: Case, hold: Hold, child: str, drift: Drift, how: str) 
     rank = Rank.COMMIT_RELEASED_TWICE if one_more else Rank.HOLD_RELEASED_TWICE
     return Explanation(
         "hold_released_twice",
-        f"The {how} {child} of hold {hold.transaction_id} was taken off the inflight totals twice.",
+        f"The {how} {child} of hold {hold.transaction_id} was subtracted from the inflight totals twice.",
         drift,
         # Where no update was counted once more, an edit of the same amount leaves the same numbers.
         Certainty.POSSIBLE if contradicted else Certainty.STRONG if lag < 0 else Certainty.LIKELY,
@@ -94,7 +94,7 @@ def _not_released(case: Case, hold: Hold, child: str, drift: Drift, how: str) ->
     contradicted = lag < 0  # then something was added once more
     return Explanation(
         "hold_not_released",
-        f"The {how} {child} of hold {hold.transaction_id} is recorded, and its amount is still held in the totals.",
+        f"The {how} {child} of hold {hold.transaction_id} is recorded, but the totals still hold its amount.",
         drift,
         Certainty.POSSIBLE if contradicted else Certainty.STRONG if lag > 0 else Certainty.LIKELY,
         rows=(hold.transaction_id, child),

@@ -1,4 +1,4 @@
-"""The source is incomplete: rows archived, an opening never booked, a rate that is gone. Rebuilding would destroy."""
+"""Incomplete transactions: archived, an opening never booked, a rate missing. Rebuilding would do damage."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ CAUSES = (
     Cause(
         "archived_rows",
         "Rows archived away",
-        "Older transactions are no longer here, their effect is in the stored totals. Rebuilding would drop it.",
+        "Older transactions are no longer here, but the stored totals have them. Rebuilding would drop them.",
         blocks=True,
     ),
     Cause(
         "forgotten_rate",
         "Exchange rate forgotten",
-        "Credits came out of balances in another currency, at a rate that this database does not know any more. "
-        "Rebuilding would credit the unconverted amounts.",
+        "Credits came from balances in another currency, at a rate that is no longer stored. Rebuilding would credit "
+        "the unconverted amounts.",
         blocks=True,
     ),
 )
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose an incomplete source where a snapshot, or the currencies of the other side, speak for it."""
+    """Propose incomplete transactions where a snapshot, or the currencies of other balances, are evidence of it."""
     yield from _before_all_rows(case)
     yield from _rate(case)
     yield from _brought_along(case)
 
 
 def _before_all_rows(case: Case) -> Iterator[Explanation]:
-    """Look for a snapshot that is older than every row and holds just what is too much now."""
+    """Look for a snapshot that is older than every row and holds exactly what is too much now."""
     for point in case.points:
         if point.source != "snapshot" or point.rows or point.stored != case.rest:
             continue
@@ -41,8 +41,8 @@ def _before_all_rows(case: Case) -> Iterator[Explanation]:
         if _had_rows(case, point):
             yield Explanation(
                 "archived_rows",
-                f"Every transaction left is newer than the snapshot of {point.at:%Y-%m-%d}, whose totals are just "
-                "what is too much now: older ones were archived. Rebuilding would drop them.",
+                f"Every transaction left is newer than the snapshot of {point.at:%Y-%m-%d}, whose totals are exactly "
+                "what is too much now: older transactions were archived. Rebuilding would drop them.",
                 case.rest,
                 Certainty.STRONG,
                 evidence=evidence,
@@ -51,8 +51,8 @@ def _before_all_rows(case: Case) -> Iterator[Explanation]:
         else:
             yield Explanation(
                 "opening_not_booked",
-                f"The snapshot of {point.at:%Y-%m-%d}, older than every transaction, has just the totals that are "
-                "too much now: they were never booked.",
+                f"The snapshot of {point.at:%Y-%m-%d} is older than every transaction, and its totals are exactly what "
+                "is too much now: they were never booked.",
                 case.rest,
                 Certainty.STRONG,
                 evidence=evidence,
@@ -62,12 +62,12 @@ def _before_all_rows(case: Case) -> Iterator[Explanation]:
 
 
 def _had_rows(case: Case, point: Point) -> bool:
-    """Rows were there once if the snapshot names its last one, or postings were counted that have no row."""
+    """Return whether there were rows: the snapshot names the last one, or ``version`` counted more than there are."""
     return point.last_row is not None or case.measurement.version > 1 + case.rows_seen
 
 
 def _rate(case: Case) -> Iterator[Explanation]:
-    """All credits out of other currencies, at one rate, would make up the difference."""
+    """Propose one rate for all credits from other currencies that makes up the difference."""
     units, count = case.foreign.get("units", 0), case.foreign.get("row_count", 0)
     if not units or set(case.rest.sides) != {"credit"}:
         return
@@ -76,8 +76,8 @@ def _rate(case: Case) -> Iterator[Explanation]:
         return
     yield Explanation(
         "forgotten_rate",
-        f"{count} credits came out of balances in {case.foreign['currencies']}, at a rate that this database no longer "
-        f"knows: one of about {ratio:.6g} would account for it. Rebuilding would destroy the difference.",
+        f"{count} credits came from balances in {case.foreign['currencies']}, at a rate that is no longer stored: "
+        f"one of about {ratio:.6g} would account for the difference. Rebuilding would destroy it.",
         Drift(credit=case.rest.credit),
         Certainty.LIKELY,
         rows=tuple(case.foreign["rows"]),
@@ -87,12 +87,11 @@ def _rate(case: Case) -> Iterator[Explanation]:
 
 
 def _brought_along(case: Case) -> Iterator[Explanation]:
-    """Totals that came in with the balance and are larger than all its rows: an opening that no row books.
+    """Propose an opening that no row records, where imported totals are larger than all rows.
 
-    That the balance was opened before its first row is the evidence; without it this is a hint, and so it is where
-    another balance has the same too much on its other side: then a row between the two is missing as well as any
-    opening. A row of this amount speaks for something else, on the other side less plainly; and where a source knew
-    nets only, nothing tells what is too much from what is missing.
+    The evidence is that the balance was opened before its first row. Without it this is a hint; so it is where another
+    balance has the same excess on its other side, for a missing row between the two would fit as well. A row of this
+    amount suggests something else. Where a source knew only nets, too much and too little look alike.
     """
     sides = case.rest.sides
     if not case.imported or case.rest != case.drift or not sides.keys() <= OTHER_SIDE.keys():
@@ -103,7 +102,7 @@ def _brought_along(case: Case) -> Iterator[Explanation]:
     opened = ""
     if case.began:
         opened = (
-            f", and the balance was opened on {case.began[0]:%Y-%m-%d}, its first row is of {case.began[1]:%Y-%m-%d}"
+            f", and it was opened on {case.began[0]:%Y-%m-%d}, before its first transaction of {case.began[1]:%Y-%m-%d}"
         )
         evidence |= {"opened_at": case.began[0].isoformat(), "first_row_at": case.began[1].isoformat()}
     mirrors = {balance for side in sides.items() for balance in case.mirrors.get(side, ())}
@@ -111,8 +110,8 @@ def _brought_along(case: Case) -> Iterator[Explanation]:
     too_much = " and ".join(f"{units:,} more {side}" for side, units in sides.items())
     yield Explanation(
         "opening_not_booked",
-        f"The totals came in with {too_much} than the transactions give{opened}: an opening balance, or earlier "
-        "transactions, that nothing here books.",
+        f"The balance was imported with {too_much} than its transactions give{opened}: an opening balance, or earlier "
+        "transactions, that no row records.",
         case.rest,
         Certainty.LIKELY if case.began and not mirrors and not doubtful else Certainty.POSSIBLE,
         evidence=evidence,

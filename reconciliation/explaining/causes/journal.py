@@ -1,4 +1,4 @@
-"""Facts: what the edit journal saw change behind the ledger's back. These are subtracted, not guessed."""
+"""What the edit journal saw change past the ledger. These are facts: they are subtracted, not guessed."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ CAUSES = (
     Cause(
         "edited_total",
         "Stored total edited",
-        "Somebody changed the stored totals in SQL, past the posting path. The journal saw when, by whom, from where.",
+        "The stored totals were changed in SQL and not by a posting. The edit journal saw when, by whom, from where.",
     ),
     Cause(
         "edited_row",
         "Transaction edited",
-        "A transaction was changed by force after its effect was in the totals; they still hold the old one.",
+        "A transaction was changed by force after it was posted; the totals still hold what it was.",
         blocks=True,
     ),
     Cause(
         "deleted_row",
         "Transaction deleted",
-        "A transaction was deleted by force; its effect is still in the stored totals. It can be booked anew from the "
+        "A transaction was deleted by force; its effect is still in the stored totals. It can be booked again from the "
         "edit journal, which leaves the totals as they are.",
         blocks=True,
     ),
     Cause(
         "opening_not_booked",
         "Opening balance or import never booked",
-        "The balance was born with totals, and no transaction brings them in. Rebuilding would drop them.",
+        "The balance was created with totals that no transaction accounts for. Rebuilding would drop them.",
         blocks=True,
     ),
 )
 A_POSTING_TAKES = timedelta(seconds=5)
-"""How far apart a foreign writer's row and its change of the total may be."""
+"""Time within which a foreign writer writes a row and the total."""
 
 
 def facts(case: Case) -> list[Explanation]:
-    """Return what the journal knows since the balance was last right. The caller takes their drift off."""
+    """Return what the journal knows since the balance was last right. The caller subtracts their drift."""
     since = case.last_right.at if case.last_right else None
     edits = [edit for edit in case.edits if since is None or edit.edited_at > since]
     found = [*_openings(case, edits), *_edits_of_totals(case, edits)]
@@ -83,13 +83,13 @@ def _evidence(edit: BalanceEdit | TransactionEdit) -> dict[str, Any]:
 
 
 def _openings(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanation]:
-    """Find births with totals and without any row by then: opened, or imported, and never booked."""
+    """Find balances that were created with totals before any row existed: opened, or imported, and never booked."""
     births = {point.at for point in case.points if point.source == "birth" and not point.rows}
     for edit in edits:
         if edit.operation == BalanceEdit.Operation.INSERT and edit.edited_at in births and stored_change(edit):
             yield Explanation(
                 "opening_not_booked",
-                f"The balance was born with totals {_who(edit)}, and no transaction books them.",
+                f"The balance was created with totals {_who(edit)}, and no transaction accounts for them.",
                 stored_change(edit),
                 Certainty.CERTAIN,
                 evidence=_evidence(edit),
@@ -98,18 +98,18 @@ def _openings(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanation]:
 
 
 def _edits_of_totals(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanation]:
-    """All edits together, for that is what is in the totals; those of a foreign writer that left a row are postings."""
+    """Explain all edits together, for the totals hold them all; those of foreign writers with a row are postings."""
     changes = [edit for edit in edits if edit.operation == BalanceEdit.Operation.UPDATE and stored_change(edit)]
     if sum((stored_change(edit) for edit in changes), Drift()) != case.drift:
         changes = [edit for edit in changes if not _left_a_row(case, edit)]
     drift = sum((stored_change(edit) for edit in changes), Drift())
     if not drift or not drift.is_finite:
-        return  # after NaN or infinity nothing tells by how much a total was moved
-    times = "once" if len(changes) == 1 else f"{len(changes)} times"
+        return  # by how much a total was moved cannot be known after NaN or infinity
+    times = "" if len(changes) == 1 else f" {len(changes)} times, last"
     words = _totals_amount_to(changes[0]) if len(changes) == 1 else ""
     yield Explanation(
         "edited_total",
-        f"Nobody posted this. The stored totals were changed in SQL {times}, last {_who(changes[-1])}"
+        f"The stored totals were changed in SQL and not by a posting,{times} {_who(changes[-1])}"
         + (f": {words}." if words else "."),
         drift,
         Certainty.CERTAIN,
@@ -136,7 +136,7 @@ def _left_a_row(case: Case, edit: BalanceEdit) -> bool:
 
 
 def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | None:
-    """Compare what a row was before it was first changed with what it is now: it may have been put back since."""
+    """Compare a row as it was before its first change with what it is now: it may have been restored since."""
     old, edit, present = edits[0].old or {}, edits[-1], case.family.get(edits[0].transaction_id)
     drift = _effect(case, old) - _effect(case, _as_journaled(present) if present else None)
     if not drift or not drift.is_finite:
@@ -158,12 +158,12 @@ def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | Non
 
 
 def _was(old: dict[str, Any]) -> str:
-    """Say what a deleted row moved."""
+    """Return in words what a deleted row moved."""
     return f"it was {row_units(old):,} from {old.get('source') or 'nowhere'} to {old.get('destination') or 'nowhere'}"
 
 
 def _row_amounts_to(old: dict[str, Any], present: dict[str, Any]) -> str:
-    """Say which of the columns that move money were changed, and what the change of the amount amounts to."""
+    """Return in words which of the columns that move money were changed, and by what rule the amount was."""
     changed = [
         f"its {column} was {old.get(column) or 'nothing'} and is {present.get(column) or 'nothing'}"
         for column in ("status", "source", "destination", "parent_transaction")
@@ -177,12 +177,12 @@ def _row_amounts_to(old: dict[str, Any], present: dict[str, Any]) -> str:
 
 
 def _as_journaled(row: Transaction) -> dict[str, Any]:
-    """Return the columns of a row that its effect follows from, under the names of the journal."""
+    """Return a row as the journal writes one."""
     return {field.column: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
 def _effect(case: Case, row: dict[str, Any] | None) -> Drift:
-    """Return what a row adds to the recalculated totals of this balance, with what its children thereby take off."""
+    """Return what a row adds to the recalculated totals of this balance, less what its commits subtract."""
     if not row:
         return Drift()
     status, units = row.get("status"), row_units(row)
@@ -218,7 +218,7 @@ def _settles(case: Case, row: dict[str, Any]) -> bool:
 
 
 def _parent_was_hold(case: Case, row: dict[str, Any]) -> bool:
-    """Tell whether the parent is gone, and was a hold while this row was there."""
+    """Return whether the parent is gone, and was a hold while this row was there."""
     return any(
         (edit.old or {}).get("status") == Status.INFLIGHT
         for edit in case.row_edits
@@ -227,7 +227,7 @@ def _parent_was_hold(case: Case, row: dict[str, Any]) -> bool:
 
 
 def _commits_of(case: Case, hold: dict[str, Any]) -> Drift:
-    """Return what the commits of a hold take off: they count against inflight only while it is there."""
+    """Return what the commits of a hold subtract: they count against inflight only while the hold is there."""
     drift = Drift()
     for child in case.family.values():
         if child.parent_transaction == hold.get("transaction_id") and child.status == Status.APPLIED:

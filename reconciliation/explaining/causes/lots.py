@@ -1,4 +1,4 @@
-"""Lots: a bank books several payments as one, and an importer wrote the total of the lot into each of its lines."""
+"""Lots, several payments that a bank books as one, whose total an importer wrote into each of their lines."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CAUSES = (
         "lot_total",
         "Total of a lot in each line",
         "Several payments came as one lot, and each transaction has the amount of the whole lot. The totals hold what "
-        "the payments were; rebuilding would count the lot as often as it has lines.",
+        "the payments were; rebuilding would count the lot once for each line.",
         blocks=True,
     ),
 )
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose each lot whose lines are too much by all but one of it, on the one side and on the others together."""
+    """Propose each lot that its rows count once for each line and the totals once, on both ends."""
     for lot in case.lots:
         line_side = OTHER_SIDE[lot.hub_side]
         lacking = [getattr(case.peers.get(other, Drift()), line_side) for other in lot.others]

@@ -1,4 +1,4 @@
-"""A row is there and its effect is not in the stored totals."""
+"""Rows whose effect the stored totals lack, and how that came about."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ CAUSES = (
     Cause(
         "lost_update",
         "Lost update",
-        "Two postings read the same totals and the second wrote over the first: one transaction is missing in them, "
-        "although its posting was counted.",
+        "Two postings read the same totals and the second overwrote the first: one transaction is missing from the "
+        "totals, although its posting was counted.",
     ),
     Cause(
         "half_applied",
         "Half-applied transaction",
         "A transaction reached one of its two balances and not the other: its writer stopped half-way, or its effect "
-        "was written over.",
+        "was overwritten.",
     ),
     Cause(
         "row_without_effect",
         "Transaction without effect",
-        "A transaction is recorded, and neither of its balances has it in its totals.",
+        "A transaction is recorded, but the totals of both its balances lack it.",
     ),
     Cause(
         "duplicate_payment",
         "One payment recorded twice",
-        "A retry left a second row for the same payment; the totals have it once.",
+        "A retry recorded the same payment a second time; the totals have it once.",
     ),
 )
 RETRIED_WITHIN = timedelta(days=1)
 RETRY = re.compile(r"[-_.:/ ]?(q|r|retry|dup|again|copy|attempt|v)?[-_.:/ ]?\d{0,3}")
-"""What a retry adds to a reference."""
+"""What retries add to a reference."""
 
 
 def propose(case: Case) -> Iterator[Explanation]:
@@ -67,12 +67,12 @@ def _twin(case: Case, row: Row) -> Row | None:
 
 
 def _other_has_both(case: Case, row: Row) -> bool:
-    """Tell whether the other balance has the row in its totals, and its twin: then they are two payments."""
+    """Return whether the totals of the other balance have the row and its twin: then they are two payments."""
     return row.other is not None and not (mirrored(row.effect).sides.keys() & case.peers.get(row.other, Drift()).sides)
 
 
 def _retry_of(row: Row, first: Row) -> bool:
-    """Tell whether one reference is the other one with a mark of a retry behind it."""
+    """Return whether one reference is the other one followed by a mark of a retry."""
     added = row.reference.removeprefix(first.reference)
     return bool(first.reference) and added not in ("", row.reference) and RETRY.fullmatch(added.lower()) is not None
 
@@ -106,10 +106,10 @@ def _missing(case: Case, row: Row) -> Explanation:
 
 
 def _how_it_went_missing(case: Case, row: Row) -> Explanation:
-    """Say how a row can be missing here: nowhere counted, written over, or never arrived.
+    """Return how a row went missing here: counted by neither balance, overwritten, or never arrived.
 
-    A posting that was written over had been counted in ``version``; one that never arrived had not. How near another
-    row is decides nothing by itself: on a busy balance one is always near.
+    A posting that was overwritten had been counted in ``version``; one that never arrived had not. How near another
+    row is proves nothing by itself: on a busy balance one is always near.
     """
     drift, there = row.effect.times(-1), mirrored(row.effect)
     peer = case.peers.get(row.other or "", Drift())
@@ -120,18 +120,18 @@ def _how_it_went_missing(case: Case, row: Row) -> Explanation:
         other, apart = overwriter
         milliseconds = round(apart.total_seconds() * 1000)
         evidence |= {"neighbour": other, "apart_ms": milliseconds}
-        near = f"{other}, posted {milliseconds} ms apart, wrote over it."
+        near = f"{other}, posted {milliseconds} ms apart, overwrote it."
     if there.times(-1).fits(peer):
         cause, certainty, rank = "row_without_effect", Certainty.STRONG, Rank.ROW_WITHOUT_EFFECT
-        sentence = f"{row.name} is recorded, and neither of its two balances has its {row.units} in the totals."
+        sentence = f"{row.name} is recorded, but the totals of both its balances lack its {row.units}."
     elif near and case.lag is not None and case.lag <= 0:
         cause, certainty, rank = "lost_update", Certainty.LIKELY, Rank.LOST_UPDATE
-        sentence = f"{row.name} was counted, and the stored {here} lacks its {row.units}: {near}"
+        sentence = f"{row.name} was counted, but the stored {here} lacks its {row.units}: {near}"
     else:
         cause, rank = "half_applied", Rank.HALF_APPLIED
         certainty = Certainty.LIKELY if near or open_question else Certainty.STRONG
-        sentence = f"{row.name} reached balance {row.other}; the stored {here} here never got its {row.units}"
-        sentence += f", or {near}" if near else "."
+        sentence = f"{row.name} reached balance {row.other}, but the stored {here} here lacks its {row.units}: "
+        sentence += f"it never arrived, or {near}" if near else "it never arrived."
     return Explanation(
         cause,
         sentence,

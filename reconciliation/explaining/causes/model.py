@@ -1,4 +1,4 @@
-"""What causes work with: rows as one balance sees them, all evidence of one balance, explanations."""
+"""What causes work with: explanations, rows as one balance sees them, all evidence about one balance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COUNTING = (Certainty.CERTAIN, Certainty.STRONG, Certainty.LIKELY)
 class Cause:
     """A known cause of drift, in words for people.
 
-    ``blocks``: transactions are missing or damaged, and the totals hold what they were; rebuilding would destroy it.
+    ``blocks``: transactions are missing or damaged, and only the totals still hold them; rebuilding would drop them.
     """
 
     slug: str
@@ -60,19 +60,19 @@ class Explanation:
     evidence: dict[str, Any] = field(default_factory=dict)
     rank: int = 0
     since: datetime | None = None
-    """The instant at which it went wrong, where the evidence knows it."""
+    """The instant at which the balance went wrong, where the evidence has it."""
 
     @property
     def counts(self) -> bool:
-        """Tell whether it is sure enough to count as explained."""
+        """Return whether it is sure enough to count as explained."""
         return self.certainty in COUNTING
 
     def as_hint(self) -> Explanation:
-        """Return it as something to look at, no more."""
+        """Return it as a hint, which counts for nothing."""
         return replace(self, certainty=Certainty.POSSIBLE)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as findings, REST and commands give it."""
+        """Return the form in which findings, REST and commands show it."""
         return {
             "cause": self.cause,
             "sentence": self.sentence,
@@ -103,12 +103,12 @@ class Row:
     created_at: datetime
     effective_date: datetime | None
     is_commit: bool = False
-    """It settles a hold."""
+    """Whether it settles a hold."""
     has_children: bool = False
     twins: int = 1
     """Rows of this balance, side and status with the same amount, itself included."""
     is_last_of_both: bool = False
-    """It stands in the last day of both its balances, whose totals were brought along."""
+    """Whether it is of the last day of both its balances, whose totals were imported."""
 
     @property
     def effect(self) -> Drift:
@@ -126,7 +126,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Return how sentences call it."""
+        """Return how sentences name it."""
         return f"{self.transaction_id} ({self.reference}, {self.created_at:%Y-%m-%d %H:%M:%S} UTC)"
 
 
@@ -179,7 +179,7 @@ class Lot:
 
     @property
     def drift(self) -> int:
-        """What is off on each end together if the totals have the lot once, and every row has all of it."""
+        """What each end is off by if the totals have the lot once, and every row has all of it."""
         return -(len(self.rows) - 1) * self.units
 
 
@@ -199,7 +199,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Repointed:
-    """A row that balance ``into_id`` lacks and ``former_id`` has in its totals; which of them its hash was made for."""
+    """A row that ``into_id`` lacks and ``former_id`` has in its totals, and for which of them its hash was made."""
 
     into_id: str
     former_id: str
@@ -210,18 +210,18 @@ class Repointed:
     fits_former: bool
     fits_now: bool
     fits_exchanged: bool = False
-    """It was made for the row with its source and destination the other way round."""
+    """Whether it was made for the row with source and destination exchanged."""
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A span of time that several balances lack: when it may have begun and ended, and what one of them lacks of it."""
+    """A span of time that several balances lack: when it may have begun and ended, and the rows that one lacks."""
 
     moment_from: datetime | None
     moment_until: datetime
     back_from: datetime
     back_until: datetime | None
-    """Nothing came after it that would say when it ended."""
+    """``None`` where no row came after it."""
     balances: int
     row_count: int
     rows: tuple[str, ...]
@@ -253,11 +253,11 @@ class Case:
     pairs: list[Pair] = field(default_factory=list)
     """Two rows of one side, one after the other, whose sum fits."""
     lots: list[Lot] = field(default_factory=list)
-    """Rows that may be lines of one lot, of which this balance has one or all."""
+    """Lots of which this balance has one line, or all."""
     legacy: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By side: rows without precise amount, with and without their precision."""
     grain: dict[str, int] = field(default_factory=dict)
-    """How finely amounts are written: counts of rows."""
+    """How finely amounts are written: numbers of rows."""
     grain_rows: list[str] = field(default_factory=list)
     """Rows whose amount has a fraction of a minor unit."""
     began: tuple[datetime, datetime] | None = None
@@ -281,15 +281,15 @@ class Case:
     mirrors: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     """Balances whose drift on the opposite side is the same, by side and units here."""
     gone_with: list[str] = field(default_factory=list)
-    """Balances with which it shares a movement that both counted and no row records any more."""
+    """Balances with which it shares a movement that both counted and that no row records any more."""
     odd: set[int] = field(default_factory=set)
-    """Amounts of candidate rows that a row has as well which nothing counts as it is: either may be the one."""
+    """Amounts of candidate rows that a damaged row, which counts nowhere, has as well: either may be the cause."""
     net_only: bool = False
-    """Its ledger came from a source that knew nets and no sides, so that either side may show what the other lacks."""
+    """Whether its ledger came from a source that kept only nets, so that either side may show the difference."""
 
     @property
     def balance_id(self) -> str:
-        """Return the balance that this is about."""
+        """Return the id of the balance."""
         return self.measurement.balance_id
 
     @property
@@ -299,7 +299,7 @@ class Case:
 
     @property
     def corrected(self) -> list[Reconstruction]:
-        """Return the corrections that stand, newest first."""
+        """Return the corrections that were not undone, newest first."""
         undone = {record.undoes for record in self.records}
         return [
             record
@@ -314,14 +314,14 @@ class Case:
 
     @property
     def birth(self) -> Point | None:
-        """Return how the balance was brought along, if it was: with rows, and totals beside them."""
+        """Return the moment at which the balance was imported with rows and totals, if it was."""
         return next((point for point in self.points if point.source == "birth" and point.rows), None)
 
     @property
     def lag(self) -> int | None:
-        """Return by how much ``version`` is behind the rows, or ``None`` where it tells nothing.
+        """Return by how much ``version`` is behind the rows, or ``None`` where that proves nothing.
 
-        Every posting raises it by one, every correction by what its record says. It is counted from the birth of an
+        Every posting raises it by one, every correction by what its record shows. It is counted from the birth of an
         imported balance. A writer that does not count is far off; only a small lag, or a small lead, is evidence.
         """
         if self.imported or (self.birth is None and self.measurement.version == 1):
@@ -331,7 +331,7 @@ class Case:
 
     @property
     def counted_more(self) -> bool:
-        """Tell whether ``version`` counted more postings than there are rows, by however many: some may be gone."""
+        """Return whether ``version`` counted more postings than there are rows, by any number: some may be gone."""
         return not self.imported and self._behind < 0
 
     @property
@@ -341,22 +341,22 @@ class Case:
         return 1 + rows + raised - self.measurement.version
 
     def lags_of(self, row: Row, *, both: bool) -> set[int]:
-        """Return what is known of ``lag`` here, or on both balances of a row, so that its two ends judge alike."""
+        """Return the known ``lag`` here, or on both balances of a row, so that its two ends come to the same result."""
         there = self.peer_lags.get(row.other or "") if both else None
         return {lag for lag in (self.lag, there) if lag is not None}
 
     @property
     def imported(self) -> bool:
-        """Tell whether the totals, with this drift, were brought along rather than kept by postings."""
+        """Return whether the totals were imported with this drift, and not kept by postings."""
         if self.birth is not None:
             return self.birth.drift == self.drift
         return self.measurement.version == 1 and self.rows_seen > 1
 
     def elsewhere(self, row: Row, side: str) -> bool:
-        """Tell whether balances that have no part in ``row`` drift by the same amount on the opposite side.
+        """Return whether balances that ``row`` does not name drift by the same amount on the opposite side.
 
-        Then a movement between them and this one, whose row is gone or was changed, fits as well; unless the other
-        balance of ``row`` is among them, for that speaks for the row.
+        Then a movement between one of them and this balance, whose row is gone or was changed, fits as well; unless
+        the other balance of ``row`` is among them, which confirms the row.
         """
         mirrors = self.mirrors.get((side, getattr(self.rest, side)), set())
         return bool(mirrors) and row.other not in mirrors

@@ -84,7 +84,7 @@ class Rank(IntEnum):
     HOLD_RELEASED_TWICE = auto()
     """Never competes with the next: it reads too little held."""
     REJECTED_BUT_APPLIED = HOLD_RELEASED_TWICE
-    """The row says itself that it should not count; one that waits may merely be early."""
+    """A rejected row should never count; one that waits may merely be early."""
     HOLD_NOT_RELEASED = auto()
     """Settlements of a hold rather than any row of that amount."""
     QUEUED_BUT_APPLIED = HOLD_NOT_RELEASED

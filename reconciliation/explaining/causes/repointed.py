@@ -1,4 +1,4 @@
-"""A row that names another balance than the one whose totals have it."""
+"""Rows that name another balance than the one whose totals have them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CAUSES = (
     Cause(
         "row_repointed",
         "Transaction moved to another balance",
-        "A transaction names one balance, and the totals of another one of its ledger and currency have its amount: "
+        "A transaction names one balance, but the totals of another one of its ledger and currency have its amount: "
         "its source or destination was changed after it was posted. The totals hold what it was.",
         blocks=True,
     ),
@@ -20,7 +20,7 @@ CAUSES = (
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose rows that fit on both balances, unless their hash says that they are as they were written."""
+    """Propose rows that fit on both balances, unless their hash proves that they are unchanged."""
     for found in case.repointed:
         if found.fits_exchanged and not found.fits_now:
             yield from _exchanged(case, found)
@@ -29,13 +29,13 @@ def propose(case: Case) -> Iterator[Explanation]:
 
 
 def _exchanged(case: Case, found: Repointed) -> Iterator[Explanation]:
-    """Both sides of both balances are off by a row whose ends changed places: the row is wrong, not the totals."""
+    """Propose a row whose ends were exchanged: both sides of both balances are off, and the totals are right."""
     units = case.rest.debit
     if found.side != "debit" or not units or case.rest.credit != -units:
         return
     yield Explanation(
         "row_repointed",
-        f"{_name(found)} goes from {found.into_id} to {found.former_id}, and the totals of both have its {abs(units)} "
+        f"{_name(found)} goes from {found.into_id} to {found.former_id}, but the totals of both have its {abs(units)} "
         "the other way round: its hash was made for that, so its source and destination were exchanged.",
         Drift(credit=-units, debit=units),
         Certainty.STRONG,
@@ -56,7 +56,7 @@ def _explain(case: Case, found: Repointed) -> Explanation:
         why = f"its hash was made for {found.former_id}"
         certainty, rank = Certainty.STRONG, Rank.HASH_OF_ANOTHER_BALANCE
     else:
-        why = "no hash says whether it was changed, or posted to the wrong balance"
+        why = "no hash shows whether it was changed, or posted to the wrong balance"
         # It was counted where it was posted: the one version is a step ahead of the rows, the other a step behind.
         lags = case.peer_lags.get(found.former_id), case.peer_lags.get(found.into_id)
         by_version = lags == (-1, 1) and not case.imported
@@ -64,8 +64,8 @@ def _explain(case: Case, found: Repointed) -> Explanation:
         rank = Rank.REPOINTED_BY_VERSION if by_version else Rank.REPOINTED_IN_DOUBT
     return Explanation(
         "row_repointed",
-        f"{_name(found)} names {found.into_id} as its {end}, and the totals of {found.former_id} have its {abs(units)} "
-        f"instead: {why}.",
+        f"{_name(found)} names {found.into_id} as its {end}, but the totals of {found.former_id} have its "
+        f"{abs(units)}: {why}.",
         Drift(**{found.side: units}),
         certainty,
         rows=(found.transaction_id,),

@@ -1,4 +1,4 @@
-"""The stored totals have something that the applied rows do not say, or say once."""
+"""What is in the stored totals, but in no applied row, or in one only once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from reconciliation.explaining.causes.model import Case, Cause, Certainty, Expla
 from reconciliation.explaining.causes.ranking import Rank, rank_of
 
 CAUSES = (
-    Cause("counted_twice", "Counted twice", "A transaction is recorded once and stands twice in the stored totals."),
+    Cause("counted_twice", "Counted twice", "A transaction is recorded once, but is in the stored totals twice."),
     Cause(
         "rejected_but_applied",
         "Rejected but applied",
-        "A transaction was rejected, and its amount is in the stored totals all the same.",
+        "A transaction was rejected, but its amount is in the stored totals.",
     ),
     Cause(
         "effect_without_row",
@@ -24,7 +24,7 @@ CAUSES = (
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose each row that would account for what is too much."""
+    """Propose each row and hold that would account for what is too much."""
     for row in case.rows:
         if row.status in (Status.APPLIED, Status.INFLIGHT) and row.effect.fits(case.rest):
             yield _twice(case, row)
@@ -53,8 +53,7 @@ def _twice(case: Case, row: Row) -> Explanation:
         certainty, rank = Certainty.POSSIBLE, Rank.ROW_IN_DOUBT
     return Explanation(
         "counted_twice",
-        f"{row.name} stands twice in the stored {side.replace('_', ' ')}"
-        + (", on both its balances." if both else "."),
+        f"{row.name} is in the stored {side.replace('_', ' ')} twice" + (", on both its balances." if both else "."),
         row.effect,
         certainty,
         rows=(row.transaction_id,),
@@ -72,7 +71,7 @@ def _applied_all_the_same(case: Case, row: Row, cause: str, state: str, rank: Ra
             certainty = Certainty.STRONG if case.lag is None or case.lag < 0 else Certainty.LIKELY
             yield Explanation(
                 cause,
-                f"{row.name} {state}, and its {row.units} are in the stored {side.replace('_', ' ')} all the same.",
+                f"{row.name} {state}, but its {row.units} are in the stored {side.replace('_', ' ')}.",
                 drift,
                 Certainty.POSSIBLE if doubtful else certainty,
                 rows=(row.transaction_id,),
@@ -83,7 +82,7 @@ def _applied_all_the_same(case: Case, row: Row, cause: str, state: str, rank: Ra
 
 
 def _committed_without_row(case: Case) -> Iterator[Explanation]:
-    """Propose open holds that the totals settled, in whole or in part, and no row settles."""
+    """Propose open holds that are settled in the totals, in whole or in part, but by no row."""
     for hold in case.holds:
         units = getattr(case.rest, hold.side)
         settled = Drift(**{hold.side: units, f"inflight_{hold.side}": -units})
@@ -91,7 +90,7 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
             exact = units in (hold.open_units, hold.units)
             yield Explanation(
                 "effect_without_row",
-                f"The totals have a commit of {units} on the hold {hold.transaction_id}, and no transaction says so.",
+                f"The totals include a commit of {units} on hold {hold.transaction_id} that no transaction records.",
                 settled,
                 Certainty.STRONG if exact else Certainty.LIKELY,
                 rows=(hold.transaction_id,),
@@ -104,7 +103,7 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
         if alone and gone.fits(case.rest) and case.lag is not None and case.lag < 0:
             yield Explanation(
                 "effect_without_row",
-                f"The totals have released the hold {hold.transaction_id}, and no transaction says so.",
+                f"The totals have released hold {hold.transaction_id}, but no transaction records that.",
                 gone,
                 Certainty.LIKELY,
                 rows=(hold.transaction_id,),
@@ -115,12 +114,12 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
 
 
 def _moved_without_row(case: Case) -> Iterator[Explanation]:
-    """Another balance has the same on its other side: only a hint, since no row is left that says why."""
+    """Propose, as a hint, a movement to a balance with the same excess on its other side: no row proves it."""
     if case.gone_with:
         yield Explanation(
             "effect_without_row",
             f"This balance and {' or '.join(case.gone_with[:3])} have the same too much on opposite sides, and both "
-            "counted more postings than they have transactions: a transaction between them is gone, in all likelihood "
+            "counted more postings than they have transactions: a transaction between them is gone, most likely "
             "deleted without a trace.",
             case.rest,
             Certainty.POSSIBLE,
@@ -134,8 +133,8 @@ def _moved_without_row(case: Case) -> Iterator[Explanation]:
         if units > 0 and others:
             yield Explanation(
                 "effect_without_row",
-                f"{units} moved between this balance and {' or '.join(others[:3])} in the stored totals of both, and "
-                "no transaction says so: its row was never written, or it is gone.",
+                f"{units} moved between this balance and {' or '.join(others[:3])} in the stored totals of both, but "
+                "no transaction records it: the row was never written, or is gone.",
                 Drift(**{side: units}),
                 Certainty.POSSIBLE,
                 alternatives=len(others) - 1,

@@ -1,4 +1,4 @@
-"""Totals that are wrong as a whole: swapped, negated, or by a power of ten too large or too small."""
+"""Whole totals that are wrong: swapped, negated, or a power of ten too large or too small."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CAUSES = (
     ),
     Cause(
         "totals_negated",
-        "Totals with the sign turned",
-        "The stored totals are the sums of the transactions below zero: somebody turned their sign.",
+        "Totals with the sign reversed",
+        "The stored totals are the sums of the transactions with the sign reversed.",
     ),
 )
 PAIRS = (("credit", "debit"), ("inflight_credit", "inflight_debit"))
@@ -28,7 +28,7 @@ LEAST_QUOTIENT = 100
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose what befell whole totals: a rule that gives every one of them from the sums of the rows."""
+    """Propose a rule that gives the stored totals from the sums of the rows."""
     yield from _swapped(case)
     yield from _negated(case)
     yield from _scaled(case)
@@ -56,7 +56,7 @@ def _in_words(sides: tuple[str, ...]) -> str:
 
 
 def _swapped(case: Case) -> Iterator[Explanation]:
-    """Compare each pair of totals with the other way round. One row alone is no pair: its cause is the wrong side."""
+    """Compare each pair of totals with the sums exchanged. One row alone is no pair: it is on the wrong side."""
     have, ought = _have(case), _ought(case)
     for credit, debit in PAIRS:
         swapped = (have[credit], have[debit]) == (ought[debit], ought[credit])
@@ -80,7 +80,7 @@ def _swapped(case: Case) -> Iterator[Explanation]:
 
 
 def _negated(case: Case) -> Iterator[Explanation]:
-    """Look for totals below zero that are the sums but for their sign. One row alone is one that was taken off."""
+    """Look for totals that are the sums but for their sign. One row alone was subtracted instead of added."""
     have, ought = _have(case), _ought(case)
     for pair in PAIRS:
         sides = tuple(side for side in pair if ought[side] and have[side] == -ought[side])
@@ -90,7 +90,7 @@ def _negated(case: Case) -> Iterator[Explanation]:
         yield Explanation(
             "totals_negated",
             f"The stored {_in_words(sides)} {are} {' and '.join(f'{have[side]:,}' for side in sides)}: what the "
-            "transactions give, with the sign turned.",
+            "transactions give, with the sign reversed.",
             Drift(**{side: getattr(case.rest, side) for side in sides}),
             Certainty.STRONG,
             evidence={"rows": case.rows_seen, "version_lag": case.lag},
@@ -99,14 +99,14 @@ def _negated(case: Case) -> Iterator[Explanation]:
 
 
 def _is_one_row(case: Case, sides: tuple[str, ...]) -> bool:
-    """Tell whether one row alone makes up the only side that is meant, so that it is about this row."""
+    """Return whether there is one side only and one row makes it up, so that the cause is about this row."""
     [side, *others] = sides
     return not others and any(row.side == side and row.units == abs(_ought(case)[side]) for row in case.rows)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The sides that are all by one factor too large, or too small."""
+    """The sides that are all too large, or too small, by one factor."""
 
     factor: int
     enlarged: bool
@@ -114,7 +114,7 @@ class Scale:
 
 
 def scale_of(case: Case) -> Scale | None:
-    """Return by what power of ten the totals are off exactly, on one side or on all of them that have rows."""
+    """Return the power of ten by which the totals are off exactly, on one side or on all that have rows."""
     have, ought = _have(case), _ought(case)
     for factor in FACTORS:
         enlarged = tuple(side for side in SIDES if ought[side] and have[side] == ought[side] * factor)
@@ -148,14 +148,14 @@ def _scaled(case: Case) -> Iterator[Explanation]:
 
 
 def _half_way(peers: dict[str, int]) -> str:
-    """Say how far a change of scale went, where several balances of one ledger and currency show it."""
+    """Return in words how far a change of scale went, where several balances of a ledger and currency show it."""
     others = peers.get("balances_alike", 1) - 1
     if not others:
         return ""
     are = "balance is" if others == 1 else "balances are"
-    so = f" {others:,} other {are} off by the same factor in its ledger and currency"
+    alike = f" {others:,} other {are} off by the same factor in its ledger and currency"
     right = peers.get("balances_right", 0)
-    return f"{so}, {right:,} are right: a change of scale that ran half-way." if right else f"{so}."
+    return f"{alike}, {right:,} are right: a change of scale that ran half-way." if right else f"{alike}."
 
 
 def _divided(case: Case) -> Iterator[Explanation]:
@@ -180,7 +180,7 @@ def _divided(case: Case) -> Iterator[Explanation]:
 
 
 def _rounded(have: dict[str, int], ought: dict[str, int], factor: int, sides: tuple[str, ...]) -> str:
-    """Return how quotients were rounded; "" where one is none, all are exact, or all are too small to tell."""
+    """Return how quotients were rounded; "" where one is no quotient, or all are exact or too small to judge."""
     left = [have[side] * factor - ought[side] for side in sides]
     if not any(left) or max(abs(have[side]) for side in sides) < LEAST_QUOTIENT:
         return ""

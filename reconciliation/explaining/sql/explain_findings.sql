@@ -1,4 +1,4 @@
--- Purpose: write down why balances are wrong, for many findings at once.
+-- Purpose: write explanations into many findings at once.
 -- Parameters: finding_ids text[]; as many explanations text[] (JSON), causes text[], explained and unexplained
 -- numeric[], last_right_at and first_wrong_at timestamptz[]. Columns: finding_id.
 UPDATE reconciliation_finding AS f

@@ -1,4 +1,4 @@
--- Purpose: when balances were opened, and their first applied row after that: whether they began without one.
+-- Purpose: when balances were opened, and their first applied row.
 -- Parameters: balance_ids text[]. Columns: balance_id, opened_at, first_at (null without rows).
 -- The first row is the first entry of each side in the covering indexes.
 SELECT b.balance_id, b.created_at AS opened_at,

@@ -2,7 +2,7 @@
 -- Fifty of each balance and side at most: those that fit exactly, then open ones.
 -- Parameters: balance_ids text[], sides text[] (credit, debit), units numeric[] (amounts, not signed), as many of each.
 -- Columns: balance_id, side, transaction_id, units, created_at; commits and voids as JSON, each [id, units].
--- Settlements are looked up from the holds: under the hold, or under the waiting row it came from.
+-- Settlements are looked up from the holds: under the hold, or under the queued row it came from.
 WITH wanted AS MATERIALIZED (
     SELECT balance_id, side, array_agg(DISTINCT units) AS units
     FROM unnest(%(balance_ids)s::text[], %(sides)s::text[], %(units)s::numeric[]) AS given (balance_id, side, units)

@@ -3,8 +3,8 @@
 -- Columns: those of a row as one of its balances sees it (causes/model.py), twenty of each amount, newest first;
 -- twins: how many there are. Applied rows are sought in the covering indexes alone, once a balance, and only what
 -- fits is then looked up; rows without an effective date, which only old databases have, and the other statuses
--- stand in branches of their own, each by a partial index. LATERAL and OFFSET 0 keep the planner to one balance after
--- the other: it knows nothing of the few that are asked for and would read the whole table.
+-- have branches of their own, each by a partial index. LATERAL and OFFSET 0 keep the planner to one balance after
+-- the other: it has no statistics for these few and would read the whole table.
 WITH wanted AS MATERIALIZED (
     SELECT balance_id, array_agg(DISTINCT units) AS units, max(until) AS until
     FROM unnest(%(balance_ids)s::text[], %(units)s::numeric[], %(until)s::timestamptz[]) AS given (balance_id, units, until)

@@ -1,10 +1,10 @@
--- Purpose: balances that may share a movement with others whose drift is known, and whose own is to be compared with it.
+-- Purpose: balances that may share a movement with others whose drift is known, so that theirs is worth comparing.
 -- Parameters: balance_ids text[], sides text[] (of drift), units numeric[], as many of each; look_around boolean: whether
 -- to look beyond what sweeps found; most int. Columns: balance_id.
--- Sweeps found those that are off by as much on the opposite side, and others that counted more postings than they have
--- rows. Beyond that these are the balances on the other side of
--- rows, and all of a currency that has few of them: no more, because a door asks while somebody waits.
-WITH asked AS MATERIALIZED (
+-- From the findings of sweeps: those off by as much on the opposite side, and those that counted more postings than
+-- they have rows. Around them: balances on the other side of rows, and all of a currency that has few of them. No more,
+-- because a person is waiting for the answer.
+WITH given AS MATERIALIZED (
     SELECT b.balance_id, b.currency, g.side, g.units
     FROM unnest(%(balance_ids)s::text[], %(sides)s::text[], %(units)s::numeric[]) AS g (balance_id, side, units)
     JOIN balances AS b ON b.balance_id = g.balance_id
@@ -21,16 +21,16 @@ found AS (
     WHERE f.drifted AND f.superseded_by IS NULL AND off.units <> 0
 ),
 around AS (
-    SELECT DISTINCT balance_id, currency FROM asked WHERE %(look_around)s
+    SELECT DISTINCT balance_id, currency FROM given WHERE %(look_around)s
 ),
 near AS (
     SELECT f.balance_id
     FROM found AS f
-    JOIN asked AS a ON a.currency = f.currency AND a.side = f.side AND a.units = f.units
+    JOIN given AS a ON a.currency = f.currency AND a.side = f.side AND a.units = f.units
     UNION
     (SELECT f.balance_id
      FROM reconciliation_finding AS f
-     WHERE f.drifted AND f.superseded_by IS NULL AND f.currency IN (SELECT currency FROM asked)
+     WHERE f.drifted AND f.superseded_by IS NULL AND f.currency IN (SELECT currency FROM given)
        AND f.version > 1 + f.credit_rows + f.debit_rows + f.hold_rows
      LIMIT %(most)s)
     UNION
@@ -55,5 +55,5 @@ near AS (
 SELECT b.balance_id
 FROM near AS n
 JOIN balances AS b ON b.balance_id = n.balance_id
-WHERE b.version > 1 AND b.currency IN (SELECT currency FROM asked)
+WHERE b.version > 1 AND b.currency IN (SELECT currency FROM given)
 LIMIT 5 * %(most)s

@@ -1,5 +1,5 @@
 -- Purpose: how finely the amounts of balances are written: for rounding and rates.
--- Parameters: balance_ids text[]; other_currencies text[]: those of them whose credits are to be sought for others.
+-- Parameters: balance_ids text[]; other_currencies text[]: those whose credits from other currencies are summed.
 -- Columns: balance_id, row_count, not_tens, not_hundreds, precision, fractional: rows whose amount has a fraction of a
 -- minor unit; rows: up to 20 of these; contradicting: rows whose amount differs otherwise, which no rounding does;
 -- other_currency: JSON of units, row_count, currencies, rows of credits out of other currencies.

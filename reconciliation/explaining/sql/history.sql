@@ -1,10 +1,10 @@
--- Purpose: what balances ought to have been at moments whose stored totals are known: snapshots, and moments given.
+-- Purpose: what totals balances should have had at moments whose stored totals are known: snapshots, and given ones.
 -- Parameters: balance_ids text[]; given_ids text[], given_at timestamptz[]: moments that no snapshot keeps.
 -- Columns: balance_id, at, is_snapshot, last_tx_id, the four stored totals of a snapshot, and from the rows created by
 -- then: credit, debit, inflight_credit, inflight_debit, row_count.
 -- One pass over the rows of a balance: each falls into the span before the first moment that has it, and the spans
 -- are summed up in order. A balance without such a moment is not read.
--- The outcome of a scheduled row bears the instant at which it was asked for, and moved nothing before it was due.
+-- The outcome of a scheduled row has the instant of its request, and moved nothing before it was due.
 WITH moments AS MATERIALIZED (
     SELECT s.balance_id, s.snapshot_time AS at, true AS is_snapshot, s.last_tx_id,
            s.credit_balance, s.debit_balance, s.inflight_credit_balance, s.inflight_debit_balance

@@ -1,6 +1,6 @@
--- Purpose: findings of a sweep that drift on one applied side by so much: the other end of a movement, perhaps.
+-- Purpose: findings of a sweep with a given drift on one applied side: they may be the other end of a movement.
 -- Parameters: sweep_id text; sides text[] (credit, debit), units numeric[], as many of each.
--- Columns: side, units, balance_id: the side and drift that were asked for, and who has them.
+-- Columns: side, units, balance_id: the side and drift that were given, and a balance that has them.
 SELECT found.side, found.units, found.balance_id
 FROM (
     SELECT 'credit' AS side, f.previous_credit_balance - f.recalculated_credit_balance AS units, f.balance_id

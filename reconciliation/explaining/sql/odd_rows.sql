@@ -1,4 +1,4 @@
--- Purpose: which amounts stand in rows that nothing counts as they are: of a status that is not known, or without an end.
+-- Purpose: which amounts are in damaged rows, which count nowhere: of an unknown status, or without an end.
 -- Parameters: balance_ids text[], units numeric[], as many of each: an end that the row still has, and its amount.
 -- Columns: balance_id, units.
 SELECT g.balance_id, g.units

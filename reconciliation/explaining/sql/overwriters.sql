@@ -1,7 +1,7 @@
--- Purpose: for each row, another row of the same balance, written within a second, that may have written over it there.
+-- Purpose: for each row, another row of the same balance, written within a second, that may have overwritten it there.
 -- Parameters: balance_ids text[], transaction_ids text[], as many of each.
 -- Columns: balance_id, transaction_id, overwriter, apart (interval).
--- A row between the same two balances is none: it would have written over both of them.
+-- A row between the same two balances is none: it would have overwritten both of them.
 -- By the order of effective dates, which are those of writing unless a row was backdated; and, for those, by the order
 -- of writing within a tenth of a second, of which at most 500 rows are looked at.
 SELECT g.balance_id, g.transaction_id, n.transaction_id AS overwriter, n.apart

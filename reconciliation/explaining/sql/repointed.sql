@@ -4,7 +4,7 @@
 -- text[] (credit, debit), units numeric[], as many of each. Pairs of other ledgers or currencies are left out.
 -- Columns: into_id, former_id, side, transaction_id, reference, created_at; fits_former, fits_now, fits_exchanged:
 -- whether the hash is that of the row with the other balance, with the one that it names, or with its two ends exchanged.
--- Rows are sought in the covering indexes alone, and only what fits is looked up. What a hash covers stands in
+-- Rows are sought in the covering indexes alone, and only what fits is looked up. What a hash covers is in
 -- checks/hash_disagrees.sql.
 WITH pairs AS MATERIALIZED (
     SELECT DISTINCT g.into_id, g.former_id, g.side, g.units, i.indicator AS into_name, f.indicator AS former_name

@@ -2,7 +2,7 @@
 -- Parameters: sweep_id text; ledger_ids text[], currencies text[], factors numeric[], enlarged boolean[] (totals too
 -- large, or too small), as many of each.
 -- Columns: these four of each; balances_alike bigint; balances_right bigint, null unless the sweep measured everything.
--- A side without rows says nothing: one of the two must be off by the factor, and the other may be right or zero.
+-- A side without rows proves nothing: one of the two must be off by the factor, and the other may be right or zero.
 SELECT g.ledger_id, g.currency, g.factor, g.enlarged, found.alike AS balances_alike,
        CASE WHEN s.measured_all AND s.scope ->> 'everything' = 'true' THEN (
            SELECT count(*) FROM balances AS b
