@@ -30,6 +30,8 @@ class DeliveryFailed(Exception):
         self.recipient, self.why = recipient, why
 
 
+OLD_NAME = "reconciliation.watching.delivery.tell"
+"""What the job was called before 0.2: one that waits over an upgrade still runs."""
 RETRY = RetryStrategy(max_attempts=7, exponential_wait=4, retry_exceptions=(DeliveryFailed,))
 """Eight tries: again after 4, 16, 64 seconds and so on, at last after 4.5 hours; then the job stays failed."""
 
@@ -44,7 +46,7 @@ def announce(alert: Alert, event: str) -> None:
             notify.defer(channel=str(channel), data=data)
 
 
-@app.task(name="notify", retry=RETRY, pass_context=True)
+@app.task(name="notify", aliases=[OLD_NAME], retry=RETRY, pass_context=True)
 def notify(context: JobContext, channel: str, data: str) -> None:
     """Send an alert on one channel and log the attempt. Raises ``DeliveryFailed``, so that the queue retries."""
     payload = loads(data)

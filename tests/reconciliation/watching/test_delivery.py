@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection, transaction
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from reconciliation.alerting.delivery import announce
@@ -175,3 +176,7 @@ def test_one_channel_that_fails_does_not_keep_the_other_from_telling(receiver: R
         ("webhook", "failed"),
         ("email", "delivered"),
     }
+
+
+def test_a_job_that_waits_over_the_upgrade_to_0_2_still_runs() -> None:
+    assert app.tasks["reconciliation.watching.delivery.tell"] is app.tasks["notify"]
