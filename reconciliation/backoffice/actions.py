@@ -1,4 +1,4 @@
-"""The actions on balances: say what would happen, ask, do it, report. All arithmetic is in the services."""
+"""The actions on balances: show what would change, ask, do it, report. All arithmetic is in the services."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from reconciliation.records import Comparison
 from reconciliation.sweeping import balances
 
 AT_ONCE = 500
-"""Balances in one action: what a person can answer for, and what fits into one form."""
+"""Balances in one action: as many as a person can review, and as fit into one form."""
 SHOWN = 100
 """Balances shown with their totals; the rest is counted."""
 NAMED = 5
-"""Balances that a message says why it left."""
+"""Balances named in a message, with the reason why they were left."""
 TOO_MANY = (
     f"At most {AT_ONCE} balances at a time here, and nothing was done. Narrow the selection, "
     "or run “manage.py reconstruct” for a whole ledger."
@@ -48,7 +48,7 @@ TOO_MANY = (
 
 
 class ReconstructForm(forms.Form):
-    """Asks why, and for an explicit yes where transactions are missing or not what they were."""
+    """Reason, and an explicit yes where transactions are missing or were changed."""
 
     reason = forms.CharField(
         label="Reason",
@@ -69,11 +69,11 @@ class ReconstructForm(forms.Form):
 
 @action(description="Preview reconstruction", permissions=["preview_reconstruction"])
 def preview_reconstruction(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
-    """Measure the chosen balances, leave the record of the dry run, and show what would change."""
+    """Measure the chosen balances, record the dry run, and show what would change."""
     ids = _chosen(model_admin, request, queryset)
     if not ids:
         return None
-    _run(ids, _asked(request, dry_run=True))
+    _run(ids, _request(request, dry_run=True))
     page = _page(_compared(measure(ids)))
     page["can_reconstruct"] = model_admin.has_reconstruct_balance_permission(request)
     return _render(model_admin, request, "admin/reconciliation/preview.html", page)
@@ -81,7 +81,7 @@ def preview_reconstruction(model_admin: Any, request: HttpRequest, queryset: Que
 
 @action(description="Reconstruct", permissions=["reconstruct_balance"])
 def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
-    """Show before and after and ask why; on the answer rebuild the chosen balances and report."""
+    """Show before and after and ask for a reason; once the form is sent, rebuild the chosen balances and report."""
     ids = _chosen(model_admin, request, queryset)
     if not ids:
         return None
@@ -92,7 +92,7 @@ def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: Query
     form = ReconstructForm(request.POST if "post" in request.POST else None)
     if form.is_valid():
         try:
-            done = _run(ids, _asked(request, **form.cleaned_data))
+            done = _run(ids, _request(request, **form.cleaned_data))
         except EmptySource:
             form.add_error(
                 "allow_empty", "Nothing was changed: this would set the balance to zero. Tick the box to do so."
@@ -107,7 +107,7 @@ def reconstruct_balances(model_admin: Any, request: HttpRequest, queryset: Query
 
 
 def _policy(measured: list[Measurement]) -> str:
-    """Say why one person is enough here."""
+    """Return why one person is enough here."""
     needed, words = second_person_needed(Facts.of(measured), Policy.of_settings())
     if not needed:
         return words
@@ -115,7 +115,7 @@ def _policy(measured: list[Measurement]) -> str:
 
 
 def _propose_instead(model_admin: Any, request: HttpRequest, ids: list[str], why_not: str) -> HttpResponse:
-    """Ask for a plan where one person alone may not correct, from those who may propose plans."""
+    """Offer a plan where one person alone may not correct, or say that the user may not propose one."""
     if not request.user.has_perm("reconciliation.propose_plan"):
         model_admin.message_user(request, f"{why_not} Ask somebody who may propose plans.", messages.ERROR)
         return HttpResponseRedirect(_way_back(ids))
@@ -123,7 +123,10 @@ def _propose_instead(model_admin: Any, request: HttpRequest, ids: list[str], why
 
 
 def _compared(measured: list[Measurement]) -> list[Comparison]:
-    """Say what speaks against following the transactions of balances; that there are none is seen."""
+    """Compare each measurement, with what is incomplete or damaged in its transactions.
+
+    That a balance has no transactions at all is not repeated: the page shows it.
+    """
     known = sources([each for each in measured if each.has_drift])
     against = {balance_id: source.gap for balance_id, source in known.items() if source.gap != NO_ROWS}
     return [Comparison.of(each, against=against.get(each.balance_id, "")) for each in measured]
@@ -138,17 +141,17 @@ def _chosen(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance])
     return sorted(ids)
 
 
-def _asked(request: HttpRequest, **how: Any) -> Request:
+def _request(request: HttpRequest, **how: Any) -> Request:
     return Request(actor=request.user.get_username(), origin=Origin.ADMIN, **how)
 
 
-def _run(ids: list[str], asked: Request) -> list[Comparison]:
+def _run(ids: list[str], order: Request) -> list[Comparison]:
     """Run on one balance, which always leaves a record, or on many, which leaves one for each that drifted."""
     if len(ids) == 1:
-        return [Comparison.of_row(reconstruct(ids[0], asked))]
+        return [Comparison.of_row(reconstruct(ids[0], order))]
     return [
-        Comparison.of(found.measurement, refused=found.refused, against=found.why_not)
-        for found in reconstruct_many(ids, asked)
+        Comparison.of(each.measurement, refused=each.refused, against=each.why_not)
+        for each in reconstruct_many(ids, order)
     ]
 
 

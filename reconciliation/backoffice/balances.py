@@ -42,21 +42,21 @@ admin.site.unregister(Balance)
 
 @admin.register(Balance)
 class ReconstructableBalanceAdmin(BalanceAdmin):
-    """Balances with the two actions, the last result and the history."""
+    """Balances with preview and reconstruction, the last result and the history."""
 
     actions = (preview_reconstruction, reconstruct_balances)
     change_form_template = "admin/reconciliation/balance_change_form.html"
 
     def has_preview_reconstruction_permission(self, request: HttpRequest) -> bool:
-        """Tell who may preview."""
+        """Return whether this user may preview reconstructions."""
         return request.user.has_perm("balances.preview_reconstruction")
 
     def has_reconstruct_balance_permission(self, request: HttpRequest) -> bool:
-        """Tell who may reconstruct."""
+        """Return whether this user may reconstruct balances."""
         return request.user.has_perm("balances.reconstruct_balance")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add the last result, the history and the actions that this person may take."""
+        """Add the last result, the history and the actions that this user may take."""
         balance = context["original"]
         history = list(Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS])
         context |= _evidence(request, balance) | {
@@ -71,16 +71,16 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
 
 
 def _newest_takes_back(history: list[Reconstruction]) -> bool:
-    """Tell whether the newest record that changed or proved something took a correction back."""
+    """Return whether the newest record, previews left out, undid a correction."""
     newest = next((record for record in history if not record.dry_run), None)
     return newest is not None and newest.outcome == Reconstruction.Outcome.UNDONE and not newest.transaction_id
 
 
 def _evidence(request: HttpRequest, balance: Balance) -> dict[str, Any]:
-    """Return the newest finding and why, the last snapshots and edits, each where this person may look at it."""
+    """Return the newest finding and why, the last snapshots and edits, each where this user may see it."""
     may = {name: request.user.has_perm(f"{name.replace('.', '.view_')}") for name in (FINDING, SNAPSHOT, EDIT)}
-    found = with_state(Finding.objects.filter(balance_id=balance.pk)).order_by("-found_at")
-    finding = found.first() if may[FINDING] else None
+    rows = with_state(Finding.objects.filter(balance_id=balance.pk)).order_by("-found_at")
+    finding = rows.first() if may[FINDING] else None
     snapshots = BalanceSnapshot.objects.filter(balance=balance.pk)
     edits = BalanceEdit.objects.filter(balance_id=balance.pk).order_by("-edited_at")
     return {
@@ -107,7 +107,7 @@ OUTCOME_COLOURS = {
 
 @admin.register(Reconstruction)
 class ReconstructionAdmin(LedgerModelAdmin):
-    """The record: append-only, so only to be looked at; a correction can be taken back by a plan."""
+    """Records of reconstructions: append-only, so read-only here. A correction can be undone by a plan."""
 
     actions = (take_back,)
     change_form_template = "admin/reconciliation/reconstruction_change_form.html"
@@ -151,7 +151,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
         return of_balance(queryset, term, "balance_id"), False
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add the six totals before and after, and whether this person may take the correction back."""
+        """Add the six totals before and after, and whether this user may undo the correction."""
         record = context["original"]
         context |= {
             "may_take_back": self.has_undo_reconstruction_permission(request) and _can_be_taken_back(record),
@@ -161,7 +161,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     def has_undo_reconstruction_permission(self, request: HttpRequest) -> bool:
-        """Tell who may take corrections back."""
+        """Return whether this user may undo corrections."""
         return request.user.has_perm("reconciliation.undo_reconstruction")
 
     @display(description="Plan")
@@ -181,7 +181,6 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Executed (UTC)", ordering="executed_at")
     def executed(self, record: Reconstruction) -> str:
-        """Show when it ran."""
         return instant(record.executed_at)
 
     @display(description="Balance")
@@ -191,12 +190,11 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Balance")
     def balance_page(self, record: Reconstruction) -> SafeString:
-        """Link to the balance."""
         return balance_link(record)
 
     @display(description="Outcome", label=OUTCOME_COLOURS)
     def state(self, record: Reconstruction) -> tuple[str, str]:
-        """Show the outcome in its colour; of a record that took another one back not as if it had been taken back."""
+        """Show the outcome in its colour. “Undone” is the record that undid a correction, not the undone one."""
         undone = record.outcome == Reconstruction.Outcome.UNDONE
         return record.outcome, "takes back" if undone else record.outcome.replace("_", " ")
 
@@ -217,7 +215,6 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Reason")
     def why(self, record: Reconstruction) -> str:
-        """Show the beginning of the reason."""
         return short(record.reason)
 
     @display(description="Transactions read")
@@ -227,7 +224,6 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Version")
     def versions(self, record: Reconstruction) -> str:
-        """Show the balance's version before and after."""
         if record.version_before == record.version_after:
             return f"{record.version_before}, unchanged"
         return f"{record.version_before}, then {record.version_after}"

@@ -15,15 +15,15 @@ from reconciliation.correcting import MAX_REASON
 
 
 class NoteForm(forms.Form):
-    """What a person says to a decision."""
+    """The optional note with a decision."""
 
     note = forms.CharField(required=False, max_length=MAX_REASON)
 
 
 def button_route(model_admin: Any, name: str, view: Callable[[HttpRequest, str], HttpResponse]) -> URLPattern:
-    """Return the route ``<id>/<name>/`` of a page, which takes POST alone and wants the token against forged requests.
+    """Return the route ``<id>/<name>/`` of a page. It accepts only POST with a CSRF token.
 
-    Whoever may not look at the page may not press its buttons either.
+    Users who may not view the page may not use its buttons either.
     """
 
     def posted(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -40,7 +40,7 @@ def button_route(model_admin: Any, name: str, view: Callable[[HttpRequest, str],
 
 
 def settle(model_admin: Any, request: HttpRequest, object_id: str, do: Callable[[str], Any], done: str) -> HttpResponse:
-    """Do what ``do`` does with the note that came along, say so, and return to the page. Raises what ``do`` raises."""
+    """Call ``do`` with the note of the form, show the message ``done`` and return to the page; ``do`` may raise."""
     form = NoteForm(request.POST)
     if form.is_valid():
         do(form.cleaned_data["note"])

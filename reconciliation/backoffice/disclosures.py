@@ -34,5 +34,4 @@ class DisclosureAdmin(LedgerModelAdmin):
 
     @display(description="When (UTC)", ordering="disclosed_at")
     def disclosed(self, record: Disclosure) -> str:
-        """Show when."""
         return instant(record.disclosed_at)

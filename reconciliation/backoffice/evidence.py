@@ -1,4 +1,4 @@
-"""The evidence, to look at: snapshots, the edit journal, refusals, steps of plans, the chain over all records."""
+"""The evidence, read-only: snapshots, the edit journal, refusals, steps of plans, the chain over all records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from balances.backoffice import DaysFilter, LedgerModelAdmin, display, link
 from balances.models import TOTALS, BalanceSnapshot
 from balances.templatetags.money import instant, money
 from reconciliation.backoffice.columns import of_balance, row_link, short
-from reconciliation.backoffice.plan_actions import book_anew
+from reconciliation.backoffice.plan_actions import book_again
 from reconciliation.backoffice.plans import ActorFilter
 from reconciliation.models import BalanceEdit, Refusal, Seal, Step, TransactionEdit
 from reconciliation.records import LABELS, MODELS
@@ -81,36 +81,29 @@ class SnapshotAdmin(LedgerModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Bring the balance along."""
         return super().get_queryset(request).select_related("balance")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        """Find by the balance."""
         return of_balance(queryset, term, "balance"), False
 
     @display(description="Snapshot of (UTC)")
     def taken(self, snapshot: BalanceSnapshot) -> str:
-        """Show which moment it is of."""
         return instant(snapshot.snapshot_time)
 
     @display(description="Written (UTC)")
     def created(self, snapshot: BalanceSnapshot) -> str:
-        """Show when it was written."""
         return instant(snapshot.created_at)
 
     @display(description="Balance")
     def balance_page(self, snapshot: BalanceSnapshot) -> SafeString:
-        """Link to the balance."""
         return link(snapshot.balance, snapshot.balance.indicator or snapshot.balance_id)
 
     @display(description="Credit")
     def credit(self, snapshot: BalanceSnapshot) -> SafeString:
-        """Show the credits in minor units."""
         return money(snapshot.credit_balance)
 
     @display(description="Debit")
     def debit(self, snapshot: BalanceSnapshot) -> SafeString:
-        """Show the debits in minor units."""
         return money(snapshot.debit_balance)
 
     @display(description="Balance")
@@ -125,7 +118,7 @@ class SnapshotAdmin(LedgerModelAdmin):
 
 
 class EditAdmin(LedgerModelAdmin):
-    """The edit journal: what changed behind the ledger's back, by whom, from where."""
+    """The edit journal: what was changed past the ledger, by whom, from where."""
 
     change_form_template = "admin/reconciliation/edit_change_form.html"
     list_filter = (("operation", ChoicesDropdownFilter),)
@@ -133,13 +126,11 @@ class EditAdmin(LedgerModelAdmin):
     ordering = ("-id",)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> Any:
-        """Add what changed."""
         context["changes"] = changes(context["original"])
         return super().render_change_form(request, context, *args, **options)
 
     @display(description="Edited (UTC)")
     def edited(self, edit: BalanceEdit | TransactionEdit) -> str:
-        """Show when it happened."""
         return instant(edit.edited_at)
 
     @display(description="From")
@@ -175,15 +166,14 @@ class BalanceEditAdmin(EditAdmin):
     )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        """Find by the balance."""
         return of_balance(queryset, term, "balance_id"), False
 
 
 @admin.register(TransactionEdit)
 class TransactionEditAdmin(EditAdmin):
-    """Changes of transactions that got past the guard; deleted ones can be booked anew from here."""
+    """Changes of transactions that got past the guard; deleted ones can be booked again from here."""
 
-    actions = (book_anew,)
+    actions = (book_again,)
     list_display = ("edited", "transaction_id", "operation", "changed", "database_user", "where", "application_name")
     search_fields = ("source",)
     search_help_text = "Balance id or indicator of one of its sides"
@@ -203,11 +193,10 @@ class TransactionEditAdmin(EditAdmin):
     )
 
     def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        """Tell who may propose plans."""
+        """Return whether this user may propose plans."""
         return request.user.has_perm("reconciliation.propose_plan")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        """Find by one of the two balances."""
         if not term.strip():
             return queryset, False
         sides = [of_balance(queryset.order_by(), term, side).values("pk") for side in ("source", "destination")]
@@ -216,7 +205,7 @@ class TransactionEditAdmin(EditAdmin):
 
 @admin.register(Refusal)
 class RefusalAdmin(LedgerModelAdmin):
-    """Attempts by somebody known that were refused."""
+    """Refused attempts by known actors."""
 
     list_display = ("refused", "actor", "door", "what", "why", "address", "attempts")
     list_filter = (ActorFilter, ("refused_at", DaysFilter))
@@ -229,12 +218,10 @@ class RefusalAdmin(LedgerModelAdmin):
     )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        """Find by the whole id."""
         return (queryset.filter(refusal_id=term.strip()) if term.strip() else queryset), False
 
     @display(description="Refused (UTC)")
     def refused(self, refusal: Refusal) -> str:
-        """Show when it was."""
         return instant(refusal.refused_at)
 
 
@@ -257,12 +244,10 @@ class StepAdmin(LedgerModelAdmin):
 
     @display(description="When (UTC)")
     def taken(self, step: Step) -> str:
-        """Show when it was."""
         return instant(step.taken_at)
 
     @display(description="Plan")
     def plan_page(self, step: Step) -> SafeString | str:
-        """Link to the plan."""
         return row_link("plan", step.plan_id)
 
     @display(description="Note")
@@ -292,15 +277,12 @@ class SealAdmin(LedgerModelAdmin):
 
     @display(description="Sealed (UTC)")
     def sealed(self, seal: Seal) -> str:
-        """Show when it was sealed."""
         return instant(seal.sealed_at)
 
     @display(description="Record")
     def record_page(self, seal: Seal) -> SafeString | str:
-        """Link to the record."""
         return row_link(seal.kind, seal.record_id) if seal.kind in MODELS else seal.record_id
 
     @display(description="Hash")
     def short_hash(self, seal: Seal) -> str:
-        """Show the beginning of the hash."""
         return f"{seal.hash[:16]}…"

@@ -30,7 +30,7 @@ from reconciliation.backoffice.columns import (
     of_balance,
     row_link,
 )
-from reconciliation.backoffice.plan_actions import book_anew, propose_plan, propose_plan_for_incident
+from reconciliation.backoffice.plan_actions import book_again, propose_plan, propose_plan_for_incident
 from reconciliation.checks import CHECKS
 from reconciliation.explaining import CAUSES, NOT_YET, window
 from reconciliation.measuring import Scope
@@ -59,7 +59,7 @@ CERTAINTY = {
 
 
 def title_of(cause: str) -> str:
-    """Return the title of a cause, or what is stored where the code knows it no more."""
+    """Return the title of a cause, or its stored name where the code no longer has that cause."""
     return CAUSES[cause].title if cause in CAUSES else cause or "–"
 
 
@@ -70,11 +70,9 @@ class CauseFilter(DropdownFilter):  # type: ignore[misc]  # unfold has no type h
     parameter_name = "cause"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer every cause there is."""
         return [(slug, cause.title) for slug, cause in CAUSES.items()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Compare slugs."""
         return queryset.filter(cause=self.value()) if self.value() else queryset
 
 
@@ -92,17 +90,16 @@ class SweepFilter(DropdownFilter):  # type: ignore[misc]
         return list((offered if not chosen else offered | {chosen: offered.get(chosen, chosen)}).items())
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Compare ids."""
         return queryset.filter(sweep=self.value()) if self.value() else queryset
 
 
 class OpenFilter(SweepFilter):
-    """What is open by the newest measurement of each balance, unless a sweep, an incident or a balance is asked for."""
+    """Findings still open by the newest measurement, unless a sweep, an incident or a balance is chosen."""
 
-    all_option = ["", "What is open, whichever found it"]
+    all_option = ["", "All open findings"]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Compare ids, or leave what no later measurement has answered."""
+        """Filter by sweep, or leave out findings that a later measurement has answered."""
         if self.value() or request.GET.get("incident") or request.GET.get("q"):
             return super().queryset(request, queryset)
         return still_open(queryset)
@@ -153,7 +150,7 @@ class CaseAdmin(LedgerModelAdmin):
     """A page from which plans are proposed."""
 
     def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        """Tell who may propose plans."""
+        """Return whether this user may propose plans."""
         return request.user.has_perm("reconciliation.propose_plan")
 
 
@@ -162,7 +159,7 @@ class FindingAdmin(CaseAdmin):
     """One balance of a sweep: both totals, what is wrong, why, and since when."""
 
     change_form_template = "admin/reconciliation/finding_change_form.html"
-    actions = (propose_plan, book_anew)
+    actions = (propose_plan, book_again)
     list_display = (
         "name_and_state",
         "ledger_name",
@@ -201,7 +198,7 @@ class FindingAdmin(CaseAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Tell of each whether it is open."""
+        """Annotate each finding with whether it is open."""
         return with_state(super().get_queryset(request))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -272,22 +269,18 @@ class FindingAdmin(CaseAdmin):
 
     @display(description="Balance")
     def balance_page(self, finding: Finding) -> SafeString:
-        """Link to the balance."""
         return balance_link(finding)
 
     @display(description="Sweep")
     def from_sweep(self, finding: Finding) -> SafeString | str:
-        """Link to the sweep."""
         return row_link("sweep", finding.sweep_id)
 
     @display(description="Incident")
     def from_incident(self, finding: Finding) -> SafeString | str:
-        """Link to the incident."""
         return row_link("incident", finding.incident_id)
 
     @display(description="Found (UTC)")
     def found(self, finding: Finding) -> str:
-        """Show when it was measured."""
         return instant(finding.found_at)
 
     @display(description="Transactions read")
@@ -316,7 +309,6 @@ class IncidentAdmin(CaseAdmin):
     )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        """Find by the whole id."""
         term = term.strip()
         return (queryset.filter(incident_id=term) if term else queryset), False
 
@@ -338,27 +330,23 @@ class IncidentAdmin(CaseAdmin):
 
     @display(description="Cause")
     def why(self, incident: Incident) -> str:
-        """Show the title of the cause."""
         return title_of(incident.cause)
 
     @display(description="Drift, minor units")
     def amounts(self, incident: Incident) -> SafeString:
-        """Show the gross drift by currency."""
         return by_currency(incident.drift)
 
     @display(description="Opened (UTC)")
     def opened(self, incident: Incident) -> str:
-        """Show when it was grouped."""
         return instant(incident.opened_at)
 
     @display(description="Sweep")
     def from_sweep(self, incident: Incident) -> SafeString | str:
-        """Link to the sweep."""
         return row_link("sweep", incident.sweep_id)
 
 
 def explained(finding: Finding) -> list[dict[str, Any]]:
-    """Return the explanations of a finding in words for people; evidence as text, not longer than a page bears."""
+    """Return the explanations of a finding for a page: titles and sentences, and evidence as shortened text."""
     return [
         each
         | {
@@ -383,7 +371,7 @@ def _in_words(part: Any) -> str:
 
 
 def _with_titles(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return faults with the title of their check; of one that is gone from the code, its name."""
+    """Return faults with the title of their check, or its name where the code no longer has it."""
     titles = {name: title for name, (title, _) in MEASURED.items()}
     titles |= {name: check.title for name, check in CHECKS.items()}
     return [each | {"title": titles.get(each["check"], each["check"])} for each in faults]

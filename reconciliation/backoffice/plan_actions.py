@@ -1,4 +1,4 @@
-"""Asking for a plan: show before and after, ask why, and write it down. Nothing is corrected here."""
+"""The actions that propose plans: show before and after, ask for a reason, store the plan; correct nothing."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ MOST_ROWS = BOOKED_AT_ONCE + 1
 SHOWN = 50
 """Balances shown with before and after; the rest is counted."""
 AS_PLAN = "as_plan"
-"""What the form sends where a plan was shown to somebody who had asked to reconstruct at once."""
+"""The field of the form that is sent where a plan is proposed instead of a reconstruction at once."""
 
 
 class ProposalForm(forms.Form):
-    """Asks why, for which ticket, and for an explicit yes where transactions are incomplete or damaged."""
+    """Reason and ticket, and an explicit yes where transactions are incomplete or damaged."""
 
     reason = forms.CharField(
         label="Reason",
@@ -92,19 +92,19 @@ def propose_plan_for_incident(
     return incident_id and _propose(model_admin, request, Choice(incident_id=incident_id), [incident_id])
 
 
-@action(description="Book deleted transactions anew", permissions=["propose_plan"])
-def book_anew(
+@action(description="Book deleted transactions again", permissions=["propose_plan"])
+def book_again(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[Finding] | QuerySet[TransactionEdit]
 ) -> HttpResponse | None:
-    """Plan to book deleted transactions anew: those of the chosen entries of the journal, or of the chosen findings."""
+    """Propose booking deleted transactions again: those of chosen entries of the journal, or of chosen findings."""
     chosen = [str(pk) for pk in queryset.order_by().values_list("pk", flat=True)[: AT_ONCE + 1]]
     deleted = sorted(_deleted_rows(queryset))
     if not 0 < len(deleted) <= BOOKED_AT_ONCE or len(chosen) > AT_ONCE:
         text = f"Choose 1 to {BOOKED_AT_ONCE} deleted transactions, or findings that name them; nothing was done."
         model_admin.message_user(request, text, messages.ERROR)
         return None
-    found = look_up(deleted)
-    page = {"ids": chosen, "count": len(deleted), "rebooking": True, "undoing": False, "shown": _booked(found)[:SHOWN]}
+    rows = look_up(deleted)
+    page = {"ids": chosen, "count": len(deleted), "rebooking": True, "undoing": False, "shown": _booked(rows)[:SHOWN]}
     return _ask(model_admin, request, page, lambda proposal: propose_rebooking(deleted, proposal))
 
 
@@ -116,25 +116,25 @@ def _deleted_rows(queryset: QuerySet[Any]) -> set[str]:
     return {row for each in explanations for why in each if why["cause"] == "deleted_row" for row in why["rows"]}
 
 
-def _booked(found: dict[str, Missing | str]) -> list[tuple[Comparison, str]]:
-    """Show each balance of the rows as it stays, with what is booked; what cannot be booked is said on confirming."""
+def _booked(rows: dict[str, Missing | str]) -> list[tuple[Comparison, str]]:
+    """Return each balance of the rows, unchanged, with a note of what is booked. Confirming reports what cannot be."""
     return [
         (Comparison.of(replace(each, recalculated=each.stored)), missing.note)
-        for missing in found.values()
+        for missing in rows.values()
         if isinstance(missing, Missing)
         for each in missing.measured
     ]
 
 
 def propose_plan_for_balances(model_admin: Any, request: HttpRequest, ids: list[str], why: str) -> HttpResponse:
-    """Plan the correction of balances, named one by one, that one person alone may not reconstruct; say why."""
+    """Propose correcting single balances that one person alone may not reconstruct; ``why`` is shown on the page."""
     about = {"direct": True, "why": why}
     return _propose(model_admin, request, Choice(balance_ids=tuple(ids)), ids, about)
 
 
 @action(description="Take these corrections back", permissions=["undo_reconstruction"])
 def take_back(model_admin: Any, request: HttpRequest, queryset: QuerySet[Reconstruction]) -> HttpResponse | None:
-    """Plan to take the chosen corrections back."""
+    """Propose undoing the chosen corrections."""
     records = list(queryset.order_by("balance_id", "reconstruction_id")[: AT_ONCE + 1])
     if len(records) > AT_ONCE:
         text = f"At most {AT_ONCE} corrections at a time, and nothing was done. Narrow the selection."
@@ -156,7 +156,7 @@ def _only_one(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -
 def _propose(
     model_admin: Any, request: HttpRequest, choice: Choice, ids: list[str], about: dict[str, Any] | None = None
 ) -> HttpResponse:
-    """Show what would be corrected as it is now; the plan itself measures everything anew."""
+    """Show what would be corrected as things are now; the plan itself measures everything again."""
     balance_ids = list(islice(choice.ids(), COUNTED + 1))
     planned = corrections(balance_ids[:SHOWN], allow_incomplete=False)
     page = {
@@ -185,7 +185,7 @@ def _taken_back(records: list[Reconstruction]) -> list[tuple[Comparison, str]]:
 def _ask(
     model_admin: Any, request: HttpRequest, page: dict[str, Any], write_down: Callable[[Proposal], Plan]
 ) -> HttpResponse:
-    """Ask why; on the answer write the plan down and show it."""
+    """Ask for a reason; once the form is sent, store the plan and show it."""
     answered = "post" in request.POST and ("direct" not in page or AS_PLAN in request.POST)
     form = ProposalForm(request.POST if answered else None)
     if form.is_valid():
@@ -195,7 +195,7 @@ def _ask(
         except LedgerError as refusal:
             form.add_error(None, refusal.message)
         else:
-            model_admin.message_user(request, f"The plan is written down. {plan.policy}", messages.SUCCESS)
+            model_admin.message_user(request, f"The plan was saved. {plan.policy}", messages.SUCCESS)
             return HttpResponseRedirect(_page_after(request, plan))
     meta = model_admin.model._meta
     request.current_app = model_admin.admin_site.name
@@ -214,7 +214,7 @@ def _ask(
 
 
 def _page_after(request: HttpRequest, plan: Plan) -> str:
-    """Go to the plan, if this person may look at it."""
+    """Redirect to the plan, if this user may see it."""
     if request.user.has_perm("reconciliation.view_plan"):
         return reverse("admin:reconciliation_plan_change", args=[plan.pk])
     return reverse("admin:index")

@@ -28,7 +28,7 @@ SHOWN_STEPS = 200
 SHOWN_CURRENCIES = 50
 WAITING = "waiting"
 SETTING = re.compile(r" \(LEDGER_\w+\)")
-"""What a policy names for operators, and a list has no room for."""
+"""The name of a setting in the text of a policy, left out in lists."""
 State = Plan.State
 STATE_COLOURS = {
     State.PROPOSED: "warning",
@@ -107,7 +107,6 @@ class PlanAdmin(LedgerModelAdmin):
         return (queryset.filter(ticket=term) if term else queryset), False
 
     def get_urls(self) -> list[Any]:
-        """Add the routes of the buttons."""
         routes = {"approve": self._approve, "reject": self._reject, "apply": self._apply, "cancel": self._cancel}
         return [*(button_route(self, name, view) for name, view in routes.items()), *super().get_urls()]
 
@@ -128,14 +127,14 @@ class PlanAdmin(LedgerModelAdmin):
         return settle(self, request, plan_id, lambda note: apply_in_background(plan_id, *who), done)
 
     def _cancel(self, request: HttpRequest, plan_id: str) -> HttpResponse:
-        asked = Plan.objects.filter(pk=plan_id, actor=request.user.get_username())
-        if not asked.exists():
+        own = Plan.objects.filter(pk=plan_id, actor=request.user.get_username())
+        if not own.exists():
             _require(request, "approve_plan")
         who = _who(request)
         return settle(self, request, plan_id, lambda note: cancel(plan_id, *who, note), "The plan is cancelled.")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add the decisions that this person may take now, the items, the trial balance and the steps."""
+        """Add the decisions that this user may take now, the items, the trial balance and the steps."""
         plan = context["original"]
         changed = _changed_currencies(plan)
         context |= _buttons(request, plan) | _items(request, plan)
@@ -151,12 +150,10 @@ class PlanAdmin(LedgerModelAdmin):
 
     @display(description="Requested (UTC)", ordering="requested_at")
     def requested(self, plan: Plan) -> str:
-        """Show when it was asked for."""
         return instant(plan.requested_at)
 
     @display(description="State", label=STATE_COLOURS)
     def state_label(self, plan: Plan) -> tuple[str, str]:
-        """Show the state in its colour."""
         return plan.state, plan.get_state_display()
 
     @display(description="What")
@@ -166,7 +163,6 @@ class PlanAdmin(LedgerModelAdmin):
 
     @display(description="Drift, minor units")
     def amounts(self, plan: Plan) -> SafeString:
-        """Show the gross drift by currency."""
         return by_currency(plan.drift)
 
     @display(description="Who")
@@ -194,12 +190,10 @@ class PlanAdmin(LedgerModelAdmin):
 
     @display(description="Decided (UTC)")
     def decided_on(self, plan: Plan) -> str:
-        """Show when it was approved or rejected."""
         return instant(plan.decided_at)
 
     @display(description="Applying started (UTC)")
     def started(self, plan: Plan) -> str:
-        """Show when it was begun."""
         return instant(plan.started_at)
 
     @display(description="Applying finished (UTC)")
@@ -228,7 +222,7 @@ def _require(request: HttpRequest, codename: str) -> None:
 
 
 def _buttons(request: HttpRequest, plan: Plan) -> dict[str, bool]:
-    """Return what this person may do with the plan in its present state; the services decide once more."""
+    """Return what this user may do with the plan in its current state; the services check again."""
     may: Callable[[str], bool] = lambda codename: request.user.has_perm(f"reconciliation.{codename}")  # noqa: E731
     mine = request.user.get_username() == plan.actor
     waits = plan.state == State.PROPOSED
@@ -242,7 +236,7 @@ def _buttons(request: HttpRequest, plan: Plan) -> dict[str, bool]:
 
 
 def _items(request: HttpRequest, plan: Plan) -> dict[str, Any]:
-    """Return one page of the items, those with one outcome if that was asked for, and how many have which."""
+    """Return one page of the items, of one outcome where one is chosen, and the number of items by outcome."""
     counted = outcomes(plan)
     wanted = request.GET.get("outcome", "")
     rows = plan.items.order_by("balance_id", "undoes")

@@ -37,7 +37,7 @@ def _words(label: str, hint: str = "") -> forms.CharField:
 
 
 class SweepForm(forms.Form):
-    """Asks which balances, how, and why. ``asked`` is what the service takes."""
+    """Which balances to sweep, how, and why. ``arguments`` are those of the service."""
 
     way = forms.ChoiceField(
         label="Which balances",
@@ -76,7 +76,7 @@ class SweepForm(forms.Form):
                     self.add_error(name, ValidationError("This does not go with the choice above: clear it."))
         return data
 
-    def asked(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Return scope, depth and reason."""
         data = self.cleaned_data
         words: dict[str, Any] = {name: data[name] or None for name in FIELDS[data["way"]]}

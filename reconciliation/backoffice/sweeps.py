@@ -44,7 +44,7 @@ VERDICTS = {
     "unfinished": "Unfinished: nothing is proved yet.",
 }
 BUTTONS = {
-    "pause": ("Pause", (State.QUEUED, State.RUNNING), pause_sweep, "The sweep pauses after its present chunk."),
+    "pause": ("Pause", (State.QUEUED, State.RUNNING), pause_sweep, "The sweep pauses after its current chunk."),
     "resume": (
         "Resume",
         (State.PAUSED, State.FAILED, State.ERRORED),
@@ -103,24 +103,22 @@ class SweepAdmin(LedgerModelAdmin):
     )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        """Find by the whole id."""
         term = term.strip()
         return (queryset.filter(sweep_id=term) if term else queryset), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Leave it to the permission: a new sweep is requested here."""
+        """Allow it by the permission alone: a new sweep is requested here."""
         return self.has_run_sweep_permission(request)
 
     def has_run_sweep_permission(self, request: HttpRequest) -> bool:
-        """Tell who may start, pause, resume and cancel sweeps."""
+        """Return whether this user may start, pause, resume and cancel sweeps."""
         return request.user.has_perm("reconciliation.run_sweep")
 
     def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        """Tell who may propose plans."""
+        """Return whether this user may propose plans."""
         return request.user.has_perm("reconciliation.propose_plan")
 
     def get_urls(self) -> list[Any]:
-        """Add the routes of the buttons."""
 
         def route(name: str) -> Any:
             return button_route(self, name, lambda request, sweep_id: self._press(request, sweep_id, name))
@@ -142,7 +140,7 @@ class SweepAdmin(LedgerModelAdmin):
         form = SweepForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:
-                sweep = request_sweep(actor=request.user.get_username(), origin=Origin.ADMIN, **form.asked())
+                sweep = request_sweep(actor=request.user.get_username(), origin=Origin.ADMIN, **form.arguments())
             except LedgerError as refusal:
                 form.add_error(None, refusal.message)
             else:
@@ -158,7 +156,7 @@ class SweepAdmin(LedgerModelAdmin):
         return TemplateResponse(request, "admin/reconciliation/sweep_new.html", context)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add all that the sweep has to say, and the buttons that this person may press now."""
+        """Add the status of the sweep and the buttons that this user may use now."""
         sweep = context["original"]
         progress = status.progress(sweep)
         left = progress["seconds_left"]
@@ -188,7 +186,6 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="Requested (UTC)", ordering="requested_at")
     def requested(self, sweep: Sweep) -> str:
-        """Show when it was asked for."""
         return instant(sweep.requested_at)
 
     @display(description="Scope")
@@ -203,7 +200,6 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="State", label=STATE_COLOURS)
     def state_label(self, sweep: Sweep) -> tuple[str, str]:
-        """Show the state in its colour."""
         return sweep.state, sweep.get_state_display()
 
     @display(description="Verdict", label=VERDICT_COLOURS)
@@ -248,7 +244,6 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="Finished (UTC)")
     def finished(self, sweep: Sweep) -> str:
-        """Show when it ended."""
         return instant(sweep.finished_at)
 
     @display(description="Time at work")
@@ -263,7 +258,7 @@ class SweepAdmin(LedgerModelAdmin):
 
 
 def _in_words(sweep: Sweep, verdict: str) -> str:
-    """Return the verdict for people; of a part of the balances nothing is claimed but for that part."""
+    """Return the verdict as a sentence, which claims nothing about balances outside the scope."""
     if verdict == "not proved" and sweep.out_of_scope:
         return f"Nothing wrong was found in what was looked at: {status.balances(sweep.measured)}."
     return VERDICTS[verdict]

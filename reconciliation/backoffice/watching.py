@@ -81,13 +81,11 @@ class ScheduleAdmin(LedgerModelAdmin):
 
     @display(description="Next due (UTC)")
     def next_due(self, schedule: Schedule) -> str:
-        """Show when it starts next."""
         due = next_start(schedule)
         return instant(due) if due else "switched off"
 
     @display(description="Changed")
     def changed(self, schedule: Schedule) -> str:
-        """Show who changed it, and when."""
         return f"{schedule.changed_by}, {instant(schedule.changed_at)}"
 
 
@@ -123,12 +121,10 @@ class AlertAdmin(LedgerModelAdmin):
 
     @display(description="Opened (UTC)", ordering="opened_at")
     def opened(self, alert: Alert) -> str:
-        """Show when it was first seen."""
         return instant(alert.opened_at)
 
     @display(description="Resolved (UTC)")
     def resolved(self, alert: Alert) -> str:
-        """Show when it was gone."""
         return instant(alert.resolved_at) if alert.resolved_at else "—"
 
     @display(description="Last seen (UTC)")
@@ -143,12 +139,10 @@ class AlertAdmin(LedgerModelAdmin):
 
     @display(description="Kind")
     def kind_in_words(self, alert: Alert) -> str:
-        """Show the kind."""
         return alert.get_kind_display()
 
     @display(description="State", label={"open": "danger", "resolved": "success"})
     def current_state(self, alert: Alert) -> tuple[str, str]:
-        """Show the state in its colour."""
         return alert.state, alert.get_state_display()
 
     @display(description="Figures (minor units)")
@@ -187,15 +181,12 @@ class AlertDeliveryAdmin(LedgerModelAdmin):
 
     @display(description="Alert")
     def alert_page(self, delivery: AlertDelivery) -> SafeString:
-        """Link to the alert."""
         return link(delivery.alert)
 
     @display(description="Attempted (UTC)", ordering="attempted_at")
     def attempted(self, delivery: AlertDelivery) -> str:
-        """Show when."""
         return instant(delivery.attempted_at)
 
     @display(description="Outcome", label={"delivered": "success", "failed": "danger"})
     def current_outcome(self, delivery: AlertDelivery) -> tuple[str, str]:
-        """Show the outcome in its colour."""
         return delivery.outcome, delivery.get_outcome_display()

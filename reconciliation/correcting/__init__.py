@@ -14,7 +14,7 @@ from reconciliation.correcting.policy import (
     why_not_second,
 )
 from reconciliation.correcting.rebooking import BOOKED_AT_ONCE, Missing, look_up, propose_rebooking
-from reconciliation.correcting.rebuilding import MAX_REASON, Finding, Request, reconstruct, reconstruct_many
+from reconciliation.correcting.rebuilding import MAX_REASON, Rebuilt, Request, reconstruct, reconstruct_many
 from reconciliation.correcting.undoing import changed_by, find_record, propose_undo
 
 __all__ = [
@@ -26,11 +26,11 @@ __all__ = [
     "Choice",
     "ChoiceRefused",
     "Facts",
-    "Finding",
     "IncompleteSource",
     "Missing",
     "Policy",
     "Proposal",
+    "Rebuilt",
     "Request",
     "apply",
     "apply_in_background",

@@ -1,7 +1,8 @@
-"""Applying plans: chunk by chunk, each complete in one commit, so that it can be killed and started again at any point.
+"""Apply plans, chunk by chunk. Each chunk is one commit, so that applying can be killed and resumed at any point.
 
-Any number may apply one plan at once: each takes items that nobody else has taken. Locks are always taken in one
-order: items, balances under reconstruction, the plan, the chain of records, and last, for one update, rows of balances.
+Any number of processes may apply one plan at once: each takes items that no other has taken. Locks are always taken in
+one order: items, balances under reconstruction, the plan, the chain of records, and last, for one update, rows of
+balances.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from reconciliation.records import seal
 
 SETTLE_ITEMS = Statement.beside(__file__, "settle_items.sql")
 TASK = "apply_plan"
-"""The job of the background worker, by name: its module knows this one."""
+"""The name of the background job; its module imports this one."""
 LOST_AFTER = timedelta(minutes=2)
 """A plan being applied whose last chunk is older than this has lost its worker; a chunk takes well under a second."""
 Outcome = PlanItem.Outcome
@@ -36,8 +37,8 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How applying ends for an item; ``measured`` is there where its balance is to be corrected."""
+class ItemResult:
+    """The result of applying one item; ``measured`` is set where its balance gets corrected."""
 
     item: PlanItem
     outcome: PlanItem.Outcome
@@ -48,8 +49,8 @@ class Verdict:
 def apply(plan_id: str, actor: str, origin: Origin, progress: Progress = lambda settled: None) -> Plan:
     """Apply an approved plan, or go on with one whose applying was cut short, and return it.
 
-    ``progress`` is told after each commit how many items it settled. Raises ``PlanNotFound`` or ``NotPossibleNow``,
-    with a step that records the refusal, or ``BalanceLocked``: the plan can then be applied again.
+    ``progress`` is called after each commit with the number of items it settled. Raises ``PlanNotFound`` or
+    ``NotPossibleNow``, with a step that records the refusal, or ``BalanceLocked``: the plan can then be applied again.
     """
     _start(plan_id, actor, origin)
     return carry_on(plan_id, actor, origin, progress)
@@ -61,7 +62,7 @@ def apply_in_background(plan_id: str, actor: str, origin: Origin) -> Plan:
 
 
 def carry_on(plan_id: str, actor: str, origin: Origin, progress: Progress = lambda settled: None) -> Plan:
-    """Settle what is left of a plan that is being applied; without anything left it only ends it."""
+    """Settle what is left of a plan that is being applied, then end it."""
     while settled := _apply_chunk(plan_id, actor, origin):
         progress(settled)
     return _finish(plan_id, actor, origin)
@@ -77,7 +78,7 @@ def carry_on_with_lost_ones() -> int:
 
 
 def outcomes(plan: Plan) -> dict[str, int]:
-    """Return how many items of a plan ended how; those that are still to be applied count as ``waiting``."""
+    """Return the number of items of a plan by outcome; those not applied yet count as ``waiting``."""
     counted = dict(plan.items.order_by().values_list("outcome").annotate(items=Count("*")))
     return {"waiting": counted.get(None, 0)} | {str(each): counted.get(each, 0) for each in Outcome}
 
@@ -104,74 +105,72 @@ def _defer(plan_id: str, actor: str, origin: Origin) -> None:
 
 
 def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:
-    """Settle items that nobody else works on, in one commit, and return how many."""
+    """Settle items that no other process works on, in one commit, and return how many."""
     with atomic_with_lock_limit(PATIENCE, durable=True):
         if rebooking.waits(plan_id):
             return rebooking.settle(plan_id, actor, origin)
         waiting = PlanItem.objects.filter(plan=plan_id, outcome=None).order_by("balance_id")
         claimed = list(waiting.select_for_update(skip_locked=True, of=("self",))[:CORRECTED_AT_ONCE])
-        # Of several corrections to be taken back on one balance each has a chunk of its own.
+        # Several corrections to undo on one balance go in a chunk each.
         items = list({item.balance_id: item for item in reversed(claimed)}.values())[::-1]
         if not items:
             return 0
         SERIALISE.rows(balance_ids=[item.balance_id for item in items])
         plan = Plan.objects.get(pk=plan_id)
-        verdicts = _judge(items, plan)
+        results = _judge(items, plan)
         Plan.objects.filter(pk=plan_id).update(heartbeat_at=now())
-        records = {
-            each.item.pk: _record(each, each.measured, plan, actor, origin) for each in verdicts if each.measured
-        }
+        records = {each.item.pk: _record(each, each.measured, plan, actor, origin) for each in results if each.measured}
         SETTLE_ITEMS.rows(
-            ids=[each.item.pk for each in verdicts],
-            outcomes=[str(each.outcome) for each in verdicts],
-            notes=[each.note for each in verdicts],
-            record_ids=[records[each.item.pk].pk if each.measured else None for each in verdicts],
+            ids=[each.item.pk for each in results],
+            outcomes=[str(each.outcome) for each in results],
+            notes=[each.note for each in results],
+            record_ids=[records[each.item.pk].pk if each.measured else None for each in results],
         )
         if records:
             seal(Reconstruction.objects.bulk_create(list(records.values())))
             # Last, so that rows of balances are locked for one update and the commit.
-            # What takes a correction back is no reconstruction: clients still read what the last one found.
+            # Undoing is no reconstruction: clients keep reading the result of the last one.
             restate_balances(
-                [correction(each.measured, with_result=not each.item.undoes) for each in verdicts if each.measured]
+                [correction(each.measured, with_result=not each.item.undoes) for each in results if each.measured]
             )
     return len(items)
 
 
-def _judge(items: Sequence[PlanItem], plan: Plan) -> list[Verdict]:
-    """Measure anew and compare with what was planned; nothing else may be written than what was seen."""
+def _judge(items: Sequence[PlanItem], plan: Plan) -> list[ItemResult]:
+    """Measure again and compare with the plan: only the differences that were approved may be written."""
     measured = {each.balance_id: each for each in measure([item.balance_id for item in items])}
     taken = undone([item.undoes for item in items if item.undoes])
     corrected = [item.balance_id for item in items if not item.undoes]
     drifted = [each for key in corrected if (each := measured.get(key)) and each.has_drift]
     gaps = gone(drifted) | damage(drifted) | {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
     notes = {key: followed(gap) if plan.allow_incomplete else left(gap) for key, gap in gaps.items()}
-    return [_verdict(item, measured.get(item.balance_id), taken, plan, notes) for item in items]
+    return [_result(item, measured.get(item.balance_id), taken, plan, notes) for item in items]
 
 
-def _verdict(
+def _result(
     item: PlanItem, measured: Measurement | None, taken: dict[str, str], plan: Plan, notes: dict[str, str]
-) -> Verdict:
-    """Decide one item; ``notes`` says what speaks against following the transactions."""
+) -> ItemResult:
+    """Decide one item; ``notes`` says why the transactions should not be followed."""
     if measured is None:
-        return Verdict(item, Outcome.STALE, "The balance is gone.")
+        return ItemResult(item, Outcome.STALE, "The balance is gone.")
     if not measured.is_readable:
-        return Verdict(item, Outcome.REFUSED, left(NO_NUMBER))
+        return ItemResult(item, Outcome.REFUSED, left(NO_NUMBER))
     if item.undoes:
         if item.undoes in taken:
-            return Verdict(item, Outcome.STALE, f"Taken back already, by {taken[item.undoes]}.")
-        return Verdict(item, Outcome.APPLIED, measured=changed_by(measured, item.difference))
+            return ItemResult(item, Outcome.STALE, f"Taken back already, by {taken[item.undoes]}.")
+        return ItemResult(item, Outcome.APPLIED, measured=changed_by(measured, item.difference))
     if not measured.has_drift:
-        return Verdict(item, Outcome.UNCHANGED)
+        return ItemResult(item, Outcome.UNCHANGED)
     if measured.difference != item.difference:
-        return Verdict(item, Outcome.STALE, f"The drift is now {measured.drift_in_words}; make a new plan.")
+        return ItemResult(item, Outcome.STALE, f"The drift is now {measured.drift_in_words}; make a new plan.")
     if item.balance_id in notes and not plan.allow_incomplete:
-        return Verdict(item, Outcome.REFUSED, notes[item.balance_id])
-    return Verdict(item, Outcome.APPLIED, notes.get(item.balance_id, item.note), measured)
+        return ItemResult(item, Outcome.REFUSED, notes[item.balance_id])
+    return ItemResult(item, Outcome.APPLIED, notes.get(item.balance_id, item.note), measured)
 
 
-def _record(verdict: Verdict, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:
-    """Return the unsaved record of a correction; what it follows all the same is in its note."""
-    item = verdict.item
+def _record(result: ItemResult, measured: Measurement, plan: Plan, actor: str, origin: Origin) -> Reconstruction:
+    """Return the unsaved record of a correction; its note says which incomplete or damaged rows it followed."""
+    item = result.item
     return Reconstruction.of(
         measured,
         outcome=Reconstruction.Outcome.UNDONE if item.undoes else Reconstruction.Outcome.CORRECTED,
@@ -181,12 +180,12 @@ def _record(verdict: Verdict, measured: Measurement, plan: Plan, actor: str, ori
         origin=origin,
         plan_id=plan.plan_id,
         undoes=item.undoes,
-        note=verdict.note,
+        note=result.note,
     )
 
 
 def _finish(plan_id: str, actor: str, origin: Origin) -> Plan:
-    """End a plan whose items are all settled; one that somebody else is still working on is left to them."""
+    """End a plan whose items are all settled; while another process works on some, that one ends it."""
     with atomic_with_lock_limit(PATIENCE, durable=True):
         plan = locked(plan_id)
         counted = outcomes(plan)

@@ -1,4 +1,4 @@
-"""The life of a plan up to its applying: approved, rejected, cancelled. Each step is a sealed record, refusals too."""
+"""Decisions on plans: approve, reject, cancel. Each step is a sealed record, including refused ones."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class ReasonRequired(LedgerError):
 def approve(plan_id: str, actor: str, origin: Origin, note: str = "") -> Plan:
     """Approve a plan that waits for a second person.
 
-    Raises ``PlanNotFound``, ``NotPossibleNow``, or ``SecondPersonNeeded`` for the one who asked and for whoever
-    is not known. A refused attempt leaves its step.
+    Raises ``PlanNotFound``, ``NotPossibleNow``, or ``SecondPersonNeeded`` for the one who proposed it and for an
+    unknown actor. A refused attempt leaves a step.
     """
     with deciding(plan_id, actor, origin) as plan:
         require(plan, Plan.State.PROPOSED, "approved")
         # The step is sealed, the plan's own column is not.
-        asked = Step.objects.filter(plan_id=plan_id, kind=Step.Kind.PROPOSED).values_list("actor", flat=True)
-        for requester in {plan.actor, *asked}:
+        proposers = Step.objects.filter(plan_id=plan_id, kind=Step.Kind.PROPOSED).values_list("actor", flat=True)
+        for requester in {plan.actor, *proposers}:
             if refusal := why_not_second(actor, requester):
                 raise SecondPersonNeeded(refusal)
         _check(note)
@@ -81,12 +81,12 @@ def cancel(plan_id: str, actor: str, origin: Origin, note: str = "") -> Plan:
 
 @contextmanager
 def deciding(plan_id: str, actor: str, origin: Origin) -> Iterator[Plan]:
-    """Yield the plan, locked, in a transaction of its own; an attempt that is refused leaves a step all the same."""
+    """Yield the plan, locked, in a transaction of its own; a refused attempt leaves a step even so."""
     try:
         with atomic_with_lock_limit(PATIENCE, durable=True):
             yield locked(plan_id)
     except (PlanNotFound, BalanceLocked):
-        raise  # there is no plan that a step could belong to, or nobody was refused anything
+        raise  # there is no plan for a step to belong to, or the attempt was not refused
     except LedgerError as refusal:
         with atomic_with_lock_limit(PATIENCE, durable=True):
             take_step(plan_id, Step.Kind.REFUSED, actor, origin, refusal.message)
@@ -94,7 +94,7 @@ def deciding(plan_id: str, actor: str, origin: Origin) -> Iterator[Plan]:
 
 
 def locked(plan_id: str) -> Plan:
-    """Return a plan whose row is locked until the transaction's end. Raises ``PlanNotFound``."""
+    """Return a plan, its row locked until the end of the transaction. Raises ``PlanNotFound``."""
     return find_plan(plan_id, Plan.objects.select_for_update(no_key=True))
 
 

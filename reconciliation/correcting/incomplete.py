@@ -1,7 +1,7 @@
-"""What is known against rebuilding a balance: transactions that are missing, or that are not what they were.
+"""Reasons not to rebuild a balance: transactions that are missing, or that were changed after they were written.
 
-Then the stored totals are the witness and the transactions are not. Every door but Blnk's metadata flag refuses to
-follow them unless somebody says so explicitly.
+Then the stored totals are the better evidence. Every way to rebuild, except Blnk's metadata flag, refuses to follow
+such transactions unless that is explicitly allowed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from reconciliation.models import Finding, TransactionEdit
 NO_ROWS = "the balance has totals but no transactions"
 NO_NUMBER = "a total is no number, or its transactions do not add up to whole minor units"
 DAMAGE = (CHECKS["hash_disagrees"], CHECKS["columns_contradict"])
-"""The checks that tell, of single balances, which of their rows were changed after they were written."""
+"""The checks that find, for single balances, rows that were changed after they were written."""
 NAMED = 3
-"""Rows that a sentence names; it counts the others."""
+"""Rows named in a sentence; the others are counted."""
 
 
 class IncompleteSource(LedgerError):
@@ -31,7 +31,7 @@ class IncompleteSource(LedgerError):
     code = "GEN_CONFLICT"
 
     def __init__(self, balance_id: str, gap: str) -> None:
-        """Say what is missing and how to go on all the same."""
+        """Take what is missing or damaged, as a clause."""
         super().__init__(
             f"Balance {balance_id} was not changed: {gap}. Its transactions do not say what its totals ought to be. "
             "If they are to be followed all the same, allow that explicitly (allow_incomplete)."
@@ -39,18 +39,18 @@ class IncompleteSource(LedgerError):
 
 
 def left(gap: str) -> str:
-    """Return the note of a balance that is left as it is, because of what is known against its transactions."""
+    """Return the note for a balance that is not corrected, because its transactions are incomplete or damaged."""
     return f"Not corrected: {gap}."
 
 
 def followed(gap: str) -> str:
-    """Return the note of a balance whose transactions are followed all the same, for somebody allowed that."""
+    """Return the note for a balance that is corrected, as was allowed, although its transactions are not right."""
     return f"Follows the transactions as they are now, as was allowed, although they are not right: {gap}."
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is known against the rows behind a balance, in words, if anything, and when it was last right."""
+    """What is missing or damaged in the rows behind a balance, as a clause or empty, and when it was last right."""
 
     gap: str
     last_right_at: datetime | None = None
@@ -151,5 +151,5 @@ def _gap(explanations: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _in_words(cause: str, sentence: str) -> str:
-    instead = "; it can be booked anew from the edit journal" if cause == "deleted_row" else ""
+    instead = "; it can be booked again from the edit journal" if cause == "deleted_row" else ""
     return f"{CAUSES[cause].title.lower()}: {sentence.rstrip('.')}{instead}"

@@ -1,7 +1,7 @@
-"""Plans: what would be corrected is measured anew, written down with a reason, and waits for its approval.
+"""Plans: the corrections that follow from a new measurement, stored with a reason, waiting for approval.
 
-Balances without drift are left out; where transactions are known to be incomplete or damaged the plan refuses,
-item by item, unless somebody says explicitly that it may correct them.
+Balances without drift are left out. Where transactions are known to be incomplete or damaged the plan refuses the
+item, unless that is explicitly allowed.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from reconciliation.models import Finding, Incident, Origin, Plan, PlanItem, Rec
 
 WRONG_SNAPSHOTS = Statement.beside(__file__, "wrong_snapshots.sql")
 NAMED = 3
-"""Refused balances that a refusal of all of them names, with what speaks against each."""
+"""Balances named, each with the reason, when all of them are refused."""
 MAX_TICKET = 200
 """Longest reference to a ticket, in characters."""
 
 
 class NothingToCorrect(LedgerError):
-    """None of these balances drifts any more: there is nothing to correct."""
+    """None of the chosen balances drifts."""
 
+    text = "None of these balances drifts any more: there is nothing to correct"
     code = "GEN_CONFLICT"
 
 
 class ChoiceRefused(LedgerError):
     """No choice of what to correct, or more than one."""
 
-    text = "Say what is to be corrected: balances, findings, a sweep, an incident or deleted rows, exactly one of them"
+    text = "Say what to correct: balances, findings, a sweep, an incident or deleted rows, exactly one of them"
     code = "GEN_VALIDATION_ERROR"
 
 
@@ -50,7 +51,7 @@ class TicketTooLong(LedgerError):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What is to be corrected, in exactly one of four ways; ``cause`` narrows a sweep or an incident."""
+    """What to correct, in exactly one of four ways; ``cause`` narrows a sweep or an incident."""
 
     balance_ids: tuple[str, ...] = ()
     finding_ids: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """Who asks for a plan, through which door, and why."""
+    """Who proposes a plan, from where, and why."""
 
     actor: str
     origin: Origin
@@ -113,18 +114,18 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Planned:
-    """One item of a plan to be, and since when its balance has been as it is, if anybody knows."""
+    """One item of a new plan, and since when its balance has been wrong, or ``None`` where unknown."""
 
     item: PlanItem
     since: datetime | None
     gross: int | None = None
-    """Gross drift that it heals without moving a total, in minor units; else it is what the totals are moved by."""
+    """Gross drift, in minor units, that it removes without moving a total; ``None`` where totals move."""
 
 
 def propose(choice: Choice, proposal: Proposal) -> Plan:
-    """Write down a plan that corrects what drifts among the chosen balances, measured anew.
+    """Store a plan that corrects the drift of the chosen balances, measured again.
 
-    It is approved at once where the policy asks for no second person. Raises what ``Choice.ids`` raises, and
+    It is approved at once where the policy requires no second person. Raises what ``Choice.ids`` raises, and
     ``NothingToCorrect``, with nothing written.
     """
     with atomic_with_lock_limit(PATIENCE, durable=True):
@@ -139,7 +140,7 @@ def propose(choice: Choice, proposal: Proposal) -> Plan:
 
 
 def plan_for(proposal: Proposal, **about: Any) -> Plan:
-    """Return an unsaved plan as somebody asks for it."""
+    """Return an unsaved plan for a proposal."""
     return Plan(
         **about,
         **{name: getattr(proposal, name) for name in ("actor", "origin", "reason", "ticket", "allow_incomplete")},
@@ -147,7 +148,7 @@ def plan_for(proposal: Proposal, **about: Any) -> Plan:
 
 
 def corrections(balance_ids: list[str], *, allow_incomplete: bool) -> list[Planned]:
-    """Measure balances in one snapshot and return, unsaved, what would be done with those that drift."""
+    """Measure balances in one snapshot and return unsaved items for those that drift."""
     drifted = [each for each in measure(balance_ids) if each.has_drift]
     known = sources(drifted)
     planned = []
@@ -163,7 +164,7 @@ def corrections(balance_ids: list[str], *, allow_incomplete: bool) -> list[Plann
 
 
 def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
-    """Store a plan with its items, decide by the policy whether it needs a second person, and record that.
+    """Store a plan with its items; decide by the policy whether it needs a second person, and record that.
 
     Must run in a transaction. Raises ``NothingToCorrect``.
     """
@@ -209,11 +210,11 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
 
 NOTHING = Totals.net(credit=0, debit=0, inflight_credit=0, inflight_debit=0)
 BY_POLICY = "policy"
-"""Whom the step names where no second person was needed."""
+"""The actor of the approving step where no second person was needed."""
 
 
 def fingerprint(plan: Plan) -> str:
-    """Return SHA-256 over what was measured: each balance, the record to be undone, and the six differences."""
+    """Return SHA-256 over what was measured: each balance, the record to undo, and the six differences."""
     seen = sha256()
     items = PlanItem.objects.filter(plan=plan.plan_id).order_by("balance_id", "undoes", "rebooks")
     for item in items.iterator(chunk_size=2_000):
@@ -226,8 +227,8 @@ def fingerprint(plan: Plan) -> str:
 
 def undone(record_ids: Sequence[str]) -> dict[str, str]:
     """Return, for records that were taken back, the record that did it."""
-    found = Reconstruction.objects.filter(undoes__in=record_ids).values_list("undoes", "reconstruction_id")
-    return {str(record_id): by for record_id, by in found}
+    rows = Reconstruction.objects.filter(undoes__in=record_ids).values_list("undoes", "reconstruction_id")
+    return {str(record_id): by for record_id, by in rows}
 
 
 def _wrong_snapshots(planned: list[Planned]) -> int:
@@ -253,5 +254,5 @@ def _refused_all(count: int, items: list[PlanItem]) -> str:
     named = " ".join(f"{item.indicator or item.balance_id}: {item.note}" for item in items[:NAMED])
     return (
         f"Nothing was planned: {count:,} of these balances drift, and the transactions of each are known to be "
-        f"incomplete or damaged. {named} Say explicitly that they may be corrected all the same (allow_incomplete)."
+        f"incomplete or damaged. {named} To correct them even so, allow it explicitly (allow_incomplete)."
     )

@@ -1,4 +1,4 @@
-"""Four eyes: what needs a second person, and who can be one. Settings decide, nobody at the keyboard."""
+"""Four eyes: what needs a second person, and who can be one. The settings decide, not the user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciliation.measuring import Measurement
 from reconciliation.models import Origin
 
 NEEDED = "A second person must approve: "
-"""How the words begin that say why somebody else is needed."""
+"""The start of the text that says why a second person is needed."""
 OTHERS = "*"
 """Stands for each currency that has no limit of its own."""
 
@@ -79,7 +79,7 @@ class Policy:
 
 
 def second_person_needed(facts: Facts, policy: Policy) -> tuple[bool, str]:
-    """Tell whether somebody else must approve, and why or why not, in words."""
+    """Return whether a second person must approve, and a text with the reasons."""
     reasons = list(_reasons(facts, policy))
     if reasons:
         return True, f"{NEEDED}{'; '.join(reasons)}."
@@ -110,10 +110,10 @@ def why_not_directly(measurements: Iterable[Measurement]) -> str:
 
 
 def require_second_person(measurements: Iterable[Measurement], actor: str, origin: str) -> None:
-    """Raise ``SecondPersonNeeded`` where a person asks for what the policy leaves to two.
+    """Raise ``SecondPersonNeeded`` where a person requests what the policy leaves to two.
 
-    That is whoever works in the admin, and a key whose owner has the name of a login: no staff member has a door of
-    their own past the policy. Services, the master key and the shell are not asked.
+    Persons are the users of the admin, and keys whose owner has the name of a login, so that no member of staff can
+    bypass the policy with a key. Services, the master key and the shell are exempt.
     """
     is_person = origin == Origin.ADMIN or (origin in (Origin.API, Origin.METADATA) and _has_login(actor))
     if is_person and (words := why_not_directly(measurements)):
@@ -126,16 +126,15 @@ def _has_login(actor: str) -> bool:
 
 
 def why_not_second(actor: str, requester: str) -> str | None:
-    """Return why somebody cannot be the second person for what ``requester`` asked, or ``None``.
+    """Return why ``actor`` cannot be the second person for a request of ``requester``, or ``None``.
 
-    Names are compared without case, and in one form of Unicode: the owner of a key, the staff member and the operator
-    at the shell who bear one name are one person, whichever of their keys they use. All holders of the master key
-    are one.
+    Names are compared without case, in one form of Unicode. The owner of a key, the member of staff and the operator
+    at the shell with the same name are one person, whichever key is used. All holders of the master key count as one.
     """
     if actor == ANYBODY.actor:
-        return "Whoever is not known by a key or a login cannot approve: switch secure mode on (BLNK_SERVER_SECURE)."
+        return "Approving needs a key or a login: switch secure mode on (BLNK_SERVER_SECURE)."
     if _folded(person(actor)) == _folded(person(requester)):
-        return f"{actor} asked for this plan: a second person must approve it."
+        return f"{actor} proposed this plan: a second person must approve it."
     return None
 
 

@@ -1,4 +1,4 @@
-"""The rows by which deleted transactions are booked anew, and those by which that is taken back."""
+"""The rows that book deleted transactions again, and those that undo that."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from reconciliation.explaining import row_units
 
 IS_COMMIT = Statement.beside(__file__, "is_commit.sql")
 REBOOKED, TAKEN_BACK = "_rebooked", "_unbooked"
-"""What the reference of a row that is booked anew, and of one that takes it back, ends in."""
+"""The end of the reference of a row that is booked again, and of one that undoes it."""
 Status = Transaction.Status
 
 
 def row_from_journal(old: dict[str, Any], reference: str) -> Transaction:
-    """Return a row as the journal has it, under another reference; where it came from is in its metadata."""
+    """Return a row as the journal has it, under another reference; its metadata keeps the original one."""
     columns = {each.column: each for each in Transaction._meta.concrete_fields}
     values = {columns[name].attname: value for name, value in old.items() if name in columns}
     for name in ("created_at", "effective_date", "scheduled_for"):
@@ -45,9 +45,9 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def reversal(row: Transaction) -> list[Transaction]:
-    """Return rows that take the effect of a row back, and hang under it: its money the other way, its hold released.
+    """Return children of a row that undo its effect: its money moved the other way, its hold released.
 
-    What a commit took out of its hold is held again; what a release gave back as well.
+    What a commit took out of its hold is held again, and so is what a void released.
     """
     if row.status == Status.INFLIGHT:
         left = next(hold.remaining for hold in holds_of([row.pk]).found[row.pk].holds if hold.row.pk == row.pk)

@@ -1,9 +1,9 @@
-"""Transactions that were deleted by force are booked anew from the edit journal, where the totals still hold them.
+"""Book transactions that were deleted by force again, from the edit journal, where the totals still include them.
 
-A row is written as the journal has it, with its id, so that what hangs under it belongs to it again, and with a
-reference of its own, so that it is booked once. No total moves: the money is in them. All rows of a plan are booked in
-one commit, under the policy of any plan, and can be taken back by rows in the opposite direction, again without moving
-a total.
+A row is written as the journal has it, with its id, so that its children have their parent back, and with a reference
+of its own, so that it is booked once. No total moves: the money is in them already. All rows of a plan are booked in
+one commit, under the same policy as any plan, and can be undone by rows in the opposite direction, again without
+moving a total.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ Status = Transaction.Status
 
 
 class CannotBeRebooked(LedgerError):
-    """Only a transaction that was deleted, and whose money the totals still hold, is booked anew."""
+    """The transaction was not deleted, or the totals no longer include its money."""
 
     code = "GEN_CONFLICT"
 
 
 class TooManyRows(LedgerError):
-    """A plan books only so many transactions again."""
+    """A plan would book more than ``BOOKED_AT_ONCE`` transactions again."""
 
-    text = "At most 200 transactions are booked anew by one plan"
+    text = "One plan books at most 200 transactions again"
     code = "GEN_VALIDATION_ERROR"
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A deleted row as it is to be written, and its two balances as they are."""
+    """A deleted row, ready to be written, and measurements of its two balances."""
 
     row: Transaction
     measured: tuple[Measurement, Measurement]
@@ -56,20 +56,20 @@ class Missing:
 
 
 def propose_rebooking(transaction_ids: Sequence[str], proposal: Proposal) -> Plan:
-    """Write down a plan that books deleted transactions anew; approve and apply it like any other.
+    """Store a plan that books deleted transactions again; approve and apply it like any other.
 
-    Raises ``CannotBeRebooked``, which names the first transaction that is not to be booked anew and says why, or
+    Raises ``CannotBeRebooked``, which names the first transaction that cannot be booked again and says why, or
     ``TooManyRows``; nothing is written then.
     """
     ids = sorted(set(transaction_ids))
     if not 0 < len(ids) <= BOOKED_AT_ONCE:
-        raise TooManyRows if ids else CannotBeRebooked("Say which transaction is to be booked anew.")
+        raise TooManyRows if ids else CannotBeRebooked("Say which transaction to book again.")
     with atomic_with_lock_limit(PATIENCE, durable=True):
-        found = look_up(ids)
+        rows = look_up(ids)
         for transaction_id in ids:
-            if isinstance(why_not := found[transaction_id], str):
-                raise CannotBeRebooked(f"Transaction {transaction_id} cannot be booked anew: {why_not}.")
-        planned = [each for missing in found.values() if isinstance(missing, Missing) for each in _planned(missing)]
+            if isinstance(why_not := rows[transaction_id], str):
+                raise CannotBeRebooked(f"Transaction {transaction_id} cannot be booked again: {why_not}.")
+        planned = [each for missing in rows.values() if isinstance(missing, Missing) for each in _planned(missing)]
         return write_down(plan_for(proposal), [planned])
 
 
@@ -89,7 +89,7 @@ def _planned(missing: Missing) -> list[Planned]:
 
 
 def planned_return(record: Reconstruction, measured: Measurement) -> Planned:
-    """Return the item of a plan that takes a booking back on one of its balances."""
+    """Return the item of a plan that undoes a booking on one of its balances."""
     row = Transaction.objects.get(pk=record.transaction_id)
     note = f"Transaction {row.pk} is taken back by {row.reference}{TAKEN_BACK}; no total moves."
     totals = PlanItem.copied(replace(measured, recalculated=measured.stored))
@@ -97,7 +97,7 @@ def planned_return(record: Reconstruction, measured: Measurement) -> Planned:
 
 
 def with_other_sides(records: Iterable[Reconstruction]) -> list[Reconstruction]:
-    """Return records, and for those of a booking that of its other balance: both are taken back together."""
+    """Return records, and for those of a booking that of its other balance: both are undone together."""
     known = {record.pk: record for record in records}
     booked = [record.transaction_id for record in known.values() if record.transaction_id]
     both = Reconstruction.objects.filter(transaction_id__in=booked, outcome=Reconstruction.Outcome.REBOOKED)
@@ -105,7 +105,7 @@ def with_other_sides(records: Iterable[Reconstruction]) -> list[Reconstruction]:
 
 
 def look_up(transaction_ids: Sequence[str]) -> dict[str, Missing | str]:
-    """Return for each id the row to be booked anew, or in words why there is none: a fixed number of statements."""
+    """Return for each id the row to book again, or in words why there is none: a fixed number of statements."""
     journal: dict[str, TransactionEdit] = {}
     for edit in TransactionEdit.objects.filter(transaction_id__in=transaction_ids, operation="DELETE").order_by("pk"):
         journal[edit.transaction_id] = edit
@@ -125,7 +125,7 @@ def look_up(transaction_ids: Sequence[str]) -> dict[str, Missing | str]:
 
 
 def _taken(edits: Iterable[TransactionEdit]) -> dict[str, set[str]]:
-    """Return what stands in the way by kind: ids and references in use, queued rows that have another outcome."""
+    """Return conflicts by kind: ids and references in use, queued rows that have another outcome."""
     old = [edit.old or {} for edit in edits]
     references = {
         f"{row.get('reference') or row['transaction_id']}{suffix}" for row in old for suffix in ("", REBOOKED)
@@ -169,27 +169,27 @@ def _missing(
     if old[0].get("parent_transaction") in taken["outcomes of"] and str(old[0].get("reference")).endswith("_q"):
         return "the queued transaction that it came from was applied again meanwhile"
     row = row_from_journal(old[0], reference)
-    note = f"Transaction {transaction_id} is booked anew as {reference}; no total moves."
+    note = f"Transaction {transaction_id} is booked again as {reference}; no total moves."
     if old[0].get("reference") in taken["references"]:
-        note += f" Its reference {old[0]['reference']} was used again meanwhile: look whether it was paid twice."
+        note += f" Its reference {old[0]['reference']} has been used since: check whether it was paid twice."
     return Missing(row, (measured[ends[0]], measured[ends[1]]), note)
 
 
 def _holds(case: Case, fact: Explanation) -> bool:
-    """Tell whether the totals of a balance hold what a deleted row moved: they are off in its direction."""
+    """Return whether the totals of a balance include what a deleted row moved: they are off in its direction."""
     return all(getattr(case.drift, side) * units > 0 for side, units in fact.drift.sides.items())
 
 
 def waits(plan_id: str) -> bool:
-    """Tell whether a plan has rows that are still to be booked anew or taken back."""
+    """Return whether a plan still has rows to book again or to undo."""
     return PlanItem.objects.filter(plan=plan_id, outcome=None, rebooks__isnull=False).exists()
 
 
 def settle(plan_id: str, actor: str, origin: Origin) -> int:
-    """Book the rows of a plan, or take them back, and return how many items that settled. Must run in a transaction.
+    """Book the rows of a plan, or undo them, and return how many items that settled. Must run in a transaction.
 
-    The plan's row is held first: both balances of a row belong to one commit. Raises ``DuplicateReference`` where
-    somebody takes a reference at this moment; the plan can then be applied again.
+    The plan's row is locked first: both balances of a row belong to one commit. Raises ``DuplicateReference`` where
+    another transaction takes a reference at this moment; the plan can then be applied again.
     """
     plan = locked(plan_id)
     items = list(PlanItem.objects.filter(plan=plan_id, outcome=None, rebooks__isnull=False).select_for_update())
@@ -219,11 +219,11 @@ def settle(plan_id: str, actor: str, origin: Origin) -> int:
 
 
 def _to_be_written(items: Sequence[PlanItem], *, undoing: bool) -> dict[str, list[Transaction] | str]:
-    """Return for each row to be booked what is to be written, or in words why nothing is any more."""
+    """Return for each row of the plan the rows to write, or in words why there are none any more."""
     ids = sorted({str(item.rebooks) for item in items})
     if not undoing:
-        found = look_up(ids)
-        return {each: [one.row] if isinstance(one := found[each], Missing) else one for each in ids}
+        rows = look_up(ids)
+        return {each: [one.row] if isinstance(one := rows[each], Missing) else one for each in ids}
     there = Transaction.objects.in_bulk(ids)
     taken = undone([item.undoes for item in items if item.undoes])
     back: dict[str, list[Transaction] | str] = {}
@@ -241,7 +241,7 @@ def _to_be_written(items: Sequence[PlanItem], *, undoing: bool) -> dict[str, lis
 def _record(
     item: PlanItem, measured: Measurement, plan: Plan, actor: str, origin: Origin, transaction_id: str
 ) -> Reconstruction:
-    """Return the unsaved record: the totals as they stay, and what the transactions say now that the row is there."""
+    """Return the unsaved record: the totals, which stay, and what the transactions say now that the row exists."""
     record = Reconstruction.of(
         measured,
         outcome=Reconstruction.Outcome.UNDONE if item.undoes else Reconstruction.Outcome.REBOOKED,

@@ -1,7 +1,8 @@
-"""Reconstruction as a service: measure, correct by difference, record. Every door calls these functions.
+"""Reconstruction as a service: measure, correct by difference, record. API, admin and commands call these functions.
 
-Correct while money moves: a posting changes a total and adds its row in one commit, so in
-every snapshot the drift is the same. It is measured without locking a row and taken off in one UPDATE.
+It is correct while money moves: a posting changes a total and adds its row in one commit, so in every snapshot the
+drift is the same (docs/design/reconstruction.md, "Drift"). It is measured without locking a row and taken off in one
+UPDATE.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ class ReasonTooLong(LedgerError):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked, by whom and through which door.
+    """A request to rebuild balances: by whom, from where, and what is allowed.
 
     ``allow_empty`` permits totals without rows to become zero, ``allow_incomplete`` to follow transactions that are
     known to be incomplete or damaged, empty ones included. ``leave_result`` writes the result into the
     metadata even where there is no drift, because a client that set the flag waits for it there.
-    ``record_each`` leaves a record in a run over many for each balance, not only for those that drifted:
-    whoever named balances one by one asked about each.
+    ``record_each`` leaves a record for each balance of a run over many, not only for those that drifted: balances that
+    were named one by one each get an answer.
     """
 
     actor: str
@@ -69,17 +70,17 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One balance of a run over many; ``record`` is there where it drifted, unless it was refused."""
+class Rebuilt:
+    """The result for one balance of a run over many; ``record`` is set where it drifted, unless it was refused."""
 
     measurement: Measurement
     record: Reconstruction | None = None
     why_not: str = ""
-    """Why drift was left as it is, or would be: what speaks against following the transactions."""
+    """Why the drift was not corrected, or would not be, as a clause."""
 
     @property
     def refused(self) -> bool:
-        """Tell whether it was left: its transactions may not be followed, or something is no whole number."""
+        """Return whether it was left as it is: its transactions may not be followed, or a number is not whole."""
         return self.record is None and (self.measurement.has_drift or not self.measurement.is_readable)
 
     @property
@@ -95,8 +96,8 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
 
     Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, ``EmptySource`` where totals without rows
     would become zero, ``IncompleteSource`` where its transactions are known to be incomplete or damaged, or
-    ``SecondPersonNeeded`` where a person asks for what the policy leaves to two, with nothing written. Without drift
-    nothing but the record is written, and the result if it was asked for.
+    ``SecondPersonNeeded`` where a person requests what the policy leaves to two, with nothing written. Without drift
+    only the record is written, and the result if it was requested.
     """
     with atomic_with_lock_limit(durable=True):
         measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
@@ -112,37 +113,37 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
 
 
 def _gaps(measurements: list[Measurement]) -> dict[str, str]:
-    """Return, by balance id, what speaks against following the transactions of balances that drift."""
+    """Return, by balance id, why the transactions of balances that drift should not be followed."""
     drifted = [each for each in measurements if each.has_drift]
     return {each: source.gap for each, source in sources(drifted).items() if source.gap}
 
 
 def _refused(gaps: dict[str, str], request: Request) -> dict[str, str]:
-    """Leave of what speaks against some balances what was not allowed all the same."""
+    """Return the gaps that the request does not allow."""
     if request.allow_incomplete:
         return {}
     return {each: gap for each, gap in gaps.items() if not (request.allow_empty and gap == NO_ROWS)}
 
 
-def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[Finding]:
-    """Measure many balances set-wise, correct those that drifted, and yield a finding for each, in order.
+def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[Rebuilt]:
+    """Measure many balances set-wise, correct those that drifted, and yield the result for each, in order.
 
     A record is left for each balance that drifted. Chunks are committed one by one, so an interrupted run
     is complete for every balance it has yielded. Ids that do not exist are left out. Raises ``BalanceLocked``, or
-    ``SecondPersonNeeded`` where a person asks for what the policy leaves to two, with nothing of that chunk written.
+    ``SecondPersonNeeded`` where a person requests what the policy leaves to two, with nothing of that chunk written.
     """
     for chunk in chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
         concerned = (each for each in measurements if each.has_drift or not each.is_readable or request.record_each)
-        settled: dict[str, Finding] = {}
+        settled: dict[str, Rebuilt] = {}
         for portion in chunks(concerned, CORRECTED_AT_ONCE):
             settled |= _settle_concerned(portion, request)
         for measurement in measurements:
-            yield settled.get(measurement.balance_id, Finding(measurement))
+            yield settled.get(measurement.balance_id, Rebuilt(measurement))
 
 
-def _settle_concerned(measurements: list[Measurement], request: Request) -> dict[str, Finding]:
-    """Settle a portion in one commit; what is to be corrected is measured once more, serialised."""
+def _settle_concerned(measurements: list[Measurement], request: Request) -> dict[str, Rebuilt]:
+    """Settle a portion in one commit; before anything is corrected it is measured again, serialised."""
     with atomic_with_lock_limit(PATIENCE, durable=True):
         if not request.dry_run:
             measurements = _measure_serialised([each.balance_id for each in measurements])
@@ -155,7 +156,7 @@ def _settle_concerned(measurements: list[Measurement], request: Request) -> dict
         ]
         records = {record.balance_id: record for record in _settle(wanted, request, gaps)}
     return {
-        each.balance_id: Finding(each, records.get(each.balance_id), against.get(each.balance_id, ""))
+        each.balance_id: Rebuilt(each, records.get(each.balance_id), against.get(each.balance_id, ""))
         for each in measurements
     }
 
@@ -169,8 +170,8 @@ def _measure_serialised(balance_ids: list[str]) -> list[Measurement]:
 def _settle(measurements: list[Measurement], request: Request, gaps: dict[str, str]) -> list[Reconstruction]:
     """Record each measurement, sealed, and correct what drifted, unless this is a dry run.
 
-    A record of a correction says what of ``gaps`` it followed all the same. The correction comes last, so that rows of
-    balances are locked for one update and the commit.
+    The record of a correction says which of ``gaps`` it ignored. The correction comes last, so that rows of balances
+    are locked for one update and the commit.
     """
     if not request.dry_run:
         require_second_person(measurements, request.actor, request.origin)
@@ -194,7 +195,7 @@ def _settle(measurements: list[Measurement], request: Request, gaps: dict[str, s
 
 
 def correction(measurement: Measurement, *, with_result: bool = True) -> Correction:
-    """Return what makes the stored totals of a measurement the recalculated ones, with the result for the metadata."""
+    """Return the correction from the stored to the recalculated totals, with the result for the metadata."""
     difference = measurement.difference
     return Correction(
         balance_id=measurement.balance_id,

@@ -39,23 +39,25 @@ def find_record(record_id: str) -> Reconstruction:
 
 
 def propose_undo(record_ids: Sequence[str], proposal: Proposal) -> Plan:
-    """Write down a plan that takes corrections back: each by the negative of what it added, whatever came since.
+    """Store a plan that undoes corrections: each by the negative of what it added, whatever came since.
 
-    An undo can be undone as well, through its own record; a booking is taken back on both its balances, once.
-    Raises ``NotFound``, ``BalanceNotFound``, or ``CannotBeUndone`` for a record that changed nothing, that was taken
-    back already or that an open plan takes back; nothing is written then.
+    An undo can be undone as well, through its own record; a booking is undone on both its balances, once.
+    Raises ``NotFound``, ``BalanceNotFound``, or ``CannotBeUndone`` for a record that changed nothing, that was undone
+    already or that an open plan undoes; nothing is written then.
     """
     with atomic_with_lock_limit(PATIENCE, durable=True):
         records = _records(record_ids)
         balance_ids = sorted({record.balance_id for record in records})
-        SERIALISE.rows(balance_ids=balance_ids)  # so that of two who ask at once the second one sees the first
+        SERIALISE.rows(
+            balance_ids=balance_ids
+        )  # so that of two requests at once the second one sees the plan of the first
         _refuse_twice(records, balance_ids)
         measured = {each.balance_id: each for each in measure(balance_ids)}
         return write_down(plan_for(proposal, undoing=True), [[_taking_back(record, measured) for record in records]])
 
 
 def changed_by(measured: Measurement, difference: Totals) -> Measurement:
-    """Return a measurement whose recalculated totals are the stored ones and a difference, whatever the rows say."""
+    """Return a measurement whose recalculated totals are the stored ones plus a difference, whatever the rows say."""
     return replace(measured, recalculated=measured.stored + difference)
 
 
@@ -70,7 +72,7 @@ def _records(record_ids: Sequence[str]) -> list[Reconstruction]:
         if record.dry_run or (record.transaction_id and not booked) or not (record.difference or booked):
             raise CannotBeUndone(f"{record.pk} changed nothing ({record.get_outcome_display().lower()}).")
     if not found:
-        raise NotFound("Say which reconstruction is to be taken back.")
+        raise NotFound("Say which reconstruction to undo.")
     return sorted(with_other_sides(found.values()), key=lambda record: (record.balance_id, record.pk))
 
 

@@ -1,4 +1,4 @@
-"""What our commands share: refusals in one sentence, reports in three formats, and whose name the records bear."""
+"""What our commands share: refusals in one sentence, reports in three formats, and the actor of records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 
 class LedgerCommand(BaseCommand):
-    """An adapter: words in, one service call, a report out."""
+    """A command that reads its arguments, calls one service and writes a report."""
 
     requires_system_checks = ()  # cron starts these often; checks would take longer than most runs
 

@@ -22,9 +22,9 @@ class PlanCommand(LedgerCommand):
         self.add_report_arguments(parser)
 
     def proposal(self, options: dict[str, Any], **how: Any) -> Proposal:
-        """Return who asks and why. Raises what ``Proposal`` raises."""
-        asked = {name: options[name] for name in ("reason", "ticket")}
-        return Proposal(actor=operator(), origin=Origin.COMMAND, **asked, **how)
+        """Return the proposal of the operator. Raises what ``Proposal`` raises."""
+        given = {name: options[name] for name in ("reason", "ticket")}
+        return Proposal(actor=operator(), origin=Origin.COMMAND, **given, **how)
 
     def report_plan(self, options: dict[str, Any], plan: Plan) -> None:
         """Report the balances of a plan in key order."""

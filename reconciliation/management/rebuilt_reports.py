@@ -1,8 +1,8 @@
-"""What the command that rebuilds balances reports: one row a balance."""
+"""The report of ``manage.py reconstruct``."""
 
 from __future__ import annotations
 
-from reconciliation.correcting import Finding
+from reconciliation.correcting import Rebuilt
 from reconciliation.records import KEYS, Report
 
 MEASURED = Report(
@@ -33,9 +33,9 @@ MEASURED = Report(
 """The report of a reconstruction: one row a balance."""
 
 
-def as_row(finding: Finding) -> dict[str, str | None]:
-    """Return one finding; amounts are texts of minor units."""
-    measured = finding.measurement
+def as_row(rebuilt: Rebuilt) -> dict[str, str | None]:
+    """Return the row of one balance; amounts are texts of minor units."""
+    measured = rebuilt.measurement
     row: dict[str, str | None] = {
         "balance_id": measured.balance_id,
         "indicator": measured.indicator,
@@ -47,5 +47,5 @@ def as_row(finding: Finding) -> dict[str, str | None]:
         row |= {f"{when}_{key}": str(getattr(totals, total)) for total, key in KEYS.items()}
     row["difference"] = str(measured.difference.balance)
     row["inflight_difference"] = str(measured.difference.inflight_balance)
-    row["outcome"], row["why_not"] = finding.outcome, finding.why_not
+    row["outcome"], row["why_not"] = rebuilt.outcome, rebuilt.why_not
     return row

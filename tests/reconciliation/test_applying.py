@@ -39,7 +39,7 @@ APPLY_AND_DIE = """
 import os, signal, sys
 import django
 django.setup()
-from reconciliation import applying
+from reconciliation.correcting import applying
 from reconciliation.models import Origin
 plan_id, where, chunk, after = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 applying.CORRECTED_AT_ONCE = chunk

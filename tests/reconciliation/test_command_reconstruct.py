@@ -109,7 +109,7 @@ def test_a_run_corrects_with_its_reason_leaves_empty_ones_and_says_so(wallets: L
     rows = {row["indicator"]: row["outcome"] for row in csv.DictReader(io.StringIO(report.read_text()))}
     assert rows == {"'@w0": "corrected", "'@w1": "corrected", "'@w2": "no_drift", "'@w3": "refused"}
     assert "2 corrected" in err
-    assert "Say --allow-empty if" in err
+    assert "Use --allow-empty to" in err
     assert set(Reconstruction.objects.values_list("reason", "origin")) == {("month end", "command")}
     assert Balance.objects.get(indicator="@w3").balance == 900
 

@@ -83,7 +83,7 @@ def test_the_command_reports_in_three_forms_and_one_sentence(alice: Balance) -> 
     out, err = run("--all", "--format", "json")
     [row] = json.loads(out)
     assert (row["credit"], row["unexplained"], row["explanations"][0]["cause"]) == ("-4000", "7", "half_applied")
-    assert err == "1 balances with drift, 0 of them explained wholly.\n"
+    assert err == "1 balances with drift, 0 of them fully explained.\n"
     [line] = csv.DictReader(io.StringIO(run(alice.pk, "--format", "csv")[0]))
     assert line["cause"] == "half_applied"
     table, _ = run("--ledger", alice.ledger_id, "--format", "table")

@@ -136,7 +136,7 @@ def test_the_one_who_asked_sees_no_approve_and_a_forged_form_is_refused_and_reco
     assert "/approve/" not in page
     assert "a second person must approve it" in page
     answer = client.post(button("approve", plan.pk))
-    assert said(answer)[-1] == f"error: {somebody.username} asked for this plan: a second person must approve it."
+    assert said(answer)[-1] == f"error: {somebody.username} proposed this plan: a second person must approve it."
     assert (state(plan), steps(plan)) == ("proposed", ["proposed", "refused"])
     assert "Refused" in page_of(plan, client)
 
@@ -259,7 +259,7 @@ def test_findings_are_planned_after_a_look_at_before_and_after() -> None:
     answer = act(client, "finding", "propose_plan", *found, post="yes", reason="month end", ticket="OPS-7")
     plan = Plan.objects.get()
     assert answer.url == reverse("admin:reconciliation_plan_change", args=[plan.pk])
-    assert said(answer)[-1].startswith("success: The plan is written down. A second person must approve")
+    assert said(answer)[-1].startswith("success: The plan was saved. A second person must approve")
     assert (plan.actor, plan.origin, plan.reason, plan.ticket) == (somebody.username, "admin", "month end", "OPS-7")
     assert (plan.balances, plan.drift) == (2, {"USD": 12})
 

@@ -44,9 +44,9 @@ def plan_of(api: Client, *balances: Balance, **fields: Any) -> dict[str, Any]:
     ("body", "status", "message"),
     [
         (b"{", 400, "unexpected EOF"),
-        ({"reason": "r"}, 400, "Say what is to be corrected"),
+        ({"reason": "r"}, 400, "Say what to correct"),
         ({"balance_ids": ["bln_x"]}, 400, "Say why"),
-        ({"balance_ids": ["bln_x"], "sweep_id": "swp_x", "reason": "r"}, 400, "Say what is to be corrected"),
+        ({"balance_ids": ["bln_x"], "sweep_id": "swp_x", "reason": "r"}, 400, "Say what to correct"),
         ({"balance_ids": [7], "reason": "r"}, 400, "json: cannot unmarshal number into Go struct field PlanRequest"),
         ({"balance_ids": ["bln_x"], "reason": "r"}, 404, "Balance with ID 'bln_x' not found"),
         ({"sweep_id": "swp_x", "reason": "r"}, 404, "There is no sweep with ID 'swp_x'"),

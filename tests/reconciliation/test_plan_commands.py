@@ -32,7 +32,7 @@ def run(name: str, *words: str) -> tuple[str, str, int]:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["plan", "--reason", "r"], "Say what is to be corrected"),
+        (["plan", "--reason", "r"], "Say what to correct"),
         (["plan", "--balance", "bln_x"], "Say why"),
         (["plan", "--balance", "bln_x", "--sweep", "swp_x", "--reason", "r"], "exactly one of them"),
         (["plan", "--balance", "bln_x", "--reason", "r"], "Balance with ID 'bln_x' not found"),

@@ -93,7 +93,7 @@ def chain_holds() -> bool:
 @pytest.mark.parametrize("actor", ["alice", "ALICE"])
 def test_the_one_who_asked_cannot_approve_and_the_attempt_is_recorded(actor: str) -> None:
     plan = plan_for(drifted())
-    with pytest.raises(SecondPersonNeeded, match="asked for this plan: a second person must approve it") as refused:
+    with pytest.raises(SecondPersonNeeded, match="proposed this plan: a second person must approve it") as refused:
         approve(plan.pk, actor, Origin.ADMIN)
     assert refused.value.code == "AUTH_INSUFFICIENT_PERMISSIONS"
     assert Plan.objects.get().state == "proposed"
@@ -106,7 +106,7 @@ def test_the_one_who_asked_cannot_approve_and_the_attempt_is_recorded(actor: str
 def test_who_asked_stands_in_the_sealed_step_whatever_the_plan_says() -> None:
     plan = plan_for(drifted())
     Plan.objects.update(actor="somebody else")
-    with pytest.raises(SecondPersonNeeded, match="alice asked for this plan"):
+    with pytest.raises(SecondPersonNeeded, match="alice proposed this plan"):
         approve(plan.pk, "alice", Origin.ADMIN)
     assert Plan.objects.get().state == "proposed"
 
@@ -118,7 +118,7 @@ def test_the_master_key_is_one_actor_and_an_unknown_caller_is_none() -> None:
         with pytest.raises(SecondPersonNeeded):
             approve(plan.pk, actor, API)
     asked_by_nobody = plan_for(drifted(), actor=ANYBODY.actor)
-    with pytest.raises(SecondPersonNeeded, match="not known"):
+    with pytest.raises(SecondPersonNeeded, match="Approving needs a key or a login"):
         approve(asked_by_nobody.pk, ANYBODY.actor, API)
     assert approve(asked_by_nobody.pk, MASTER.actor, API).state == "approved"
 
@@ -502,7 +502,7 @@ def test_applying_takes_the_same_statements_a_chunk_however_many_items(
 ) -> None:
     plan = approved(drifted(20))
     applying._start(plan.pk, "alice", API)
-    # savepoint, limit, a look for rows to be booked anew, claim, serialise, plan, measure, three looks for rows
+    # savepoint, limit, a look for rows to be booked again, claim, serialise, plan, measure, three looks for rows
     # that were changed since they were written, heartbeat, items, records, the chain and its last seal, seals;
     # then the rows of the balances are locked, for one update and the commit
     with django_assert_num_queries(19) as ran:

@@ -1,4 +1,4 @@
-"""Deleted transactions are booked anew from the edit journal: once, without moving a total, under the policy."""
+"""Deleted transactions are booked again from the edit journal: once, without moving a total, under the policy."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_reference_that_is_in_use_is_refused(alice: Balance) -> None:
 def test_where_the_old_reference_was_used_again_the_plan_says_so(alice: Balance) -> None:
     world.post("@payer", alice, 5_000_000, reference="big")
     plan = propose_rebooking([the_row().pk], asked())
-    assert "big was used again meanwhile" in PlanItem.objects.filter(plan=plan.pk)[0].note
+    assert "big has been used since" in PlanItem.objects.filter(plan=plan.pk)[0].note
 
 
 def test_what_no_total_holds_any_more_is_refused(alice: Balance) -> None:
@@ -142,8 +142,8 @@ def test_a_correction_between_asking_and_applying_makes_it_stale(alice: Balance)
     ("ids", "refusal", "why"),
     [
         ([], CannotBeRebooked, "Say which transaction"),
-        (["txn_x"], CannotBeRebooked, "txn_x cannot be booked anew: the edit journal knows of no deletion"),
-        ([f"txn_{number}" for number in range(201)], TooManyRows, "At most 200"),
+        (["txn_x"], CannotBeRebooked, "txn_x cannot be booked again: the edit journal knows of no deletion"),
+        ([f"txn_{number}" for number in range(201)], TooManyRows, "at most 200"),
     ],
 )
 def test_what_is_not_known_is_refused(ids: list[str], refusal: type[Exception], why: str) -> None:
@@ -284,7 +284,7 @@ def test_other_drift_of_its_balances_stays_for_a_plan_of_its_own(alice: Balance)
 
 def test_it_is_offered_where_following_the_transactions_is_refused(alice: Balance, api: Client) -> None:
     refused = api.post(f"/balances/{alice.pk}/reconstructions", {})
-    assert "can be booked anew from the edit journal" in refused.body["error"]
+    assert "can be booked again from the edit journal" in refused.body["error"]
     plan = api.post("/plans", {"transaction_ids": [the_row().pk], "reason": "r"})
     assert plan.status == 201, plan.text
     items = api.get(f"/plans/{plan.body['plan_id']}/items").body
@@ -298,19 +298,19 @@ def test_it_is_offered_where_following_the_transactions_is_refused(alice: Balanc
 def test_the_command_plans_it(alice: Balance) -> None:
     out, err = StringIO(), StringIO()
     call_command("plan", rebook=[the_row().pk], reason="r", format="csv", stdout=out, stderr=err)
-    assert out.getvalue().count("is booked anew as big_rebooked") == 2
+    assert out.getvalue().count("is booked again as big_rebooked") == 2
     assert done(Plan.objects.get()) == {"applied": 2}
 
 
 @pytest.mark.parametrize("page", ["finding", "transactionedit"])
-def test_the_admin_books_anew_from_the_journal_and_from_findings(alice: Balance, page: str) -> None:
+def test_the_admin_books_again_from_the_journal_and_from_findings(alice: Balance, page: str) -> None:
     run_sweep(create_sweep(Scope(everything=True), actor="a", origin=API).sweep_id)
     clerk = people.signed_in(*people.VIEW, *people.CASES, "propose_plan")
     chosen = Finding.objects.get(balance_id=alice.pk).pk if page == "finding" else gone().pk
     url = reverse(f"admin:reconciliation_{page}_changelist")
-    data = {"action": "book_anew", "index": "0", "_selected_action": [chosen]}
+    data = {"action": "book_again", "index": "0", "_selected_action": [chosen]}
     shown = clerk.post(url, data).content.decode()
-    assert "is booked anew as big_rebooked; no total moves" in shown
+    assert "is booked again as big_rebooked; no total moves" in shown
     answer = clerk.post(url, data | {"post": "yes", "reason": "r"})
     assert answer.url == reverse("admin:reconciliation_plan_change", args=[Plan.objects.get().pk])
     assert clerk.get(answer.url).status_code == 200

@@ -174,7 +174,7 @@ def test_balances_are_named_one_a_line_and_each_once(clerk: Any) -> None:
 def test_a_sweep_is_paused_resumed_and_cancelled(clerk: Any) -> None:
     sweep = request_sweep(Scope(everything=True), actor="alice", origin=Origin.API)
     for name, state, message in (
-        ("pause", "paused", "The sweep pauses after its present chunk."),
+        ("pause", "paused", "The sweep pauses after its current chunk."),
         ("resume", "queued", "The background worker goes on with the sweep."),
         ("cancel", "cancelled", "The sweep was cancelled; what it found stays."),
     ):

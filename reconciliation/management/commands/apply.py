@@ -16,7 +16,7 @@ from reconciliation.management.plan_command import PlanCommand
 from reconciliation.models import Origin, Plan
 
 DRIFT_LEFT = 3
-"""Exit status when balances of the plan were not corrected, or another applier still works on some."""
+"""Exit status when balances of the plan were not corrected, or another process still works on some."""
 
 
 class Command(PlanCommand):
@@ -37,8 +37,8 @@ class Command(PlanCommand):
             plan = self._apply()
             self.report_plan(options, plan)
         counted = outcomes(plan)
-        told = ", ".join(f"{count:,} {outcome}" for outcome, count in counted.items() if count)
-        self.stderr.write(f"Plan {plan.plan_id}: {told}, in {time.monotonic() - started:.1f} s.")
+        ended = ", ".join(f"{count:,} {outcome}" for outcome, count in counted.items() if count)
+        self.stderr.write(f"Plan {plan.plan_id}: {ended}, in {time.monotonic() - started:.1f} s.")
         if counted["waiting"] or counted["stale"] or counted["refused"]:
             sys.exit(DRIFT_LEFT)
 

@@ -44,7 +44,7 @@ REPORT = Report(
 
 
 class Command(LedgerCommand):
-    """Adapter: words in, one service call, a report and one summary line out."""
+    """Adapter: reads the arguments, calls the service, writes the report and one line of summary."""
 
     help = "Say why balances are wrong: ranked explanations with rows and evidence. Nothing is written."
 
@@ -60,7 +60,7 @@ class Command(LedgerCommand):
         with self.refusals_for_people(options):
             found = self._count(explain_many(self.scope(options).ids()))
             self.report(options, REPORT, map(as_row, found))
-        self.stderr.write(f"{self.drifted:,} balances with drift, {self.wholly:,} of them explained wholly.")
+        self.stderr.write(f"{self.drifted:,} balances with drift, {self.wholly:,} of them fully explained.")
         for balance_id in self.unread:
             self.stderr.write(f"Not proved: {UnreadableTotals(balance_id).message}")
 

@@ -1,4 +1,4 @@
-"""``manage.py plan``: write down what is to be corrected, for approval; change no balance."""
+"""``manage.py plan``: propose corrections for approval; change no balance."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from reconciliation.management.plan_command import PlanCommand
 class Command(PlanCommand):
     """Adapter: proposes a plan and reports its balances."""
 
-    help = "Plan corrections of balances, findings, a sweep or an incident, measured anew. Changes no balance."
+    help = "Plan corrections of balances, findings, a sweep or an incident, measured again. Changes no balance."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare what is to be corrected, and why."""
+        """Declare what to correct, and why."""
         parser.add_argument("--balance", action="append", default=[], metavar="BALANCE_ID", help="may be repeated")
         parser.add_argument("--finding", action="append", default=[], metavar="FINDING_ID", help="may be repeated")
         parser.add_argument("--sweep", default="", metavar="SWEEP_ID", help="all that drifts among its findings")
@@ -32,7 +32,7 @@ class Command(PlanCommand):
             action="append",
             default=[],
             metavar="TRANSACTION_ID",
-            help="book this deleted transaction anew from the edit journal, without moving a total; may be repeated",
+            help="book this deleted transaction again from the edit journal, without moving a total; may be repeated",
         )
         self.add_proposal_arguments(parser)
 

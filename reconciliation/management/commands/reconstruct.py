@@ -9,17 +9,17 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from reconciliation.correcting import Finding, Request, reconstruct_many
+from reconciliation.correcting import Rebuilt, Request, reconstruct_many
 from reconciliation.management.ledger_command import LedgerCommand, operator
 from reconciliation.management.rebuilt_reports import MEASURED, as_row
 from reconciliation.models import Origin, Reconstruction
 
 DRIFT_LEFT = 3
-"""Exit status when balances are left with drift, so that cron can tell."""
+"""Exit status when balances are left with drift, for cron."""
 
 
 class Command(LedgerCommand):
-    """Adapter: words in, one service call, a report and one summary line out."""
+    """Adapter: reads the arguments, calls the service, writes the report and one line of summary."""
 
     help = "Rebuild balances from their transactions. Exit status 3: drift was found (--check) or had to be left."
 
@@ -54,14 +54,14 @@ class Command(LedgerCommand):
                 allow_incomplete=options["allow_incomplete"],
                 record_each=scope.names_balances,
             )
-            findings = count.watch(reconstruct_many(scope.ids(), request))
-            self.report(options, MEASURED, map(as_row, findings))
+            results = count.watch(reconstruct_many(scope.ids(), request))
+            self.report(options, MEASURED, map(as_row, results))
         self.stderr.write(count.sentence(time.monotonic() - started, dry_run=request.dry_run))
         if count.refused:
             self.stderr.write(
-                f"{count.refused:,} of them were left as they are; the report says why. Say --allow-empty if totals "
-                "without transactions are to be set to zero, and --allow-incomplete if transactions that are known to "
-                "be incomplete or damaged are to be followed all the same."
+                f"{count.refused:,} of them were left as they are; the report says why. Use --allow-empty to set "
+                "totals without transactions to zero, and --allow-incomplete to follow transactions that are known to "
+                "be incomplete or damaged."
             )
         if count.refused or (options["check"] and count.drifted):
             sys.exit(DRIFT_LEFT)
@@ -72,20 +72,20 @@ class Command(LedgerCommand):
 
 
 class Count:
-    """Counts findings as they pass by."""
+    """Counts results as they pass by."""
 
     def __init__(self) -> None:
-        """Start at nothing."""
+        """Start at zero."""
         self.measured = self.drifted = self.corrected = self.refused = 0
 
-    def watch(self, findings: Iterable[Finding]) -> Iterator[Finding]:
-        """Pass findings on, counted."""
-        for finding in findings:
+    def watch(self, results: Iterable[Rebuilt]) -> Iterator[Rebuilt]:
+        """Yield the results, counting them."""
+        for result in results:
             self.measured += 1
-            self.drifted += finding.measurement.has_drift
-            self.corrected += finding.outcome == Reconstruction.Outcome.CORRECTED
-            self.refused += finding.refused
-            yield finding
+            self.drifted += result.measurement.has_drift
+            self.corrected += result.outcome == Reconstruction.Outcome.CORRECTED
+            self.refused += result.refused
+            yield result
 
     def sentence(self, seconds: float, *, dry_run: bool) -> str:
         """Return what happened, for people."""

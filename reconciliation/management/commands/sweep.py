@@ -18,7 +18,7 @@ from reconciliation.models import Origin, Sweep
 from reconciliation.sweeping import FINDINGS, as_row, out_of_balance, proved, service, tasks, unproved, verdict
 
 NOT_HEALTHY = 3
-"""Exit status when something was found or a balance could not be judged, so that cron can tell."""
+"""Exit status when something was found or a balance could not be judged, for cron."""
 
 
 class Command(LedgerCommand):
@@ -32,7 +32,7 @@ class Command(LedgerCommand):
         existing = parser.add_mutually_exclusive_group()
         for word, what in (
             ("resume", "go on with this sweep where it stopped"),
-            ("pause", "let this sweep stop after its present chunk"),
+            ("pause", "stop this sweep after its current chunk"),
             ("cancel", "end this sweep for good"),
             ("report", "report what this sweep has found"),
         ):
@@ -45,7 +45,7 @@ class Command(LedgerCommand):
         self.add_report_arguments(parser)
 
     def handle(self, **options: Any) -> None:
-        """Do what was asked, report, and say in one line how it ended."""
+        """Start, pause or resume a sweep, report, and write one line on how it ended."""
         if options["list_checks"]:
             for check in CHECKS.values():
                 self.stdout.write(
@@ -54,7 +54,7 @@ class Command(LedgerCommand):
             return
         self.sweep: Sweep | None = None
         with self.refusals_for_people(options):
-            sweep = self._asked(options)
+            sweep = self._requested(options)
             if options["pause"] or options["cancel"] or options["background"]:
                 self.stderr.write(f"Sweep {sweep.sweep_id} is {sweep.state}.")
                 return
@@ -62,7 +62,7 @@ class Command(LedgerCommand):
             self.report(options, FINDINGS, map(as_row, findings))
         self._conclude(sweep)
 
-    def _asked(self, options: dict[str, Any]) -> Sweep:
+    def _requested(self, options: dict[str, Any]) -> Sweep:
         if options["pause"]:
             return service.pause_sweep(options["pause"])
         if options["cancel"]:
@@ -108,7 +108,7 @@ class Command(LedgerCommand):
 
 
 def _judged(sweep: Sweep) -> str:
-    """Return the verdict; of a part that is proved it is said that it is."""
+    """Return the verdict in words, which say so where only a part of the ledger is proved."""
     is_part = not sweep.scope.get("everything") and proved(sweep)
     return "what is in scope is proved, what is not in it is not" if is_part else verdict(sweep)
 

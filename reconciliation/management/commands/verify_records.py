@@ -19,7 +19,7 @@ BREACHES = Report(
 
 
 class Command(LedgerCommand):
-    """Adapter: walks along the chain, reports each breach, and says the head for people to keep."""
+    """Adapter: walks along the chain, reports each breach, and prints the head for people to keep."""
 
     help = "Prove the chain over all records. Exit status 1: a record was changed, is missing or is not sealed."
 
@@ -41,8 +41,8 @@ class Command(LedgerCommand):
             )
             sys.exit(1)
         self.stderr.write(
-            f"{verification.sealed:,} records are as they were sealed. Keep this head where nobody here can change it, "
-            f"and give it to --head next time:\n{verification.head}"
+            f"{verification.sealed:,} records are as they were sealed. Keep this head where no one here can change "
+            f"it, and give it to --head next time:\n{verification.head}"
         )
 
     def so_far(self) -> str:
