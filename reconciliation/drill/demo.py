@@ -19,7 +19,7 @@ from reconciliation.measuring import measure
 
 LEDGER_NAME = "Demo wallets"
 CURRENCY = "DEM"
-"""A currency of its own, so that the demo's balances meet nobody else's."""
+"""A currency of its own, which keeps the balances of the demo apart from all others."""
 BANK = "@demo-bank"
 
 

@@ -15,9 +15,9 @@ from reconciliation.explaining import UNEXPLAINED
 class Fault:
     """One planted fault: where drift must be found, what must be said of it, and which row must be named.
 
-    ``rows`` are those of which one must be named, none where no row is to blame. ``provable`` faults have left
-    evidence; the others must end as unexplained. ``check`` names the check of a sweep that must speak up instead.
-    ``touched`` balances may be reported as well, because the fault reaches them.
+    One of ``rows`` must be named; they are empty where no row is to blame. ``provable`` faults have left evidence;
+    the others must end as unexplained. ``check`` names the check of a sweep that must find the fault instead.
+    ``touched`` balances may be reported as well, because the fault affects them.
     """
 
     cause: str
@@ -56,7 +56,7 @@ class Places:
                 self.children[row.parent_transaction].append(row)
 
     def is_free(self, *balance_ids: str) -> bool:
-        """Tell whether no fault was planted here yet, and these are no hubs, on whose totals everything meets."""
+        """Return whether these balances have no fault yet and are no hubs, which take part in most postings."""
         return not self.ledger.used & set(balance_ids) and not set(balance_ids) & set(self.ledger.hubs)
 
     def use(self, *balance_ids: str) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Places:
         )
 
     def is_commit(self, row: Transaction) -> bool:
-        """Tell whether a row settles a hold."""
+        """Return whether a row settles a hold."""
         parent = self.by_id.get(row.parent_transaction or "")
         return parent is not None and parent.status == Status.INFLIGHT
 
@@ -126,5 +126,5 @@ def units(row: Transaction) -> int:
 
 
 def riddle(variant: str, *balances: str, touched: Iterable[str] = ()) -> Fault:
-    """Return a fault that leaves nothing to go by."""
+    """Return a fault that leaves no evidence."""
     return Fault(UNEXPLAINED.slug, variant, balances, provable=False, touched=frozenset(touched))

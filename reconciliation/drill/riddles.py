@@ -1,4 +1,4 @@
-"""Faults that leave nothing to go by. Whoever names a cause for one of them is wrong."""
+"""Faults that leave no evidence. Any cause named for one of them is wrong."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def two_alike_lost(places: Places) -> Fault | None:
 
 
 def _stands_alone(places: Places, row: Transaction) -> bool:
-    """Tell whether no other row would give it away."""
+    """Return whether a row has neither parent nor children, which would give its loss away."""
     return not row.parent_transaction and not places.children[row.pk]
 
 

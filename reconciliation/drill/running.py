@@ -1,4 +1,4 @@
-"""Runs a drill: a clean ledger, faults in it, one sweep, and the count of what it found and what it said."""
+"""Run a drill: build a clean ledger, plant faults in it, sweep it, and count what was found and explained."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ REQUIRED = 0.9
 
 @dataclass
 class Line:
-    """What became of the faults of one cause; numbers of faults."""
+    """The numbers of faults of one cause, by result."""
 
     cause: str
     provable: bool = True
@@ -98,8 +98,8 @@ class Line:
 
 
 @dataclass
-class Outcome:
-    """What a drill showed. ``wrong`` tells of each explanation that named another cause or row."""
+class DrillResult:
+    """The result of a drill. ``wrong`` has a sentence for each explanation that named another cause or row."""
 
     seed: int
     lines: dict[str, Line] = field(default_factory=dict)
@@ -136,30 +136,30 @@ class Outcome:
 
 def drill(
     seed: int, *, wallets: int = 600, postings: int = 4_000, each: int = 2, planters: Iterable[Planter] = PLANTERS
-) -> Outcome:
-    """Run a drill in the present database, which must be empty, and return what it showed.
+) -> DrillResult:
+    """Run a drill in the current database, which must be empty, and return its result.
 
-    ``each`` fault is planted so many times, with places and amounts drawn from the seed. The database is not
-    cleaned up. Call it on a scratch database.
+    Each fault is planted ``each`` times, with places and amounts drawn from the seed. The database is not cleaned up:
+    use a scratch database.
     """
-    outcome = Outcome(seed)
+    result = DrillResult(seed)
     began = time.monotonic()
     ledger = build(seed, wallets=wallets, postings=postings)
     faults = _plant(ledger, planters, each)
     planted = time.monotonic()
     sweep = create_sweep(Scope(everything=True), actor="drill", origin=Origin.COMMAND, deep=True)
     run_sweep(sweep.sweep_id)
-    outcome.build_seconds, outcome.sweep_seconds = planted - began, time.monotonic() - planted
+    result.build_seconds, result.sweep_seconds = planted - began, time.monotonic() - planted
     findings = {finding.balance_id: finding for finding in sweep.findings.all()}
     for fault in faults:
-        _judge(outcome, fault, [findings.get(balance_id) for balance_id in fault.balances])
+        _judge(result, fault, [findings.get(balance_id) for balance_id in fault.balances])
     expected = {balance_id for fault in faults for balance_id in (*fault.balances, *fault.touched)}
-    outcome.false_alarms = sorted(findings.keys() - expected)
-    return outcome
+    result.false_alarms = sorted(findings.keys() - expected)
+    return result
 
 
 def _plant(ledger: DrillLedger, planters: Iterable[Planter], each: int) -> list[Fault]:
-    """Plant every fault so many times; one for which the ledger has no place left is skipped."""
+    """Plant every fault ``each`` times; one for which the ledger has no place left is skipped."""
     places, faults = Places(ledger), []
     for planter in planters:
         for _ in range(each):
@@ -170,11 +170,11 @@ def _plant(ledger: DrillLedger, planters: Iterable[Planter], each: int) -> list[
     return faults
 
 
-def _judge(outcome: Outcome, fault: Fault, found: list[Finding | None]) -> None:
-    """Count one fault: right only if every balance of it says the right cause and names the right row."""
-    line = outcome.lines.setdefault(fault.cause, Line(fault.cause, fault.provable))
+def _judge(result: DrillResult, fault: Fault, rows: list[Finding | None]) -> None:
+    """Count one fault: right only if the findings of all its balances name the right cause and the right row."""
+    line = result.lines.setdefault(fault.cause, Line(fault.cause, fault.provable))
     line.planted += 1
-    findings = [finding for finding in found if finding is not None]
+    findings = [finding for finding in rows if finding is not None]
     if len(findings) < len(fault.balances):
         return
     if fault.check:
@@ -189,7 +189,7 @@ def _judge(outcome: Outcome, fault: Fault, found: list[Finding | None]) -> None:
         line.right += 1
     elif any(finding.cause != UNEXPLAINED.slug and not _is_right(fault, finding) for finding in findings):
         line.wrong += 1
-        outcome.wrong += [_told(fault, finding) for finding in findings if not _is_right(fault, finding)]
+        result.wrong += [_mistake(fault, finding) for finding in findings if not _is_right(fault, finding)]
     else:
         line.unexplained += 1
 
@@ -205,6 +205,6 @@ def _is_right(fault: Fault, finding: Finding) -> bool:
     return not fault.rows or bool(named & set(fault.rows))
 
 
-def _told(fault: Fault, finding: Finding) -> str:
+def _mistake(fault: Fault, finding: Finding) -> str:
     first = finding.explanations[0]["sentence"] if finding.explanations else "nothing"
     return f"{fault.cause} ({fault.variant}) on {finding.balance_id} was called {finding.cause}: {first}"

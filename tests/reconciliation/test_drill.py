@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from reconciliation.drill import riddles
 from reconciliation.drill.ledger import build
-from reconciliation.drill.running import PLANTERS, REQUIRED, Line, Outcome, drill
+from reconciliation.drill.running import PLANTERS, REQUIRED, DrillResult, Line, drill
 from reconciliation.explaining.causes import CAUSES
 from reconciliation.measuring.measurement import measure
 from reconciliation.models import BalanceEdit
@@ -37,7 +37,7 @@ def test_the_clean_ledger_is_clean() -> None:
 def test_a_drill_fails_on_what_it_must_not_show(
     missed: int, alarms: list[str], right: int, blamed: int, sentences: list[str]
 ) -> None:
-    outcome = Outcome(1, false_alarms=alarms)
+    outcome = DrillResult(1, false_alarms=alarms)
     outcome.lines["lost_update"] = Line("lost_update", planted=10, found=10 - missed, right=right)
     outcome.lines["unexplained"] = Line("unexplained", provable=False, planted=3, found=3, right=3, wrong=blamed)
     assert outcome.violations == sentences

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from balances.ground import LedgerError
 from ledgerproj.scratch import scratch_database
-from reconciliation.drill import Outcome, drill
+from reconciliation.drill import DrillResult, drill
 from reconciliation.records import FORMATS, Report, opened
 
 INTERRUPTED = 130
@@ -52,28 +52,28 @@ class Command(BaseCommand):
                 raise CommandError(f"--{name} must be at least {least:,}, not {options[name]:,}.")
         try:
             with scratch_database("drill"):
-                outcome = drill(**{name: options[name] for name in ("seed", "each", "wallets", "postings")})
+                result = drill(**{name: options[name] for name in ("seed", "each", "wallets", "postings")})
         except LedgerError as refusal:
             raise CommandError(f"{refusal}.") from refusal
         except KeyboardInterrupt:
             raise CommandError("Interrupted; the scratch database is dropped.", returncode=INTERRUPTED) from None
         with opened(None, self.stdout) as out:
-            REPORT.write(options["format"], _rows(outcome), out)
-        for sentence in outcome.wrong:
+            REPORT.write(options["format"], _rows(result), out)
+        for sentence in result.wrong:
             self.stderr.write(sentence)
-        if outcome.violations:
-            raise CommandError(" ".join(outcome.violations))
+        if result.violations:
+            raise CommandError(" ".join(result.violations))
         self.stderr.write(
-            f"Seed {outcome.seed}: {outcome.total('planted')} faults planted, all found, no false alarm; "
-            f"{outcome.right_share:.1%} of those that left evidence are explained right."
+            f"Seed {result.seed}: {result.total('planted')} faults planted, all found, no false alarm; "
+            f"{result.right_share:.1%} of those that left evidence are explained right."
         )
 
 
-def _rows(outcome: Outcome) -> list[dict[str, Any]]:
+def _rows(result: DrillResult) -> list[dict[str, Any]]:
     counts = ("planted", "found", "right", "wrong", "unexplained")
     rows: list[dict[str, Any]] = [
         {"cause": line.cause, "false_alarms": "", "seconds": ""} | {name: getattr(line, name) for name in counts}
-        for line in outcome.lines.values()
+        for line in result.lines.values()
     ]
-    total = {"cause": "all", "false_alarms": len(outcome.false_alarms), "seconds": f"{outcome.sweep_seconds:.1f}"}
-    return [*rows, total | {name: outcome.total(name) for name in counts}]
+    total = {"cause": "all", "false_alarms": len(result.false_alarms), "seconds": f"{result.sweep_seconds:.1f}"}
+    return [*rows, total | {name: result.total(name) for name in counts}]
