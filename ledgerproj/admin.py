@@ -71,7 +71,7 @@ class JobAdmin(CarefulActions, ModelAdmin, ProcrastinateJobAdmin):  # type: igno
         return super().changelist_view(request, extra_context)
 
     def get_actions(self, request: Any) -> dict[str, Any]:
-        """Offer retrying and cancelling to those who may change jobs; whoever may look may only look."""
+        """Offer retrying and cancelling only to users who may change jobs."""
         may_change = request.user.has_perm("procrastinate.change_procrastinatejob")
         return super().get_actions(request) if may_change else {}
 

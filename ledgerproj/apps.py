@@ -10,11 +10,11 @@ class LedgerProjectConfig(AppConfig):
     verbose_name = "Ledger back-office"
 
     def ready(self) -> None:
-        """Connect what listens for refused sign-ins."""
+        """Connect the receivers for refused sign-ins."""
         from axes.signals import user_locked_out
         from django.contrib.auth.signals import user_login_failed
 
-        from ledgerproj.signing_in import tell_failed, tell_locked_out
+        from ledgerproj.signing_in import report_failed, report_locked_out
 
-        user_login_failed.connect(tell_failed, dispatch_uid="tell_failed_sign_in")
-        user_locked_out.connect(tell_locked_out, dispatch_uid="tell_locked_out")
+        user_login_failed.connect(report_failed, dispatch_uid="report_failed_sign_in")
+        user_locked_out.connect(report_locked_out, dispatch_uid="report_locked_out")

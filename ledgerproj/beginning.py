@@ -51,7 +51,7 @@ class Manager(ManagementUtility):
 
 
 def needs_tables(name: str) -> bool:
-    """Tell whether a command works on the tables of the database that is set."""
+    """Return whether a command works on the tables of the configured database."""
     of_app: Any = get_commands().get(name, "")
     return (of_app in OURS and name not in (*MAKES_ITS_OWN, LOOKS_ITSELF)) or name in ALSO
 

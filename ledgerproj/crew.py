@@ -1,6 +1,6 @@
-"""Processes that do one job each, side by side, on a database that their command names.
+"""A pool of processes that run one job each, at the same time, on the database of their command.
 
-This module is imported before Django is set up in a child, so it knows nothing of models.
+This module is imported before Django is set up in a child, so it imports no models.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from multiprocessing.synchronize import Barrier, Event
 import django
 
 START_LIMIT_SECONDS = 120
-_told: Event
+_stopped: Event
 _ready: Barrier
 
 
@@ -24,15 +24,15 @@ _ready: Barrier
 def crew(environment: dict[str, str], size: int) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of ``size`` processes for as many jobs; each job calls ``together`` first.
 
-    At the end of the block jobs that look at ``rest`` are told to stop, and all are waited for.
+    At the end of the block ``rest`` returns ``False`` in every job, and all jobs are waited for.
     """
     context = multiprocessing.get_context("spawn")  # a fork would share connections and the locks of their pool
-    told, ready = context.Event(), context.Barrier(size)
-    with ProcessPoolExecutor(size, context, _enlist, (environment, told, ready)) as pool:
+    stopped, ready = context.Event(), context.Barrier(size)
+    with ProcessPoolExecutor(size, context, _enlist, (environment, stopped, ready)) as pool:
         try:
             yield pool
         finally:
-            told.set()
+            stopped.set()
 
 
 def together() -> None:
@@ -41,13 +41,13 @@ def together() -> None:
 
 
 def rest(seconds: float = 0.0) -> bool:
-    """Wait, and tell whether to go on with the job."""
-    return not _told.wait(seconds)
+    """Wait, and return whether to go on with the job."""
+    return not _stopped.wait(seconds)
 
 
-def _enlist(environment: dict[str, str], told: Event, ready: Barrier) -> None:
-    global _told, _ready
-    _told, _ready = told, ready
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the command tells the crew
+def _enlist(environment: dict[str, str], stopped: Event, ready: Barrier) -> None:
+    global _stopped, _ready
+    _stopped, _ready = stopped, ready
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the command stops the crew
     os.environ.update(environment)
     django.setup()

@@ -60,7 +60,7 @@ class DemoClient:
 
 
 def is_result(found: Any) -> bool:
-    """Tell whether a value has the eight strings of a reconstruction; any client may write what it likes there."""
+    """Return whether a value has the eight strings of a reconstruction; any client may write anything there."""
     if not isinstance(found, dict) or not isinstance(found.get("executed_at"), str):
         return False
     amounts = (found.get(name) for name in AMOUNTS)

@@ -187,7 +187,7 @@ def _url(name: str, value: str) -> SplitResult:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address can be reached from this machine only."""
+    """Return whether an address can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -195,7 +195,7 @@ def is_loopback(host: str) -> bool:
 
 
 def secret(name: str, kept: Path | None) -> str:
-    """Return the secret given in a variable, else the one kept in a file, if there is such a file to be.
+    """Return the secret given in a variable, else the one kept in a file, where a file is configured.
 
     Raises ``Misconfigured`` for characters that no HTTP header carries.
     """
@@ -206,7 +206,7 @@ def secret(name: str, kept: Path | None) -> str:
 
 
 def cipher_key(name: str, kept: Path | None) -> bytes:
-    """Return the key of 32 bytes given in a variable, else the one kept in a file, if there is such a file to be.
+    """Return the key of 32 bytes given in a variable, else the one kept in a file, where a file is configured.
 
     Without either it is empty. Raises ``Misconfigured`` for any other length: the original takes that for none.
     """
@@ -242,11 +242,11 @@ def known_secret(path: Path) -> str:
 
 
 def _keep(path: Path, value: str) -> str:
-    """Write a secret whole or not at all; whoever comes second gets what the first one wrote."""
+    """Write a secret as a whole; a process that comes second gets what the first one wrote."""
     with held(path.parent):
-        found = known_secret(path)
-        if found:
-            return found
+        existing = known_secret(path)
+        if existing:
+            return existing
         descriptor, new = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # only its owner may read it
         with os.fdopen(descriptor, "w") as file:
             file.write(value + "\n")

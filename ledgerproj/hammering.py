@@ -1,6 +1,6 @@
-"""Corrections and sweeps while money moves: real processes post, reconstruct, sweep and do damage; then all is counted.
+"""Correct and sweep while money moves: processes post, reconstruct, sweep and do damage; then everything is counted.
 
-Writers know what the ledger acknowledged. At the end every acknowledged posting must be there once, every total must
+Writers count what the ledger acknowledged. At the end every acknowledged posting must exist once, every total must
 be what its rows say, and no drift may be left.
 """
 
@@ -27,7 +27,7 @@ from reconciliation.models import Origin, Reconstruction, Sweep
 from reconciliation.sweeping import create_sweep, pause_sweep, resume_sweep, run_sweep
 
 HOT = 5
-"""Balances that half of the postings and all reconstructions are about, so that they meet."""
+"""Balances that half of the postings and all reconstructions touch, so that they contend."""
 PAUSE_SECONDS = 0.05
 """Between two reconstructions of one process, and between two moved totals."""
 ACTOR = "hammer"
@@ -50,14 +50,14 @@ class Rhythm:
         return int(elapsed / self.phase_seconds)
 
     def sweeps(self, elapsed: float) -> bool:
-        """Tell whether a sweep is to run at an instant."""
+        """Return whether a sweep runs at an instant, in seconds since the beginning."""
         phase = self.phase(elapsed)
         return phase > 0 and phase % 2 == 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What one writer was told: postings under references of its prefix, numbered from 0, and what they moved."""
+    """Acknowledged postings of one writer, under references of its prefix numbered from 0; ``units`` is their sum."""
 
     prefix: str
     postings: int
@@ -67,8 +67,8 @@ class Written:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """The figures of a run, and what is wrong afterwards: nothing, if the ledger keeps its promise."""
+class HammerResult:
+    """The figures of a run, and what is wrong afterwards, in sentences."""
 
     figures: dict[str, float]
     violations: list[str]
@@ -76,21 +76,21 @@ class Outcome:
 
 def hammer(
     environment: dict[str, str], rhythm: Rhythm, *, writers: int, reconstructors: int, pace: int, seed: int = 0
-) -> Outcome:
-    """Let processes loose on the database of an environment, which must be this process's as well."""
+) -> HammerResult:
+    """Run all processes against the database of an environment, which must be that of this process as well."""
     ids = list(Balance.objects.order_by("balance_id").values_list("balance_id", flat=True))
     with crew.crew(environment, writers + reconstructors + 2) as pool:
-        written = [pool.submit(write, number, ids, rhythm, seed) for number in range(writers)]
+        writing = [pool.submit(write, number, ids, rhythm, seed) for number in range(writers)]
         others = [pool.submit(correct, seed + number, ids[:HOT], rhythm) for number in range(reconstructors)]
         others += [pool.submit(damage, seed, rhythm), pool.submit(sweep, rhythm, pace)]
-        told = _results(written)
+        written = _results(writing)
         *_, planted, swept = _results(others)
     list(reconstruct_many(ids, Request(actor=ACTOR, origin=Origin.COMMAND, reason="at the end")))
-    without, beside = (_rate(told, rhythm, first) for first in (1, 2))
-    return Outcome(
+    without, beside = (_rate(written, rhythm, first) for first in (1, 2))
+    return HammerResult(
         figures={
-            "postings": sum(each.postings for each in told),
-            "postings refused, because of a lock": sum(each.refused for each in told),
+            "postings": sum(each.postings for each in written),
+            "postings refused, because of a lock": sum(each.refused for each in written),
             "postings/s without a sweep": round(without, 1),
             "postings/s beside a sweep": round(beside, 1),
             "ratio": round(beside / without, 3) if without else 0.0,
@@ -99,7 +99,7 @@ def hammer(
             "totals moved": planted,
             "corrections": Reconstruction.objects.filter(outcome=Reconstruction.Outcome.CORRECTED).count(),
         },
-        violations=violations(told),
+        violations=violations(written),
     )
 
 
@@ -107,9 +107,9 @@ def _results(futures: list[Future[Any]]) -> list[Any]:
     return [future.result() for future in futures]
 
 
-def _rate(told: list[Written], rhythm: Rhythm, first: int) -> float:
+def _rate(written: list[Written], rhythm: Rhythm, first: int) -> float:
     """Return postings a second over every second phase."""
-    postings = sum(sum(each.by_phase[first::2]) for each in told)
+    postings = sum(sum(each.by_phase[first::2]) for each in written)
     return postings / (rhythm.pairs * rhythm.phase_seconds)
 
 
@@ -167,7 +167,7 @@ def correct(seed: int, ids: list[str], rhythm: Rhythm) -> int:
 
 
 def damage(seed: int, rhythm: Rhythm) -> int:
-    """Move totals behind the ledger's back, one after the other, and return how many."""
+    """Change totals past the ledger, one after the other, and return how many."""
     crew.together()
     began = time.monotonic()
     for moved in count():
@@ -204,16 +204,16 @@ def sweep(rhythm: Rhythm, pace: int) -> int:
     return measured
 
 
-def violations(told: Iterable[Written]) -> list[str]:
-    """Return what is wrong in a ledger to which nobody posts any more, in sentences: nothing, it is hoped."""
+def violations(written: Iterable[Written]) -> list[str]:
+    """Return what is wrong in a ledger after all writers have ended, in sentences."""
     found = []
-    for writer in told:
+    for writer in written:
         rows = Transaction.objects.filter(reference__startswith=writer.prefix).aggregate(
             rows=Count("pk"), references=Count("reference", distinct=True), units=Sum("precise_amount")
         )
         expected = {"rows": writer.postings, "references": writer.postings, "units": writer.units or None}
         if rows != expected:
-            found.append(f"Writer {writer.prefix} was told {expected}, and there is {rows}.")
+            found.append(f"Writer {writer.prefix} got {expected} acknowledged, and there is {rows}.")
     ids = Balance.objects.order_by("balance_id").values_list("balance_id", flat=True)
     drifted = [measured.balance_id for measured in measure_all(list(ids)) if measured.has_drift]
     if drifted:

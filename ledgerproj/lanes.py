@@ -39,7 +39,7 @@ class Lane:
 def lanes(app: App, wanted: Sequence[str] | None, *, postings: int, webhooks: int, others: int) -> list[Lane]:
     """Return the lanes for the queues that are wanted, by default all: postings, webhooks, and everything else.
 
-    A worker can only be told which queues to serve, not which to leave, so the others are those that tasks name.
+    A worker takes a list of queues to serve, not one of queues to leave, so the others are those that tasks name.
     Raises ``UnknownQueue``.
     """
     app.perform_import_paths()  # type: ignore[no-untyped-call]

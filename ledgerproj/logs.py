@@ -1,4 +1,4 @@
-"""What must not stand in a log."""
+"""Filters that keep secrets and noise out of the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNAVAILABLE = 503
 
 
 class WithoutArguments(logging.Filter):
-    """Leaves the arguments of jobs out: they hold what is to be delivered, and addresses with secrets."""
+    """Leaves out the arguments of jobs: they hold payloads, and addresses with secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Name a job by its task and number alone."""
@@ -22,9 +22,9 @@ class WithoutArguments(logging.Filter):
 
 
 class WithoutOutages(logging.Filter):
-    """Leaves out each failure that comes of an outage of the database: the pool says once that there is one."""
+    """Leaves out failures that follow from an outage of the database: the pool logs the outage once."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is about something else; 503 is answered for nothing else."""
+        """Return whether a record is about something else; 503 is answered only in an outage."""
         error = record.exc_info and record.exc_info[1]
         return getattr(record, "status_code", None) != UNAVAILABLE and not (error and is_outage(error))

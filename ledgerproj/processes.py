@@ -35,7 +35,7 @@ class StartFailed(Exception):
 
 
 def end_on_sigterm() -> None:
-    """End by an exception when told to, so that exit hooks run before anything else has taken over the signal."""
+    """End by an exception on SIGTERM, so that exit hooks run, until something else handles the signal."""
 
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -69,7 +69,7 @@ def command(*words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

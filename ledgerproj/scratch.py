@@ -94,7 +94,7 @@ def _made(params: dict[str, Any], prefix: str) -> Iterator[psycopg.Connection[An
 
 def _make(params: dict[str, Any], prefix: str, name: str) -> psycopg.Connection[Any]:
     with psycopg.connect(**params) as server:
-        # One at a time, so that nobody takes a database for left over to which its maker is about to connect.
+        # One at a time: otherwise a database to which its maker is about to connect would look left over.
         server.execute(SERIALISE)
         found = server.execute(LEFT_OVERS, {"prefix": prefix, "random": f"^[0-9a-f]{{{2 * RANDOM_BYTES}}}$"})
         for (left_over,) in found.fetchall():

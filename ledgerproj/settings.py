@@ -26,7 +26,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 LEDGER_POOL_SIZE = environment.number("LEDGER_POOL_SIZE", 16, least=1)
 # One more than requests at work: /health is answered while they have all the others.
 DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 1}
-# The edit journal tells this program from psql by the name; DATABASE_URL and PGAPPNAME may give another one.
+# The edit journal records this name, unlike that of psql; DATABASE_URL and PGAPPNAME may override it.
 DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (
     0  # only statements that ask for it are prepared: balances.ground.statements
@@ -243,7 +243,7 @@ PROCRASTINATE_IMPORT_PATHS = [
     "reconciliation.watching.tasks",
 ]
 
-# --- watching: when sweeps and snapshots start at first (then the admin says), and who is told what is wrong
+# --- watching: when sweeps and snapshots start by default (the admin can change it), and who is notified of alerts
 LEDGER_SWEEP_CRON = environment.text("LEDGER_SWEEP_CRON", "0 2 * * *")
 LEDGER_SNAPSHOT_CRON = environment.text("LEDGER_SNAPSHOT_CRON", "5 0 * * *")
 LEDGER_HOLD_DAYS = environment.number("LEDGER_HOLD_DAYS", 90)

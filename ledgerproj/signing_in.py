@@ -1,7 +1,7 @@
-"""The brake on signing in (django-axes), and the record of what was refused.
+"""Limits on signing in (django-axes), and records of refused attempts.
 
-After some failures one user name is closed to one network, so an attacker elsewhere locks nobody out. Names that no
-user has count as one, and stand nowhere: people type passwords into that field.
+After some failures one user name is closed to one network, so an attacker elsewhere cannot lock a user out. Unknown
+names count as one and are never stored: people type passwords into that field.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ def network_of_client(request: HttpRequest) -> str | None:
         return None
 
 
-def tell_failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """Let listeners know that somebody could not sign in."""
+def report_failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """Send the signal ``refused`` for a failed sign-in."""
     if request is not None and not getattr(request, "axes_locked_out", False):
         name = username_of(request, credentials)
-        _tell(request, name, "No user has this name" if name == UNKNOWN else "Wrong password, or not active")
+        _report(request, name, "No user has this name" if name == UNKNOWN else "Wrong password, or not active")
 
 
-def tell_locked_out(sender: Any, request: HttpRequest, username: str, **_: Any) -> None:
-    """Let listeners know that somebody has to wait."""
-    _tell(request, username, f"Too many failed attempts: closed to this network for {waiting_time()}")
+def report_locked_out(sender: Any, request: HttpRequest, username: str, **_: Any) -> None:
+    """Send the signal ``refused`` for a user name that is closed."""
+    _report(request, username, f"Too many failed attempts: closed to this network for {waiting_time()}")
 
 
-def _tell(request: HttpRequest, name: str, why: str) -> None:
+def _report(request: HttpRequest, name: str, why: str) -> None:
     address = client_address(request)
     actor = f"{name} (not signed in)"
-    refused.send_robust(sender=tell_failed, actor=actor, door=DOOR, what="Sign-in", why=why, address=address)
+    refused.send_robust(sender=report_failed, actor=actor, door=DOOR, what="Sign-in", why=why, address=address)
 
 
 def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
@@ -81,7 +81,7 @@ class SignInLimit:
     """Middleware that lets one network try only so many passwords a minute, before any of them is hashed."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Start with a full bucket for everybody."""
+        """Start with a full allowance for every network."""
         self.get_response = get_response
         self.limiter = RateLimiter(rate=ATTEMPTS_A_MINUTE / 60, burst=ATTEMPTS_A_MINUTE, idle_seconds=60)
 

@@ -1,7 +1,7 @@
-"""Runs the workers of all lanes, and begins anew whenever the database was lost.
+"""Run the workers of all lanes, and start new ones whenever the database was lost.
 
-Workers that lose it are told to end, and others take their place once it is back, without waiting for what still runs:
-no receiver of a webhook holds up a posting. What an outage interrupted is run again when the last of them has ended.
+Workers that lose it are stopped, and others take their place once it is back, without waiting for jobs that still run:
+no receiver of a webhook holds up a posting. Interrupted jobs are run again when the last of those workers has ended.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 
 
 class EndedByItself(Exception):
-    """A worker ended that was not told to."""
+    """A worker ended without being stopped."""
 
 
 class Shift:
     """The workers of all lanes from one beginning to the next loss of the database."""
 
     def __init__(self, lanes: Sequence[Lane], stop: asyncio.Event, *, once: bool) -> None:
-        """Open nothing yet."""
+        """Take the lanes and the event that stops the workers."""
         self.lanes, self.stop, self.once = lanes, stop, once
         self.lost = asyncio.Event()
         self.workers: list[LaneWorker] = []
@@ -46,7 +46,7 @@ class Shift:
         """What each of the workers does, in the same order."""
 
     async def run(self) -> int:
-        """Work until told to stop, until nothing waits, or until the database is lost; return how many jobs ran.
+        """Work until stopped, until nothing waits, or until the database is lost; return how many jobs ran.
 
         Returns when the last job has ended. Where one worker ends too soon, all do. Raises ``EndedByItself``.
         """
@@ -71,10 +71,10 @@ class Shift:
 
 
 class Working:
-    """Shifts, one after the other until told to stop; while one leaves, the next one works already."""
+    """Shifts, one after the other until stopped; while one finishes, the next one already works."""
 
     def __init__(self, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
-        """Begin with nothing left over."""
+        """Take the lanes and the event that stops the shifts."""
         self.lanes, self.stop = lanes, stop
         self.leaving = set[asyncio.Task[None]]()
         self.interrupted = False
@@ -96,7 +96,7 @@ class Working:
                 return  # else what ran may have caused more, for a lane that had ended by then
 
     async def forever(self) -> None:
-        """Work until told to stop, however often the database goes away. Raises ``EndedByItself``."""
+        """Work until stopped, however often the database goes away. Raises ``EndedByItself``."""
         pause = SHORTEST_PAUSE
         while not self.stop.is_set():
             began = math.inf
@@ -111,7 +111,7 @@ class Working:
                 break
             if self.waiting_since is None:
                 self.waiting_since = time.monotonic()
-                logger.warning("The worker has lost the database, and goes on when it is back.")
+                logger.warning("The worker has lost the database and will continue when it is back.")
             if time.monotonic() - began > 1:
                 pause = SHORTEST_PAUSE
             await first_of(self.stop.wait(), asyncio.sleep(pause))
@@ -126,7 +126,7 @@ class Working:
         await sync_to_async(LINEAGE.call)()
         await self._hand_over()
         if self.waiting_since is not None:
-            logger.warning("The worker works again, after %.1f s.", time.monotonic() - self.waiting_since)
+            logger.warning("The worker is running again after %.1f s.", time.monotonic() - self.waiting_since)
             self.waiting_since = None
 
     async def _work(self) -> None:
@@ -147,7 +147,7 @@ class Working:
             await running
         except Exception as error:
             if not is_outage(error):
-                logger.exception("A worker that had lost the database ended badly")
+                logger.exception("A worker that had lost the database ended with an error")
 
     async def _let_go(self, worker: LaneWorker, task: asyncio.Future[None]) -> None:
         await asyncio.wait([task])
@@ -176,7 +176,7 @@ class Working:
 
 
 async def work(lanes: Sequence[Lane], stop: asyncio.Event, *, once: bool) -> None:
-    """Run the workers of lanes until told to stop, or once until nothing waits.
+    """Run the workers of lanes until stopped, or once until nothing waits.
 
     Raises ``EndedByItself``, and once also ``DatabaseUnavailable``.
     """

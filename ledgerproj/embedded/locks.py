@@ -28,7 +28,7 @@ def join(path: Path) -> int:
 
 
 def is_last(descriptor: int) -> bool:
-    """Tell whether nobody else holds the shared lock; from then on nobody can join until it is closed."""
+    """Return whether no other process holds the shared lock; if so, none can join until the descriptor is closed."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

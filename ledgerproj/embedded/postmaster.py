@@ -111,7 +111,7 @@ def _read(cluster: Path) -> Postmaster | None:
 
 
 def _is_running(cluster: Path) -> bool:
-    """Tell whether the process that the file names is this directory's server.
+    """Return whether the process that the file names is this directory's server.
 
     A process id alone proves nothing: after a crash another program may have it, above all in a container.
     """

@@ -71,7 +71,7 @@ def _start(data_dir: Path, database: str) -> tuple[Postmaster, dict[str, Any]]:
 
 
 def _leave(data_dir: Path, users: int, process: int) -> None:
-    """Stop the server if nobody else uses it; a fork of the process that joined is no user of its own."""
+    """Stop the server if no other process uses it; a fork of the process that joined does not count as a user."""
     if os.getpid() != process:
         return
     try:

@@ -54,13 +54,13 @@ def _runtime_directories() -> Iterator[Path]:
 
 
 def _is_private(directory: Path) -> bool:
-    """Tell whether a directory is ours, and only we may write there: others could lead us to their server."""
+    """Return whether a directory is ours and only we may write there: others could lead us to their server."""
     try:
-        found = directory.lstat()
+        status = directory.lstat()
     except OSError:
         return False
-    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-    return ours and not found.st_mode & 0o022 and os.access(directory, os.W_OK | os.X_OK)
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return ours and not status.st_mode & 0o022 and os.access(directory, os.W_OK | os.X_OK)
 
 
 def _point(link: Path, directory: Path) -> None:

@@ -62,7 +62,7 @@ class Bodies:
     async def read(self, scope: Scope, proto: HTTPProtocol) -> Body:
         """Return the body of a request. Raises ``Slow``, ``Crowded`` or ``Incomplete``.
 
-        Whoever gets one gives it back with ``release``.
+        The caller must give it back with ``release``.
         """
         announced = scope.headers.get("content-length")
         if announced == "0" or (announced is None and "transfer-encoding" not in scope.headers):

@@ -128,7 +128,7 @@ class Exchange:
             Thread(target=self._call_back, daemon=True).start()
 
     def _call_back(self) -> None:
-        """Call whoever still wants to know; the lock keeps them from going on meanwhile."""
+        """Run the callbacks that are left; the lock keeps their owners from going on meanwhile."""
         with self._lock:
             while self._callbacks:
                 try:

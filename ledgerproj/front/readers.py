@@ -90,7 +90,7 @@ def _copy(file: int) -> socket.socket:
 
 
 def _is_of(line: socket.socket, ports: Collection[int]) -> bool:
-    """Tell whether a client has made a connection; this process has made others, to the database for one."""
+    """Return whether a connection came from a client; this process has others, such as those to the database."""
     return line.getsockname()[1] in ports
 
 

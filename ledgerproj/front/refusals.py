@@ -12,7 +12,7 @@ CLOSE = ("Connection", "close")
 
 
 def busy(scope: Scope, proto: HTTPProtocol) -> None:
-    """Answer that nobody had time for the request; nothing has been done."""
+    """Answer that the server is too busy; nothing has been done."""
     message = "The server has more requests than it can answer. Nothing was done; try again in a moment."
     _answer(scope, proto, 503, DatabaseUnavailable.code, message, RETRY_AFTER)
 
@@ -24,7 +24,7 @@ def slow(scope: Scope, proto: HTTPProtocol, seconds: int) -> None:
 
 
 def broken_off(scope: Scope, proto: HTTPProtocol) -> None:
-    """Answer that the body ended before its end, or went on with trailers, which granian does not tell apart."""
+    """Answer that the body was cut short or has trailers; granian reports both in the same way."""
     message = "The body broke off, or has trailers, which are not taken. Nothing was done."
     _answer(scope, proto, 400, "GEN_MALFORMED_REQUEST", message, CLOSE)
 
@@ -42,7 +42,7 @@ def down(proto: HTTPProtocol) -> None:
 
 
 def is_page(scope: Scope) -> bool:
-    """Tell whether people go there, not clients of the API."""
+    """Return whether a path is a page for people rather than a route of the API."""
     return scope.path.split("/", 2)[1:2] in ([page] for page in PAGES)
 
 

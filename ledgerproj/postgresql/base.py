@@ -83,7 +83,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             self._end_pipeline(b"BEGIN")
         except Error:
-            self.needs_rollback = True  # there was no BEGIN: whoever goes on would commit each statement
+            self.needs_rollback = True  # there was no BEGIN: any further statement would commit by itself
             raise
         return super().create_cursor(name)
 

@@ -1,7 +1,7 @@
-"""Pools of connections that say at once when the database is away, and are as before as soon as it is back.
+"""Pools of connections that fail at once when the database is away, and recover as soon as it is back.
 
-Those of psycopg wait for a connection, and try again with pauses that grow to minutes. Here every request that finds no
-connection tries once; where that fails all who wait are told so.
+Those of psycopg wait for a connection, and retry with pauses that grow to minutes. Here every request that finds no
+connection tries once; if that fails, all waiting requests fail.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OPTIONS: dict[str, Any] = {"timeout": PATIENCE_SECONDS, "reconnect_timeout": 0.0
 
 
 class Outages:
-    """Logs an outage when it begins and when it is over, once in each process."""
+    """Logs the beginning and the end of an outage, once in each process."""
 
     def __init__(self) -> None:
         """Assume that the database is there."""
@@ -35,9 +35,9 @@ class Outages:
 
     @property
     def is_crowded(self) -> bool:
-        """Tell whether the server is there, but has no connection left: in the words of an English one.
+        """Return whether the server is there but has no connection left, by the text of an English server.
 
-        A refused connection has no SQLSTATE. Taken for any other failure it costs no more than waiting for others.
+        A refused connection has no SQLSTATE. In another language it counts as any failure, which costs some waiting.
         """
         return "too many" in self.why or "connection slots" in self.why
 
@@ -81,7 +81,7 @@ class Pool(ConnectionPool[psycopg.Connection[Any]]):
             self.putconn(connection)  # which makes another in its place
 
     def reconnect_failed(self) -> None:
-        """Tell those who wait, unless they may get one that is in use: those of idle threads are dead as well."""
+        """Fail all waiting requests, unless they may get a connection in use: idle ones are dead as well."""
         with self._lock:
             waiting = [] if self._nconns and outages.is_crowded else [*self._waiting]
             for client in waiting:
@@ -107,11 +107,11 @@ class AsyncPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
         super().__init__(**OPTIONS | options)
 
     async def open(self, wait: bool = False, timeout: float = PATIENCE_SECONDS) -> None:
-        """Connect. Raises ``PoolTimeout`` if that is to be waited for and takes too long."""
+        """Connect. Raises ``PoolTimeout`` if ``wait`` is set and it takes too long."""
         await super().open(wait, timeout)
 
     async def reconnect_failed(self) -> None:
-        """Tell those who wait, unless they may get a connection that is in use."""
+        """Fail all waiting requests, unless they may get a connection in use."""
         async with self._lock:
             waiting = [] if self._nconns and outages.is_crowded else [*self._waiting]
             for client in waiting:
@@ -130,9 +130,9 @@ class AsyncPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
 
 
 def is_cut(connection: psycopg.Connection[Any]) -> bool:
-    """Tell whether the server has said something to an idle connection: that it ends it, nearly always.
+    """Return whether the server has sent something to an idle connection: nearly always, that it ends it.
 
-    It costs no round trip. A connection that got something harmless is replaced as well.
+    This costs no round trip. A connection that got something harmless is replaced as well.
     """
     if connection.closed:
         return True

@@ -53,7 +53,7 @@ class Command(BaseCommand):
                 generate_ledger(
                     Wish(**{name: options[name] for name in ("balances", "transactions", "seed")}),
                 )
-                outcome = hammer(
+                result = hammer(
                     scratch.environment,
                     Rhythm(seconds=options["seconds"], pairs=options["pairs"]),
                     **{name: options[name] for name in ("writers", "reconstructors", "pace", "seed")},
@@ -62,11 +62,11 @@ class Command(BaseCommand):
             raise CommandError(f"{refusal}.") from refusal
         except KeyboardInterrupt:
             raise CommandError("Interrupted; the scratch database is dropped.", returncode=INTERRUPTED) from None
-        rows = ({"figure": name, "value": value} for name, value in outcome.figures.items())
+        rows = ({"figure": name, "value": value} for name, value in result.figures.items())
         with opened(None, self.stdout) as out:
             REPORT.write(options["format"], rows, out)
-        if outcome.violations:
-            raise CommandError(" ".join(outcome.violations))
+        if result.violations:
+            raise CommandError(" ".join(result.violations))
         self.stderr.write(
             "Every acknowledged posting is there once, every total is what its rows say; no drift is left."
         )

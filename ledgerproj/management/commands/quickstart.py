@@ -69,7 +69,7 @@ class Command(BaseCommand):
             self.rebuild_one(base_url, demo.wallet_to_rebuild(ledger).balance_id)
             if stay:
                 self.serve(server, base_url, login)
-        self.tell_what_next(
+        self.say_what_next(
             f"http://127.0.0.1:{settings.BLNK_SERVER_PORT}", login, "Serve it: uv run manage.py quickstart"
         )
 
@@ -81,8 +81,8 @@ class Command(BaseCommand):
         """Sweep everything unless that was done before, so that there is something to look at."""
         if Sweep.objects.exists():
             return
-        asked = create_sweep(Scope(everything=True), actor="quickstart", origin=Origin.COMMAND, deep=True)
-        sweep = run_sweep(asked.sweep_id)
+        queued = create_sweep(Scope(everything=True), actor="quickstart", origin=Origin.COMMAND, deep=True)
+        sweep = run_sweep(queued.sweep_id)
         self.say(f"Swept {sweep.measured} balances: {sweep.drifted} of them drift. Findings say why and since when.")
 
     def rebuild_one(self, base_url: str, balance_id: str) -> None:
@@ -101,8 +101,8 @@ class Command(BaseCommand):
         self.say(f"GET /balances/{balance_id}")
         self.say(client.body(balance_id))
 
-    def tell_what_next(self, base_url: str, login: str, first: str) -> None:
-        """Say what there is to do, where everything is, and last what opens it."""
+    def say_what_next(self, base_url: str, login: str, first: str) -> None:
+        """Print the next steps, the addresses, and last the login."""
         key = f' -H "X-Blnk-Key: {settings.BLNK_SERVER_SECRET_KEY}"' if settings.BLNK_SERVER_SECURE else ""
         self.say("\nWhat next")
         self.say(f"  {first}")
@@ -115,7 +115,7 @@ class Command(BaseCommand):
     def serve(self, server: subprocess.Popen[bytes], base_url: str, login: str) -> None:
         """Wait until interrupted, with the background worker beside the server."""
         with processes.command("work", "--verbosity", "0") as worker:
-            self.tell_what_next(base_url, login, "Leave this running: it serves until Ctrl-C.")
+            self.say_what_next(base_url, login, "Leave this running: it serves until Ctrl-C.")
             while server.poll() is None and worker.poll() is None:
                 time.sleep(0.5)
             raise processes.StartFailed("The server or the background worker ended by itself; see its messages above.")

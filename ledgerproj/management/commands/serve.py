@@ -47,7 +47,7 @@ class Command(BaseCommand):
         processes.hold_database()
         if not (settings.BLNK_SERVER_SECURE or is_loopback(host)):
             self.stderr.write(
-                f"WARNING: BLNK_SERVER_SECURE=false, so whoever reaches {host}:{port} may read and change everything."
+                f"WARNING: BLNK_SERVER_SECURE=false: anyone who can reach {host}:{port} may read and change everything."
             )
         if verbosity:
             self.stdout.write(f"Serving API and admin on http://{host}:{port} until interrupted.")

@@ -50,22 +50,22 @@ class Command(BaseCommand):
             self.stdout.flush()
         if not once:
             processes.collect_rarely()
-        told = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: told.set())  # an exception would fall anywhere in the event loop
+        stopped = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())  # an exception would fall anywhere in the event loop
         try:
-            asyncio.run(_work(told, chosen, once=once))
+            asyncio.run(_work(stopped, chosen, once=once))
         except working.EndedByItself as error:
             raise CommandError("A worker ended by itself; the log says why.") from error
         except Exception as error:
             if outage := outage_of(error):
-                raise CommandError(f"{outage.message}. What was begun is taken up by the next worker.") from error
+                raise CommandError(f"{outage.message}. The next worker resumes what was begun.") from error
             raise
 
 
-async def _work(told: threading.Event, chosen: Sequence[Lane], *, once: bool) -> None:
-    """Work until a signal says to stop; one that comes before the event loop can hear it is obeyed as well.
+async def _work(stopped: threading.Event, chosen: Sequence[Lane], *, once: bool) -> None:
+    """Work until a signal asks to stop, also one that comes before the event loop handles signals.
 
-    Who presses Ctrl-C twice does not want to wait.
+    A second Ctrl-C ends at once.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -76,6 +76,6 @@ async def _work(told: threading.Event, chosen: Sequence[Lane], *, once: bool) ->
 
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    if told.is_set():
+    if stopped.is_set():
         stop.set()
     await working.work(chosen, stop, once=once)
