@@ -28,7 +28,7 @@ def actor(request: HttpRequest) -> str:
     return principal(request).actor
 
 
-def tell_refusal(request: HttpRequest, caller: Principal, error: LedgerError) -> None:
+def report_refusal(request: HttpRequest, caller: Principal, error: LedgerError) -> None:
     """Let listeners know that somebody known was refused; the refusal stands whatever becomes of them."""
     if caller is ANYBODY:
         return  # strangers could fill a disk

@@ -11,7 +11,7 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from balances.api.caller import principal, tell_refusal
+from balances.api.caller import principal, report_refusal
 from balances.api.filtering import InvalidFilterParameters
 from balances.api.go import InvalidBody, MalformedBody
 from balances.books import BatchRefused
@@ -125,7 +125,7 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
         case LedgerError():
             if STATUSES[error.code] == FORBIDDEN:
                 request = context["request"]._request
-                tell_refusal(request, principal(request), error)
+                report_refusal(request, principal(request), error)
             return _response(error.code, error.message, details=error.details)
         case _:
             logger.error("A request failed unexpectedly", exc_info=error)

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.encoding import escape_uri_path
 from django.utils.html import escape
 
-from balances.api.caller import admit, tell_refusal
+from balances.api.caller import admit, report_refusal
 from balances.api.errors import STATUSES, error_body, headers_of, not_found
 from balances.api.views import ApiView
 from balances.ground import (
@@ -220,7 +220,7 @@ def _caller(request: HttpRequest) -> Principal:
             raise exceptions.ExpiredApiKey
         permissions.check(caller.scopes, request.method or "", request.path)
     except LedgerError as error:
-        tell_refusal(request, caller, error)
+        report_refusal(request, caller, error)
         raise
     keyring.note_use(key)
     return caller

@@ -1,6 +1,6 @@
-"""Telling of what was written: jobs deferred in the commit that writes it, so that none is lost and none is untrue.
+"""Defers deliveries in the commit that writes what they are about, so that none is lost and none is premature.
 
-The payload is fixed here, as a text of exact JSON. Where nobody listens nothing is asked of the database.
+The payload is fixed here, as exact JSON text. Without a listener the database is not queried.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ class Event:
 
 
 def announce(events: Sequence[Event]) -> None:
-    """Have events delivered to the webhook of the settings; to be called in the commit that makes them true."""
+    """Have events delivered to the configured webhook. Call this in the commit that makes them true."""
     if settings.BLNK_WEBHOOK_URL:
         _defer([_delivery(event) for event in events])
 
 
 def announce_movements(movements: Sequence[Movement], *, hooks: bool) -> None:
-    """Tell of rows that were recorded: one webhook each and, unless rejected, a call of each active hook.
+    """Announce recorded rows: one webhook each and, unless rejected, one call of each active hook.
 
-    To be called in the commit that records them. ``hooks`` says whether there is an active hook: the caller knows by
-    a statement of its own. One statement reads the hooks, one defers, however many the rows are.
+    Call this in the commit that records them. ``hooks`` says whether there is an active hook, which the caller already
+    knows. One statement reads the hooks and one defers, whatever the number of rows.
     """
     webhook = bool(settings.BLNK_WEBHOOK_URL)
     if not (hooks or webhook):
@@ -62,7 +62,7 @@ def announce_movements(movements: Sequence[Movement], *, hooks: bool) -> None:
 
 
 def _body(movement: Movement) -> dict[str, Any]:
-    """Return a recorded row with what its request said beside its columns."""
+    """Return a recorded row, with those parts of its request that no column keeps."""
     row, sent = movement.row, movement.sent
     echo = {
         "amount_string": plain(row.amount or ZERO),
@@ -111,7 +111,7 @@ def _calls(recorded: list[tuple[Movement, dict[str, Any]]]) -> list[dict[str, An
 
 
 def _call(hook: Hook, body: dict[str, Any], at: str) -> dict[str, Any]:
-    """Return a call of a hook as it is now, whatever becomes of the hook."""
+    """Return a call of a hook as it is now; later changes to the hook do not affect it."""
     payload = {"transaction_id": body["transaction_id"], "hook_type": hook.type, "timestamp": at, "data": body}
     return {
         "hook_id": hook.hook_id,

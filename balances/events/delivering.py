@@ -1,4 +1,4 @@
-"""One attempt to deliver a webhook or to call a hook: sent, judged, written down."""
+"""One attempt to deliver a webhook or to call a hook: send it, judge the answer, record the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Outcome = Delivery.Outcome
 JSON_TYPE = {"Content-Type": "application/json"}
 WEBHOOK_SECONDS = 30
 LONGEST_SECONDS = 30 * 60
-"""The original's queue gives no call more time than this, whatever the hook says."""
+"""Upper limit of a hook's own timeout, as in the original's queue."""
 LONGEST_MESSAGE = 200
 """Characters of a receiver's message that are kept."""
 
@@ -29,7 +29,7 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a receiver took what it got, and what it said, for people."""
+    """Whether a receiver accepted a delivery, and its answer in words for people."""
 
     success: bool
     said: str
@@ -37,7 +37,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """Which attempt this is of what; ``number`` counts from 1. The event of a hook is its type."""
+    """One attempt at a delivery; ``number`` counts from 1. The event of a hook is its type."""
 
     job_id: int
     number: int
@@ -47,7 +47,7 @@ class Attempt:
 
 
 def deliver_webhook(attempt: Attempt, body: bytes) -> None:
-    """Send an event to the address of the settings, if there still is one. Raises ``DeliveryFailed``."""
+    """Send an event to the configured address, if there still is one. Raises ``DeliveryFailed``."""
     url, key = settings.BLNK_WEBHOOK_URL, settings.BLNK_SERVER_SECRET_KEY
     if not url:
         return
@@ -74,9 +74,9 @@ def call_hook(attempt: Attempt, body: bytes, *, url: str, seconds: int) -> None:
 
 
 def judge(answer: Answer) -> Verdict:
-    """Judge what a hook answered: an object says itself whether it succeeded, whatever its status.
+    """Judge the answer of a hook: an object itself says whether the call succeeded, whatever the HTTP status.
 
-    A redirect is not followed, so nobody was told.
+    A redirect is a failure: it is not followed, so the call reached no receiver.
     """
     said = f"HTTP {answer.status}"
     if 300 <= answer.status < 400:
@@ -93,15 +93,15 @@ def judge(answer: Answer) -> Verdict:
 
 
 def _fields(body: bytes) -> dict[str, Any] | None:
-    """Return an object's fields by names in small letters, where the original can read it; ``null`` has none."""
+    """Return the fields of an object by lower-case name, or ``None`` where the original cannot read it."""
     text = body.decode(errors="replace")
     try:
-        found = loads(text)
+        value = loads(text)
     except (ValueError, RecursionError):
         return None
-    if text.startswith("\ufeff") or not isinstance(found, dict | None):  # to the original a byte order mark is no JSON
+    if text.startswith("\ufeff") or not isinstance(value, dict | None):  # to the original a byte order mark is no JSON
         return None
-    fields = {name.lower(): value for name, value in (found or {}).items()}
+    fields = {name.lower(): each for name, each in (value or {}).items()}
     known = isinstance(fields.get("success"), bool | None) and isinstance(fields.get("message"), str | None)
     return fields if known else None
 

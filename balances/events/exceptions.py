@@ -13,7 +13,7 @@ class MasterKeyRequired(LedgerError):
 
 
 class HookError(LedgerError):
-    """A refusal in the shape of hooks; ``legacy`` is the word at the top of its body."""
+    """A refusal in the shape that hooks use; ``legacy`` is the word at the top of its body."""
 
     legacy = "INVALID_INPUT"
     details: Any = {}
@@ -35,7 +35,7 @@ class HookRefused(HookError):
 
 
 class HookOperationFailed(HookError):
-    """Nothing was done: the database failed."""
+    """The database failed, and nothing was changed."""
 
     code = "HOOK_OPERATION_FAILED"
 
@@ -46,6 +46,6 @@ class HookNotFound(HookError, NotFound):
 
 
 class HookGone(HookNotFound):
-    """A change met no hook."""
+    """The hook that a change names does not exist."""
 
     legacy = "INVALID_INPUT"

@@ -1,6 +1,6 @@
-"""Tells listeners what was written, in the commit that writes it: webhooks, hooks, and what monitors see.
+"""Publishes what was written to webhooks, hooks and monitors, in the commit that writes it.
 
-How they are told is loaded only where somebody listens: it brings the REST framework along.
+``announcing`` is imported only where something listens, because it loads the REST framework.
 """
 
 from __future__ import annotations
@@ -38,54 +38,54 @@ def announced(write: Callable[Parameters, Row]) -> Callable[Parameters, Row]:
 
 
 def is_heard(book: Book) -> bool:
-    """Tell whether anybody listens to what is recorded on these balances."""
+    """Return whether a webhook or a hook listens to what is recorded on these balances."""
     return bool(settings.BLNK_WEBHOOK_URL) or book.is_hooked
 
 
-def tell(movements: Sequence[Movement], book: Book) -> None:
-    """Announce rows that were recorded, and the monitors that speak now that their balances have moved."""
+def publish_movements(movements: Sequence[Movement], book: Book) -> None:
+    """Announce recorded rows, and the monitors of the balances they moved whose conditions now hold."""
     if is_heard(book):
         _announce_movements(movements, hooks=book.is_hooked)
-        tell_monitors([standing.balance_id for standing in book.moved() if standing.is_watched])
+        publish_monitors([standing.balance_id for standing in book.moved() if standing.is_watched])
 
 
-def tell_rejected(movements: Sequence[Movement]) -> None:
-    """Announce rows that the queue refused."""
+def publish_rejected(movements: Sequence[Movement]) -> None:
+    """Announce queued rows that were rejected."""
     if movements and settings.BLNK_WEBHOOK_URL:
         _announce_movements(movements, hooks=False)
 
 
-def tell_monitors(balance_ids: Sequence[str]) -> None:
-    """Announce the monitors of balances whose conditions hold by their totals as they are now."""
+def publish_monitors(balance_ids: Sequence[str]) -> None:
+    """Announce the monitors of these balances whose conditions hold for the current totals."""
     if balance_ids and settings.BLNK_WEBHOOK_URL:
         from balances.monitors import fired
 
         _announce("balance.monitor", fired(balance_ids))
 
 
-def tell_opened(balance_ids: Sequence[str]) -> None:
+def publish_opened(balance_ids: Sequence[str]) -> None:
     """Announce balances that were created for indicators."""
     if balance_ids and settings.BLNK_WEBHOOK_URL:
         _announce_created(list(Balance.objects.filter(pk__in=balance_ids).order_by("pk")))
 
 
-def tell_batch(batch_id: str, status: str, count: int, left_out: dict[str, Any]) -> None:
+def publish_batch(batch_id: str, status: str, count: int, left_out: dict[str, Any]) -> None:
     """Announce that a batch was recorded in the background, and which of its postings were not."""
-    told = {"batch_id": batch_id, "status": status, "timestamp": go_time(now()), "transaction_count": count}
-    _announce(f"bulk_transaction.{status}", [told | left_out])
+    payload = {"batch_id": batch_id, "status": status, "timestamp": go_time(now()), "transaction_count": count}
+    _announce(f"bulk_transaction.{status}", [payload | left_out])
 
 
-def tell_batch_failed(batch_id: str, error: str) -> None:
+def publish_batch_failed(batch_id: str, error: str) -> None:
     """Announce that a batch, or the legs of an atomic posting, were refused together."""
-    told = {"batch_id": batch_id, "error": error, "status": "failed", "timestamp": go_time(now())}
-    _announce("bulk_transaction.failed", [told])
+    payload = {"batch_id": batch_id, "error": error, "status": "failed", "timestamp": go_time(now())}
+    _announce("bulk_transaction.failed", [payload])
 
 
-def _announce(name: str, told: Sequence[dict[str, Any]]) -> None:
+def _announce(name: str, payloads: Sequence[dict[str, Any]]) -> None:
     if settings.BLNK_WEBHOOK_URL:
         from balances.events.announcing import Event, announce
 
-        announce([Event(name, data) for data in told])
+        announce([Event(name, payload) for payload in payloads])
 
 
 def _announce_created(rows: Sequence[Ledger | Balance | Identity]) -> None:

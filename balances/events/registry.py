@@ -15,9 +15,9 @@ DEFAULT_TIMEOUT = 30
 """Seconds."""
 DEFAULT_RETRIES, MOST_RETRIES = 3, 10
 LONGEST_ID = 1000
-"""Bytes of an id that the index takes in."""
+"""Largest number of bytes of an id that the index can hold."""
 EDITED = ("name", "url", "type", "active", "timeout", "retry_count")
-"""What a client may say of a hook, and change."""
+"""The fields of a hook that a client may set and change."""
 
 
 def register(
@@ -32,7 +32,7 @@ def register(
     last_run: datetime | None = None,
     last_success: bool = False,
 ) -> Hook:
-    """Store a hook, in the place of one that has the same id. Raises ``HookRefused``.
+    """Store a hook; one with the same id is replaced. Raises ``HookRefused``.
 
     A timeout (seconds) that is not positive is the default; so is a negative number of retries.
     """
@@ -56,9 +56,9 @@ def register(
 
 
 def replace(hook_id: str, **given: Any) -> Hook:
-    """Replace all that can be said of a hook, without any check; what is not given is empty. Raises ``HookGone``.
+    """Replace all editable fields of a hook, without validation; a field not given becomes empty. Raises ``HookGone``.
 
-    What became of its calls stays as it is then, not as somebody read it before.
+    The result of its last call is kept as stored, so a run that ends meanwhile is not overwritten.
     """
     empty: dict[str, Any] = {"name": "", "url": "", "type": "", "active": False, "timeout": 0, "retry_count": 0}
     with transaction.atomic():
@@ -78,18 +78,18 @@ def find(hook_id: str) -> Hook:
 
 
 def of_type(word: str) -> QuerySet[Hook]:
-    """Return the hooks of a type, of both types without a word, and with another word those that are of neither."""
+    """Return the hooks of a type: of both types for an empty ``word``, of neither type for an unknown one."""
     if word in ("", *Hook.Type.values):
         return Hook.objects.filter(type__in=[word] if word else Hook.Type.values)
     return Hook.objects.exclude(type__in=Hook.Type.values)
 
 
 def remove(hook_id: str) -> None:
-    """Delete a hook; calls of it that wait are made all the same. Raises ``HookGone``."""
+    """Delete a hook; its queued calls are still made. Raises ``HookGone``."""
     if not Hook.objects.filter(pk=hook_id).delete()[0]:
         raise HookGone("failed to delete hook")
 
 
 def note_run(hook_id: str, *, at: datetime, success: bool) -> None:
-    """Write down how the last call of a hook ended, if it is there still and no later call was noted."""
+    """Record how the last call of a hook ended, if the hook still exists and no later call is recorded."""
     Hook.objects.filter(pk=hook_id).exclude(last_run__gt=at).update(last_run=at, last_success=success)

@@ -1,4 +1,4 @@
-"""Trying again what failed, because a person says so."""
+"""Retries failed deliveries at a person's request."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ RETRY_NOW = Statement.beside(__file__, "retry_now.sql")
 
 
 def retry_now(failed: Iterable[Delivery]) -> int:
-    """Have what attempts could not deliver tried again now, and return how many jobs that are.
+    """Retry now what these attempts failed to deliver, and return the number of jobs.
 
-    One that was given up gets one more attempt. One that runs, or has delivered meanwhile, is left alone.
+    A job that was given up gets one more attempt. One that is running, or has delivered meanwhile, is left alone.
     """
     jobs = sorted({delivery.job_id for delivery in failed})
     return len(RETRY_NOW.rows(job_ids=jobs, queue=QUEUE, waiting=WAITING))

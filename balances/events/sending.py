@@ -1,4 +1,4 @@
-"""One signed POST to somebody else's server: over in time, never redirected, no secret in what is told of it."""
+"""One signed POST to a third party's server: bounded in time, never redirected, and reported without secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST_ANSWER = 1024 * 1024
 
 
 class NoAnswer(Exception):
-    """No whole answer came; ``why`` says so without address or headers, which may hold secrets."""
+    """No complete answer came; ``why`` gives the reason without address or headers, which may hold secrets."""
 
     def __init__(self, why: str) -> None:
         """Keep the reason."""
@@ -32,7 +32,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a receiver said."""
+    """The answer of a receiver."""
 
     status: int
     body: bytes
@@ -49,7 +49,7 @@ def signed(body: bytes, key: str) -> dict[str, str]:
 
 
 def recipient(url: str) -> str:
-    """Return host and path, for people: user and query may hold secrets. Nothing where the text is no address."""
+    """Return host and path for display, because user and query may hold secrets; empty where ``url`` is no address."""
     try:
         parts = parse_url(url)
     except urllib3.exceptions.LocationParseError:
@@ -58,7 +58,7 @@ def recipient(url: str) -> str:
 
 
 def is_address(url: str) -> bool:
-    """Tell whether something can be sent to an address at all."""
+    """Return whether a URL is one that something can be sent to."""
     try:
         parts = parse_url(url)
     except urllib3.exceptions.LocationParseError:
@@ -69,7 +69,7 @@ def is_address(url: str) -> bool:
 def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
     """Send a body and return the answer, whatever its status. Raises ``NoAnswer``.
 
-    ``seconds`` are for the whole attempt once the address is looked up. No redirect is followed: it would carry the
+    ``seconds`` limits the whole attempt after the name is resolved. Redirects are not followed: they would send the
     body elsewhere.
     """
     if seconds <= 0:
@@ -102,9 +102,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> A
 
 @contextmanager
 def _cut_off(connected: socket.socket | None, until: float, late: threading.Event) -> Iterator[None]:
-    """End what is going on over a socket when its time is up.
+    """Shut a socket down when its time is up.
 
-    A socket's own timeout is for one read: a receiver that sends a byte now and then would hold a worker for ever.
+    A socket's own timeout applies to each read: a receiver that sends a byte now and then would hold a worker forever.
     """
 
     def cut() -> None:

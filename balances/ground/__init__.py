@@ -1,4 +1,4 @@
-"""What everything stands on: amounts, instants, exact JSON, statements, locks, errors. It knows no table."""
+"""The foundation: amounts, instants, exact JSON, statements, locks, errors. It knows no table."""
 
 from balances.ground import amounts, exceptions, lookalikes, upkeep
 from balances.ground.addresses import client_address, network_of

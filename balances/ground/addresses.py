@@ -1,4 +1,4 @@
-"""Where a request comes from: proxies in front are believed only where the settings name them."""
+"""Where a request comes from. Headers of proxies count only where the settings name the proxy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.http import HttpRequest
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 CLIENTS_NETWORK = 64
-"""Bits of an IPv6 address that name a customer's network; whoever has one has all of its addresses."""
+"""Bits of an IPv6 address that identify a customer's network; a customer can use every address in it."""
 
 
 def client_address(request: HttpRequest) -> str:
     """Return the address of the client.
 
     That is the last entry of ``X-Forwarded-For`` that is no trusted proxy itself, else ``X-Real-IP``, else the
-    address of the socket. The headers count only where the socket is that of a trusted proxy: anybody else could
-    write into them whatever suits.
+    address of the socket. The headers count only where the socket is that of a trusted proxy, because anyone else
+    could forge them.
     """
     peer: str = request.META.get("REMOTE_ADDR", "")
     if not is_trusted_proxy(peer):
@@ -27,7 +27,7 @@ def client_address(request: HttpRequest) -> str:
     for entry in reversed(entries):
         address = _parsed(entry)
         if address is None:
-            break  # no proxy wrote this, so what stands before it is nobody's word
+            break  # no proxy wrote this, so the entries before it cannot be trusted
         if not is_trusted_proxy(str(address)):
             return str(address)
     real = _parsed(request.META.get("HTTP_X_REAL_IP", "").strip())
@@ -35,7 +35,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def is_trusted_proxy(address: str) -> bool:
-    """Tell whether the settings name an address as that of a proxy of ours."""
+    """Return whether the settings name an address as that of a trusted proxy."""
     networks = settings.LEDGER_TRUSTED_PROXIES
     parsed = _parsed(address) if networks else None
     return parsed is not None and any(parsed in network for network in networks)
@@ -43,7 +43,7 @@ def is_trusted_proxy(address: str) -> bool:
 
 @lru_cache(1000)
 def network_of(address: str) -> str:
-    """Return what stands for a client's address: an IPv6 network of 64 bits, an IPv4 address as it is."""
+    """Return the network that a client's address is counted under: IPv6 by its /64, IPv4 as it is."""
     parsed = _parsed(address)
     if not isinstance(parsed, ipaddress.IPv6Address):
         return address if parsed is None else str(parsed)
@@ -51,7 +51,7 @@ def network_of(address: str) -> str:
 
 
 def _parsed(text: str) -> Address | None:
-    """Return an address, without a port or a zone beside it; an IPv4 address in IPv6 as IPv4."""
+    """Parse an address, ignoring a port or a zone; an IPv4 address mapped into IPv6 becomes IPv4."""
     bare = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]

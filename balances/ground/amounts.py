@@ -1,4 +1,7 @@
-"""Arithmetic between major and minor units, exact: ``int`` and ``Decimal``, never a float."""
+"""Exact arithmetic between major and minor units, in ``int`` and ``Decimal``, never in floats.
+
+docs/design/posting.md states the rules under "Amounts".
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,19 @@ EXACT = Context(prec=4_000, rounding=ROUND_HALF_UP)
 """Enough digits that no product of two read numbers is ever rounded."""
 ZERO = Decimal(0)
 MAX_DECIMALS = 16
-"""An amount computed from minor units has at most so many."""
+"""Most decimals of an amount computed from minor units."""
 NOISE, MOST_NOISE = Decimal("1e-9"), Decimal("1e-3")
-"""How far a float may be off a whole number of minor units: relative to it, and in minor units at most.
+"""How far a float may be off a whole number of minor units: relative to the amount, and in minor units at most.
 
-The second bound counts from a million minor units on. A sum of floats keeps to it up to some 10 ** 12 of them; who
-moves more sends ``precise_amount``, for beyond that noise and a fraction that was meant look the same.
+The second bound applies from a million minor units on. Sums of floats stay within it up to about 10 ** 12 minor
+units; larger ones need ``precise_amount``, because noise and an intended fraction cannot be distinguished there.
 """
 
 
 def stored_units(amount: Decimal, precision: int) -> int:
     """Return the minor units of a row that was stored without them, rounded half away from zero: 1.005 × 100 is 101.
 
-    What comes in is never rounded: see ``whole_units``.
+    Incoming amounts are never rounded: see ``whole_units``.
     """
     return int(EXACT.multiply(amount, Decimal(precision)).to_integral_value(ROUND_HALF_UP, EXACT))
 
@@ -31,7 +34,7 @@ def stored_units(amount: Decimal, precision: int) -> int:
 def whole_units(amount: Decimal, precision: int) -> int:
     """Return ``amount`` major units as minor units: 0.29 × 100 is 29, and so is 0.2900000000000001 × 100.
 
-    Raises ``FractionOfUnit`` where that is no whole number, beyond what a float may be off.
+    Raises ``FractionOfUnit`` where the product is off a whole number by more than float noise.
     """
     exact = EXACT.multiply(amount, Decimal(precision))
     units = exact.to_integral_value(ROUND_HALF_UP, EXACT)
@@ -46,14 +49,14 @@ def whole_units(amount: Decimal, precision: int) -> int:
 
 
 def booked(amount: Decimal, precision: int) -> Decimal:
-    """Return an amount without the noise of a float: what is booked of it. Raises ``FractionOfUnit``."""
+    """Return an amount as it is booked, without the noise of a float. Raises ``FractionOfUnit``."""
     units = whole_units(amount, precision)
     is_exact = EXACT.multiply(amount, Decimal(precision)) == units
     return amount if is_exact else major_units(units, precision)
 
 
 def major_units(precise_amount: int, precision: int, decimals: int = MAX_DECIMALS) -> Decimal:
-    """Return minor units as a decimal amount with so many decimals at most."""
+    """Return minor units as an amount of major units, rounded to ``decimals`` places."""
     digits = len(str(precise_amount)) + decimals + 4
     context = Context(prec=digits + len(str(precision)), rounding=ROUND_HALF_UP)
     return context.divide(Decimal(precise_amount), Decimal(precision)).quantize(
@@ -73,7 +76,7 @@ def plain(value: Decimal) -> str:
 
 
 def short(value: Decimal) -> int | Decimal:
-    """Return a number to be written as JSON: an ``int`` where there is no fraction, so never ``100.0``."""
+    """Return a number as JSON shows it: an ``int`` where there is no fraction, so never ``100.0``."""
     return int(value) if value == value.to_integral_value() else Decimal(plain(value))
 
 

@@ -1,6 +1,6 @@
-"""A reader's time: what one request may take of the database, however many statements it is made of.
+"""Limits the database time of one request, whatever the number of its statements.
 
-The database itself ends a statement that takes longer, also when this process is gone. The limit travels in the same
+The database itself ends a statement that takes longer, even when this process is gone. The limit travels in the same
 message as the statement, so it costs no round trip, and it holds for that statement alone.
 """
 
@@ -23,20 +23,20 @@ from balances.ground.outages import DatabaseUnavailable
 logger = logging.getLogger(__name__)
 
 TRANSACTION_CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
-"""Statements that must work where a transaction has failed; nothing can be set there."""
+"""Statements that must work in a failed transaction, where nothing can be set."""
 LIMITS = "SET LOCAL statement_timeout = %d; SET LOCAL max_parallel_workers_per_gather = 0; "
-"""Milliseconds, and one processor for one reader: postings wait for the others."""
+"""Milliseconds; and one processor for each reader, which leaves the others to postings."""
 CANCEL_SECONDS = 2.0
-"""How long to wait for the database to take a cancellation."""
+"""How long to wait for the database to accept a cancellation."""
 
 
 class ReadTimedOut(DatabaseUnavailable):
-    """A read took longer than it may."""
+    """A read exceeded its time limit."""
 
     title = "This took too long"
 
     def __init__(self, seconds: float) -> None:
-        """Say how long it may take, and what to do."""
+        """Name the limit, and what to do."""
         super().__init__(
             f"This read took longer than {seconds:g} seconds and was ended. Ask for less, or by an indexed field: "
             "an id, a reference, a balance or a time."
@@ -44,10 +44,10 @@ class ReadTimedOut(DatabaseUnavailable):
 
 
 class Deadline:
-    """What is left of the time for one request, as a wrapper around its statements; between them nothing is counted."""
+    """The remaining database time of one request, as a wrapper around its statements; pauses between them are free."""
 
     def __init__(self, seconds: float, what: str) -> None:
-        """Start with all of the time; ``what`` is what the log calls the request."""
+        """Start with ``seconds``; ``what`` names the request in the log."""
         self.seconds, self.what = seconds, what
         self._left = seconds
         self._gone = False
@@ -55,7 +55,7 @@ class Deadline:
         self._running: psycopg.Connection[Any] | None = None
 
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        """Run a statement in what is left of the time. Raises ``ReadTimedOut``."""
+        """Run a statement within the remaining time. Raises ``ReadTimedOut``."""
         cursor = context["cursor"]
         if many or not isinstance(cursor.cursor, psycopg.ClientCursor) or TRANSACTION_CONTROL.match(sql):
             return execute(sql, params, many, context)
@@ -77,7 +77,7 @@ class Deadline:
         return done
 
     def end_now(self) -> None:
-        """End the statement that runs, from another thread: whoever asked has gone."""
+        """End the running statement, from another thread, because the client has gone."""
         with self._lock:  # so that the connection does not go to another request before the cancellation is through
             self._gone = True
             if self._running is not None:
@@ -104,7 +104,7 @@ class Deadline:
 
 @contextmanager
 def deadline(seconds: float, what: str) -> Iterator[Deadline]:
-    """Give what this thread asks of the database in the block so many seconds in all; ``what`` is for the log."""
+    """Limit the statements of this thread in the block to ``seconds`` in total; ``what`` is for the log."""
     given = Deadline(seconds, what)
     with connection.execute_wrapper(given):
         yield given

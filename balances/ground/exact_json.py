@@ -1,6 +1,6 @@
 """JSON without floats: numbers are read as ``int`` or ``Decimal`` and written back digit for digit.
 
-What comes in is limited, so that whatever was let in can be stored and read again; what is stored is read as it is.
+Incoming JSON is limited, so that whatever was accepted can be stored and read again; stored JSON is read as it is.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 import simplejson
 
 MAX_DIGITS = 1000
-"""Longest number that comes in, written out without exponent; far beyond any money."""
+"""Longest number accepted, written out without exponent; far beyond any money."""
 MAX_EXPONENT = 308
-"""Largest decimal exponent that comes in, that of a 64-bit float, as in the original."""
+"""Largest decimal exponent accepted, that of a 64-bit float, as in the original."""
 LARGEST_WRITTEN_OUT = 20
 """Decimal exponent up to which a round number is written without one, as in the original."""
 MAX_DEPTH = 100
-"""Deepest nesting that comes in; every reader in every language can follow that."""
+"""Deepest nesting accepted, which readers in every language can follow."""
 ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
-"""Characters that the original escapes; they can stand in strings only."""
+"""Characters that the original escapes; in JSON they occur in strings only."""
 
 
 class NumberOutOfRange(ValueError):
@@ -43,7 +43,7 @@ def _integer(literal: str) -> int:
 
 def _decimal(literal: str) -> Decimal:
     if len(literal) <= MAX_EXPONENT and "e" not in literal and "E" not in literal:
-        return Decimal(literal)  # as nearly all are: too short to be out of range
+        return Decimal(literal)  # the usual case: too short to be out of range
     if len(literal) > MAX_DIGITS:
         raise NumberOutOfRange(literal)
     try:
@@ -70,7 +70,7 @@ def _refuse_depth(value: Any) -> None:
 
 
 class ExactDecoder(simplejson.JSONDecoder):
-    """Reads what comes in, numbers exactly.
+    """Reads incoming JSON, with exact numbers and within limits.
 
     Raises ``JSONDecodeError``, ``NumberOutOfRange`` or ``TooDeep``, each a ``ValueError``, or ``RecursionError``.
     """
@@ -88,7 +88,7 @@ class ExactDecoder(simplejson.JSONDecoder):
 
 
 class StoredDecoder(simplejson.JSONDecoder):
-    """Reads what the database holds, numbers exactly and without limits."""
+    """Reads stored JSON, with exact numbers and without limits."""
 
     def __init__(self, **options: Any) -> None:
         """Accept the options that Django passes, of which there are none."""

@@ -24,7 +24,7 @@ class LedgerError(Exception):
 
 
 class NotFound(LedgerError):
-    """What a request names does not exist; the code is the one for what has no word of its own in the contract."""
+    """What a request names does not exist; the code is for kinds of objects that have none of their own."""
 
     code = "GEN_NOT_FOUND"
 
@@ -35,7 +35,7 @@ class FractionOfUnit(LedgerError, ValueError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, amount: str, precision: int, neighbours: Sequence[str]) -> None:
-        """Name the amounts beside it that would be."""
+        """Name the nearest amounts that are whole."""
         super().__init__(
             f"{amount} at precision {precision} is no whole number of minor units; {' or '.join(neighbours)} would be"
         )
@@ -55,7 +55,7 @@ class BalanceNotFound(NotFound):
 
 
 class IndicatorNotFound(NotFound):
-    """No balance bears this indicator in this currency."""
+    """No balance has this indicator in this currency."""
 
     code = "BAL_NOT_FOUND"
 
@@ -96,7 +96,7 @@ class Deadlocked(BalanceLocked):
 
 
 class NotYetSupported(LedgerError):
-    """The contract knows this request, this server does not serve it yet."""
+    """The contract has this request, but this server does not serve it yet."""
 
     code = "GEN_NOT_IMPLEMENTED"
 
@@ -107,7 +107,7 @@ class EmptySource(LedgerError):
     code = "GEN_CONFLICT"
 
     def __init__(self, balance_id: str) -> None:
-        """Say what would happen and how to allow it."""
+        """Say what reconstruction would do, and how to allow it."""
         super().__init__(
             f"Balance {balance_id} has totals but no transactions: reconstruction would set them to zero, "
             "as if an opening balance had never been. Nothing was changed; allow it explicitly (allow_empty) "
@@ -141,7 +141,7 @@ class InsufficientPermissions(LedgerError):
     code = "AUTH_INSUFFICIENT_PERMISSIONS"
 
     def __init__(self, resource: str, action: str) -> None:
-        """Name the scope that would."""
+        """Name the scope that would allow it."""
         super().__init__(f"Insufficient permissions for {resource}:{action}")
 
 

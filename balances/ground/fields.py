@@ -34,17 +34,17 @@ class MinorUnitsField(Field[Set, Get]):
         return "numeric"
 
     def get_internal_type(self) -> str:
-        """Return a type that Django knows how to insert in bulk as arrays, one parameter a column and not a value."""
+        """Return a type that Django can insert in bulk as arrays: one parameter for each column, not for each value."""
         return "DecimalField"
 
     def from_db_value(self, value: Decimal | int | None, expression: Any, connection: Any) -> int | Decimal | None:
-        """Return an ``int``; a foreign database's fraction stays a ``Decimal``, so that it can be seen and mended."""
+        """Return an ``int``; a fraction from a foreign database stays a ``Decimal``, so that it can be fixed."""
         if value is None or isinstance(value, int):
             return value
         return int(value) if value.is_finite() and value == value.to_integral_value() else value
 
     def to_python(self, value: Any) -> int | Decimal | None:
-        """Return an ``int`` from an ``int`` or a text of digits; refuse floats and fractions."""
+        """Return an ``int`` from an ``int`` or digits. Raises ``ValidationError``, also for floats and fractions."""
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         try:
@@ -57,10 +57,10 @@ class MinorUnitsField(Field[Set, Get]):
         raise ValidationError("%(value)r is not a whole number of minor units.", params={"value": value})
 
     def get_prep_value(self, value: Any) -> Decimal | None:
-        """Return a ``Decimal``: psycopg sends it as ``numeric`` whatever its size.
+        """Return a ``Decimal``, which psycopg sends as ``numeric`` whatever its size.
 
-        The fraction that a foreign database holds may go into the record of its correction; the constraints
-        of our own tables refuse one.
+        A fraction from a foreign database may go into the record of its correction; the constraints of other
+        tables refuse it.
         """
         value = super().get_prep_value(value)
         if isinstance(value, Decimal):
@@ -70,7 +70,7 @@ class MinorUnitsField(Field[Set, Get]):
 
 
 class MajorUnitsField(Field[Set, Get]):
-    """A decimal amount of any scale, as a person writes it; for display, never summed where minor units are known."""
+    """A decimal amount of any scale, as written by a person; for display, never summed where minor units are known."""
 
     description = "Decimal amount of major units, of any scale"
     _pyi_private_set_type: Decimal
@@ -81,11 +81,11 @@ class MajorUnitsField(Field[Set, Get]):
         return "numeric"
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
-        """Return a ``Decimal``; a foreign database's float is read as the shortest text that means it."""
+        """Return a ``Decimal``; a float from a foreign database is read as the shortest text that stands for it."""
         return Decimal(str(value)) if isinstance(value, (int, float)) else value
 
     def to_python(self, value: Any) -> Decimal | None:
-        """Return a ``Decimal``; refuse floats."""
+        """Return a ``Decimal``. Raises ``ValidationError``, also for floats."""
         if value is None or isinstance(value, Decimal):
             return value
         if isinstance(value, (int, str)) and not isinstance(value, bool):
@@ -132,7 +132,7 @@ class MetadataField(ExactJSONField):
     """Exact JSON that may be missing; Python ``None`` is stored as JSON ``null``."""
 
     def __init__(self, **options: Any) -> None:
-        """Fix what every metadata column shares."""
+        """Fix the options that all metadata columns share."""
         super().__init__(**options | {"null": True, "blank": True})
 
     def deconstruct(self) -> Any:

@@ -1,11 +1,11 @@
-"""Which requests may cost the database any amount: they get a limited time, and only a part of the server."""
+"""Which requests may cost the database any amount. These get limited time, and only a part of the server."""
 
 from __future__ import annotations
 
 from urllib.parse import unquote
 
 NO_DATABASE = {"", "health", "static", "docs", "schema", "mocked-account"}
-"""First segments of paths behind which nothing is read, or next to nothing."""
+"""First segments of paths that read nothing, or next to nothing."""
 SINGLE = {"ledgers", "balances", "transactions", "identities", "accounts", "balance-monitors", "hooks"}
 """Collections whose single rows are read by their key."""
 BACK_OFFICE = {"admin", "sweeps", "plans", "incidents", "reconstructions", "alerts", "schedules", "metrics"}
@@ -16,12 +16,12 @@ READING = {"GET", "HEAD"}
 
 
 def is_read(method: str, path: str) -> bool:
-    """Tell whether a request only reads."""
+    """Return whether a request only reads."""
     return method in READING or (method == "POST" and path.endswith("/filter"))
 
 
 def is_costly(method: str, path: str, query: str = "") -> bool:
-    """Tell whether a request may read many rows, or work for the back office: all but postings and single rows."""
+    """Return whether a request may read many rows or is back-office work: all but postings and single rows."""
     segment, *rest = path.removeprefix("/").split("/")
     if segment in NO_DATABASE:
         return False
@@ -31,7 +31,7 @@ def is_costly(method: str, path: str, query: str = "") -> bool:
 
 
 def _is_by_key(segment: str, rest: list[str], query: str) -> bool:
-    """Tell whether a path names one row by an indexed text, and the query asks for no sums."""
+    """Return whether a path names one row by an indexed column, and the query asks for no sums."""
     if segment not in SINGLE or any(name in unquote(query) for name in SUMMING):
         return False
     match segment, *rest:

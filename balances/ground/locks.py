@@ -1,4 +1,4 @@
-"""Waiting for locks, but not for ever: whoever waits holds a connection and, in a server, a thread."""
+"""Bounded waiting for locks: a waiting request holds a connection and, in a server, a thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from balances.ground.statements import Statement
 
 LIMIT_LOCK_WAIT = Statement.beside(__file__, "limit_lock_wait.sql")
 LOCK_WAIT = "3s"
-"""How long a request waits for what another one holds, as in the original."""
+"""How long a request waits for a lock, as in the original."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Keys that look alike and are two all the same: references, indicators and currencies.
+"""Keys that look alike but differ: references, indicators and currencies.
 
-They are compared by their characters. So what cannot be seen in them is refused where they come in; what is stored
-already is left as it is.
+Keys are compared character by character. New ones with characters that cannot be seen are therefore refused; stored
+ones are left as they are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ INVISIBLE = re.compile(
 
 
 def problem(text: str) -> str | None:
-    """Say what in a key cannot be seen, or nothing where it is fine."""
+    """Return what is wrong with a key, as the rest of a sentence, or ``None``."""
     if text.isascii() and text.isprintable():
         return _outer_blanks(text)
     for character in text:

@@ -1,6 +1,6 @@
-"""The one judgement whether an error means that the database is away, was lost under way, or cannot write.
+"""Decides whether an error means that the database is away, was lost meanwhile, or cannot write.
 
-Whoever catches errors of the database asks here first: an outage says nothing against what was being done.
+Code that catches database errors checks here first, because an outage is no fault of the operation.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from balances.ground.exceptions import LedgerError
 
 RETRY_AFTER_SECONDS = 5
-"""When a client should ask again: a restart of PostgreSQL takes about as long."""
+"""When a client should retry: a restart of PostgreSQL takes about as long."""
 AWAY = {"57P03", "53300"}
-"""SQLSTATEs of a server that starts, stops, recovers or has no connection left: it did nothing."""
+"""SQLSTATEs of a server that starts, stops, recovers or has no connection left, and has done nothing."""
 LOST = {"57P01", "57P02", "57P05"}
 """SQLSTATEs with which the server ends a connection, besides the class of connection errors."""
 CONNECTION_CLASS = "08"
 UNWRITABLE = {"25006", "58030"}
-"""SQLSTATEs of a server that only reads, such as a standby, or whose disk fails; besides the next class."""
+"""SQLSTATEs of a read-only server, such as a standby, or one whose disk fails; besides the next class."""
 RESOURCES_CLASS = "53"
 """Disk full, out of memory and their like."""
 
 
 class Unreachable(psycopg.OperationalError):
-    """No connection to the database can be made; why is in the message."""
+    """No connection to the database can be made; the message has the reason."""
 
 
 class DatabaseUnavailable(LedgerError):
@@ -43,7 +43,7 @@ class OutcomeUnknown(DatabaseUnavailable):
     """The connection was lost before the database answered."""
 
     def __init__(self) -> None:
-        """Say what a client can do."""
+        """Say that a client can safely send a transaction again."""
         super().__init__(
             "The database went away before it answered: whether this was carried out is unknown. "
             "A transaction can be sent again with the same reference, which is recorded only once."
@@ -51,22 +51,22 @@ class OutcomeUnknown(DatabaseUnavailable):
 
 
 class DatabaseUnwritable(DatabaseUnavailable):
-    """The database answers, but only reads or has no room left."""
+    """The database answers, but is read-only or has no room left."""
 
     text = "The database can record nothing at the moment; try again later"
 
 
 def outage_of(error: BaseException) -> DatabaseUnavailable | None:
-    """Return what an error means for whoever asked, if it or what caused it is an outage of the database.
+    """Return the refusal for an error that is, or was caused by, an outage of the database; else ``None``.
 
-    A connection that was lost outweighs what failed afterwards, such as connecting again.
+    A lost connection outweighs what failed afterwards, such as connecting again.
     """
-    found = [each for each in map(_judged, _chain(error)) if each]
-    return next((each for each in found if isinstance(each, OutcomeUnknown)), found[0] if found else None)
+    outages = [each for each in map(_judged, _chain(error)) if each]
+    return next((each for each in outages if isinstance(each, OutcomeUnknown)), outages[0] if outages else None)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether an error is an outage of the database."""
+    """Return whether an error is, or was caused by, an outage of the database."""
     return outage_of(error) is not None
 
 
@@ -90,5 +90,5 @@ def _judged(error: BaseException) -> DatabaseUnavailable | None:
         return OutcomeUnknown()
     if state in UNWRITABLE or state.startswith(RESOURCES_CLASS):
         return DatabaseUnwritable()
-    # What libpq itself reports has no SQLSTATE: the socket broke. An aborted pipeline only follows another error.
+    # Errors of libpq itself have no SQLSTATE: the socket broke. An aborted pipeline only follows another error.
     return None if state or isinstance(error, pg.PipelineAborted) else OutcomeUnknown()

@@ -1,4 +1,4 @@
-"""Who stands behind a request of the API."""
+"""Who makes a request of the API."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Whom the gate let in: the holder of the master key, of a scoped key, or anybody while secure mode is off.
+    """The authenticated caller: the holder of the master key or of a scoped key, or anyone while secure mode is off.
 
-    ``actor`` is what records name. Only a scoped key has an id, a name, an owner and scopes.
+    Records name the ``actor``. Only a scoped key has an id, a name, an owner and scopes.
     """
 
     actor: str

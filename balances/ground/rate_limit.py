@@ -1,9 +1,9 @@
 """How many requests an address may send to a path: a token bucket for each pair.
 
-Buckets live in the memory of one process, as the original's do. They are of our own making: `limits` has no token
-bucket, that of `pyrate-limiter` counts whole microseconds a token and so knows no five million a second, that of
-`throttled-py` whole seconds, so that rates below one a second never fill up. Its GCRA would do, but like the others it
-does not drop what has been idle for as long as an operator says.
+Buckets live in the memory of one process, as the original's do. They are written here because no library fits:
+`limits` has no token bucket; that of `pyrate-limiter` counts whole microseconds for each token, so it cannot do five
+million a second; that of `throttled-py` counts whole seconds, so rates below one a second never fill up. Its GCRA would
+do, but like the others it does not drop buckets after a configurable idle time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from balances.ground.addresses import client_address, network_of
 
 MOST_BUCKETS = 100_000
-"""Of one process, about 20 MB; beyond that the one that was idle longest is dropped, which is to say, full again."""
+"""Limit for one process, about 20 MB; beyond it the bucket idle longest is dropped, which makes it full again."""
 
 
 class RateLimiter:
@@ -28,7 +28,7 @@ class RateLimiter:
     def __init__(
         self, *, rate: float, burst: int, idle_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Keep the limits; a bucket that nobody asked for over ``idle_seconds`` is dropped."""
+        """Keep the limits; a bucket not used for ``idle_seconds`` is dropped."""
         self.rate, self.burst, self.idle_seconds = rate, burst, idle_seconds
         self._clock = clock
         self._buckets: OrderedDict[int, tuple[float, float]] = OrderedDict()
@@ -37,7 +37,7 @@ class RateLimiter:
 
     def take(self, *key: str) -> int | None:
         """Take a token and return how many are left, or ``None`` where there is none to take."""
-        # The hash is keyed by this process, so nobody can aim at another's bucket, and long paths take no memory.
+        # The hash is keyed by this process, so clients cannot aim at each other's buckets, and long paths cost nothing.
         bucket = hash(key)
         with self._lock:
             now = self._clock()
@@ -49,7 +49,7 @@ class RateLimiter:
         return left if left is None else int(left)
 
     def _drop_idle(self, now: float) -> None:
-        """Drop up to two buckets, so that no request pays for many: each request adds one at most."""
+        """Drop at most two buckets, so that no request pays for many; each request adds at most one."""
         for _ in range(2):
             bucket, (_, counted) = next(iter(self._buckets.items()))
             if now - counted <= self.idle_seconds and len(self._buckets) <= MOST_BUCKETS:
@@ -63,9 +63,9 @@ def bucket_of(request: HttpRequest) -> tuple[str, str]:
 
 
 def headers_of(limiter: RateLimiter, request: HttpRequest, left: int | None) -> Iterator[tuple[str, str]]:
-    """Yield what an answer says of the limit and of the tokens that are left."""
+    """Yield the headers of an answer that name the limit and the remaining tokens."""
     peer, port = request.META.get("REMOTE_ADDR", ""), request.META.get("REMOTE_PORT")
-    if port:  # granian tells none
+    if port:  # granian gives none
         peer = f"[{peer}]:{port}" if ":" in peer else f"{peer}:{port}"
     yield "X-Rate-Limit-Limit", f"{limiter.rate:.2f}"
     yield "X-Rate-Limit-Duration", "1"

@@ -1,4 +1,4 @@
-"""Runs the SQL that is plainer as SQL: one statement a file, parameters by name, nothing built from strings."""
+"""Runs statements kept in ``.sql`` files: one statement a file, named parameters, nothing built from strings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class PreparingCursor(psycopg.Cursor[Any]):
-    """Lets the server parse and plan a statement once a connection, not each time."""
+    """Has the server parse and plan a statement once for each connection."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         """Run a statement whose parameters are sent beside it."""
@@ -23,10 +23,10 @@ class PreparingCursor(psycopg.Cursor[Any]):
 
 
 class Statement:
-    """One statement out of a ``.sql`` file, whose header says its purpose, parameters and columns.
+    """One statement from a ``.sql`` file, whose header states its purpose, parameters and columns.
 
-    One that is ``hot`` runs with each posting: the server keeps it prepared. Its plan must do for all parameters. It
-    may take some in binary (``%(name)b``): arrays of texts and instants are written several times as fast that way.
+    A ``hot`` statement runs with each posting, and the server keeps it prepared, so its plan must suit all parameters.
+    It may take parameters in binary (``%(name)b``), which is several times as fast for arrays of texts and instants.
     """
 
     def __init__(self, path: Path, *, hot: bool = False) -> None:
@@ -40,7 +40,7 @@ class Statement:
         return cls(Path(module).parent / "sql" / name, hot=hot)
 
     def execute(self, **parameters: Any) -> None:
-        """Run a statement whose rows, if there are any, are of no interest."""
+        """Run the statement on the default database and ignore its rows."""
         with self._cursor() as cursor:
             cursor.execute(self.text, parameters)
 
@@ -49,15 +49,15 @@ class Statement:
         return self.send(**parameters)()
 
     def send(self, **parameters: Any) -> Callable[[], list[dict[str, Any]]]:
-        """Run the statement and return what fetches its rows. In a pipeline it travels with what is sent after it."""
+        """Send the statement and return a function that fetches its rows. In a pipeline, later ones travel with it."""
         cursor = self._cursor()
         cursor.execute(self.text, parameters)
 
         def fetch() -> list[dict[str, Any]]:
             with cursor:
-                found = cursor.fetchall()
+                rows = cursor.fetchall()  # in a pipeline there is no description before
                 columns = [column.name for column in cursor.description]
-                return [dict(zip(columns, row, strict=True)) for row in found]
+                return [dict(zip(columns, row, strict=True)) for row in rows]
 
         return fetch
 
@@ -65,7 +65,7 @@ class Statement:
         if not self.hot:
             return connection.cursor()
         connection.ensure_connection()
-        # Django's own cursors put parameters into the text, so no two statements would be alike.
+        # Django's own cursors put parameters into the text, so no two statements would be the same.
         return connection._prepare_cursor(PreparingCursor(connection.connection))  # type: ignore[attr-defined]
 
 
@@ -78,12 +78,12 @@ def pipelined() -> AbstractContextManager[None]:
 class Lookup(Generic[M]):
     """Rows of a model by the values of some of its text columns: ``Lookup(Balance, "balance_id")``.
 
-    It is the ORM's own query, but compiled once: compiling takes several times as long as running it, and these are
-    the reads of nearly every request.
+    It is the ORM's own query, compiled once: compiling takes several times as long as running it, and nearly every
+    request makes these reads.
     """
 
     def __init__(self, model: type[M], *fields: str) -> None:
-        """Keep what is looked up and by what."""
+        """Keep the model and the columns it is looked up by."""
         self.model, self.fields = model, fields
         self._attributes = [column.attname for column in model._meta.concrete_fields]
 
@@ -100,17 +100,17 @@ class Lookup(Generic[M]):
 
     @cached_property
     def _query(self) -> tuple[str, tuple[str, ...]]:
-        """The statement, and which of the fields stands at which of its parameters."""
+        """The statement, and the name of the field for each of its parameters."""
         rows = self.model._base_manager.filter(**{field: field for field in self.fields})
         text, names = rows.query.sql_with_params()
         return text, names
 
     @cached_property
     def _conversions(self) -> list[tuple[int, list[Callable[[Any, Any, Any], Any]]]]:
-        """Which columns are not what psycopg reads, by position, and what makes them that."""
+        """The converters of columns whose values differ from what psycopg reads, with their positions."""
         columns: Any = self.model._meta.concrete_fields
-        found = [column.get_db_converters(connection) for column in columns]
-        return [(position, converters) for position, converters in enumerate(found) if converters]
+        every = (column.get_db_converters(connection) for column in columns)
+        return [(position, converters) for position, converters in enumerate(every) if converters]
 
     def _instance(self, row: tuple[Any, ...]) -> M:
         values = list(row)

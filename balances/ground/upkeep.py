@@ -1,20 +1,20 @@
-"""What a bulk load owes the next reader: fresh statistics, and pages known to be visible to all."""
+"""Maintenance after a bulk load: fresh statistics, and pages marked as visible to all."""
 
 from __future__ import annotations
 
 from django.db import connection
 
 
-def tell_planner() -> None:
-    """Let the planner know rows that came in many at once: without, the statements that follow outlast the load."""
+def refresh_statistics() -> None:
+    """Update the planner's statistics after a bulk load: without, the next statements take longer than the load."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE balances, transactions")
 
 
 def mark_visible(*, patient: bool = False) -> None:
-    """Let the next sums be index-only scans. VACUUM cannot run within a caller's block, and autovacuum comes later.
+    """Make the next sums index-only scans. In an atomic block this does nothing, because VACUUM cannot run there.
 
-    A table that somebody else works on is left to autovacuum, unless ``patient``.
+    A table that is locked by others is left to autovacuum, unless ``patient``.
     """
     if not connection.in_atomic_block:
         with connection.cursor() as cursor:

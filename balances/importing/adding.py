@@ -99,7 +99,7 @@ class Stage:
             moved = MOVE_TOTALS.rows()
         except (OperationalError, pg.Error) as error:
             raise self._explained(error) from error
-        publishing.tell_monitors([row["balance_id"] for row in moved])
+        publishing.publish_monitors([row["balance_id"] for row in moved])
         UNSTAGE.execute()
         return added
 

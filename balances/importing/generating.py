@@ -92,7 +92,7 @@ def _fill(wish: Wish, ledger_id: str, progress: Progress) -> int:
     born = now() - HISTORY
     SKIP_FOREIGN_KEYS.rows()
     GENERATE_BALANCES.rows(ledger_id=ledger_id, balances=wish.balances, seed=wish.seed, born=born)
-    upkeep.tell_planner()
+    upkeep.refresh_statistics()
     for first in range(1, wish.transactions + 1, BATCH):
         last = min(first + BATCH - 1, wish.transactions)
         GENERATE_TRANSACTIONS.rows(
@@ -106,7 +106,7 @@ def _fill(wish: Wish, ledger_id: str, progress: Progress) -> int:
             every=HISTORY / wish.transactions,
         )
         progress(last)
-    upkeep.tell_planner()
+    upkeep.refresh_statistics()
     settlements: int = GENERATE_SETTLEMENTS.rows(seed=wish.seed)[0]["made"]
     GENERATE_TOTALS.rows()
     return wish.transactions + settlements

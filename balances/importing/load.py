@@ -127,7 +127,7 @@ def _take_over(request: ImportRequest, intake: Intake, ledger: Ledger, progress:
     for file in files:
         stream = (row for _, row in transaction_rows(file, ledger.ledger_id, names, tally))
         rows += copy(COPY_TRANSACTIONS, stream, file, progress)
-    upkeep.tell_planner()
+    upkeep.refresh_statistics()
     _check_parents(files, ledger.ledger_id)
     return Imported(
         ledger_id=ledger.ledger_id,
@@ -158,7 +158,7 @@ def _add(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progr
     skipped = stage.sort_out()
     stage.check()
     added = stage.add()
-    upkeep.tell_planner()
+    upkeep.refresh_statistics()
     return Imported(
         ledger_id=ledger.ledger_id,
         name=ledger.name,

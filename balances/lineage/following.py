@@ -52,7 +52,7 @@ class Following:
         """Record what was decided, in a few statements, however much it is."""
         if self.movements:
             writing.write([movement.row for movement in self.movements], self.book)
-            publishing.tell(self.movements, self.book)
+            publishing.publish_movements(self.movements, self.book)
         if self.mapped:
             MAP.execute(**self._new_mappings())
         if self.allocations:

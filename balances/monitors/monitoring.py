@@ -1,4 +1,4 @@
-"""Balance monitors: written here, and asked here which of them have something to say."""
+"""Balance monitors: writes them, and finds those whose condition holds."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class MonitorNotFound(NotFound):
 
 
 class MonitorGone(MonitorNotFound):
-    """A change met no monitor; the contract leaves the details out there."""
+    """The monitor that a change names does not exist; the contract leaves the details out here."""
 
     details = None
 
 
 class UnknownWatchedBalance(LedgerError):
-    """A monitor is to watch a balance that does not exist."""
+    """The balance that a monitor should watch does not exist."""
 
     text = "Invalid balance ID"
     code, details = "GEN_BAD_REQUEST", {}
@@ -49,7 +49,7 @@ def watch(
 ) -> BalanceMonitor:
     """Create a monitor; its threshold is ``value`` × ``precision``, exact. Raises ``UnknownWatchedBalance``.
 
-    ``field``, ``operator`` and a ``precision`` above zero are checked by the caller; the database knows them as well.
+    The caller checks ``field``, ``operator`` and that ``precision`` is above zero; constraints check them again.
     """
     _require_balance(balance_id)
     return BalanceMonitor.objects.create(
@@ -83,7 +83,7 @@ def revise(
     description: str = "",
     call_back_url: str | None = None,
 ) -> None:
-    """Overwrite a monitor and compute its threshold anew; precision and call-back address stay unless given.
+    """Overwrite a monitor and recompute its threshold; precision and call-back address stay unless given.
 
     Raises ``MonitorGone``, ``UnknownWatchedBalance`` or ``BalanceLocked``, with nothing written.
     """
@@ -108,10 +108,10 @@ def remove(monitor_id: str) -> None:
 
 
 def fired(balance_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what the event ``balance.monitor`` tells of each monitor of these balances whose condition holds.
+    """Return the data of a ``balance.monitor`` event for each monitor of these balances whose condition holds.
 
-    One statement, by the totals as they are in the current transaction: to be asked after these balances moved, in
-    the transaction that moved them. A monitor says so after each movement while its condition holds.
+    One statement, by the totals that the current transaction sees. Call it in the transaction that moved the balances,
+    after they moved. A monitor fires after each movement while its condition holds.
     """
     return [_payload(row) for row in FIRED_MONITORS.rows(balance_ids=list(balance_ids))]
 

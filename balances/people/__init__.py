@@ -1,4 +1,4 @@
-"""Identities, accounts, and the tokens that stand for what is personal."""
+"""Identities, accounts, and the tokens that replace personal data."""
 
 from balances.people import accounts, identities, identity_exceptions, tokenizing
 from balances.people.identity_exceptions import NoFieldsNamed

@@ -1,4 +1,4 @@
-"""Accounts: numbers at banks for balances."""
+"""Accounts: bank account numbers for balances."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIGITS = 12
 
 
 class NumberServiceFailed(Exception):
-    """The service of account numbers gave no answer that could be read; shown to clients as an internal error."""
+    """The service of account numbers gave no readable answer; clients see an internal error."""
 
 
 def open_account(
@@ -30,7 +30,7 @@ def open_account(
     bank_name: str = "",
     meta_data: dict[str, Any] | None = None,
 ) -> Account:
-    """Create an account for a balance; whose it is, its ledger and currency are the balance's, where it says so.
+    """Create an account for a balance, with its ledger and currency, and with its identity where it has one.
 
     Raises ``AccountBalanceNotFound``, ``AccountHolderNotFound``, ``AccountNumberTaken``, ``BalanceLocked`` or
     ``NumberServiceFailed``, with nothing written.
@@ -41,7 +41,7 @@ def open_account(
     identity_id = balance.identity_id or identity_id
     if not Identity.objects.filter(identity_id=identity_id).exists():
         raise refusals.AccountHolderNotFound(identity_id)
-    if settings.ACCOUNT_NUMBERS_URL:  # before the transaction: nobody waits behind a lock for another's server
+    if settings.ACCOUNT_NUMBERS_URL:  # before the transaction, so that no lock is held while another server answers
         number, bank_name = _generated(number, bank_name)
     try:
         with atomic_with_lock_limit():
@@ -77,17 +77,17 @@ def mocked_number() -> str:
 
 
 def _generated(number: str, bank_name: str) -> tuple[str, str]:
-    """Return number and bank as the configured service says, or as given where it does not say both."""
+    """Return number and bank from the configured service, or the given ones where it does not name both."""
     headers = {"Authorization": settings.ACCOUNT_NUMBERS_AUTHORIZATION, "Content-Type": "application/json"}
     try:
         with urllib3.PoolManager() as pool:
             answer = pool.request("GET", settings.ACCOUNT_NUMBERS_URL, headers=headers, timeout=TIMEOUT, retries=False)
-            found = answer.json()
+            body = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         raise NumberServiceFailed(type(error).__name__) from error
-    if answer.status != 200 or not isinstance(found, dict):
+    if answer.status != 200 or not isinstance(body, dict):
         raise NumberServiceFailed(f"HTTP {answer.status}")
-    match found:
+    match body:
         case {"account_number": str() as new, "bank_name": str() as bank} if new and bank:
             return new, bank
         case _:

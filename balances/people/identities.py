@@ -1,4 +1,4 @@
-"""Identities: written here, beside their tokens."""
+"""Creates, changes, finds and deletes identities."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ INTERNAL_NAMES = {column: name for name, column in FIELDS.items()}
 
 @announced
 def register(*, identity_id: str = "", dob: datetime | None = None, **fields: Any) -> Identity:
-    """Create an identity; of ``dob`` the day is kept, as it was written. Raises ``InvalidIdentityId`` or a kind of it.
+    """Create an identity; of ``dob`` the day is kept, as written. Raises ``InvalidIdentityId`` or ``IdentityExists``.
 
-    The caller may choose the id, so that two who derive it from the same outer key make one identity.
+    The caller may choose the id, so that two callers who derive it from the same external key create one identity.
     """
     if identity_id:
         _check_id(identity_id)
@@ -42,10 +42,10 @@ def register(*, identity_id: str = "", dob: datetime | None = None, **fields: An
 
 
 def revise(identity_id: str, *, dob: datetime | None = None, **changes: Any) -> None:
-    """Write the texts that are not empty, the date that is one, and metadata in place of the stored.
+    """Change an identity: empty texts and zero dates are ignored, and new metadata replaces the stored.
 
-    What is new in a tokenized field is stored as a token, and ``tokenized_fields`` outlives new metadata that does not
-    name it: without it nobody would get the originals back. Raises ``NothingToUpdate``, ``IdentityGone``,
+    A new value of a tokenized field is stored as a token. ``tokenized_fields`` is kept when new metadata does not name
+    it, because the originals could not be read without it. Raises ``NothingToUpdate``, ``IdentityGone``,
     ``TokenizationDisabled`` or ``BalanceLocked``.
     """
     given = {name: value for name, value in changes.items() if value or (name == "meta_data" and value is not None)}
@@ -72,7 +72,7 @@ def remove(identity_id: str) -> None:
             if any(rows.objects.filter(identity=identity).exists() for rows in (Balance, Account)):
                 raise refusals.IdentityInUse
             identity.delete()
-    except IntegrityError as error:  # somebody else's reference came in between
+    except IntegrityError as error:  # a reference was added concurrently
         raise refusals.IdentityInUse from error
 
 
@@ -85,10 +85,7 @@ def find(identity_id: str) -> Identity:
 
 
 def link_balance(*, balance_id: str, identity_id: str) -> None:
-    """Say whose a balance is.
-
-    Raises ``BalanceHolderNotFound``, ``BalanceNotFound`` or ``BalanceLocked``.
-    """
+    """Set the identity of a balance. Raises ``BalanceHolderNotFound``, ``BalanceNotFound`` or ``BalanceLocked``."""
     with atomic_with_lock_limit():
         if Identity.objects.locked(identity_id).first() is None:
             raise refusals.BalanceHolderNotFound(identity_id)
@@ -104,7 +101,7 @@ def _check_id(identity_id: str) -> None:
 
 
 def _stored(identity: Identity, name: str, value: Any) -> Any:
-    """Return what is to be stored of a new value of a field."""
+    """Return a new value of a field in the form in which it is stored."""
     stored = identity.meta_data if isinstance(identity.meta_data, dict) else {}
     if name == "meta_data":
         return {FLAG: stored[FLAG]} | value if FLAG in stored else value

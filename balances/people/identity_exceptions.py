@@ -17,13 +17,13 @@ class IdentityNotFound(NotFound):
 
 
 class IdentityGone(IdentityNotFound):
-    """A change met no identity; the contract leaves the details out there."""
+    """The identity that a change names does not exist; the contract leaves the details out here."""
 
     details = None
 
 
 class BalanceHolderNotFound(IdentityNotFound):
-    """The identity that a balance is to be linked to does not exist; the contract calls that a balance's not-found."""
+    """The identity to link a balance to does not exist; the contract answers with the code of a missing balance."""
 
     code = "BAL_NOT_FOUND"
 
@@ -34,7 +34,7 @@ class UnknownIdentity(LedgerError):
 
 
 class InvalidIdentityId(LedgerError):
-    """The id that was chosen for an identity is none."""
+    """The id chosen for an identity is malformed."""
 
     code = "IDT_VALIDATION_ERROR"
 
@@ -45,7 +45,7 @@ class InvalidIdentitySuffix(InvalidIdentityId):
 
 
 class IdentityExists(LedgerError):
-    """The id that was chosen for an identity is taken."""
+    """The id chosen for an identity is taken."""
 
     code, details = "IDT_VALIDATION_ERROR", {}
 
@@ -88,7 +88,7 @@ class FieldNotTokenized(LedgerError):
     code = "IDT_FIELD_NOT_TOKENIZED"
 
     def __init__(self, field: str, meta_data: str) -> None:
-        """Name the field, and show the metadata as the contract does: it says which fields are."""
+        """Name the field, and show the metadata as the contract does: it lists the tokenized fields."""
         super().__init__(f"field {field} is not tokenized" + (f". Metadata: {meta_data}" if meta_data else ""))
 
 
@@ -127,13 +127,13 @@ class AccountNotFound(NotFound):
 
 
 class AccountBalanceNotFound(BalanceNotFound):
-    """An account names a balance that does not exist; the contract has no word of its own for that."""
+    """An account names a balance that does not exist; the contract has no code of its own for that."""
 
     code = "GEN_NOT_FOUND"
 
 
 class AccountHolderNotFound(IdentityNotFound):
-    """An account is to be opened for an identity that does not exist; the contract has no word of its own for that."""
+    """An account names an identity that does not exist; the contract has no code of its own for that."""
 
     code = "GEN_NOT_FOUND"
 

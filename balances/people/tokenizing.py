@@ -1,6 +1,6 @@
-"""Fields of an identity behind tokens, and back again for those who may see them.
+"""Replaces fields of an identity with tokens, and returns the originals to those who may see them.
 
-Which fields are tokenized stands in the metadata, under ``tokenized_fields``; the column itself holds the token.
+The metadata lists the tokenized fields under ``tokenized_fields``; the column itself holds the token.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ FIELDS = {
 
 
 def tokenize(identity_id: str, fields: Sequence[str]) -> None:
-    """Put tokens in place of the values of fields: of all of them, or of none.
+    """Replace the values of fields with tokens, all of them or none.
 
-    Raises, for the first field that refuses, ``FieldNotTokenizable``, ``IdentityNotFound``, ``FieldAlreadyTokenized``,
+    Raises for the first field that fails: ``FieldNotTokenizable``, ``IdentityNotFound``, ``FieldAlreadyTokenized``,
     ``TokenizationDisabled`` or ``BalanceLocked``.
     """
     with atomic_with_lock_limit():
@@ -49,9 +49,9 @@ def tokenize(identity_id: str, fields: Sequence[str]) -> None:
 
 
 def detokenize(identity_id: str, fields: Sequence[str], *, actor: str, door: str, address: str = "") -> dict[str, str]:
-    """Return the original values of fields, or of all tokenized ones where none is named, by the names that were given.
+    """Return the original values of fields by the names given, or of all tokenized fields where none is named.
 
-    Nothing stored changes. Whoever listens to ``disclosed`` records who saw what before it is returned. Raises
+    Nothing stored changes. Receivers of ``disclosed`` record who saw what before it is returned. Raises
     ``IdentityNotFound``, ``FieldNotTokenized``, ``UnknownField`` or ``UnreadableToken``.
     """
     identity = Identity.objects.filter(identity_id=identity_id).first()
@@ -71,18 +71,18 @@ def detokenize(identity_id: str, fields: Sequence[str], *, actor: str, door: str
 
 
 def tokenized_fields(meta_data: Any) -> list[str]:
-    """Return the names of the fields that metadata calls tokenized."""
+    """Return the names of the fields that metadata lists as tokenized."""
     flags = meta_data.get(FLAG) if isinstance(meta_data, dict) else None
     return sorted(name for name, tokenized in flags.items() if tokenized is True) if isinstance(flags, dict) else []
 
 
 def is_tokenized(meta_data: Any, field: str) -> bool:
-    """Tell whether metadata calls a field tokenized; its first letter may be small."""
+    """Return whether metadata lists a field as tokenized; its first letter may be lower case."""
     return not {field, internal_name(field)}.isdisjoint(tokenized_fields(meta_data))
 
 
 def internal_name(field: str) -> str:
-    """Return the contract's name for a field: its first letter, and no other, is made a capital."""
+    """Return the contract's name for a field: its first letter alone is capitalized."""
     return field[:1].upper() + field[1:]
 
 
@@ -91,7 +91,7 @@ def _tokenize_field(identity: Identity, field: str) -> None:
         raise refusals.FieldAlreadyTokenized(field)
     name, tokens = internal_name(field), tokenizer()
     value = getattr(identity, FIELDS[name]) or ""
-    if not tokens.opens(value):  # else its mark was lost, and a token of the token would hide the original
+    if not tokens.opens(value):  # else the metadata lost its entry, and a token of the token would hide the original
         setattr(identity, FIELDS[name], tokens.token_for(value))
     stored = identity.meta_data if isinstance(identity.meta_data, dict) else {}
     flags = stored.get(FLAG)
@@ -112,7 +112,7 @@ def _original(identity: Identity, field: str) -> str:
 
 
 def _as_text(meta_data: Any) -> str:
-    """Return metadata as the original writes it into its message: compact, keys in order, escaped."""
+    """Return metadata as the original puts it into its message: compact, keys in order, escaped."""
     if meta_data is None:
         return ""
     return ExactEncoder(separators=(",", ":"), sort_keys=True).encode(meta_data).translate(ESCAPED)

@@ -1,4 +1,4 @@
-"""Tokens in place of personal data, in Blnk's own form: each server reads what the other one wrote.
+"""Tokens for personal data, in Blnk's own format, so that each server can read the other's.
 
 A token is ``FPT:`` + a visible part of the original's shape + ``:`` + base64 of nonce and AES-256-GCM ciphertext.
 """
@@ -29,13 +29,13 @@ class Tokenizer:
         self._key, self._cipher = key, AESGCM(key)
 
     def token_for(self, value: str) -> str:
-        """Return a token for a value: another one each time, but for its visible part."""
+        """Return a token for a value; only its visible part is the same each time."""
         nonce = os.urandom(NONCE_BYTES)
         sealed = base64.b64encode(nonce + self._cipher.encrypt(nonce, value.encode(), None)).decode()
         return f"{PREFIX}{self._visible(value)}:{sealed}"
 
     def value_of(self, token: str) -> str:
-        """Return what a token stands for. Raises ``UnreadableToken``: another key's, a damaged one, or no token."""
+        """Return the original of a token. Raises ``UnreadableToken`` for another key's, a damaged one, or no token."""
         # The original splits at the first colons, and fails where the visible part holds one.
         sealed = token.rpartition(":")[2] if token.startswith(PREFIX) else token
         try:
@@ -45,7 +45,7 @@ class Tokenizer:
             raise UnreadableToken from error
 
     def opens(self, token: str) -> bool:
-        """Tell whether a text is one of this key's tokens."""
+        """Return whether a text is a token of this key."""
         try:
             self.value_of(token)
         except UnreadableToken:
@@ -58,14 +58,14 @@ class Tokenizer:
 
 
 def tokenizer() -> Tokenizer:
-    """Return the tokenizer of the settings' key. Raises ``TokenizationDisabled`` where there is none."""
+    """Return a tokenizer with the configured key. Raises ``TokenizationDisabled`` where there is none."""
     if not settings.BLNK_TOKENIZATION_SECRET:
         raise TokenizationDisabled
     return Tokenizer(settings.BLNK_TOKENIZATION_SECRET)
 
 
 def shown(value: str) -> str:
-    """Return a stored value for people: of a token its visible part, marked as such."""
+    """Return a stored value for display: of a token the visible part, marked as such."""
     if not value.startswith(PREFIX):
         return value
     return f"{value.removeprefix(PREFIX).rpartition(':')[0]} (token)"

@@ -164,9 +164,9 @@ def post_batch_in_background(batch: Batch) -> None:
     try:
         refused = post_batch(batch)
     except LedgerError as error:
-        publishing.tell_batch_failed(batch.batch_id, error.message)
+        publishing.publish_batch_failed(batch.batch_id, error.message)
     else:
-        publishing.tell_batch(batch.batch_id, batch.status, len(batch.postings), refused)
+        publishing.publish_batch(batch.batch_id, batch.status, len(batch.postings), refused)
 
 
 def _is_known(batch_id: str) -> bool:

@@ -74,7 +74,7 @@ def post(posting: Posting) -> Item:
     if not posting.shares:
         raise failure.error
     if posting.atomic:
-        publishing.tell_batch_failed(item.place.transaction_id, failure.error.message)
+        publishing.publish_batch_failed(item.place.transaction_id, failure.error.message)
     raise SplitLegRefused.of(failure.leg, failure.error)
 
 

@@ -43,7 +43,7 @@ def restate_balances(corrections: list[Correction]) -> None:
     )
     if gone := set(ids) - {row["balance_id"] for row in restated}:
         raise exceptions.BalanceNotFound(min(gone))
-    publishing.tell_monitors([each.balance_id for each in ordered if any(getattr(each, total) for total in TOTALS)])
+    publishing.publish_monitors([each.balance_id for each in ordered if any(getattr(each, total) for total in TOTALS)])
 
 
 PARAMETERS = {

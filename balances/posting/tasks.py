@@ -48,7 +48,7 @@ def bulk_create(context: JobContext, batch: str) -> None:
         post_batch_in_background(Batch(**body | {"postings": [_posting(each) for each in body["postings"]]}))
     except DatabaseError:
         if context.job.attempts >= MOST_RETRIES:
-            publishing.tell_batch_failed(body["batch_id"], "internal server error")
+            publishing.publish_batch_failed(body["batch_id"], "internal server error")
         raise
 
 

@@ -230,7 +230,7 @@ def _decide_rows(batch: Batch, unit: Unit) -> None:
     if refusal:
         _reject(batch, [movement for _, movement in unit if movement], *refusal)
         if group_id := unit[0][0]["group_id"]:
-            publishing.tell_batch_failed(group_id, refusal[1].message)
+            publishing.publish_batch_failed(group_id, refusal[1].message)
 
 
 def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[Movement, LedgerError] | None]:

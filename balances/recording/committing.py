@@ -26,5 +26,5 @@ def commit(
     lineage.note(admitted, book)
     writing.write([movement.row for movement in (*admitted, *rejected)], book)
     entries.add(waiting)
-    publishing.tell(admitted, book)
-    publishing.tell_rejected(rejected)
+    publishing.publish_movements(admitted, book)
+    publishing.publish_rejected(rejected)

@@ -100,7 +100,7 @@ def _open(names: Sequence[Name]) -> None:
         currencies=[currency for _, currency in names],
         lock_wait=LOCK_WAIT,
     )
-    publishing.tell_opened([row["balance_id"] for row in opened])
+    publishing.publish_opened([row["balance_id"] for row in opened])
 
 
 def lock(

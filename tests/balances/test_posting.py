@@ -238,7 +238,7 @@ def test_a_surprise_after_the_write_undoes_it_and_the_next_posting_works(monkeyp
     def surprise(*_: Any) -> None:
         raise RuntimeError("after the write")
 
-    monkeypatch.setattr("balances.events.publishing.tell", surprise)
+    monkeypatch.setattr("balances.events.publishing.publish_movements", surprise)
     with pytest.raises(RuntimeError, match="after the write"):
         world.post("@world", alice, 100)
     monkeypatch.undo()

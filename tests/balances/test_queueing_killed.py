@@ -65,7 +65,7 @@ POINTS = [
     "writing.write!",  # before anything is written
     "writing.write",  # with rows and totals written, entries still there
     "_finish",  # with entries taken out, not committed
-    "publishing.tell_rejected",  # at the end of the transaction
+    "publishing.publish_rejected",  # at the end of the transaction
     "_drain",  # after the commit
 ]
 

@@ -1,4 +1,4 @@
--- Purpose: let deliveries be tried again at once, those that wait for their next try and those that were given up.
+-- Purpose: retry deliveries at once, both those that wait for their next attempt and those that were given up.
 -- Parameters: job_ids (bigint[]), waiting, queue (text).
 -- Columns: id of each job that will run; the others are running, or have delivered, or are forgotten.
 UPDATE procrastinate_jobs

@@ -1,4 +1,4 @@
--- Purpose: give the worker of webhooks what waited for its next try and is due now.
+-- Purpose: hand deliveries whose next attempt is due to the worker of webhooks.
 -- Parameters: waiting, queue (text).
 UPDATE procrastinate_jobs
 SET queue_name = %(queue)s
