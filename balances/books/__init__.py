@@ -1,4 +1,7 @@
-"""What a posting means, decided without the database: orders, movements, shares, standings, holds."""
+"""What a posting means, decided without the database: orders, movements, shares, standings, holds.
+
+docs/design/posting.md states the rules.
+"""
 
 from balances.books import duplicates, posting_exceptions
 from balances.books.book import Book, Standing, standing_of

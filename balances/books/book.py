@@ -1,4 +1,4 @@
-"""The totals of locked balances while movements are decided one after the other, before anything is written."""
+"""The totals of locked balances while movements are decided one after another, before anything is written."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from balances.models import Transaction
 
 @dataclass(slots=True)
 class Standing:
-    """The totals of one balance as they were read, in minor units, and what has been decided to be added to them.
+    """The totals of one balance as read, and the changes decided since, in minor units.
 
-    ``queued_debit`` waits in the queue and counts against what is available where the ledger is set up so.
+    ``queued_debit`` waits in the queue; it reduces what is available where the settings say so.
     """
 
     balance_id: str
@@ -29,7 +29,7 @@ class Standing:
     queued_debit: int = 0
     is_readable: bool = True
     is_virtual: bool = False
-    """Whether the balance does not exist yet: an indicator that is used for the first time gets it."""
+    """Whether the balance does not exist yet, because its indicator is used for the first time."""
     track_fund_lineage: bool = False
     is_watched: bool = False
     is_hooked: bool = False
@@ -42,7 +42,7 @@ class Standing:
 
     @property
     def available(self) -> int:
-        """Return what a debit may take without overdraft."""
+        """Return what a debit may take without overdraft (docs/design/posting.md, Funds)."""
         return (
             self.balance + self.credited - self.debited
             - self.inflight_debit - self.inflight_debited
@@ -50,26 +50,26 @@ class Standing:
         )  # fmt: skip
 
     def as_read(self) -> Standing:
-        """Return a copy without what has been decided."""
+        """Return a copy without the decided changes."""
         return replace(self, credited=0, debited=0, inflight_credited=0, inflight_debited=0, touched=0)
 
 
 class Book:
-    """Decides movements in order. What it admits is to be written; what it refuses leaves it as it was."""
+    """Decides movements in order. The caller writes those it admits; those it refuses leave it unchanged."""
 
     def __init__(self, standings: Iterable[Standing], named: dict[tuple[str, str], str], used: set[str]) -> None:
-        """Take the balances that were read, the ids of indicators by name and currency, and references in use."""
+        """Take the balances as read, the ids of indicators by name and currency, and the references in use."""
         self.standings = {standing.balance_id: standing for standing in standings}
         self.named = named
         self.used = used
         self._imagined: dict[str | None, tuple[str, str]] = {}
 
     def balance_id(self, name: str, currency: str) -> str:
-        """Return the id of the balance that is named so; an unknown indicator is returned as it is."""
+        """Return the id of the balance with this name; an unknown indicator is returned unchanged."""
         return self.named.get((name, currency), name) if name.startswith("@") else name
 
     def standing(self, name: str, currency: str) -> Standing:
-        """Return the balance that is named so. Raises ``UnknownPostingBalance`` or ``UnreadableTotals``."""
+        """Return the balance with this name. Raises ``UnknownPostingBalance`` or ``UnreadableTotals``."""
         standing = self.standings.get(self.balance_id(name, currency))
         if standing is None:
             raise posting_exceptions.UnknownPostingBalance(name)
@@ -78,23 +78,23 @@ class Book:
         return standing
 
     def imagine(self, name: str, currency: str) -> None:
-        """Add the balance that an indicator would get, with zero totals."""
+        """Add a virtual balance with zero totals for an indicator that has none."""
         balance_id = f"{name} {currency}"  # one indicator has a balance in each currency
         self.standings[balance_id] = Standing(balance_id, currency, 0, 0, 0, 0, 0, is_virtual=True)
         self.named[name, currency] = balance_id
         self._imagined[balance_id] = name, currency
 
     def virtual_names(self, rows: Iterable[Transaction]) -> set[tuple[str, str]]:
-        """Return the indicators among the sides of rows that have no balance yet, each with its currency."""
+        """Return the indicators that rows name and that have no balance yet, each with its currency."""
         imagined = self._imagined
         if not imagined:
             return set()
         return {imagined[side] for row in rows for side in (row.source_id, row.destination_id) if side in imagined}
 
     def admit(self, movement: Movement) -> None:
-        """Decide one movement: resolve its balances, check it, and count it in.
+        """Decide one movement: resolve its balances, check it, and add it to their totals.
 
-        In this order it raises ``DuplicateReference``, ``UnknownPostingBalance``, ``NonPositiveAmount``,
+        Raises, checked in this order, ``DuplicateReference``, ``UnknownPostingBalance``, ``NonPositiveAmount``,
         ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``InsufficientInflight``, and ``SameBalance``.
         """
         for reference in movement.references:
@@ -114,22 +114,22 @@ class Book:
         self._move(movement, movement.units)
 
     def take_back(self, movements: Iterable[Movement]) -> None:
-        """Count out again what was admitted: it will not be written after all."""
+        """Undo the admission of movements that will not be written after all."""
         for movement in movements:
             self.used.difference_update(movement.references)
             self._move(movement, -movement.units)
 
     def moved(self) -> list[Standing]:
-        """Return the balances whose totals are to change, in key order."""
+        """Return the balances whose totals change, in key order."""
         return [each for _, each in sorted(self.standings.items()) if each.touched]
 
     @property
     def is_hooked(self) -> bool:
-        """Tell whether any hook listens."""
+        """Return whether any hook is active."""
         return any(each.is_hooked for each in self.standings.values())
 
     def _sides(self, movement: Movement) -> tuple[Standing, Standing]:
-        """Return the two balances of a movement, and put their ids into its row."""
+        """Return the two balances of a movement, and set their ids on its row."""
         row = movement.row
         source, destination = (
             self.standing(name, row.currency or "") for name in (movement.source, movement.destination)
@@ -144,7 +144,7 @@ class Book:
 
 
 def move(effect: Effect, units: int, source: Standing, destination: Standing) -> None:
-    """Count units in, or out again where they are negative."""
+    """Add the effect of units to both balances; negative units take it back."""
     applied, held = effect.value
     source.debited += applied * units
     source.inflight_debited += held * units
@@ -155,7 +155,7 @@ def move(effect: Effect, units: int, source: Standing, destination: Standing) ->
 
 
 def _check_funds(movement: Movement, available: int) -> None:
-    """Refuse what the source cannot pay; ``@`` balances are no exception."""
+    """Refuse what the source cannot pay; ``@`` balances are no exception (docs/design/posting.md, Funds)."""
     limit = movement.overdraft_units
     if (movement.allow_overdraft and limit is None) or available >= movement.units:
         return
@@ -166,7 +166,7 @@ def _check_funds(movement: Movement, available: int) -> None:
 
 
 def _check_inflight(movement: Movement, source: Standing, destination: Standing) -> None:
-    """Refuse to settle more than the two balances hold: only drifted totals can say so."""
+    """Refuse to settle more than the two balances hold, which happens only where their totals have drifted."""
     action = movement.effect.name.lower()
     held = (
         ("debit", source.inflight_debit + source.inflight_debited),
@@ -181,9 +181,9 @@ TOTALS = ("balance", "credit_balance", "debit_balance", "inflight_credit_balance
 
 
 def standing_of(row: dict[str, Any]) -> Standing:
-    """Return the standing of a balance out of a row of ``lock_balances.sql`` or ``read_balances.sql``.
+    """Return the standing of a balance from a row of ``lock_balances.sql`` or ``read_balances.sql``.
 
-    Totals that are no numbers, as only SQL can leave them, make it one that cannot be posted to.
+    A balance whose totals are no numbers, which only SQL can cause, cannot be posted to.
     """
     is_readable = all(row[total] is not None and row[total].is_finite() for total in TOTALS)
     balance, credit, debit, held_credit, held_debit = (int(row[total]) if is_readable else 0 for total in TOTALS)

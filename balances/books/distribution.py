@@ -1,4 +1,7 @@
-"""How an amount is shared out among several balances, exactly and in the order of the request."""
+"""Shares an amount out among several balances, exactly and in the order of the request.
+
+docs/design/posting.md states the rules under "Sharing out".
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ LARGEST = 2**63 - 1
 
 @dataclass
 class Part:
-    """What one share gets; ``number`` is its place in the request, from 0."""
+    """The part of one share; ``number`` is its place in the request, from 0."""
 
     number: int
     identifier: str
@@ -28,10 +31,10 @@ class Part:
 
 
 def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part]:
-    """Return who gets how many minor units of ``total``: a part for each share, without fixed ones that say zero.
+    """Return the part of each share of ``total`` minor units, except for fixed shares of zero.
 
-    What is lost to rounding, or not given to anybody, goes to the largest part, the first of several, unless nobody
-    gets anything. A part may be zero or less, where shares say so. Raises ``InvalidDistribution``.
+    What rounding or the shares leave goes to the largest part, the first of equal ones, if any part is above zero.
+    A part may be zero or less, where its share says so. Raises ``InvalidDistribution``.
     """
     for share in shares:
         _refuse_doubt(share, precision)
@@ -53,7 +56,7 @@ def distribute(total: int, shares: Sequence[Share], precision: int) -> list[Part
 
 
 def _refuse_doubt(share: Share, precision: int) -> None:
-    """Refuse a share that says nothing, or two things, of which the original takes one."""
+    """Refuse a share without a part, or with two that differ, of which the original takes one."""
     said = share.distribution, share.precise_distribution
     if not any(said):
         raise InvalidDistribution(f"{share.identifier} has neither distribution nor precise_distribution")
@@ -79,7 +82,7 @@ def _sum(parts: Sequence[Part]) -> Decimal:
 
 
 def _rest(total: int, parts: Sequence[Part]) -> Decimal:
-    """Return what parts leave of a total; the context of an operator would round after 28 digits."""
+    """Return a total less its parts; a plain operator would round to 28 digits."""
     return EXACT.subtract(Decimal(total), _sum(parts))
 
 
@@ -127,7 +130,7 @@ def _major(text: str, precision: int) -> Decimal:
 
 
 def _percentages(total: int, shares: Sequence[Share]) -> list[Part]:
-    """Return what percentages give, unrounded; less than one unit is none, and goes to the largest of them."""
+    """Return the parts of percentages, unrounded; those below one unit go to the largest of them."""
     parts, percent, lost = [], Decimal(0), Decimal(0)
     for number, share in enumerate(shares):
         if not _is_percentage(share):

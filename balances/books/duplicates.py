@@ -1,6 +1,6 @@
-"""Says of a reference that is in use which transaction has it, and whether it is the same payment or another one.
+"""Finds which transaction has a reference that is in use, and whether it is the same payment.
 
-Asked only where a posting was refused for it, with one statement for all refusals of a request.
+Queried only after refusals for a reference, with one statement for all of a request.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ USED_REFERENCES = Statement.beside(__file__, "used_references.sql")
 
 
 def explain(refused: Iterable[tuple[Movement, LedgerError]]) -> None:
-    """Put into the details of each refusal for a reference who has it; into the others nothing.
+    """Add to the details of each ``DuplicateReference`` which transaction has the reference.
 
-    ``differs`` names in what the two are not the same: ``amount`` (minor units), ``source``, ``destination``,
-    ``currency``, or ``parent_transaction`` where the one that has it is a refund.
+    ``differs`` lists what the two payments do not share: ``amount`` (minor units), ``source``, ``destination``,
+    ``currency``, or ``parent_transaction`` where the one with the reference is a refund.
     """
     duplicates = [(each, error) for each, error in refused if isinstance(error, DuplicateReference)]
     if not duplicates:
         return
-    found = find({error.reference for _, error in duplicates})
+    rows = find({error.reference for _, error in duplicates})
     for movement, error in duplicates:
-        if row := found.get(error.reference):
+        if row := rows.get(error.reference):
             explain_by(movement, error, row)
 
 
 def explain_by(movement: Movement, error: DuplicateReference, row: dict[str, Any]) -> None:
-    """Put into the details of one refusal that a row has the reference."""
+    """Add to the details of one refusal the row that has the reference."""
     error.details = describe(row, _sameness(movement, row))
 
 
 def is_same(movement: Movement, row: dict[str, Any]) -> bool:
-    """Tell whether a row is what a movement would record: the same payment, applied or held as it would be."""
+    """Return whether a row is the same payment as a movement, applied or held as the movement would be."""
     return all(_sameness(movement, row).values()) and (row["outcome"] or row["status"]) == movement.row.status
 
 
 def find(references: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return the rows of ``used_references.sql`` for those references that are in use."""
+    """Return the rows of ``used_references.sql`` by reference, for those references that are in use."""
     rows = USED_REFERENCES.rows(
         refs=sorted(references),
         queued_refs=sorted(each.removesuffix("_q") for each in references if each.endswith("_q")),
@@ -60,7 +60,7 @@ def _sameness(movement: Movement, row: dict[str, Any]) -> dict[str, bool]:
 
 
 def describe(row: dict[str, Any], same: dict[str, bool]) -> dict[str, Any]:
-    """Return the details of a refusal for a reference that a row has; ``same`` says in what the two agree."""
+    """Return the details of a refusal for a reference that a row has; ``same`` says in which fields the two agree."""
     details: dict[str, Any] = {"reference": row["wanted"], "same_payment": all(same.values()), "status": row["status"]}
     if row["outcome"]:
         details["outcome"] = row["outcome"]

@@ -1,4 +1,4 @@
-"""What ids hold, and the rows that settle it."""
+"""The holds under an id, and the rows that settle them (docs/design/posting.md, Holds)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ CONVERTERS = [(each.column, getattr(each, "from_db_value", None)) for each in Tr
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What to commit of each hold: major or minor units; neither: all that remains."""
+    """What to commit of each hold, in major or in minor units; without either, all that remains."""
 
     amount: Decimal | None = None
     precise_amount: int | None = None
 
     def units(self, precision: int) -> int | None:
-        """Return it in minor units. Raises what is wrong with it: nothing that was sent may turn into all."""
+        """Return the part in minor units, or ``None`` for all that remains, which no amount sent may turn into.
+
+        Raises ``NegativeCommit``, ``NonPositivePart``, ``FractionOfUnit`` or ``AmountsDiffer``.
+        """
         if min(self.amount or 0, self.precise_amount or 0) < 0:
             raise posting_exceptions.NegativeCommit
         if self.precise_amount == 0:
@@ -48,18 +51,18 @@ ALL = Part()
 
 @dataclass(frozen=True, kw_only=True)
 class Settlement:
-    """What is asked of the holds under one id."""
+    """A request to settle the holds under one id."""
 
     transaction_id: str
     action: Action
     part: Part = ALL
     reference: str = ""
-    """The client's own for a commit, so that none is made twice; the reference of each row ends with it."""
+    """The client's own reference of a commit, so that none is made twice; the reference of each row ends with it."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """The transaction that has a reference that was looked for, in minor units, and whether it settles the hold."""
+    """A transaction that has a wanted reference, its minor units, and whether it settles the hold."""
 
     transaction_id: str
     units: int
@@ -75,15 +78,18 @@ class Hold:
     released: int = 0
     voided: bool = False
     named: dict[str, Named] = field(default_factory=dict)
-    """Which transactions have the references that were looked for."""
+    """The transactions that have wanted references, by reference."""
 
     @property
     def remaining(self) -> int:
-        """Return what is still held."""
+        """Return what is still held, in minor units."""
         return self.row.units - self.committed - self.released
 
     def units_of(self, action: Action, part: Part) -> int:
-        """Return what an action settles. Raises what it refuses."""
+        """Return the minor units that an action settles.
+
+        Raises ``AlreadyVoided``, ``AlreadyCommitted``, ``CommitExceeds``, or what ``Part.units`` raises.
+        """
         if self.voided:
             raise posting_exceptions.AlreadyVoided
         if self.remaining <= 0:
@@ -98,18 +104,18 @@ class Hold:
                 raise posting_exceptions.CommitExceeds(what, self._money(most), self._money(units))
         return units
 
-    def reference(self, asked: Settlement) -> str:
-        """Return the reference of the row by which a settlement settles this hold; empty: it is for the caller."""
-        return f"{self.row.pk}_{asked.action}_{asked.reference}" if asked.reference else ""
+    def reference(self, request: Settlement) -> str:
+        """Return the reference of the row that settles this hold; empty where the client gave none."""
+        return f"{self.row.pk}_{request.action}_{request.reference}" if request.reference else ""
 
-    def check_reference(self, asked: Settlement) -> None:
-        """Raise ``DuplicateReference`` where the reference that was asked for is in use; its details say by what."""
-        reference = self.reference(asked)
+    def check_reference(self, request: Settlement) -> None:
+        """Raise ``DuplicateReference`` where the client's reference is in use; its details name the transaction."""
+        reference = self.reference(request)
         if not (named := self.named.get(reference)):
             return
         wanted = None
-        with suppress(LedgerError):  # an amount that is none is no earlier one either
-            wanted = asked.part.units(self.row.precision or 1) or named.units * named.is_settlement + self.remaining
+        with suppress(LedgerError):  # an invalid amount cannot be the earlier one either
+            wanted = request.part.units(self.row.precision or 1) or named.units * named.is_settlement + self.remaining
         same = {"amount": named.units == wanted, "parent_transaction": named.is_settlement}
         error = posting_exceptions.DuplicateReference(reference)
         error.details = {"reference": reference, "same_payment": all(same.values())}
@@ -144,7 +150,7 @@ class Hold:
         return Movement(row, source, destination, effect, remaining=self.remaining)
 
     def settled(self, action: Action, row: Transaction) -> None:
-        """Note what was settled."""
+        """Count a row that settles the hold."""
         units = row.units
         self.named[str(row.reference)] = Named(row.pk, units)
         if action == "void":
@@ -159,7 +165,7 @@ class Hold:
 
 @dataclass
 class Found:
-    """What was found under one id: its own row, its holds newest first, and queued rows that are to become holds."""
+    """The rows under one id: its own, its holds newest first, and queued rows that will become holds."""
 
     own: Transaction | None = None
     holds: list[Hold] = field(default_factory=list)
@@ -173,7 +179,7 @@ class Found:
 
 
 class Holds:
-    """What several ids hold. One hold may be reached from several; it is one all the same."""
+    """The holds under several ids. A hold under several of them is one object."""
 
     def __init__(self, rows: Iterable[dict[str, Any]] = ()) -> None:
         """Take the rows of ``holds.sql``."""
@@ -184,13 +190,13 @@ class Holds:
             self._take(columns)
 
     def add(self, hold: Transaction, roots: Iterable[str]) -> None:
-        """Add a hold that has just been decided, under every id from which it can be reached."""
+        """Add a newly decided hold under every id that leads to it."""
         self._holds[hold.pk] = Hold(hold)
         for root in roots:
             self.found[root].holds.insert(0, self._holds[hold.pk])
 
     def decided(self, queued_id: str) -> None:
-        """Note that a queued row waits no longer."""
+        """Note that a queued row no longer waits."""
         for found in self._waited_for.pop(queued_id, ()):
             found.waiting = [row for row in found.waiting if row.pk != queued_id]
 
@@ -210,21 +216,21 @@ class Holds:
             self._waited_for[row.pk].append(found)
 
 
-def settle_hold(book: Book, hold: Hold, asked: Settlement, reference: str) -> Movement:
-    """Decide the settlement of one hold, under the client's own reference or this one.
+def settle_hold(book: Book, hold: Hold, request: Settlement, reference: str) -> Movement:
+    """Decide the settlement of one hold, under the client's own reference or else this one.
 
     Raises what ``Hold.check_reference``, ``Hold.units_of`` and ``Book.admit`` raise.
     """
-    hold.check_reference(asked)
-    movement = hold.settlement(asked.action, asked.part, hold.reference(asked) or reference)
+    hold.check_reference(request)
+    movement = hold.settlement(request.action, request.part, hold.reference(request) or reference)
     book.admit(movement)
-    hold.settled(asked.action, movement.row)
+    hold.settled(request.action, movement.row)
     return movement
 
 
-def holds_of(ids: Sequence[str], asked: Iterable[Settlement] = ()) -> Holds:
-    """Return what ids hold, as it is now, and who has the references that settlements of them are to bear."""
-    named = [each for each in asked if each.reference]
+def holds_of(ids: Sequence[str], requests: Iterable[Settlement] = ()) -> Holds:
+    """Return the current holds under ids, and which transactions have the references that requests would use."""
+    named = [each for each in requests if each.reference]
     return Holds(
         HOLDS.rows(
             ids=list(ids),
@@ -235,6 +241,6 @@ def holds_of(ids: Sequence[str], asked: Iterable[Settlement] = ()) -> Holds:
 
 
 def row_of(columns: Mapping[str, Any]) -> Transaction:
-    """Return a transaction out of its columns as the database returned them."""
+    """Return a transaction from its columns as the database returned them."""
     values = [convert(columns[name], None, None) if convert else columns[name] for name, convert in CONVERTERS]
     return Transaction.from_db(None, ATTRIBUTES, values)

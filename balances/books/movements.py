@@ -1,4 +1,7 @@
-"""Rows that are to be recorded, and what each does to the totals of its two balances."""
+"""Rows to record, and the effect of each on the totals of its two balances.
+
+docs/design/posting.md states the rules under "Rows" and "What a row does to totals".
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,11 @@ INFLIGHT = "inflight"
 ATOMIC = "atomic"
 ALLOW_OVERDRAFT = "allow_overdraft"
 ATTRIBUTES = tuple(field.attname for field in Transaction._meta.concrete_fields)
-"""In the order in which Django takes them by position, which is twice as fast as by name."""
+"""In the order of positional arguments, which are twice as fast as keywords."""
 
 
 class Effect(Enum):
-    """What one unit does: to debit and credit totals, and to the inflight ones."""
+    """The effect of one unit on the debit and credit totals, and on the inflight ones."""
 
     POST = (1, 0)
     HOLD = (0, 1)
@@ -36,7 +39,7 @@ class Effect(Enum):
 
 @dataclass(slots=True)
 class Sent:
-    """What a request says and no column of its row keeps: listeners are sent it, as by the original.
+    """The parts of a request that no column of its row keeps; listeners receive them, as from the original.
 
     ``overdraft_limit`` is in major units.
     """
@@ -52,7 +55,7 @@ class Sent:
 class Movement:
     """A row, the balances as they were named (ids or ``@indicators``), and its effect.
 
-    ``overdraft_units`` limits how far the source may go below zero, where there is a limit.
+    ``overdraft_units`` is how far the source may go below zero; ``None`` is no limit.
     """
 
     row: Transaction
@@ -62,25 +65,25 @@ class Movement:
     allow_overdraft: bool = False
     overdraft_units: int | None = None
     share: int = 0
-    """Which of the shares of a request this leg is, from 0."""
+    """The index of this leg among the shares of its request, from 0."""
     remaining: int = 0
-    """What its hold had left before, of a settlement, in minor units."""
+    """For a settlement, what its hold had left before it, in minor units."""
     sent: Sent = field(default_factory=Sent)
 
     @property
     def units(self) -> int:
-        """Return what moves, in minor units."""
+        """Return the minor units that move."""
         return self.row.units
 
     @property
     def references(self) -> list[str]:
-        """Return the references that the row takes: one that waits its own, and that of its outcome."""
+        """Return the references that the row takes: its own and, for a queued row, that of its outcome."""
         reference = str(self.row.reference)
         return [reference, f"{reference}_q"] if self.row.status in WAITING else [reference]
 
     @property
     def indicators(self) -> Iterable[tuple[str, str]]:
-        """Return the ``@names`` among source and destination, each with the currency that tells its balance."""
+        """Return the ``@names`` among source and destination, each with the currency that identifies its balance."""
         for name in (self.source, self.destination):
             if name.startswith("@"):
                 yield name, self.row.currency or ""
@@ -88,9 +91,9 @@ class Movement:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the rows of a posting stand: their id, what they hang under, and whether they wait in the queue.
+    """The id and parent of the rows of a posting, and whether they wait in the queue.
 
-    Legs of shares have ids of their own and hang under ``transaction_id``, unless they belong to a batch.
+    Legs of shares have ids of their own, and ``transaction_id`` as their parent unless they belong to a batch.
     """
 
     transaction_id: str
@@ -99,7 +102,7 @@ class Place:
     queued: bool = False
 
     def meta_data(self, posting: Posting) -> dict[str, Any]:
-        """Return the metadata of a row of the posting, with what the server adds."""
+        """Return the metadata of a row of the posting, with the keys that the server adds."""
         flags = {INFLIGHT: posting.inflight, ATOMIC: posting.atomic, ALLOW_OVERDRAFT: posting.allow_overdraft}
         added: dict[str, Any] = {name: True for name, given in flags.items() if given}
         if self.batch_id:
@@ -110,7 +113,7 @@ class Place:
 
 
 def movements_of(posting: Posting, place: Place) -> list[Movement]:
-    """Return the rows that a posting makes: one, or one a leg. Raises ``InvalidDistribution``."""
+    """Return the movements of a posting: one, or one for each leg. Raises ``InvalidDistribution``."""
     created_at = now()
     sent = Sent(
         not place.queued,
@@ -134,7 +137,7 @@ def _leg(posting: Posting, place: Place, sent: Sent, created_at: datetime, numbe
     row.transaction_id = new_transaction_id()
     row.parent_transaction = place.batch_id or place.transaction_id
     row.reference = f"{posting.reference}{'_' if place.queued else '-'}{number}"
-    # What a leg's hash covers differs by mode.
+    # The hash of a leg covers other fields in the queue than at once.
     hashed = (
         (row.reference, source, destination)
         if place.queued
@@ -168,7 +171,7 @@ EFFECTS = {
 
 
 def _row(posting: Posting, place: Place, created_at: datetime, *, units: int, amount: Decimal) -> Transaction:
-    """Return the row of a posting that is not shared, without its balances."""
+    """Return the row of an undivided posting, without its balances."""
     if place.queued:
         status = Status.SCHEDULED if posting.scheduled_for else Status.QUEUED
     else:

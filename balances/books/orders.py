@@ -1,4 +1,4 @@
-"""What is asked of the ledger: one movement, or one that is shared out."""
+"""Requests to move money: one movement, or one shared out among several balances."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Posting:
-    """One movement, or a hold. Exactly one of ``amount`` (major) and ``precise_amount`` (minor units).
+    """One movement, or a hold. Exactly one of ``amount`` (major) and ``precise_amount`` (minor units) is given.
 
     ``source`` and ``destination`` are balance ids or ``@indicators``; one of them may be shares instead.
-    ``precision`` is minor units in a major one. ``atomic`` concerns the legs of shares: all, or none.
+    ``precision`` is minor units in a major one. ``atomic`` applies to the legs of shares: all or none.
     """
 
     source: str = ""
@@ -54,33 +54,33 @@ class Posting:
 
     @property
     def minor_units(self) -> int:
-        """Return what moves, in minor units. Raises ``FractionOfUnit``."""
+        """Return the amount in minor units. Raises ``FractionOfUnit``."""
         if self.precise_amount is not None:
             return self.precise_amount
         return amounts.whole_units(self.amount or ZERO, self.precision)
 
     @property
     def major_units(self) -> Decimal:
-        """Return what moves, in major units. Raises ``FractionOfUnit``."""
+        """Return the amount in major units. Raises ``FractionOfUnit``."""
         if self.precise_amount is not None:
             return amounts.major_units(self.precise_amount, self.precision)
         return amounts.booked(self.amount or ZERO, self.precision)
 
     @property
     def shares(self) -> tuple[Share, ...]:
-        """Return the shares of the divided side; none where one balance stands on each side."""
+        """Return the shares of the divided side; empty where each side is one balance."""
         return self.sources or self.destinations
 
     @property
     def is_dated(self) -> bool:
-        """Tell whether anything of it is to be done at a date."""
+        """Return whether any part of it waits for a date."""
         return any((self.scheduled_for, self.inflight_expiry_date, self.inflight_commit_date))
 
     @property
     def overdraft_units(self) -> int | None:
-        """Return how far the source may go below zero, in minor units; nothing where there is no limit.
+        """Return how far the source may go below zero, in minor units; ``None`` is no limit.
 
-        Raises ``NegativeLimit`` or ``FractionOfUnit``: neither may turn into no limit.
+        Raises ``NegativeLimit`` or ``FractionOfUnit``, so that an invalid limit never becomes none.
         """
         if not self.overdraft_limit:
             return None

@@ -20,13 +20,13 @@ class NothingToRefund(NotFound):
 
 
 class UnknownPostingBalance(BalanceNotFound):
-    """A posting names a balance that does not exist; the contract calls that a transaction's not-found."""
+    """A posting names a balance that does not exist; the contract answers with the code of a missing transaction."""
 
     code = "TXN_NOT_FOUND"
 
 
 class DuplicateReference(LedgerError):
-    """The reference stands on another transaction already. ``details`` say on which one: ``books.duplicates``."""
+    """The reference is in use. ``books.duplicates`` adds to ``details`` which transaction has it."""
 
     code = "TXN_DUPLICATE_REFERENCE"
 
@@ -80,7 +80,7 @@ class SplitLegRefused(LedgerError):
 
 
 class InsufficientInflight(LedgerError):
-    """The balances do not hold what is to be settled, whatever the hold says: their totals have drifted."""
+    """The balances hold less than the hold says, because their totals have drifted."""
 
     def __init__(self, action: str, side: str, have: int, need: int) -> None:
         """Use the original's words."""
@@ -98,14 +98,14 @@ class TooManyBatches(LedgerError):
 class BatchRefused(LedgerError):
     """A posting of a batch was refused."""
 
-    TELLING = frozenset({"TXN_NOT_FOUND", "TXN_INSUFFICIENT_FUNDS", "TXN_DUPLICATE_REFERENCE", "GEN_RESOURCE_LOCKED"})
-    """Codes that the original finds again in the text of a batch's refusal."""
+    KEPT = frozenset({"TXN_NOT_FOUND", "TXN_INSUFFICIENT_FUNDS", "TXN_DUPLICATE_REFERENCE", "GEN_RESOURCE_LOCKED"})
+    """Codes that the original recognizes in the text of a batch's refusal."""
 
     def __init__(self, batch_id: str, message: str, error: LedgerError, left_out: dict[str, Any]) -> None:
-        """Keep the batch, what it left out before, and the code of the refusal where the contract finds it again."""
+        """Keep the batch, the postings it left out before, and the code of the refusal where the contract does."""
         super().__init__(message)
         self.batch_id, self.details = batch_id, {"batch_id": batch_id} | (error.details or {}) | left_out
-        self.code = error.code if error.code in self.TELLING else LedgerError.code
+        self.code = error.code if error.code in self.KEPT else LedgerError.code
 
 
 class NotInflight(LedgerError):
@@ -124,17 +124,17 @@ class AlreadyCommitted(LedgerError):
     code = "TXN_ALREADY_COMMITTED"
 
     def __init__(self, action: str) -> None:
-        """Name what was to be done."""
+        """Name the action."""
         super().__init__(f"cannot {action}. Transaction already committed")
 
 
 class CommitExceeds(LedgerError):
-    """More is to be committed than the hold has."""
+    """A commit asks for more than the hold has."""
 
     code = "TXN_COMMIT_AMOUNT_EXCEEDED"
 
     def __init__(self, what: str, most: str, requested: str) -> None:
-        """Say by how much; ``what`` is ``original`` or ``remaining``."""
+        """Name both amounts; ``what`` is ``original`` or ``remaining``."""
         if what == "original":
             text = f"the original transaction amount. Original: {most}"
         else:
@@ -147,7 +147,7 @@ class NegativeCommit(LedgerError):
 
 
 class AmountsDiffer(LedgerError):
-    """Major and minor units were sent, and contradict each other; the original takes the minor ones."""
+    """The major and minor units sent contradict each other; the original takes the minor ones."""
 
     code = "TXN_INVALID_AMOUNT"
 
@@ -157,7 +157,7 @@ class AmountsDiffer(LedgerError):
 
 
 class MixedPrecisions(LedgerError):
-    """Major units mean different minor units for the holds under one id."""
+    """The holds under one id have several precisions, so major units are ambiguous."""
 
     code = "TXN_INVALID_AMOUNT"
 
@@ -182,12 +182,12 @@ class AlreadyRefunded(LedgerError):
 
 
 class RefundExceeds(LedgerError):
-    """More is to be refunded than is left of a payment."""
+    """A refund asks for more than is left of a payment."""
 
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, transaction_id: str, left: str, requested: str) -> None:
-        """Say by how much."""
+        """Name both amounts."""
         super().__init__(
             f"cannot refund more than is left of transaction {transaction_id}. Left: {left}, Requested: {requested}"
         )
@@ -198,7 +198,7 @@ def _some(rows: Sequence[str]) -> str:
 
 
 class PartOfSeveral(LedgerError):
-    """A part is to be refunded of an id under which there are several payments."""
+    """A partial refund names an id that stands for several payments."""
 
     code = "TXN_INVALID_AMOUNT"
 
@@ -211,7 +211,7 @@ class PartOfSeveral(LedgerError):
 
 
 class ReferenceOfSeveral(LedgerError):
-    """One reference is given for the refunds of several payments."""
+    """A refund with a reference names an id that stands for several payments."""
 
     code = "TXN_VALIDATION_ERROR"
 
@@ -224,7 +224,7 @@ class ReferenceOfSeveral(LedgerError):
 
 
 class ReleasedInPart(LedgerError):
-    """A part is to be refunded of a hold that was released: nothing was paid, so it comes back whole, as a hold."""
+    """A partial refund names a released hold, which can only come back whole, as a hold."""
 
     code = "TXN_INVALID_AMOUNT"
 
@@ -248,17 +248,17 @@ class ProcessingFailed(LedgerError):
         "TXN_INVALID_AMOUNT",
         "GEN_RESOURCE_LOCKED",
     )
-    """Which of several codes is told."""
+    """Of several codes, the first one listed here is reported."""
 
     def __init__(self, errors: Sequence[LedgerError]) -> None:
-        """List them as the original does."""
+        """List the messages as the original does."""
         super().__init__(f"error occurred during processing: [{' '.join(error.message for error in errors)}]")
         codes = {error.code for error in errors}
         self.code = next((code for code in self.PRECEDENCE if code in codes), LedgerError.code)
 
 
 def together(errors: Sequence[LedgerError]) -> LedgerError:
-    """Return why several rows were refused; where all were for their references, the first, which says who has it."""
+    """Return one refusal for several: the first, with its details, where all are for references in use."""
     return errors[0] if all(isinstance(each, DuplicateReference) for each in errors) else ProcessingFailed(errors)
 
 
@@ -276,7 +276,7 @@ class SameBalance(LedgerError):
 
 
 class BulkEmpty(LedgerError):
-    """Nothing is in a bulk request."""
+    """A bulk request has no items."""
 
     code = "TXN_BULK_EMPTY"
 
@@ -286,7 +286,7 @@ class BulkEmpty(LedgerError):
 
 
 class BulkTooLarge(LedgerError):
-    """Too much is in a bulk request."""
+    """A bulk request has too many items."""
 
     code = "TXN_BULK_LIMIT_EXCEEDED"
 
@@ -301,7 +301,7 @@ class InvalidSettlement(LedgerError):
 
 
 class NonPositivePart(LedgerError):
-    """A part of nothing, or less."""
+    """A part is zero or less."""
 
     code = "TXN_INVALID_AMOUNT"
 

@@ -1,4 +1,4 @@
-"""What a dry run tells: balances now and afterwards, legs, and why not."""
+"""The result of a dry run: balances now and afterwards, legs, and the refusal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Totals:
 
     @classmethod
     def of(cls, standing: Standing) -> Totals:
-        """Return the totals as read, with what has been counted in since."""
+        """Return the totals as read, with the changes decided since."""
         return cls(
             balance=standing.balance + standing.credited - standing.debited,
             available=standing.available,
@@ -45,7 +45,7 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class Projection:
-    """One balance now and afterwards. A virtual one is an indicator that has no balance yet, and bears its name."""
+    """One balance now and afterwards. A virtual one stands for an indicator without a balance, and has its name."""
 
     balance_id: str
     role: Role
@@ -57,7 +57,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why the real call would refuse, in its words."""
+    """The refusal of the real call, in its words."""
 
     code: str
     reason: str
@@ -65,7 +65,7 @@ class Rejection:
 
     @classmethod
     def of(cls, error: LedgerError) -> Rejection:
-        """Return a refusal as a dry run tells it: what has no code of its own there is a ``TXN_VALIDATION_ERROR``."""
+        """Return a refusal as a dry run reports it: without a code of its own it is a ``TXN_VALIDATION_ERROR``."""
         has_code = error.code != LedgerError.code and not isinstance(error, posting_exceptions.SameBalance)
         code = error.code if has_code else "TXN_VALIDATION_ERROR"
         return cls(code, REASONS.get(type(error), "other"), error.message)
@@ -83,9 +83,9 @@ class Leg:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What one call would do. ``balances`` are nothing where they are told for the whole batch, or not known.
+    """What one call would do. ``balances`` is ``None`` where they are unknown, or reported for the whole batch.
 
-    ``units`` are minor ones, and nothing where the id is unknown; ``amount`` is in major ones.
+    ``units`` are minor ones, ``None`` where the id is unknown; ``amount`` is in major units.
     """
 
     rejection: Rejection | None = None
@@ -102,13 +102,13 @@ class Preview:
 
     @property
     def would_apply(self) -> bool:
-        """Tell whether the real call would go through, all of it."""
+        """Return whether all of the real call would succeed."""
         return self.rejection is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class BulkPreview:
-    """What each item of a request would do. Cumulative: each after the ones before it, and ``balances`` of them all."""
+    """What each item of a request would do; if ``cumulative``, each after those before it, with common ``balances``."""
 
     cumulative: bool = False
     atomic: bool = False
@@ -118,7 +118,7 @@ class BulkPreview:
 
     @property
     def would_apply(self) -> bool:
-        """Tell whether all items would go through."""
+        """Return whether all items would succeed."""
         return all(result.would_apply for result in self.results)
 
 
@@ -131,13 +131,13 @@ class _Entry:
 
 
 class Projections:
-    """Balances in the order in which movements name them, each in the role in which it is named first.
+    """Balances in the order in which movements name them, each in its first role.
 
-    What the book has decided does not count here, only what is applied: so several of these can stand side by side.
+    Only movements applied here count, not what the book has decided, so several projections can share a book.
     """
 
     def __init__(self, book: Book) -> None:
-        """Take the book in which the balances are found."""
+        """Take the book that holds the balances."""
         self._book = book
         self._entries: dict[str, _Entry] = {}
 
@@ -147,13 +147,13 @@ class Projections:
             self._sides(movement)
 
     def apply(self, *movements: Movement) -> None:
-        """Add the balances of movements, and count in what they move."""
+        """Add the balances of movements, and apply the movements to them."""
         for movement in movements:
             source, destination = self._sides(movement)
             move(movement.effect, movement.units, source.after, destination.after)
 
     def all(self) -> tuple[Projection, ...]:
-        """Return all of them."""
+        """Return all projections."""
         return tuple(
             Projection(
                 balance_id=entry.name,
@@ -184,7 +184,7 @@ class Projections:
 
 
 def sum_of(movements: Sequence[Movement], errors: Sequence[LedgerError], scope: Projections) -> Preview:
-    """Return what several rows move together, and why others are refused; currency and precision are the last one's."""
+    """Return what several rows move together, and the refusal of others; currency and precision are the last row's."""
     rejection = Rejection.of(posting_exceptions.together(errors)) if errors else None
     preview = Preview(rejection=rejection, balances=scope.all())
     if not movements:
@@ -196,5 +196,5 @@ def sum_of(movements: Sequence[Movement], errors: Sequence[LedgerError], scope: 
 
 
 def leg_of(movement: Movement, identifier: str, role: Role = "source") -> Leg:
-    """Return a leg."""
+    """Return the leg of a movement."""
     return Leg(identifier=identifier, role=role, units=movement.units, amount=movement.row.amount or amounts.ZERO)

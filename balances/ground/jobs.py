@@ -1,4 +1,4 @@
-"""Background jobs: calls of which one that waits is enough, and work that workers go through until none is left."""
+"""Background jobs: calls of which at most one has to wait, and backlogs that workers go through until none is left."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ ANNOUNCE = Statement.beside(__file__, "announce.sql", hot=True)
 IS_CALLED = Statement.beside(__file__, "is_called.sql", hot=True)
 IS_QUIET = Statement.beside(__file__, "is_quiet.sql")
 SECONDS_AT_A_TIME = 10
-"""After so long a worker gives way to another call: one that is asked to stop waits for it."""
+"""After this time a worker ends and calls another, because a stopping process waits for its jobs."""
 PAUSE_SECONDS = 0.005
-"""Between two looks at a backlog that is empty, but not quiet."""
+"""Pause between checks of a backlog that is empty while work is being added."""
 
 
 def defer_once(job: Any, **arguments: Any) -> None:
-    """Defer a job that has a queueing lock; where one waits under it already, a worker will take that one.
+    """Defer a job that has a queueing lock, unless one already waits under that lock.
 
-    The refusal is undone by itself: a caller's transaction goes on.
+    The refusal is undone in a savepoint, so that the caller's transaction can go on.
     """
     with suppress(AlreadyEnqueued), transaction.atomic():
         job.defer(**arguments)
@@ -40,8 +40,8 @@ def defer_once(job: Any, **arguments: Any) -> None:
 class Backlog:
     """Work of one kind that waits in a table, and the calls for workers to do it.
 
-    A worker that finds none leaves. So that it never misses what is just being added, it is announced first, by a
-    shared lock until the end of the adding transaction; a worker leaves only while nothing is announced.
+    A worker that finds none leaves. So that it never misses work that is being added, a transaction first announces
+    its work with a shared lock until its end, and a worker leaves only while nothing is announced.
     """
 
     def __init__(self, task: str, *, queue: str, lock: str) -> None:
@@ -49,7 +49,7 @@ class Backlog:
         self.task, self.queue, self.lock = task, queue, lock
 
     def announce(self) -> Callable[[], bool]:
-        """Announce work that will be added, and return what fetches whether a worker has been called already."""
+        """Announce work that will be added, and return a function that says whether a worker was called already."""
         ANNOUNCE.execute(lock=self.lock)
         fetch = IS_CALLED.send(queueing_lock=self.task)
         return lambda: bool(fetch()[0]["called"])
@@ -59,9 +59,9 @@ class Backlog:
         return bool(IS_QUIET.rows(lock=self.lock)[0]["quiet"])
 
     def call(self) -> None:
-        """Call one more worker, unless one has been called that has not come yet.
+        """Call one more worker, unless a call already waits.
 
-        Any number may work side by side. No lock keeps them apart: a killed one would hold it until it is missed.
+        Any number may work in parallel. There is no lock on the job, because a killed worker would hold it for a while.
         """
         if not IS_CALLED.rows(queueing_lock=self.task)[0]["called"]:
             defer_once(self._job(queueing_lock=self.task))
@@ -83,7 +83,7 @@ class Backlog:
                 done = once()
                 ends = not done and is_finished()
             except BalanceLocked:
-                logger.warning("A balance stays locked for longer than %s waits; it tries again", self.task)
+                logger.warning("A balance has been locked for longer than %s waits; trying again", self.task)
                 continue
             gives_way = time.monotonic() > give_way_at
             if gives_way or done >= crowd:

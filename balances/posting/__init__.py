@@ -1,7 +1,7 @@
-"""The one writer of ledgers, balances and transactions, beside the bulk loads.
+"""The one writer of ledgers, balances and transactions, apart from the bulk loads in ``importing``.
 
-Those are ``importing`` and ``generating``. Every function refuses first, with a ``LedgerError`` and nothing written,
-then writes in one atomic block.
+Every function checks first and raises a ``LedgerError`` with nothing written, then writes in one atomic block.
+docs/design/posting.md states the rules.
 """
 
 from balances.books import Posting, Share

@@ -1,4 +1,4 @@
-"""Many postings in one request: set-wise, in order, at once or through the queue."""
+"""Many postings in one request: in order, at once or through the queue, with a fixed number of statements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from balances.posting.direct import Failure, Item, apply_items, explain, item_of
 from balances.posting.enqueuing import enqueue_items
 
 LARGEST = 10_000
-"""Postings in one batch at most."""
+"""Most postings in one batch."""
 
 
 def new_batch_id() -> str:
@@ -26,12 +26,12 @@ def new_batch_id() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Postings to be recorded in order; ``inflight`` and ``skip_queue`` stand for what each of them says.
+    """Postings to record in order; ``inflight`` and ``skip_queue`` override what each of them says.
 
-    A batch at once ends with the first posting that is refused; those before it stay. It goes on without those that
-    were recorded before, so that it can be sent again. A queued one goes on without what it refuses. An ``atomic``
-    batch is one database transaction, also where it waits in the queue: all of it, or nothing. There it waits for the
-    last of the dates for which its postings are scheduled: nothing may be applied before its date.
+    A batch at once ends with the first posting that is refused; those before it stay. Postings that were recorded
+    before are skipped, so that a batch can be sent again. A queued batch skips every posting that is refused. An
+    ``atomic`` batch is recorded and applied whole or not at all. In the queue it waits for the latest of the dates
+    that its postings are scheduled for, because nothing may be applied before its date.
     """
 
     batch_id: str
@@ -41,22 +41,22 @@ class Batch:
     atomic: bool = False
 
     @cached_property
-    def told(self) -> list[Posting]:
-        """Return the postings as the batch has them."""
+    def adjusted(self) -> list[Posting]:
+        """Return the postings with what the batch overrides."""
         changed: dict[str, Any] = {"inflight": self.inflight}
         if self.atomic and not self.skip_queue:
             changed["scheduled_for"] = max(filter(None, (each.scheduled_for for each in self.postings)), default=None)
-        said = changed.items()
-        return [each if vars(each).items() >= said else replace(each, **changed) for each in self.postings]
+        overrides = changed.items()
+        return [each if vars(each).items() >= overrides else replace(each, **changed) for each in self.postings]
 
     @property
     def goes_on(self) -> bool:
-        """Tell whether it goes on without what is refused."""
+        """Return whether it skips postings that are refused."""
         return not (self.skip_queue or self.atomic)
 
     @property
     def status(self) -> str:
-        """Return what its answer calls it."""
+        """Return the status that its answer shows."""
         return "inflight" if self.inflight else "applied"
 
     def item(self, number: int) -> Item:
@@ -67,11 +67,11 @@ class Batch:
             sequence=number + 1,
             queued=not self.skip_queue,
         )
-        return item_of(self.told[number], place)
+        return item_of(self.adjusted[number], place)
 
 
 def post_batch(batch: Batch) -> dict[str, Any]:
-    """Record a batch, and return what its answer says of the postings that a queued one went on without.
+    """Record a batch, and return the part of its answer about postings that it skipped.
 
     Raises ``BatchRefused``, which names the posting that ended the batch, or ``BalanceLocked``.
     """
@@ -86,7 +86,7 @@ def post_batch(batch: Batch) -> dict[str, Any]:
             if isinstance(error, FractionOfUnit) and batch.goes_on:
                 failures.append(failure)
                 continue
-            unread = failure  # shares that make no sense end a batch in the queue as well
+            unread = failure  # invalid shares end a batch in the queue as well
             break
     if unread and batch.atomic:
         raise _refusal(batch, unread)
@@ -116,9 +116,9 @@ def _record(batch: Batch, items: Sequence[Item]) -> list[Failure]:
 
 
 def _apply_what_is_new(batch: Batch, items: Sequence[Item]) -> list[Failure]:
-    """Apply items in order up to one that is refused, but go on without those that were recorded before.
+    """Apply items in order up to the first that is refused, skipping those that were recorded before.
 
-    A batch of which nothing is new ends at its first item, as in the original.
+    A batch in which nothing is new ends at its first item, as in the original.
     """
     left_out: dict[int, Failure] = {}
     numbers = list(range(len(items)))
@@ -139,25 +139,22 @@ def _apply_what_is_new(batch: Batch, items: Sequence[Item]) -> list[Failure]:
 
 
 def _left_out(batch: Batch, failures: Sequence[Failure]) -> dict[str, Any]:
-    """Return what is said of refused postings, each by its index from 0, in the shape of a bulk settlement."""
+    """Return the part of an answer about refused postings, by index from 0, in the shape of a bulk settlement."""
     results = []
     for failure in failures:
         posting, error = batch.postings[failure.item], failure.error
         if posting.shares and not isinstance(error, FractionOfUnit):
             error = posting_exceptions.SplitLegRefused.of(failure.leg, error)
-        told = {"code": error.code, "message": error.message}
-        results.append(
-            {"index": failure.item, "reference": posting.reference, "status": "failed"}
-            | told
-            | ({"details": error.details} if error.details else {})
-        )
+        result = {"index": failure.item, "reference": posting.reference, "status": "failed"}
+        reason = {"code": error.code, "message": error.message}
+        results.append(result | reason | ({"details": error.details} if error.details else {}))
     return {"failed": len(results), "results": results} if results else {}
 
 
 def post_batch_in_background(batch: Batch) -> None:
-    """Record a batch after its request was answered, and announce what became of it.
+    """Record a batch after its request was answered, and announce the result.
 
-    A worker that was killed after the commit finds the batch recorded when it is run again.
+    Does nothing where the batch is recorded already, by a worker that was killed after the commit.
     """
     if _is_known(batch.batch_id):
         return
@@ -195,7 +192,7 @@ def _refusal(batch: Batch, failure: Failure, left_out: dict[str, Any] | None = N
 
 
 def _flat(error: LedgerError) -> str:
-    """Return the text of a refusal as the original flattens it."""
+    """Return the text of a refusal in the original's flattened form."""
     if isinstance(error, posting_exceptions.UnknownPostingBalance):
         return f"failed to get source and destination balances: NOT_FOUND: {error.message}"
     if isinstance(error, posting_exceptions.SameBalance):

@@ -1,6 +1,6 @@
-"""Postings that are applied at once: all their rows and totals in one commit.
+"""Applies postings at once: all their rows and totals in one commit.
 
-A posting is applied whole or not at all, with all its legs, whether it is ``atomic`` or not.
+A posting is applied with all its legs or not at all, whether it is ``atomic`` or not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from balances.recording import commit, entries, writing
 
 @dataclass
 class Item:
-    """One posting, its place and its rows: what is decided together in a batch."""
+    """One posting with its place and its rows, which a batch decides together."""
 
     posting: Posting
     place: Place
@@ -25,26 +25,26 @@ class Item:
 
     @property
     def rows(self) -> list[Transaction]:
-        """Return the rows, one a leg."""
+        """Return the rows, one for each leg."""
         return [movement.row for movement in self.movements]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Where a batch stopped, counted from 0: the item, its leg, and why."""
+    """Where a batch stopped: the item and its leg, counted from 0, and the refusal."""
 
     item: int
     leg: int
     error: LedgerError
     is_recorded: bool = False
-    """Whether the item was recorded before, as the same payment: then nothing of it is missing."""
+    """Whether the item was recorded before as the same payment, so that nothing of it is missing."""
 
 
-class Refused(writing.Refused):
-    """Abort without writing anything of a batch."""
+class ItemsRefused(writing.Aborted):
+    """Abort without writing any item of a batch."""
 
     def __init__(self, failures: list[Failure]) -> None:
-        """Keep why."""
+        """Keep the refusals."""
         self.failures = failures
         super().__init__(str(failures[0].error))
 
@@ -79,17 +79,17 @@ def post(posting: Posting) -> Item:
 
 
 def explain(items: Sequence[Item], failures: Sequence[Failure]) -> None:
-    """Say in the details of refusals for a reference who has it."""
+    """Add to the details of refusals for a reference which transaction has it."""
     duplicates.explain((items[each.item].movements[each.leg], each.error) for each in failures)
 
 
 def recorded(items: Mapping[int, Item], *, apart_from: str) -> dict[int, Failure]:
-    """Return which items were recorded before, all legs of each as the same payments, and in the details by what.
+    """Return the items that were recorded before with all their legs, as failures whose details name the rows.
 
-    What hangs under ``apart_from``, the batch that is being recorded, does not count, nor what waits or was rejected.
+    Rows of ``apart_from``, the batch that is being recorded, do not count, nor do those that wait or were rejected.
     """
     used = duplicates.find({each for item in items.values() for leg in item.movements for each in leg.references})
-    found = {}
+    failures = {}
     for number, item in items.items():
         rows = [used.get(str(leg.row.reference)) for leg in item.movements]
         if all(
@@ -98,18 +98,18 @@ def recorded(items: Mapping[int, Item], *, apart_from: str) -> dict[int, Failure
         ):
             error = DuplicateReference(str(item.movements[0].row.reference))
             duplicates.explain_by(item.movements[0], error, rows[0] or {})
-            found[number] = Failure(number, 0, error, is_recorded=True)
-    return found
+            failures[number] = Failure(number, 0, error, is_recorded=True)
+    return failures
 
 
 def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:
-    """Decide items in order and write what is admitted, in one commit; return where they stopped, if they did.
+    """Decide items in order and write those admitted, in one commit; return the failure that stopped them, if any.
 
     Items before the one that is refused stay, unless the batch is ``atomic``. Raises ``BalanceLocked``.
     """
     try:
         return writing.in_one_commit(lambda: _apply(items, atomic=atomic))
-    except Refused as refused:
+    except ItemsRefused as refused:
         return refused.failures[0]
 
 
@@ -126,13 +126,13 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
         admitted += item.movements
         timers += entries.timers(item.posting, item.rows)
     if failure and (atomic or not admitted):
-        raise Refused([failure])
+        raise ItemsRefused([failure])
     commit(admitted, book, waiting=timers)
     return failure
 
 
 def _date(items: Sequence[Item]) -> None:
-    """Give rows the instant at which their balances are locked: what a snapshot shows is told by that order."""
+    """Date rows at the instant at which their balances are locked, because snapshots rely on that order."""
     at = now()
     for item in items:
         for row in item.rows:
@@ -142,7 +142,7 @@ def _date(items: Sequence[Item]) -> None:
 
 
 def admit(book: Book, number: int, item: Item) -> Failure | None:
-    """Decide the legs of one item in order: all are admitted, or none. Return which was refused, if any was."""
+    """Decide the legs of one item in order, all or none. Return the failure of the leg that was refused, if any."""
     for leg, movement in enumerate(item.movements):
         try:
             book.admit(movement)

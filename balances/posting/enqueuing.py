@@ -1,7 +1,7 @@
-"""Stores postings that are to be applied by a worker: their rows, and that they wait.
+"""Stores postings for a worker to apply: their rows, with an entry in the queue for each.
 
-Whatever can be known at once is refused at once: a reference in use, an unknown balance, nothing to move. The
-original answers that it has stored them, and then does not.
+What can be checked at once is refused at once: a reference in use, an unknown balance, nothing to move. The original
+answers that it has stored such postings, and then does not apply them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from balances.books import Place, Posting, SplitLegRefused
 from balances.models import new_transaction_id
-from balances.posting.direct import Failure, Item, Refused, admit, explain, item_of
+from balances.posting.direct import Failure, Item, ItemsRefused, admit, explain, item_of
 from balances.recording import entries, writing
 
 
 def enqueue(posting: Posting) -> Item:
-    """Store one posting, whole or not at all. Raises what ``posting.post`` raises, but for lack of funds."""
+    """Store one posting, whole or not at all. Raises what ``posting.post`` raises, except for lack of funds."""
     item = item_of(posting, Place(transaction_id=new_transaction_id(), queued=True))
     for failure in enqueue_items([item]):
         explain([item], [failure])
@@ -24,14 +24,14 @@ def enqueue(posting: Posting) -> Item:
 
 
 def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> list[Failure]:
-    """Store items in order, in one commit; return what was refused, in order.
+    """Store items in order, in one commit; return the refusals in order.
 
-    With a ``group_id`` all are applied together or none is, and none is stored unless all are: the first refusal ends
-    it. Without, each item is stored that can be, whatever becomes of the others. Raises ``BalanceLocked``.
+    With a ``group_id`` all items are stored and later applied together, or none is: the first refusal ends it. Without,
+    every item that can be stored is. Raises ``BalanceLocked``.
     """
     try:
         return writing.in_one_commit(lambda: _enqueue(items, group_id))
-    except Refused as refused:
+    except ItemsRefused as refused:
         return refused.failures
 
 
@@ -49,7 +49,7 @@ def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
         if failure and group_id:
             break
     if failures and (group_id or not stored):
-        raise Refused(failures)
+        raise ItemsRefused(failures)
     waiting = [entry for item in stored for entry in _entries(item, group_id)]
     writing.write([row for item in stored for row in item.rows], book)
     if at_once:
@@ -60,7 +60,7 @@ def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
 
 
 def _entries(item: Item, group_id: str) -> list[entries.Waiting]:
-    """Return what waits for an item: its rows, and then its timers."""
+    """Return the entries of an item: those of its rows, then its timers."""
     own_group = item.place.transaction_id if item.posting.atomic else ""
     waiting = [entries.entry(movement, item.posting, group_id or own_group) for movement in item.movements]
     return waiting + entries.timers(item.posting, item.rows)

@@ -11,11 +11,10 @@ MERGE_TRANSACTION_METADATA = Statement.beside(__file__, "merge_transaction_metad
 
 
 def merge_metadata(*, entity_id: str, meta_data: dict[str, Any], changed_by: str) -> dict[str, Any]:
-    """Merge top-level keys into an entity's metadata and return what its clients are to see.
+    """Merge top-level keys into an entity's metadata and return the metadata that its clients see.
 
-    The merge happens under the row's lock, so no concurrent key is lost. On a balance the flag of
-    ``Balance.save()`` asks for a reconstruction. Raises ``InvalidEntityId``, ``EntityNotFound`` or
-    ``BalanceLocked``.
+    The merge happens under the row's lock, so no concurrent key is lost. On a balance, ``Balance.save()`` takes the
+    reconstruction flag as a request. Raises ``InvalidEntityId``, ``EntityNotFound`` or ``BalanceLocked``.
     """
     if entity_id.startswith(("txn_", "bulk_")):
         if not MERGE_TRANSACTION_METADATA.rows(transaction_id=entity_id, meta_data=dumps(meta_data)):

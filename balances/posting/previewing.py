@@ -1,7 +1,7 @@
-"""Dry runs of postings, batches and refunds: what the real call would decide, and nothing written.
+"""Dry runs of postings, batches and refunds: what the real call would decide, with nothing written.
 
-They take the same rows and books as the real calls, so they cannot answer otherwise; but they lock nothing, and what
-others do between a preview and the real call may change the answer.
+They use the same rows and books as the real calls, so they decide alike; but they lock nothing, and what others do
+between a preview and the real call may change the answer.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ NO_BACKGROUND = "run_async is ignored in a dry run; the projection is returned i
 
 @dataclass(frozen=True)
 class Decided:
-    """The legs of an item that would be recorded, those that were reached, and why it stopped."""
+    """The legs of an item that would be recorded, those that were reached, and the refusal that stopped it."""
 
     admitted: Sequence[Movement]
     reached: Sequence[Movement]
@@ -64,7 +64,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Unread:
-    """An item of a batch whose amount cannot be booked, and so moves nothing."""
+    """An item of a batch that moves nothing, because its amount cannot be booked."""
 
     posting: Posting
     error: LedgerError
@@ -72,7 +72,7 @@ class Unread:
 
     @property
     def preview(self) -> Preview:
-        """Return what is said of it."""
+        """Return its preview, which is a rejection."""
         posting = self.posting
         return Preview(
             rejection=Rejection.of(self.error),
@@ -98,8 +98,8 @@ def preview_posting(posting: Posting, *, skip_queue: bool) -> Preview:
 def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
     """Return what a batch would do. One that is atomic, or not queued, carries balances from item to item.
 
-    Raises what ``preview_posting`` raises, of any item; but a batch that goes on without an item whose balance is
-    unknown, or whose amount is a fraction, does so here.
+    Raises what ``preview_posting`` raises, for any item; but where the batch would skip an item whose balance is
+    unknown, or whose amount is a fraction, so does its preview.
     """
     items = [_item(batch, number) for number in range(len(batch.postings))]
     book = writing.look([movement for item in items for movement in item.movements])
@@ -116,12 +116,12 @@ def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
                 scope.name(*decided.reached)
             if not refused:
                 kept += decided.admitted
-            results.append(_told(item, decided, None))
-            # A reference counts as seen, whatever became of its item.
+            results.append(_result(item, decided, None))
+            # A reference counts as used even where its item is refused.
             book.used.update(reference for movement in item.movements for reference in movement.references)
         else:
             results.append(_apart(book, item))
-            direct.admit(book, 0, item)  # what is stored has its references
+            direct.admit(book, 0, item)  # a stored item takes its references
         refused = refused or not (results[-1].would_apply or number in left_out)
     if not (batch.atomic and refused):
         scope.apply(*kept)
@@ -134,15 +134,15 @@ def preview_batch(batch: Batch, *, run_async: bool = False) -> BulkPreview:
     )
 
 
-def preview_refund(asked: Refund) -> Preview:
-    """Return what a refund would give back, all rows under the id. Raises ``NothingToRefund``."""
-    found = refunding.refundable(asked.transaction_id)
-    if not found:
-        raise posting_exceptions.NothingToRefund(f"transaction {asked.transaction_id} not found for refund")
+def preview_refund(request: Refund) -> Preview:
+    """Return what a refund of all rows under an id would give back. Raises ``NothingToRefund``."""
+    payments = refunding.refundable(request.transaction_id)
+    if not payments:
+        raise posting_exceptions.NothingToRefund(f"transaction {request.transaction_id} not found for refund")
     try:
-        movements, errors = refunding.reversals(found, asked)
+        movements, errors = refunding.reversals(payments, request)
     except LedgerError as error:
-        return Preview(rejection=Rejection.of(error), reference=asked.reference)
+        return Preview(rejection=Rejection.of(error), reference=request.reference)
     movements = [_as_applied(movement, hold=movement.row.meta_data.get(INFLIGHT) is True) for movement in movements]
     book = writing.look(movements)
     admitted = refunding.admit(book, movements, errors)
@@ -153,24 +153,24 @@ def preview_refund(asked: Refund) -> Preview:
         last = admitted[-1]
         status = Status.INFLIGHT if last.effect is Effect.HOLD else Status.APPLIED
         preview = replace(preview, reference=str(last.row.reference), status="" if errors else str(status))
-    if len(found) == 1:
-        return replace(preview, notes=(f"projected refund of transaction {found[0].row.pk}",))
+    if len(payments) == 1:
+        return replace(preview, notes=(f"projected refund of transaction {payments[0].row.pk}",))
     return replace(
         preview,
         legs=tuple(leg_of(each, str(each.row.parent_transaction)) for each in admitted),
-        notes=(f"projected refund of {len(found)} refundable transactions under {asked.transaction_id}",),
+        notes=(f"projected refund of {len(payments)} refundable transactions under {request.transaction_id}",),
     )
 
 
 def _as_applied(movement: Movement, *, hold: bool) -> Movement:
-    """Return what becomes of a movement: of one that is to wait, its effect at last; its references stay."""
+    """Return a movement with the effect that it has once applied; a queued one keeps its references."""
     if movement.row.status not in WAITING:
         return movement
     return replace(movement, effect=Effect.HOLD if hold else Effect.POST)
 
 
 def _recorded(batch: Batch, items: Sequence[Item | Unread], book: Book) -> set[int]:
-    """Return the items without which a batch at once goes on: those that were recorded before."""
+    """Return the items that a batch at once would skip, because they were recorded before."""
     if batch.atomic or not batch.skip_queue or not book.used:
         return set()
     read = {number: item for number, item in enumerate(items) if isinstance(item, Item)}
@@ -191,31 +191,31 @@ def _apart(book: Book, item: Item) -> Preview:
     try:
         return _preview(book, item)
     except (posting_exceptions.UnknownPostingBalance, UnreadableTotals) as error:
-        return _told(item, Decided((), (), error), None)
+        return _result(item, Decided((), (), error), None)
 
 
 def _preview(book: Book, item: Item) -> Preview:
-    """Return what an item would do on its own, and leave the book as it was."""
+    """Return what an item would do on its own, and leave the book unchanged."""
     posting = item.posting
     if item.place.queued and posting.shares and not posting.atomic:
         return _legs_apart(book, item)
     decided = _decide(book, item)
     book.take_back(decided.admitted)
     if _is_duplicate(item, decided):
-        return _told(item, decided, None)
+        return _result(item, decided, None)
     scope = Projections(book)
     scope.name(*decided.reached)
     scope.apply(*decided.admitted)
     balances = scope.all()
     if posting.shares:
-        return _told(item, decided, balances)
-    if len(balances) == 1:  # refused: one balance on both sides, told in both roles
+        return _result(item, decided, balances)
+    if len(balances) == 1:  # refused, because one balance is on both sides: report it in both roles
         balances += (replace(balances[0], role="destination"),)
-    return replace(_told(item, decided, balances), notes=tuple(_caveats(book, posting)))
+    return replace(_result(item, decided, balances), notes=tuple(_caveats(book, posting)))
 
 
 def _decide(book: Book, item: Item) -> Decided:
-    """Decide an item as the real call does, in the book only."""
+    """Decide an item as the real call does, but in the book only."""
     legs = _applied(item)
     failure = direct.admit(book, 0, replace(item, movements=legs))
     if failure is None:
@@ -228,7 +228,7 @@ def _applied(item: Item) -> list[Movement]:
 
 
 def _legs_apart(book: Book, item: Item) -> Preview:
-    """Return what legs would do that are stored together and applied one by one."""
+    """Return what legs would do that are stored together but applied one by one."""
     refused = direct.admit(book, 0, item)
     if refused is None:
         book.take_back(item.movements)
@@ -246,16 +246,16 @@ def _legs_apart(book: Book, item: Item) -> Preview:
         except LedgerError as why:
             error = error or why
         balances += pair.all()
-    return replace(_told(item, Decided(admitted, (), error), tuple(balances)), notes=(LEGS_APART,))
+    return replace(_result(item, Decided(admitted, (), error), tuple(balances)), notes=(LEGS_APART,))
 
 
 def _is_duplicate(item: Item, decided: Decided) -> bool:
-    """Tell whether an item of a batch is refused for its reference: then nobody asks for its balances."""
+    """Return whether an item of a batch is refused for its reference; its balances are then not reported."""
     is_alone = bool(item.place.batch_id) and not item.posting.shares
     return is_alone and isinstance(decided.error, posting_exceptions.DuplicateReference)
 
 
-def _told(item: Item, decided: Decided, balances: tuple[Projection, ...] | None) -> Preview:
+def _result(item: Item, decided: Decided, balances: tuple[Projection, ...] | None) -> Preview:
     posting = item.posting
     legs: tuple[Leg, ...] = ()
     if posting.sources:

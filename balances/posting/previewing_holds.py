@@ -36,25 +36,25 @@ Status = Transaction.Status
 Outcomes = dict[int, Movement | None]
 Choose = Callable[[Settlement, Found], list[Hold]]
 REFUSED = (posting_exceptions.NotInflight, posting_exceptions.AlreadyVoided, posting_exceptions.AlreadyQueued)
-"""Refusals of the whole, told as they are; those of single holds are told together."""
+"""Refusals of a whole request, reported as they are; those of single holds are reported together."""
 ITEMS_APART = (
     "each item is projected independently against current balances; items are settled in the order of the request"
 )
 
 
-def preview_settlement(asked: Settlement, *, skip_queue: bool) -> Preview:
+def preview_settlement(settlement: Settlement, *, skip_queue: bool) -> Preview:
     """Return what a commit or void would do with the holds under an id. Raises ``TransactionNotFound``."""
-    return _Scene([asked], skip_queue=skip_queue).preview(asked, _holds_under)
+    return _Scene([settlement], skip_queue=skip_queue).preview(settlement, _holds_under)
 
 
-def preview_settlements(asked: Sequence[Settlement], *, skip_queue: bool) -> BulkPreview:
+def preview_settlements(settlements: Sequence[Settlement], *, skip_queue: bool) -> BulkPreview:
     """Return what each of several commits or voids would do, decided in order, each projected on its own.
 
-    Like the real call it settles at once only what an id names itself, and in the queue also what is under it.
+    As in the real call, an id stands for one hold at once, and for all holds under it in the queue.
     """
-    scene, choose = _Scene(asked, skip_queue=skip_queue), hold_itself if skip_queue else _holds_under
+    scene, choose = _Scene(settlements, skip_queue=skip_queue), hold_itself if skip_queue else _holds_under
     results = []
-    for each in asked:
+    for each in settlements:
         try:
             results.append(scene.preview(each, choose))
         except posting_exceptions.TransactionNotFound:
@@ -62,35 +62,35 @@ def preview_settlements(asked: Sequence[Settlement], *, skip_queue: bool) -> Bul
             unknown = Rejection("GEN_NOT_FOUND", "", text)
             results.append(Preview(rejection=unknown, operation=each.action, units=None, balances=None))
     notes = [ITEMS_APART]
-    ids = [each.transaction_id for each in asked]
+    ids = [each.transaction_id for each in settlements]
     if repeated := list(dict.fromkeys(each for number, each in enumerate(ids) if each in ids[:number])):
         settled = "each occurrence settles what the ones before it leave" if skip_queue else "only the first is queued"
         notes.append(f"transaction id appears more than once in this batch ({', '.join(repeated)}); {settled}")
     return BulkPreview(results=tuple(results), notes=tuple(notes))
 
 
-def _holds_under(asked: Settlement, found: Found) -> list[Hold]:
+def _holds_under(settlement: Settlement, found: Found) -> list[Hold]:
     if found.holds:
         return found.holds
     if found.own is None:
-        raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{asked.transaction_id}' not found")
+        raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{settlement.transaction_id}' not found")
     raise posting_exceptions.NotInflight
 
 
 @dataclass
 class _Waiting:
-    """What waits in the queue under one id and is applied first: what comes of it, and why some of it does not."""
+    """The queued rows under one id, which are applied first: the movements they become, and refusals as text."""
 
     movements: list[Movement] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
 
 
 class _Scene:
-    """The holds that several settlements are about and their balances, read once; decided in memory only."""
+    """The holds of several settlements with their balances, read once and then decided in memory only."""
 
-    def __init__(self, asked: Sequence[Settlement], *, skip_queue: bool) -> None:
-        ids = [each.transaction_id for each in asked]
-        self._holds = holds_of(ids, asked)
+    def __init__(self, settlements: Sequence[Settlement], *, skip_queue: bool) -> None:
+        ids = [each.transaction_id for each in settlements]
+        self._holds = holds_of(ids, settlements)
         rows = {row.pk for found in self._holds.found.values() for row in found.waiting}
         entries = claimed(WAITING_ENTRIES, ids=sorted(rows)) if rows else []
         outcomes = {entry["entry_id"]: draining.outcome_of(entry) for entry in entries}
@@ -104,60 +104,60 @@ class _Scene:
         self._asked = set() if skip_queue else _already_queued(ids)
         self._skip_queue = skip_queue
 
-    def preview(self, asked: Settlement, choose: Choose) -> Preview:
-        """Return what one settlement would do, after the ones before it."""
-        waiting = self._waiting.get(asked.transaction_id, _Waiting())
+    def preview(self, settlement: Settlement, choose: Choose) -> Preview:
+        """Return what one settlement would do after the ones before it."""
+        waiting = self._waiting.get(settlement.transaction_id, _Waiting())
         scope = Projections(self._book)
         scope.apply(*waiting.movements)
         try:
-            chosen = self._chosen(asked, choose)
+            chosen = self._chosen(settlement, choose)
         except REFUSED as error:
             return Preview(
                 rejection=Rejection.of(error),
-                operation=asked.action,
+                operation=settlement.action,
                 balances=scope.all(),
                 notes=tuple(waiting.refusals),
             )
-        admitted, errors = self._settle(asked, chosen)
+        admitted, errors = self._settle(settlement, chosen)
         scope.apply(*admitted)
         if not self._skip_queue and not errors:
-            self._asked.add(asked.transaction_id)
+            self._asked.add(settlement.transaction_id)
         preview = sum_of(admitted, errors, scope)
-        status = Status.APPLIED if asked.action == "commit" else Status.VOID
+        status = Status.APPLIED if settlement.action == "commit" else Status.VOID
         return replace(
             preview,
-            operation=asked.action,
+            operation=settlement.action,
             status="" if errors else str(status),
             legs=tuple(map(self._leg, admitted)) if len(chosen) > 1 else (),
             notes=tuple(waiting.refusals),
         )
 
-    def _chosen(self, asked: Settlement, choose: Choose) -> list[Hold]:
-        if asked.transaction_id in self._asked:
+    def _chosen(self, settlement: Settlement, choose: Choose) -> list[Hold]:
+        if settlement.transaction_id in self._asked:
             raise posting_exceptions.AlreadyQueued
-        found = self._holds.found[asked.transaction_id]
-        chosen = choose(asked, found)
+        found = self._holds.found[settlement.transaction_id]
+        chosen = choose(settlement, found)
         if found.own is not None and all(hold.voided for hold in chosen):
             raise posting_exceptions.AlreadyVoided
         return chosen
 
-    def _settle(self, asked: Settlement, chosen: Sequence[Hold]) -> tuple[list[Movement], list[LedgerError]]:
+    def _settle(self, settlement: Settlement, chosen: Sequence[Hold]) -> tuple[list[Movement], list[LedgerError]]:
         admitted, errors = list[Movement](), list[LedgerError]()
         for hold in chosen:
             try:
-                admitted.append(settle_hold(self._book, hold, asked, f"ref_{uuid.uuid4()}"))
+                admitted.append(settle_hold(self._book, hold, settlement, f"ref_{uuid.uuid4()}"))
             except LedgerError as error:
                 errors.append(error)
         return admitted, errors
 
     def _leg(self, movement: Movement) -> Leg:
-        """Return a leg; one that is to become a hold is told by its queued row."""
+        """Return a leg; a hold that still waits is named by its queued row."""
         held = str(movement.row.parent_transaction)
         return leg_of(movement, self._queued_as.get(held, held))
 
 
 def _decided(book: Book, holds: Holds, entries: list[Claimed], outcomes: Outcomes) -> dict[str, _Waiting]:
-    """Decide what waits as a worker would, whole groups, and return it by the id under which it waits."""
+    """Decide queued rows in whole groups, as a worker would, and return them by the id that they wait under."""
     roots = defaultdict(list)
     for root, found in holds.found.items():
         for row in found.waiting:

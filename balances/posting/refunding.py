@@ -1,7 +1,7 @@
-"""Gives back what was moved: a new row in the opposite direction, never a change of the old one.
+"""Refunds: a new row in the opposite direction, never a change of the old one (docs/design/posting.md, Refunds).
 
-A payment can be given back in parts, never more than was paid. Whoever refunds it has locked its row first and only
-then counts what earlier refunds gave back or are about to: so each unit is given back once, by whatever id.
+A payment can be refunded in parts, never beyond what was paid. A refund locks the row first, and only then counts what
+earlier refunds gave back or will give back. So each unit is given back once, whatever id a refund names.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ Status = Transaction.Status
 
 @dataclass(frozen=True, kw_only=True)
 class Refund:
-    """What is asked: give back what was moved under an id, all that is left of it or a part, now or by a worker."""
+    """A request to give back what was moved under an id: all that is left or a part, at once or by a worker."""
 
     transaction_id: str
     part: Part = ALL
     queued: bool = True
     reference: str = ""
-    """The client's own for the refund of one row, so that none is made twice; empty: the server numbers them."""
+    """The client's own reference for a refund of one row, so that none is made twice; empty: numbered by the server."""
     description: str = ""
     meta_data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Refundable:
-    """A row that can be given back, unless it was already. ``refunded`` is what was, in minor units."""
+    """A row that can be refunded. ``refunded`` is what refunds gave back so far, in minor units."""
 
     row: Transaction
     refunded: int
@@ -59,11 +59,14 @@ class Refundable:
 
     @property
     def reference(self) -> str:
-        """Return the reference of the next refund: the contract's, and numbered ones after it."""
+        """Return the reference of the next refund: that of the contract for the first, then numbered ones."""
         return f"{self.row.pk}_refund" + (f"_{self.number}" if self.number > 1 else "")
 
     def units_of(self, part: Part) -> int:
-        """Return what a refund gives back, in minor units. Raises what it refuses."""
+        """Return what a refund gives back, in minor units.
+
+        Raises ``AlreadyRefunded``, ``ReleasedInPart``, ``RefundExceeds``, or what ``Part.units`` raises.
+        """
         left = self.row.units - self.refunded
         if left <= 0:
             raise posting_exceptions.AlreadyRefunded(self.row.pk)
@@ -79,42 +82,43 @@ class Refundable:
         return units
 
 
-def refund(asked: Refund) -> Transaction:
-    """Give back every row under an id, or a part of the only one, newest first, and return the refund of the first.
+def refund(request: Refund) -> Transaction:
+    """Refund every row under an id, newest first, or a part of the only one, and return the refund of the first.
 
-    Overdraft is allowed, so a refund never fails for lack of funds. Rows that can be given back are, whatever becomes
-    of the others. Raises ``NothingToRefund``, ``DuplicateReference``, ``ReferenceOfSeveral``, ``ProcessingFailed`` or
+    Overdraft is allowed, so a refund never fails for lack of funds. Rows that can be refunded are, even where others
+    are refused. Raises ``NothingToRefund``, ``DuplicateReference``, ``ReferenceOfSeveral``, ``ProcessingFailed`` or
     ``BalanceLocked``.
     """
-    rows, errors = writing.in_one_commit(lambda: _record(asked))
+    rows, errors = writing.in_one_commit(lambda: _record(request))
     if errors:
         raise posting_exceptions.together(errors)
     return rows[0]
 
 
 def refundable(transaction_id: str) -> list[Refundable]:
-    """Return what a refund of an id gives back, newest first."""
+    """Return the rows that a refund of an id gives back, newest first."""
     return [
         Refundable(row_of(row), int(row["refunded"]), row["next_number"]) for row in REFUNDABLE.rows(id=transaction_id)
     ]
 
 
-def refund_of(found: Refundable, asked: Refund) -> Movement:
-    """Return the row that gives an original back: a released hold comes back as a hold.
+def refund_of(payment: Refundable, request: Refund) -> Movement:
+    """Return the row that gives a payment back; a released hold comes back as a hold.
 
     Raises what ``Refundable.units_of`` raises.
     """
-    original, reference, units = found.row, asked.reference or found.reference, found.units_of(asked.part)
+    original, units = payment.row, payment.units_of(request.part)
+    reference = request.reference or payment.reference
     is_whole = units == original.units
     amount = original.amount if is_whole else amounts.major_units(units, original.precision or 1)
     transaction_id, at = new_transaction_id(), now()
     is_hold = original.status == Status.VOID
-    told = (original.meta_data or {}) | asked.meta_data
-    kept = {key: value for key, value in told.items() if key != INFLIGHT}  # that is for the original's row to say
+    merged = (original.meta_data or {}) | request.meta_data
+    kept = {key: value for key, value in merged.items() if key != INFLIGHT}  # which describes the original row
     added: dict[str, Any] = {ALLOW_OVERDRAFT: True}
     if is_hold:
         added[INFLIGHT] = True
-    if asked.queued:
+    if request.queued:
         status = Status.QUEUED
         added[QUEUED_PARENT] = transaction_id
     else:
@@ -128,58 +132,58 @@ def refund_of(found: Refundable, asked: Refund) -> Movement:
         precise_amount=units,
         precision=original.precision,
         currency=original.currency,
-        description=asked.description or original.description,
+        description=request.description or original.description,
         status=status,
         hash=amounts.transaction_hash(amount or Decimal(0), reference, original.currency or "", source, destination),
         created_at=at,
         effective_date=at,
         meta_data=kept | added,
     )
-    return Movement(row, source, destination, EFFECTS[status], allow_overdraft=True, sent=Sent(not asked.queued))
+    return Movement(row, source, destination, EFFECTS[status], allow_overdraft=True, sent=Sent(not request.queued))
 
 
-def reversals(found: Sequence[Refundable], asked: Refund) -> tuple[list[Movement], list[LedgerError]]:
-    """Return the rows that give back what was found, and why the others cannot be.
+def reversals(payments: Sequence[Refundable], request: Refund) -> tuple[list[Movement], list[LedgerError]]:
+    """Return the rows that give payments back, and the refusals of those that cannot be given back.
 
     Raises ``DuplicateReference`` or ``ReferenceOfSeveral`` for the reference of the request.
     """
-    if asked.reference:
-        _check_reference(found, asked)
-    if asked.part != ALL and len(found) > 1:
-        return [], [posting_exceptions.PartOfSeveral(asked.transaction_id, [each.row.pk for each in found])]
+    if request.reference:
+        _check_reference(payments, request)
+    if request.part != ALL and len(payments) > 1:
+        return [], [posting_exceptions.PartOfSeveral(request.transaction_id, [each.row.pk for each in payments])]
     movements: list[Movement] = []
     errors: list[LedgerError] = []
-    for each in found:
+    for each in payments:
         try:
-            movements.append(refund_of(each, asked))
+            movements.append(refund_of(each, request))
         except LedgerError as error:
             errors.append(error)
     return movements, errors
 
 
-def _check_reference(found: Sequence[Refundable], asked: Refund) -> None:
-    """Refuse a reference in use before anything else: a refund that is sent again is to be answered as such."""
-    wanted = [asked.reference, f"{asked.reference}_q"] if asked.queued else [asked.reference]
+def _check_reference(payments: Sequence[Refundable], request: Refund) -> None:
+    """Refuse a reference in use before anything else, so that a repeated refund is answered as such."""
+    wanted = [request.reference, f"{request.reference}_q"] if request.queued else [request.reference]
     used = duplicates.find(wanted)
     for reference in wanted:
         if row := used.get(reference):
             error = posting_exceptions.DuplicateReference(reference)
-            error.details = duplicates.describe(row, _sameness(found, asked, row))
+            error.details = duplicates.describe(row, _sameness(payments, request, row))
             raise error
-    if len(found) > 1:
-        raise posting_exceptions.ReferenceOfSeveral(asked.transaction_id, [each.row.pk for each in found])
+    if len(payments) > 1:
+        raise posting_exceptions.ReferenceOfSeveral(request.transaction_id, [each.row.pk for each in payments])
 
 
-def _sameness(found: Sequence[Refundable], asked: Refund, used: dict[str, Any]) -> dict[str, bool]:
-    """Return in what a row agrees with the refund that was asked for, had it not been made."""
-    refundable = next((each for each in found if each.row.pk == used["parent_transaction"]), found[0])
+def _sameness(payments: Sequence[Refundable], request: Refund, used: dict[str, Any]) -> dict[str, bool]:
+    """Return in which fields a row agrees with the requested refund, as if the row had not been recorded."""
+    refundable = next((each for each in payments if each.row.pk == used["parent_transaction"]), payments[0])
     original = refundable.row
     is_refund_of_it = used["parent_transaction"] == original.pk
     left = original.units - refundable.refunded
     if is_refund_of_it and used["outcome"] != Status.REJECTED:
         left += int(used["units"])
-    with suppress(LedgerError):  # an amount that is none is no earlier one either
-        units = asked.part.units(original.precision or 1)
+    with suppress(LedgerError):  # an invalid amount cannot be the earlier one either
+        units = request.part.units(original.precision or 1)
         return {
             "amount": used["units"] == (left if units is None else units),
             "currency": used["currency"] == original.currency,
@@ -190,22 +194,22 @@ def _sameness(found: Sequence[Refundable], asked: Refund, used: dict[str, Any]) 
     return {"amount": False}
 
 
-def _record(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
-    found = refundable(asked.transaction_id)
-    if not found:
+def _record(request: Refund) -> tuple[list[Transaction], list[LedgerError]]:
+    payments = refundable(request.transaction_id)
+    if not payments:
         raise posting_exceptions.NothingToRefund
-    book = None if asked.queued else writing.lock([], others=_balance_ids(found))
-    ids = [each.row.pk for each in found]
+    book = None if request.queued else writing.lock([], others=_balance_ids(payments))
+    ids = [each.row.pk for each in payments]
     locked = {row["transaction_id"] for row in LOCK_REFUNDABLE.rows(ids=ids, lock_wait=LOCK_WAIT)}
-    found = refundable(asked.transaction_id)  # anew: only now nobody else can refund any of them
-    movements, errors = reversals([each for each in found if each.row.pk in locked], asked)
+    payments = refundable(request.transaction_id)  # read again, now that no one else can refund any of them
+    movements, errors = reversals([each for each in payments if each.row.pk in locked], request)
     book = book or writing.look(movements)
     admitted = admit(book, movements, errors)
-    if asked.reference and not admitted:
-        _check_reference(found, asked)  # it was taken between our look and the book's
+    if request.reference and not admitted:
+        _check_reference(payments, request)  # it was taken after the first check
     if not admitted:
         return [], errors
-    if asked.queued:
+    if request.queued:
         writing.write([movement.row for movement in admitted], book)
         entries.add([_entry(movement) for movement in admitted])
     else:
@@ -213,12 +217,12 @@ def _record(asked: Refund) -> tuple[list[Transaction], list[LedgerError]]:
     return [movement.row for movement in admitted], errors
 
 
-def _balance_ids(found: Sequence[Refundable]) -> set[str]:
-    return {str(side) for each in found for side in (each.row.source_id, each.row.destination_id)}
+def _balance_ids(payments: Sequence[Refundable]) -> set[str]:
+    return {str(side) for each in payments for side in (each.row.source_id, each.row.destination_id)}
 
 
 def admit(book: Book, movements: Sequence[Movement], errors: list[LedgerError]) -> list[Movement]:
-    """Return the movements that the book admits, and add to the errors why it refuses the others."""
+    """Return the movements that the book admits, and append the refusals of the others to ``errors``."""
     admitted = []
     for movement in movements:
         try:

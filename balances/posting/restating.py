@@ -1,4 +1,4 @@
-"""Corrects totals by what they differ from their transactions."""
+"""Corrects totals by their difference from the transactions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESTATE = Statement.beside(__file__, "restate.sql")
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """Differences to be added to the six totals of one balance, and the result to be left in its metadata, if any."""
+    """Differences to add to the six totals of one balance, and a result to store in its metadata, if any."""
 
     balance_id: str
     credit_balance: int = 0
@@ -27,11 +27,10 @@ class Correction:
 
 
 def restate_balances(corrections: list[Correction]) -> None:
-    """Add each correction to the totals as they are now.
+    """Add each correction to the current totals.
 
-    Must run in an atomic block; the row locks last until its end. Differences, not absolute values:
-    what was posted since the drift was measured stays. A result is written even where nothing moves.
-    Raises ``BalanceNotFound`` where one is gone.
+    Must run in an atomic block; the row locks last until its end. Corrections are differences, so postings since the
+    measurement are kept. A result is written even where nothing moves. Raises ``BalanceNotFound`` where one is gone.
     """
     ordered = sorted(corrections, key=lambda correction: correction.balance_id)
     ids = [correction.balance_id for correction in ordered]

@@ -1,4 +1,4 @@
-"""Writes transactions again that were deleted by force, where the totals hold still what they moved."""
+"""Restores transactions that were deleted by force, where the totals still hold what they moved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from balances.recording import RECORD_MOVEMENTS, constraint, recording
 
 
 def restore_rows(rows: Sequence[Transaction]) -> None:
-    """Record rows without moving a total: what they move is in the totals already, or is taken off them in this way.
+    """Record rows without moving a total, because the totals hold what the rows move already.
 
     Must run in an atomic block. Raises ``DuplicateReference`` where another row has taken a reference meanwhile.
     """

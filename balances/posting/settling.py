@@ -1,6 +1,6 @@
-"""Commits and voids what is held.
+"""Commits and voids holds (docs/design/posting.md, Holds).
 
-Whoever settles a hold has locked its two balances first and only then looks how far it is settled: so each unit is
+A settlement locks both balances of a hold first, and only then reads how far the hold is settled. So each unit is
 settled once, whatever ids and workers it is reached through.
 """
 
@@ -20,20 +20,20 @@ from balances.recording import commit, entries, writing
 
 @dataclass
 class Outcome:
-    """What became of one settlement: rows written, and what was refused."""
+    """The result of one settlement: the rows written, and the refusals."""
 
     rows: list[Transaction] = field(default_factory=list)
     errors: list[LedgerError] = field(default_factory=list)
 
 
-def settle(asked: Settlement) -> Transaction:
+def settle(settlement: Settlement) -> Transaction:
     """Settle every hold under an id at once, newest first, and return the row of the first.
 
-    Holds that can be settled are, whatever becomes of the others. Raises ``NotInflight``, ``DuplicateReference``,
+    Holds that can be settled are, even where others are refused. Raises ``NotInflight``, ``DuplicateReference``,
     ``ProcessingFailed`` or ``BalanceLocked``.
     """
-    _apply_what_waits([asked])
-    (outcome,) = writing.in_one_commit(partial(_settle, [asked], _holds_under))
+    _apply_what_waits([settlement])
+    (outcome,) = writing.in_one_commit(partial(_settle, [settlement], _holds_under))
     for error in outcome.errors:
         if isinstance(error, posting_exceptions.NotInflight):  # there was nothing to process
             raise error
@@ -42,29 +42,29 @@ def settle(asked: Settlement) -> Transaction:
     return outcome.rows[0]
 
 
-def settle_each(asked: Sequence[Settlement]) -> list[Outcome]:
+def settle_each(settlements: Sequence[Settlement]) -> list[Outcome]:
     """Settle single holds at once, each by its own id or that of the row it was queued as.
 
     Raises ``BalanceLocked``.
     """
-    _apply_what_waits(asked)
-    return writing.in_one_commit(partial(_settle, asked, hold_itself))
+    _apply_what_waits(settlements)
+    return writing.in_one_commit(partial(_settle, settlements, hold_itself))
 
 
-def _apply_what_waits(asked: Sequence[Settlement]) -> None:
-    """Apply what is to be settled and waits in the queue still: whoever settles at once does not wait for workers."""
-    found = holds_of([each.transaction_id for each in asked]).found.values()
+def _apply_what_waits(settlements: Sequence[Settlement]) -> None:
+    """Apply the queued rows of these holds now: a settlement at once does not wait for workers."""
+    found = holds_of([each.transaction_id for each in settlements]).found.values()
     if waiting := [row.pk for each in found for row in each.waiting]:
         draining.apply_now(waiting)
 
 
-def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], list[Hold]]) -> list[Outcome]:
-    ids = [each.transaction_id for each in asked]
+def _settle(settlements: Sequence[Settlement], choose: Callable[[Settlement, Found], list[Hold]]) -> list[Outcome]:
+    ids = [each.transaction_id for each in settlements]
     balance_ids = {side for found in holds_of(ids).found.values() for side in found.balance_ids}
     book = writing.lock([], others=balance_ids)
-    holds = holds_of(ids, asked)  # anew: only now nobody else can settle any of them
+    holds = holds_of(ids, settlements)  # read again, now that no one else can settle any of them
     outcomes, admitted = [], []
-    for each in asked:
+    for each in settlements:
         outcome = Outcome()
         try:
             chosen = choose(each, holds.found[each.transaction_id])
@@ -83,45 +83,45 @@ def _settle(asked: Sequence[Settlement], choose: Callable[[Settlement, Found], l
     return outcomes
 
 
-def _holds_under(asked: Settlement, found: Found) -> list[Hold]:
+def _holds_under(settlement: Settlement, found: Found) -> list[Hold]:
     if not found.holds:
-        raise posting_exceptions.NotInflight(f"no transaction to {asked.action}")
+        raise posting_exceptions.NotInflight(f"no transaction to {settlement.action}")
     return found.holds
 
 
-def hold_itself(asked: Settlement, found: Found) -> list[Hold]:
-    """Return the hold that an id names, itself or as the queued row that it came from.
+def hold_itself(settlement: Settlement, found: Found) -> list[Hold]:
+    """Return the hold with this id, or the one that came from the queued row with this id.
 
     Raises ``TransactionNotFound`` or ``NotInflight``.
     """
     if found.own is None:
         raise posting_exceptions.TransactionNotFound(
-            f"NOT_FOUND: Transaction with ID '{asked.transaction_id}' not found"
+            f"NOT_FOUND: Transaction with ID '{settlement.transaction_id}' not found"
         )
     if not found.holds:
         raise posting_exceptions.NotInflight
     return found.holds
 
 
-def request(asked: Settlement) -> Transaction:
+def request(settlement: Settlement) -> Transaction:
     """Queue a settlement and return the unchanged row that it is about.
 
-    For a split parent or a batch that is the newest row under it, with the id that was asked for. Raises
+    For a split parent or a batch that is the newest row under it, with the requested id. Raises
     ``TransactionNotFound``, ``NotInflight``, ``AlreadyVoided``, ``AlreadyCommitted``, ``CommitExceeds``,
     ``AlreadyQueued``, ``DuplicateReference``, or what ``Part.units`` raises.
     """
-    (result,) = request_each([asked])
+    (result,) = request_each([settlement])
     if isinstance(result, LedgerError):
         raise result
     return result
 
 
-def request_each(asked: Sequence[Settlement]) -> list[Transaction | LedgerError]:
-    """Queue settlements; return for each the row it is about, or why not. Raises ``BalanceLocked``."""
-    holds = holds_of([each.transaction_id for each in asked], asked)
+def request_each(settlements: Sequence[Settlement]) -> list[Transaction | LedgerError]:
+    """Queue settlements; return for each the row it is about, or its refusal. Raises ``BalanceLocked``."""
+    holds = holds_of([each.transaction_id for each in settlements], settlements)
     results: list[Transaction | LedgerError] = []
     wanted: dict[str, entries.Waiting] = {}
-    for each in asked:
+    for each in settlements:
         try:
             found = holds.found[each.transaction_id]
             target, units = _check(each, found)
@@ -142,12 +142,12 @@ def request_each(asked: Sequence[Settlement]) -> list[Transaction | LedgerError]
         _already_queued(each, waiting)
         if isinstance(result, Transaction) and each.transaction_id not in added
         else result
-        for each, result in zip(asked, results, strict=True)
+        for each, result in zip(settlements, results, strict=True)
     ]
 
 
 def _waiting(refused: Sequence[entries.Waiting]) -> dict[str, tuple[entries.Waiting, Entry | None]]:
-    """Return by its id what was not queued, and what waits instead, where it matters who asked for that."""
+    """Return the settlements that were not queued, by id, each with the entry that waits instead."""
     named = {entry.transaction_id: entry for entry in refused}
     if not named:
         return {}
@@ -157,63 +157,66 @@ def _waiting(refused: Sequence[entries.Waiting]) -> dict[str, tuple[entries.Wait
     return {transaction_id: (entry, waits.get(transaction_id)) for transaction_id, entry in named.items()}
 
 
-def _already_queued(asked: Settlement, waiting: dict[str, tuple[entries.Waiting, Entry | None]]) -> LedgerError:
-    """Return the refusal of a settlement for which one waits; it says whether that bears the same reference."""
+def _already_queued(settlement: Settlement, waiting: dict[str, tuple[entries.Waiting, Entry | None]]) -> LedgerError:
+    """Return the refusal of a settlement where one waits already; its details say whether both are the same."""
     error = posting_exceptions.AlreadyQueued()
-    entry, waits = waiting.get(asked.transaction_id, (None, None))
-    if asked.reference and entry and waits and waits.action_id == asked.reference:
+    entry, waits = waiting.get(settlement.transaction_id, (None, None))
+    if settlement.reference and entry and waits and waits.action_id == settlement.reference:
         same = (waits.action, waits.units) == (entry.action, entry.units)
-        error.details = {"reference": asked.reference, "same_payment": same, "status": "QUEUED"}
+        error.details = {"reference": settlement.reference, "same_payment": same, "status": "QUEUED"}
     return error
 
 
-def _check(asked: Settlement, found: Found) -> tuple[Transaction, int | None]:
-    """Return the row that a settlement is about, and what is to be committed of each hold. Raises what is amiss."""
+def _check(settlement: Settlement, found: Found) -> tuple[Transaction, int | None]:
+    """Return the row that a settlement is about, and the minor units to commit of each hold.
+
+    Raises what ``request`` raises, except for ``AlreadyQueued``.
+    """
     rows = [hold.row for hold in found.holds] + found.waiting
     if not rows:
         if found.own is None:
-            raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{asked.transaction_id}' not found")
+            raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{settlement.transaction_id}' not found")
         raise posting_exceptions.NotInflight
-    for error in _used(asked, found.holds):
+    for error in _used(settlement, found.holds):
         raise error
-    units = _units(asked, rows)
+    units = _units(settlement, rows)
     checked = found.holds or [Hold(row) for row in found.waiting]
     if found.own is not None:
         try:
-            checked[0].units_of(asked.action, asked.part)
-        except posting_exceptions.AlreadyCommitted as error:  # of a row itself the contract says so of both actions
+            checked[0].units_of(settlement.action, settlement.part)
+        except posting_exceptions.AlreadyCommitted as error:  # for a row itself the contract has one text for both
             raise posting_exceptions.AlreadyCommitted("commit") from error
         return found.own, units
     if not found.waiting and all(hold.remaining <= 0 for hold in found.holds):
         if all(hold.voided for hold in found.holds):
             raise posting_exceptions.AlreadyVoided
-        raise posting_exceptions.AlreadyCommitted(asked.action)
-    shown = replace_id(rows[0], asked.transaction_id)
+        raise posting_exceptions.AlreadyCommitted(settlement.action)
+    shown = replace_id(rows[0], settlement.transaction_id)
     return shown, units
 
 
-def _used(asked: Settlement, holds: Sequence[Hold]) -> list[LedgerError]:
-    """Return why no hold can be committed under a reference; nothing where one of them can be."""
+def _used(settlement: Settlement, holds: Sequence[Hold]) -> list[LedgerError]:
+    """Return the refusals where no hold can be settled under the client's reference; empty where one can."""
     errors = list[LedgerError]()
     for hold in holds:
         try:
-            hold.check_reference(asked)
+            hold.check_reference(settlement)
         except posting_exceptions.DuplicateReference as error:
             errors.append(error)
     return errors if len(errors) == len(holds) else []
 
 
-def _units(asked: Settlement, rows: Sequence[Transaction]) -> int | None:
-    """Return what is to be committed of each hold, in minor units; nothing: all that remains."""
-    if asked.action == "void":
+def _units(settlement: Settlement, rows: Sequence[Transaction]) -> int | None:
+    """Return what to commit of each hold, in minor units; ``None`` is all that remains."""
+    if settlement.action == "void":
         return None
     precisions = {row.precision or 1 for row in rows}
-    if asked.part.amount and len(precisions) > 1:
-        raise posting_exceptions.MixedPrecisions(asked.transaction_id)
-    return asked.part.units(precisions.pop())
+    if settlement.part.amount and len(precisions) > 1:
+        raise posting_exceptions.MixedPrecisions(settlement.transaction_id)
+    return settlement.part.units(precisions.pop())
 
 
 def replace_id(row: Transaction, transaction_id: str) -> Transaction:
-    """Return a copy of a row that bears another id."""
+    """Return a copy of a row with another id."""
     columns = {each.attname: getattr(row, each.attname) for each in Transaction._meta.concrete_fields}
     return Transaction(**columns | {"transaction_id": transaction_id})

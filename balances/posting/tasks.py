@@ -1,4 +1,4 @@
-"""The job that records a batch whose request was answered before."""
+"""The job that records a batch in the background, after its request was answered."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from balances.recording import POSTINGS
 
 RUNNING_BATCHES = Statement.beside(__file__, "running_batches.sql")
 MOST_BATCHES = 100
-"""Batches that run in the background at once."""
+"""Most batches that may run in the background at the same time."""
 DATES = ("effective_date", "scheduled_for", "inflight_expiry_date", "inflight_commit_date")
 DECIMALS = ("amount", "overdraft_limit")
 MOST_RETRIES = 8
 RETRY = RetryStrategy(max_attempts=MOST_RETRIES, exponential_wait=3, retry_exceptions=(DatabaseError,))
-"""Again after 3, 9, 27 seconds and so on, at last after almost two hours; then the job stays failed."""
+"""Retries after 3, 9, 27 seconds and so on, the last time after almost two hours; then the job stays failed."""
 
 
 def request_batch(batch: Batch) -> None:
@@ -39,9 +39,9 @@ def request_batch(batch: Batch) -> None:
 
 @app.task(name="bulk_create", queue=POSTINGS.queue, retry=RETRY, pass_context=True)
 def bulk_create(context: JobContext, batch: str) -> None:
-    """Record a batch whose request was answered before.
+    """Record a batch in the background.
 
-    Raises ``DatabaseError``, so that it is tried again, and at the last attempt announces that the batch has failed.
+    Raises ``DatabaseError``, so that the job is retried; the last attempt also announces that the batch failed.
     """
     body = loads(batch)
     try:
@@ -63,6 +63,6 @@ def _plain(value: Any) -> Any:
 def _posting(fields: dict[str, Any]) -> Posting:
     dates = {name: fields[name] and datetime.fromisoformat(fields[name]) for name in DATES}
     sides = {name: tuple(Share(**share) for share in fields[name]) for name in ("sources", "destinations")}
-    # A number without a fraction is read as an int, and a column takes one type.
+    # Numbers without a fraction are read as int, but a column takes one type.
     decimals = {name: None if fields[name] is None else Decimal(fields[name]) for name in DECIMALS}
     return Posting(**fields | dates | sides | decimals)

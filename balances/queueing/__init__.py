@@ -1,4 +1,4 @@
-"""What waits: applied in order, recovered, and whether a worker is alive."""
+"""The queue: applies what waits in order, recovers lost rows, and checks whether workers are alive."""
 
 from balances.queueing import draining, pulse
 from balances.queueing.pulse import living_workers, seconds_due

@@ -1,10 +1,10 @@
 """Applies what waits in the queue: many entries in one commit, decided in order, their totals netted per balance.
 
-An entry is claimed by locking its row, and taken out in the commit that writes its outcome: a worker that is killed
-has done nothing, and another takes over. Claims follow one another in turn, and each locks its balances before the
-next one claims: so what touches a common balance happens in the order in which it was asked for, whoever does it, and
-what does not runs side by side. Whoever has waited for balances looks whether the one before it was killed meanwhile
-and left entries that come first; then it claims anew.
+An entry is claimed by locking its row, and deleted in the commit that writes its outcome: a killed worker has done
+nothing, and another takes over. Workers claim in turn, and each locks its balances before the next one claims. So
+entries with a balance in common are applied in the order of their requests, by whichever worker, and others in
+parallel. A worker that had to wait for balances checks whether an earlier worker was killed meanwhile and left entries
+that come first; if so, it claims again. docs/design/posting.md states the rules under "The queue".
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ DROP_ENTRIES = Statement.beside(__file__, "drop_entries.sql")
 TAKE_TURN = Statement.beside(__file__, "take_turn.sql")
 GIVE_TURN = Statement.beside(__file__, "give_turn.sql")
 LOCK_WAIT = "60s"
-"""How long a worker waits for a balance; nobody waits for the worker but the next one."""
+"""How long a worker waits for a balance; only the next worker waits for this one."""
 BATCH = 2_000
-"""Entries in one commit at most, but for a group that is larger."""
+"""Most entries in one commit, unless a group is larger."""
 MOST_ATTEMPTS = 5
-"""How often an entry is tried that ends in an error of the database, before it is rejected."""
+"""Attempts at an entry that ends in a database error, before it is rejected."""
 REASON = "blnk_rejection_reason"
 Claim = Callable[[], list[Claimed]]
 GiveTurn = Callable[[int | None], None]
 Unit = list[tuple[Claimed, Movement | None]]
-"""Entries that are decided together, and what their rows become."""
+"""Entries that are decided together, and the movements that their rows become."""
 
 
 @dataclass
 class Batch:
-    """What one commit does: rows to be written, entries that are done, entries to be put off by seconds."""
+    """The content of one commit: rows to write, entries that are done, and entries to postpone by seconds."""
 
     book: Book
     holds: Holds
@@ -77,10 +77,10 @@ class Batch:
 
 
 def drain(*, size: int = BATCH) -> int:
-    """Apply the next entries that are due, in one commit, and return how many they were.
+    """Apply the next due entries in one commit, and return their number.
 
-    Where a batch cannot be written they are taken one by one, and the one at fault is put off, at last rejected. An
-    outage of the database is nobody's fault, and raised.
+    Where a batch cannot be written, its entries are applied one by one, and the one at fault is postponed, and finally
+    rejected. Raises ``DatabaseError`` in an outage, which no entry is at fault for.
     """
     try:
         return _drain(lambda: claimed(CLAIM_ENTRIES, size=size))
@@ -95,14 +95,14 @@ def drain(*, size: int = BATCH) -> int:
 
 
 def apply_now(transaction_ids: Sequence[str]) -> None:
-    """Apply queued rows before their turn, and what belongs to the same groups. Raises ``BalanceLocked``."""
+    """Apply queued rows and the rest of their groups ahead of the queue. Raises ``BalanceLocked``."""
     _drain(lambda: claimed(CLAIM_SOME_ENTRIES, ids=list(transaction_ids)), in_order=False, lock_wait=REQUEST_LOCK_WAIT)
 
 
 def is_finished() -> bool:
-    """Tell whether nothing is due and nobody is about to add an entry that this worker would not see.
+    """Return whether nothing is due and no transaction is adding an entry that this worker would miss.
 
-    In turn: others would pass over what is locked for a look. Raises ``BalanceLocked``.
+    Checked in turn, because other workers would skip what this check locks. Raises ``BalanceLocked``.
     """
     with refused_when_locked(), _turn(LOCK_WAIT), transaction.atomic():
         return bool(POSTINGS.is_quiet() and not CLAIM_ENTRIES.rows(size=1))
@@ -127,7 +127,7 @@ def _drain_one() -> int:
 
 
 class Overtaking(Exception):
-    """Entries that come before those claimed have become free while their balances were waited for."""
+    """Entries that come before the claimed ones became free while this worker waited for balances."""
 
 
 def _drain(claim: Claim, *, in_order: bool = True, lock_wait: str = LOCK_WAIT) -> int:
@@ -143,9 +143,9 @@ def _drain_in_turn(claim: Claim, *, in_order: bool, lock_wait: str) -> int:
 
 @contextmanager
 def _turn(lock_wait: str) -> Iterator[GiveTurn]:
-    """Wait for one's turn to claim; it ends when the yielded function is called, at the latest with the block.
+    """Wait for the turn to claim, which ends with a call of the yielded function, at the latest with the block.
 
-    That is told the first entry that was claimed, if it matters what comes before. Raises ``Overtaking``.
+    The function takes the first claimed entry where order matters, and then raises ``Overtaking``.
     """
     TAKE_TURN.rows(queue=POSTINGS.lock, lock_wait=lock_wait)
     held = [True]
@@ -181,7 +181,7 @@ def _apply(taken: list[Claimed], give_turn: GiveTurn, *, in_order: bool, lock_wa
 
 
 def units(taken: list[Claimed]) -> list[list[Claimed]]:
-    """Return what is decided together, in order of the first entry of each: groups, and every other entry alone."""
+    """Return entries by what is decided together: groups, and every other entry alone, each by its first entry."""
     units: dict[Any, list[Claimed]] = {}
     for entry in taken:
         units.setdefault(entry["group_id"] or entry["entry_id"], []).append(entry)
@@ -193,21 +193,21 @@ def _decide(batch: Batch, unit: list[Claimed], outcomes: dict[int, Movement | No
     if entry["action"] == Entry.Action.APPLY:
         _decide_rows(batch, [(each, outcomes[each["entry_id"]]) for each in unit])
         return
-    asked = settlement_of(entry)
-    found = batch.holds.found[asked.transaction_id]
-    if found.waiting:  # the hold was put off, and so is what settles it
+    settlement = settlement_of(entry)
+    found = batch.holds.found[settlement.transaction_id]
+    if found.waiting:  # the hold was postponed, so its settlement is too
         batch.later.append((entry["entry_id"], 1))
         return
     batch.done.append(entry["entry_id"])
     for hold in found.holds:
         try:
-            batch.admitted.append(settle_hold(batch.book, hold, asked, _reference(entry, hold)))
-        except LedgerError as error:  # it was settled meanwhile by another way, as the original has it
-            logger.info("A queued %s of %s found nothing to do: %s", asked.action, hold.row.pk, error.message)
+            batch.admitted.append(settle_hold(batch.book, hold, settlement, _reference(entry, hold)))
+        except LedgerError as error:  # it was settled otherwise meanwhile, which the original ignores as well
+            logger.info("A queued %s of %s found nothing to do: %s", settlement.action, hold.row.pk, error.message)
 
 
 def settlement_of(entry: Claimed) -> Settlement:
-    """Return what an entry asks for."""
+    """Return the settlement that an entry requests."""
     units = entry["units"]
     part = ALL if units is None else Part(precise_amount=int(units))
     if entry["action"] == Entry.Action.VOID:
@@ -216,14 +216,14 @@ def settlement_of(entry: Claimed) -> Settlement:
 
 
 def _reference(entry: Claimed, hold: Hold) -> str:
-    """Return the reference of a settlement; what expires is released like what is voided at once."""
+    """Return the reference of a settlement; a hold that expires gets one like a hold voided at once."""
     if entry["is_timer"] and entry["action"] == Entry.Action.VOID:
         return f"ref_{uuid.uuid4()}"
     return f"{hold.row.pk}_{entry['action']}_{entry['action_id'] or f'act_{uuid.uuid4()}'}"
 
 
 def _decide_rows(batch: Batch, unit: Unit) -> None:
-    """Admit the rows of a unit, all or none, and write down the refusal of those that are not."""
+    """Admit the rows of a unit, all or none, and record the refusal."""
     batch.done += [entry["entry_id"] for entry, _ in unit]
     admitted, refusal = decide(batch.book, batch.holds, unit)
     batch.admitted += admitted
@@ -234,7 +234,7 @@ def _decide_rows(batch: Batch, unit: Unit) -> None:
 
 
 def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[Movement, LedgerError] | None]:
-    """Decide the rows of a unit, in the books only: all are admitted, or the first that is refused is returned."""
+    """Decide the rows of a unit, in the books only. Return all of them, or the first that is refused and why."""
     for entry, _ in unit:
         holds.decided(entry["target"])
     admitted: list[tuple[Claimed, Movement]] = []
@@ -247,7 +247,7 @@ def decide(book: Book, holds: Holds, unit: Unit) -> tuple[list[Movement], tuple[
             if isinstance(error, posting_exceptions.DuplicateReference):
                 if _has_outcome(movement):
                     continue  # as after a recovery
-                movement.row.reference = f"ref_{uuid.uuid4()}"  # another writer's row has the one that it was to bear
+                movement.row.reference = f"ref_{uuid.uuid4()}"  # another writer's row has the expected one
             book.take_back(each for _, each in admitted)
             return [], (movement, error)
         admitted.append((entry, movement))
@@ -270,7 +270,7 @@ def _admit(book: Book, entry: Claimed, movement: Movement) -> None:
 
 
 def _reject(batch: Batch, unit: list[Movement], refused: Movement, error: LedgerError) -> None:
-    """Write down why, on the row that was refused and on those that were to happen with it only."""
+    """Record the reason on the refused row, and on the rows that had to be applied together with it."""
     for movement in unit:
         reason = error.message
         if movement is not refused:
@@ -285,7 +285,7 @@ def _reject(batch: Batch, unit: list[Movement], refused: Movement, error: Ledger
 
 
 def outcome_of(entry: Claimed) -> Movement | None:
-    """Return what a queued row becomes; nothing where the row is gone."""
+    """Return the movement that a queued row becomes; ``None`` where the row is gone."""
     if entry["transaction_id"] is None:
         return None
     queued = row_of(entry)

@@ -1,4 +1,4 @@
-"""Whether background workers live and keep up, by what they leave in the database and by its clock.
+"""Whether background workers are alive and keep up, from what they write to the database and by its clock.
 
 A worker may serve some queues only (``manage.py work --queue``), and its heartbeat does not say which.
 """
@@ -12,21 +12,21 @@ from balances.ground import ReadTimedOut, Statement, deadline
 LIVING_WORKERS = Statement.beside(__file__, "living_workers.sql")
 OLDEST_DUE = Statement.beside(__file__, "oldest_due.sql")
 LOOK_SECONDS = 0.5
-"""What a question for the server's health may wait for a table that somebody has locked."""
+"""How long a health check may wait for a locked table."""
 
 
 def living_workers() -> int:
-    """Return how many workers have a fresh heartbeat; one ``manage.py work`` has one for each of its lanes."""
+    """Return the number of workers with a recent heartbeat; ``manage.py work`` has one for each of its lanes."""
     return int(LIVING_WORKERS.rows()[0]["living"])
 
 
 def seconds_due() -> float:
-    """Return for how many seconds the oldest entry of the queue has been due; 0 where none is."""
+    """Return the seconds since the oldest entry of the queue became due; 0 where none is due."""
     return float(OLDEST_DUE.rows()[0]["seconds"])
 
 
 def is_worker_alive() -> bool:
-    """Tell in bounded time whether a worker lives; not where tables are missing or locked, for none could work then.
+    """Return in bounded time whether a worker is alive; false where tables are missing or locked, as none could work.
 
     Raises ``DatabaseError`` where the database does not answer.
     """

@@ -1,6 +1,6 @@
-"""Takes up queued rows that nothing became of: those of another writer, such as the original.
+"""Recovers queued rows without an outcome, which another writer such as the original left behind.
 
-Our own cannot be lost: they wait in the queue from the commit that stored them to the one that writes their outcome.
+Rows of this ledger cannot get lost: they stay in the queue from the commit that stores them to that of their outcome.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ STUCK_ROWS = Statement.beside(__file__, "stuck_rows.sql")
 NOTE_RECOVERY = Statement.beside(__file__, "note_recovery.sql")
 LEAST_AGE = timedelta(minutes=2)
 AT_ONCE = 100
-"""Rows taken up in one call at most."""
+"""Most rows recovered in one call."""
 
 
 def recover(threshold: timedelta) -> int:
-    """Have a worker apply queued rows that are older than a threshold, and return how many there are, 100 at most.
+    """Have a worker apply queued rows that are older than a threshold, and return their number, at most 100.
 
-    What no column of theirs keeps is read from their metadata; a limit of overdraft is not kept there. Rows that were
-    not in the queue already say there, and so will their outcomes, that they were recovered.
+    Options that no column keeps are read from the metadata, which lacks an overdraft limit. Rows that were not in the
+    queue are marked as recovered in their metadata, which their outcomes inherit.
     """
     with transaction.atomic():
         rows = [row_of(row) for row in STUCK_ROWS.rows(before=now() - max(threshold, LEAST_AGE), size=AT_ONCE)]

@@ -1,4 +1,4 @@
-"""Writes what was decided: rows, totals, what lineage notes, what waits, in one commit."""
+"""Writes what was decided, in one commit: rows, totals, notes for lineage, and entries of the queue."""
 
 from balances.recording import entries, tracked, writing
 from balances.recording.committing import commit

@@ -1,4 +1,4 @@
-"""The one order in which decided movements are written: whoever decides them hands them on here."""
+"""The one order in which decided movements are written."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def commit(
 ) -> None:
     """Write movements that a book has admitted, and what follows from them, within ``writing.in_one_commit``.
 
-    First they are noted for lineage, by balances that are still locked and in the order of their movements. Then rows
-    and totals are written, with the rows of movements that are ``rejected`` and move nothing. Only then can entries
-    name the rows, for which they are ``waiting``, and listeners be sent what the totals have become. After the write
-    nothing refuses but the database itself, where another writer took a reference meanwhile.
+    First they are noted for lineage, while their balances are locked and in the order of the movements. Then rows and
+    totals are written, with the rows of ``rejected`` movements, which move nothing. Only then can ``waiting`` entries
+    refer to the rows, and listeners receive the new totals. After the write only the database itself can refuse, where
+    another writer took a reference meanwhile.
     """
     lineage.note(admitted, book)
     writing.write([movement.row for movement in (*admitted, *rejected)], book)

@@ -1,4 +1,4 @@
-"""Puts entries into the queue, in the commit of the rows they are about, and calls a worker."""
+"""Adds entries to the queue, in the commit of the rows they are about, and calls a worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Action = Entry.Action
 
 @dataclass(slots=True, kw_only=True)
 class Waiting:
-    """An ``Entry`` that is to be added; without ``due_at`` it is due as soon as it is stored."""
+    """An ``Entry`` to add; without ``due_at`` it is due as soon as it is stored."""
 
     action: str
     transaction_id: str
@@ -39,9 +39,9 @@ class Waiting:
 
 
 class Claimed(TypedDict):
-    """An ``Entry`` that was claimed, with the columns of the queued row that it applies: NULL where it names none.
+    """A claimed ``Entry`` with the columns of the queued row that it applies, which are NULL where it names none.
 
-    ``target`` is its ``transaction_id``, ``is_hold`` its ``inflight``; what is a ``Decimal`` is whole minor units.
+    ``target`` is its ``transaction_id``, ``is_hold`` its ``inflight``; each ``Decimal`` is whole minor units.
     """
 
     entry_id: int
@@ -86,9 +86,9 @@ def entry(movement: Movement, posting: Posting, group_id: str) -> Waiting:
 
 
 def timers(posting: Posting, rows: Sequence[Transaction]) -> list[Waiting]:
-    """Return what the dates of a hold ask for: that it be committed or voided then.
+    """Return the entries that commit or void a hold at its dates, for each leg, in the order of the dates.
 
-    In the order of the dates, never before the hold is to be applied itself. Each leg has timers of its own.
+    None is due before the hold itself is applied.
     """
     if not posting.inflight:
         return []
@@ -113,7 +113,7 @@ def insert(entries: Sequence[Waiting]) -> None:
 
 
 def add(entries: Sequence[Waiting]) -> set[str]:
-    """Add entries and call a worker. Return the transaction ids of those added; a settlement that waits is not again.
+    """Add entries and call a worker. Return the transaction ids of those added, which excludes repeated settlements.
 
     Must run in an atomic block.
     """

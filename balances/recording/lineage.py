@@ -12,7 +12,7 @@ from balances.models import LineageOutbox
 LINEAGE = Backlog("trace_lineage", queue="postings", lock="trace_lineage")
 NOTE = Statement.beside(__file__, "note.sql", hot=True)
 PROVIDER = "BLNK_LINEAGE_PROVIDER"
-"""The key of the metadata that says whose money comes in."""
+"""The metadata key that names whose money comes in."""
 COLUMNS = (
     "transaction_id", "source_balance_id", "destination_balance_id", "provider", "lineage_type", "payload", "inflight",
 )  # fmt: skip
@@ -21,10 +21,10 @@ SETTLEMENTS = {Effect.COMMIT: Type.SHADOW_COMMIT, Effect.VOID: Type.SHADOW_VOID}
 
 
 def note(movements: Sequence[Movement], book: Book) -> None:
-    """Note those that touch a balance which tracks its funds, and call a worker; where none does, do nothing.
+    """Note the movements that touch a balance which tracks its funds, and call a worker if there are any.
 
-    To be called while their balances are locked, so that notes of one balance are in the order of its movements, and
-    before they are written.
+    Call this before the movements are written and while their balances are locked, so that the notes of a balance are
+    in the order of its movements.
     """
     tracking = {balance_id for balance_id, standing in book.standings.items() if standing.track_fund_lineage}
     if not tracking:
@@ -74,7 +74,7 @@ def _provider(movement: Movement) -> str:
 
 
 def _payload(movement: Movement) -> str:
-    """Return what tracing must know of a row, so that it reads it nowhere else."""
+    """Return all that tracing needs of a row, so that it does not read the row itself."""
     row = movement.row
     return dumps(
         {

@@ -1,4 +1,4 @@
-"""Balances that track their funds, and the names of the balances that keep whose money they hold."""
+"""Balances that track their funds, and the names of the balances that record whose money they hold."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from balances.ground import LedgerError, Statement
 TRACKED_BALANCES = Statement.beside(__file__, "tracked_balances.sql")
 OWNERS_OF_AGGREGATES = Statement.beside(__file__, "owners_of_aggregates.sql")
 SHOWN_OF_ID = 8
-"""So much of an identity's id tells those of one name apart in the original, its prefix included."""
+"""Characters of an identity's id, with its prefix, by which the original distinguishes identities of one name."""
 
 
 class NoIdentity(LedgerError):
-    """A balance that tracks its funds is nobody's."""
+    """A balance that tracks its funds has no identity."""
 
     def __init__(self, balance_id: str) -> None:
         """Use the original's words."""
@@ -25,9 +25,9 @@ class NoIdentity(LedgerError):
 
 @dataclass(frozen=True)
 class Mapping:
-    """The two balances that keep what a balance has of one provider: ids, or indicators of those yet to be made.
+    """The two balances that record what a balance has of one provider, by id, or by indicator before they exist.
 
-    Once made a mapping stays: a holder who is renamed, or another one, does not make money vanish, as in the original.
+    A mapping never changes, so that no money vanishes when a holder is renamed or replaced, as it does in the original.
     """
 
     provider: str
@@ -37,7 +37,7 @@ class Mapping:
 
 @dataclass
 class Tracked:
-    """A balance that tracks its funds: its mappings by provider, oldest first, and those that may come to be."""
+    """A balance that tracks its funds: its mappings by provider, oldest first, and those that may follow."""
 
     balance_id: str
     currency: str
@@ -49,7 +49,7 @@ class Tracked:
 
     @property
     def providers(self) -> set[str]:
-        """Return the providers whose money is there, or may be."""
+        """Return the providers whose money it holds, or may hold."""
         return {*self.mappings, *self.expected}
 
     def mapping(self, provider: str) -> Mapping:
@@ -63,7 +63,7 @@ class Tracked:
 
 
 def aggregate_of(who: str) -> str:
-    """Return the indicator of the balance that keeps all money of somebody."""
+    """Return the indicator of the balance that records all money of a holder."""
     return f"@{who}_lineage"
 
 
@@ -72,12 +72,12 @@ def tracked_of(ids: Iterable[str]) -> dict[str, Tracked]:
     rows = TRACKED_BALANCES.rows(ids=list(ids))
     holders = [row for row in rows if row["identity_id"]]
     owners = _owners(holders)
-    found: dict[str, Tracked] = {}
+    by_id: dict[str, Tracked] = {}
     for row in rows:
-        tracked = found.setdefault(row["balance_id"], _tracked(row, owners))
+        tracked = by_id.setdefault(row["balance_id"], _tracked(row, owners))
         if provider := row["provider"]:
             tracked.mappings[provider] = Mapping(provider, row["shadow_balance_id"], row["aggregate_balance_id"])
-    return found
+    return by_id
 
 
 def _tracked(row: dict[str, Any], owners: dict[tuple[str, str], set[str]]) -> Tracked:
@@ -92,7 +92,7 @@ def _tracked(row: dict[str, Any], owners: dict[tuple[str, str], set[str]]) -> Tr
 
 
 def _owners(holders: list[dict[str, Any]]) -> dict[tuple[str, str], set[str]]:
-    """Return whose the aggregates are that bear the holders' short names."""
+    """Return the identities that own the aggregates with the holders' short names."""
     names = {(aggregate_of(short_name(row)), row["currency"]) for row in holders}
     owners: dict[tuple[str, str], set[str]] = defaultdict(set)
     if names:
@@ -103,9 +103,9 @@ def _owners(holders: list[dict[str, Any]]) -> dict[tuple[str, str], set[str]]:
 
 
 def _who(row: dict[str, Any], owners: dict[tuple[str, str], set[str]]) -> str:
-    """Return the short name of a holder, or a long one where the short one is somebody else's.
+    """Return the short name of a holder, or a long one where another identity has the short one.
 
-    Two people of one name whose ids begin alike share their money in the original.
+    In the original, two people with one name whose ids begin alike share their money.
     """
     short, identity_id = short_name(row), row["identity_id"]
     owning = owners[aggregate_of(short), row["currency"]]
@@ -116,7 +116,7 @@ def _who(row: dict[str, Any], owners: dict[tuple[str, str], set[str]]) -> str:
 
 
 def short_name(identity: dict[str, Any]) -> str:
-    """Return how the original calls a holder in indicators."""
+    """Return the name that the original gives a holder in indicators."""
     name, identity_id = _name(identity), str(identity["identity_id"])
     return f"{name}_{identity_id[:SHOWN_OF_ID]}" if name else identity_id
 

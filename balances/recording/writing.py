@@ -1,4 +1,4 @@
-"""Reads what movements are about, and writes what was decided: two statements, however many movements.
+"""Reads the balances of movements, and writes what was decided: two statements for any number of movements.
 
 Rows are locked in key order, so that no two writers wait for each other.
 """
@@ -25,7 +25,7 @@ QUEUED_DEBITS = Statement.beside(__file__, "queued_debits.sql", hot=True)
 OPEN_INDICATORS = Statement.beside(__file__, "open_indicators.sql")
 RECORD_MOVEMENTS = Statement.beside(__file__, "record_movements.sql", hot=True)
 ATTEMPTS = 3
-"""How often work is tried that the database chose to end a deadlock, or whose reference was taken meanwhile."""
+"""Attempts at work that the database ended in a deadlock, or whose reference was taken meanwhile."""
 COLUMNS = tuple(field for field in Transaction._meta.concrete_fields if field.column != "meta_data")
 Result = TypeVar("Result")
 Name = tuple[str, str]
@@ -33,7 +33,7 @@ Name = tuple[str, str]
 
 
 class MissingIndicators(Exception):
-    """Indicators are used for the first time: their balances must be created before any row is locked."""
+    """Indicators are used for the first time, so their balances must be created before any row is locked."""
 
     def __init__(self, names: Iterable[Name]) -> None:
         """Keep the names."""
@@ -42,11 +42,10 @@ class MissingIndicators(Exception):
 
 
 def in_one_commit(work: Callable[[], Result]) -> Result:
-    """Run work in an atomic block, and once more where the database ended a deadlock or a reference was just taken.
+    """Run work in an atomic block, and again where the database ended a deadlock or a reference was just taken.
 
-    Work that writes to new indicators is undone and done again after their balances were created, in the same block:
-    what is refused leaves none behind, and a writer that waits for another to create the same one holds nothing that
-    the other could be waiting for.
+    Work that writes to new indicators is rolled back and repeated in a block that creates their balances first. So a
+    refusal leaves no balance behind, and a writer that waits for another to create the same one holds no other lock.
     """
     attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
     for _ in range(attempts - 1):
@@ -58,15 +57,15 @@ def in_one_commit(work: Callable[[], Result]) -> Result:
         raise posting_exceptions.DuplicateReference(error.reference) from error
 
 
-class Refused(Exception):
-    """Nothing is to be written; why is for those to say who raise it."""
+class Aborted(Exception):
+    """Abort without writing; subclasses carry the reason."""
 
 
 class ReferenceJustTaken(Exception):
-    """Another writer took a reference between our look and our insert."""
+    """Another writer took a reference between the check and the insert."""
 
     def __init__(self, reference: str) -> None:
-        """Name it."""
+        """Name the reference."""
         self.reference = reference
         super().__init__(reference)
 
@@ -111,17 +110,17 @@ def lock(
     outcomes: bool = False,
     lock_wait: str = "",
 ) -> Book:
-    """Lock the balances of movements, and others by id or name, and return the book in which they are decided.
+    """Lock the balances of movements, and others by id or name, and return the book in which to decide them.
 
-    Indicators of movements that have no balance yet have a virtual one in the book. ``outcomes`` are what queued rows
-    become: they may take the references that are kept for them. Must run within ``in_one_commit``. Raises
-    ``BalanceLocked`` where another writer holds one for too long.
+    Indicators without a balance have a virtual one in the book. ``outcomes`` says that the movements are outcomes of
+    queued rows, which may take the references reserved for them. Must run within ``in_one_commit``. Raises
+    ``BalanceLocked`` where another writer holds a lock for too long.
     """
     return _book(LOCK_BALANCES, movements, others, names, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT)
 
 
 def look(movements: Sequence[Movement], *, others: Iterable[str] = (), outcomes: bool = False) -> Book:
-    """Return the book of the balances of movements as they are now, unlocked, otherwise as ``lock`` does."""
+    """Return the book of the current balances of movements, without locking them; otherwise as ``lock``."""
     return _book(READ_BALANCES, movements, others, outcomes=outcomes)
 
 
@@ -150,7 +149,7 @@ def _book(
     if missing := set(more_names) - named.keys():
         raise MissingIndicators(missing)
     book = Book(map(standing_of, balances), named, {row["used"] for row in rows if row["used"] is not None})
-    # The queue decides in order: what is ahead of its outcomes is decided, and what is behind does not count.
+    # The queue decides in order: entries before an outcome are decided already, and those after it do not count.
     if settings.BLNK_TRANSACTION_ENABLE_QUEUED_CHECKS and not outcomes:
         for row in QUEUED_DEBITS.rows(balance_ids=list(book.standings)):
             book.standings[row["balance_id"]].queued_debit = int(row["queued_debit"])
@@ -160,9 +159,9 @@ def _book(
 
 
 def write(rows: Sequence[Transaction], book: Book) -> None:
-    """Record rows and move the totals that the book says. From here on nothing refuses but the database itself.
+    """Record rows and move totals as the book decided. From here on, only the database itself can refuse.
 
-    Raises ``MissingIndicators``, with nothing written, where a row names a balance that is virtual still.
+    Raises ``MissingIndicators``, with nothing written, where a row names a balance that is still virtual.
     """
     if missing := book.virtual_names(rows):
         raise MissingIndicators(missing)
@@ -182,13 +181,13 @@ def recording(rows: Sequence[Transaction], moved: Sequence[Standing]) -> dict[st
 
 
 def constraint(error: IntegrityError) -> str | None:
-    """Return the name of the constraint that the database saw broken."""
+    """Return the name of the violated constraint."""
     cause = error.__cause__
     return cause.diag.constraint_name if isinstance(cause, pg.Error) else None
 
 
 def _taken(error: IntegrityError) -> str:
-    """Return the reference that was taken, out of the server's ``Key (reference)=(…) already exists``."""
+    """Return the taken reference from the server's ``Key (reference)=(…) already exists``."""
     cause = error.__cause__
     detail = (cause.diag.message_detail or "") if isinstance(cause, pg.Error) else ""
     return detail.partition("=(")[2].rpartition(") ")[0]

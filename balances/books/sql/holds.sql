@@ -1,10 +1,10 @@
--- Purpose: what an id holds: the row itself, the holds and queued rows under it, and how far each hold is settled.
--- Parameters: ids text[]: transactions, split parents or batches; roots, endings text[], as
--- many each: what is looked for, behind the ids of holds under a root, among the references of all transactions.
--- Columns: root, the id that was asked for; the row; committed, released numeric, voided boolean; waits boolean: whether
--- a queued row is to become a hold still; named text[][]: reference, id and minor units of each transaction that was
--- looked for, and whether it settles this hold. Newest first; legs of one split, which are of one instant, last one first.
--- A hold hangs under its root, or under a queued row that does.
+-- Purpose: the rows under ids: the row itself, its holds and queued rows, and how far each hold is settled.
+-- Parameters: ids text[]: transactions, split parents or batches; roots, endings text[] of equal length: references to
+-- look up, each made of the id of a hold under the root and the ending.
+-- Columns: root, the requested id; the row; committed, released numeric, voided boolean; waits boolean: whether a queued
+-- row will still become a hold; named text[][]: reference, id and minor units of each transaction that has a wanted
+-- reference, and whether it settles this hold. Newest first; legs of one split share an instant, and come last one first.
+-- The parent of a hold is its root, or a queued row whose parent is the root.
 WITH own AS (
     SELECT t.transaction_id AS root, t.*
     FROM transactions AS t

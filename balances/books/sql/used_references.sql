@@ -1,10 +1,10 @@
--- Purpose: which transactions have references that were wanted, and what they move.
--- Parameters: refs text[]; queued_refs text[]: of these, what is queued keeps the reference of its outcome.
+-- Purpose: the transactions that have wanted references, and what they move.
+-- Parameters: refs text[]; queued_refs text[]: references of queued rows, which reserve that of their outcome.
 -- Columns: wanted text, the reference; transaction_id, status, currency, units; source, destination and their indicators;
--- where one has it already and another is to have it, the first one comes last;
--- outcome text: the status of what a queued row became, NULL where it waits still or waits for nothing;
--- parent_transaction; is_refund boolean: whether it gives its parent back.
--- A lookup by the unique index of references, for refusals only.
+-- outcome text: the status of a queued row's outcome, NULL where it still waits or the row is not queued;
+-- parent_transaction; is_refund boolean: whether the row refunds its parent.
+-- Where one row has a reference and another reserves it, the one that has it comes last.
+-- A lookup by the unique index of references, run for refusals only.
 WITH found AS (
     SELECT t.reference AS wanted, t.transaction_id, 1 AS rank
     FROM transactions AS t

@@ -1,4 +1,4 @@
--- Purpose: tell whether a job waits already that will look at the queue after this transaction has ended.
+-- Purpose: whether a job already waits that will look for work after this transaction has ended.
 -- Parameters: queueing_lock text, of such jobs. Columns: called, boolean.
 SELECT EXISTS (
     SELECT FROM procrastinate_jobs

@@ -1,5 +1,5 @@
 -- Purpose: keep others from refunding the same rows until the end of the transaction.
--- Parameters: ids text[]; lock_wait text (a PostgreSQL interval), how long each lock is waited for. Columns: transaction_id.
+-- Parameters: ids text[]; lock_wait text (a PostgreSQL interval), the limit for each lock. Columns: transaction_id.
 -- In key order, so that no two refunds wait for each other; after the balances, where these are locked too.
 SELECT t.transaction_id
 FROM transactions AS t

@@ -1,8 +1,8 @@
--- Purpose: what a refund of an id gives back: applied rows at or under it, and the releases of a hold.
+-- Purpose: the rows that a refund of an id gives back: applied rows at or under it, and the releases of a hold.
 -- Parameters: id text: a transaction, a split parent or a batch.
--- Columns: the row; refunded numeric: what refunds of it give or are about to give back, in minor units; next_number int:
--- that of the next refund, whose reference is free. Newest first; legs of one split, which are of one instant, last one first.
--- What hangs under an applied row is its refund, and not refunded too.
+-- Columns: the row; refunded numeric: what its refunds gave back or will give back, in minor units; next_number int: that
+-- of the next refund whose reference is free. Newest first; legs of one split share an instant, and come last one first.
+-- The children of an applied row are its refunds, which are not refunded in turn.
 WITH RECURSIVE under AS (
     SELECT t.*
     FROM transactions AS t

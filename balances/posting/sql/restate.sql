@@ -3,8 +3,8 @@
 -- NULL where nothing was measured: the metadata then stays as it is).
 -- Columns: balance_id, version. The caller has locked the rows in key order.
 -- The version rises only where a total moves: a writer holding absolute totals of before must then retry.
--- Metadata that is no object counts as empty, so that the balances most in need are not the ones left out.
--- The mark tells the edit journal that this UPDATE is no edit; it is set before a row changes, and for this statement only.
+-- Metadata that is no object counts as empty, so that balances with damaged metadata are not left out.
+-- The mark shows the edit journal that this UPDATE is no edit; it is set before a row changes, for this statement only.
 UPDATE balances AS b
 SET credit_balance = b.credit_balance + m.credit,
     debit_balance = b.debit_balance + m.debit,

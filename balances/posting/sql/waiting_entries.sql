@@ -1,6 +1,6 @@
--- Purpose: the entries that are to apply some queued rows, in order, whole groups, as they are now: nobody is waited for.
+-- Purpose: the entries that apply some queued rows, as whole groups and in order, read without waiting for locks.
 -- Parameters: ids text[], of the queued rows. Columns: those of claim_entries.sql.
--- Groups are found first and given as an array: joined to their members, all of the queue would be read.
+-- Groups are looked up first and given as an array, because a join with their members would read the whole queue.
 SELECT e.id AS entry_id, e.action, e.transaction_id AS target, e.group_id, e.units, e.action_id, e.is_timer,
        e.inflight AS is_hold, e.allow_overdraft, e.overdraft_limit, e.inflight_expiry_date, e.inflight_commit_date,
        e.attempts, e.last_error, t.*

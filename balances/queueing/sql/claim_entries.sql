@@ -1,7 +1,7 @@
--- Purpose: claim the next entries that are due, in order, with the rows that they are about; whole groups only.
+-- Purpose: claim the next due entries, in order and as whole groups, with the rows that they are about.
 -- Parameters: size int. Columns: entry_id, action, target, group_id, units, action_id, is_timer, is_hold,
 -- allow_overdraft, overdraft_limit, inflight_expiry_date, inflight_commit_date, attempts, last_error, then the row, NULL where the entry names none.
--- What another worker has claimed is passed over; the claim ends with the transaction, and with it a killed worker's.
+-- Entries that another worker has claimed are skipped; a claim ends with its transaction, also when a worker is killed.
 WITH due AS MATERIALIZED (
     SELECT e.id, e.group_id
     FROM queueing_entry AS e

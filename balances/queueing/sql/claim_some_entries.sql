@@ -1,4 +1,4 @@
--- Purpose: claim the entries that are to apply some queued rows, in order, whole groups; waiting for who has them now.
+-- Purpose: claim the entries that apply some queued rows, in order and as whole groups, waiting for other claims.
 -- Parameters: ids text[], of the queued rows. Columns: those of claim_entries.sql.
 WITH wanted AS MATERIALIZED (
     SELECT e.id

@@ -1,4 +1,4 @@
--- Purpose: take entries out of the queue, done, and put others off.
+-- Purpose: delete entries that are done, and postpone others.
 -- Parameters: done bigint[]; later bigint[] and for each delays int[], in seconds, and errors text[]; an empty error
 -- is no failed attempt. Columns: dropped, the number taken out.
 WITH put_off AS (

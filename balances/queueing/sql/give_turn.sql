@@ -1,7 +1,7 @@
--- Purpose: let the next worker claim entries, and tell whether some that come before one's own have become free.
--- Parameters: queue text; first bigint, the first entry that was claimed, NULL: nothing comes before it.
+-- Purpose: let the next worker claim entries, and return whether entries before the claimed ones have become free.
+-- Parameters: queue text; first bigint, the first claimed entry, or NULL where order does not matter.
 -- Columns: overtakes boolean; given boolean.
--- What others have claimed is passed over. Looked for before the turn is given, so that nobody claims it in between.
+-- Entries that others have claimed are skipped. The check comes before the turn ends, so that no one claims in between.
 WITH before AS MATERIALIZED (
     SELECT e.id
     FROM queueing_entry AS f

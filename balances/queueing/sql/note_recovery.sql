@@ -1,5 +1,5 @@
--- Purpose: note in the metadata of queued rows that they were taken up once more. Nothing hangs under
--- them yet; their outcomes take it over.
+-- Purpose: note in the metadata of queued rows that they were recovered. They have no children yet, and their outcomes
+-- inherit the note.
 -- Parameters: ids text[]; at text, the instant.
 UPDATE transactions
 SET meta_data = said || jsonb_build_object(

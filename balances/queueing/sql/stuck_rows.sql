@@ -1,4 +1,4 @@
--- Purpose: find queued transactions that nothing became of: oldest first.
+-- Purpose: find queued transactions without an outcome, oldest first.
 -- Parameters: before timestamptz, created earlier than that; size int. Columns: the row.
 -- For calls by hand and every half hour: it reads the partial index of all rows that were ever queued.
 SELECT q.*

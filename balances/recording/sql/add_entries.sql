@@ -1,8 +1,8 @@
--- Purpose: put entries into the queue, in order.
--- Parameters: an array for each column, as many each; due_at timestamptz[], NULL or past: now.
--- Columns: transaction_id of each that was added: a settlement for which one waits already is not.
--- now() is that of the server, for all alike: clients' clocks do not decide what comes first, and a date in the past
--- does not bring a settlement before its hold.
+-- Purpose: add entries to the queue, in order.
+-- Parameters: an array of equal length for each column; due_at timestamptz[], where NULL or a past instant means now.
+-- Columns: transaction_id of each added entry; a settlement is not added where one waits already.
+-- now() is the server's, so clients' clocks do not decide the order, and a past date does not put a settlement before
+-- its hold.
 INSERT INTO queueing_entry (
     action, transaction_id, group_id, units, action_id, is_timer, inflight, allow_overdraft, overdraft_limit,
     inflight_expiry_date, inflight_commit_date, due_at, attempts, last_error

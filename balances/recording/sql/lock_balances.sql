@@ -1,8 +1,9 @@
 -- Purpose: lock the balances of movements against other writers and read their totals; find references in use.
--- Parameters: balance_ids text[]; indicators text[] and currencies text[], as many: balances by name; refs text[];
--- queued_refs text[]: of these, what is queued keeps the reference of its outcome in use; lock_wait text (a PostgreSQL interval), how long each lock is waited for.
+-- Parameters: balance_ids text[]; indicators, currencies text[] of equal length: balances by name; refs text[];
+-- queued_refs text[]: references of queued rows, which reserve that of their outcome;
+-- lock_wait text (a PostgreSQL interval), the limit for each lock.
 -- Columns: those of a balance; whether a monitor watches it, and whether any hook is active; then used text: a reference
--- in use. A row says either of the two.
+-- in use. A row has either a balance or a reference.
 -- Always in key order, so that no two writers wait for each other. The limit is set before the first row is locked.
 WITH locked AS MATERIALIZED (
     SELECT b.balance_id, b.indicator, b.currency, b.balance, b.credit_balance, b.debit_balance,

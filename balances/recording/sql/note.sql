@@ -1,5 +1,5 @@
 -- Purpose: note movements whose funds are to be traced, in order.
--- Parameters: an array for each column, as many each. Columns: none.
+-- Parameters: an array of equal length for each column. Columns: none.
 INSERT INTO lineage_outbox (
     transaction_id, source_balance_id, destination_balance_id, provider, lineage_type, payload, inflight,
     status, attempts, max_attempts, created_at

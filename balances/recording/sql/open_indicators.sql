@@ -1,6 +1,6 @@
 -- Purpose: create balances of the general ledger for indicators that are used for the first time.
--- Parameters: balance_ids, indicators, currencies text[], as many each, in order of their names; lock_wait text.
--- Columns: balance_id of each that was created; another writer may have been first.
+-- Parameters: balance_ids, indicators, currencies text[] of equal length, in order of the names; lock_wait text.
+-- Columns: balance_id of each created balance; another writer may have been first.
 INSERT INTO balances (
     balance_id, ledger_id, indicator, currency, credit_balance, debit_balance, balance,
     inflight_credit_balance, inflight_debit_balance, inflight_balance,

@@ -1,5 +1,5 @@
--- Purpose: whose the aggregates are that bear some names.
--- Parameters: indicators text[] and currencies text[], as many. Columns: indicator, currency, identity_id.
+-- Purpose: the identities that own the aggregate balances with some names.
+-- Parameters: indicators, currencies text[] of equal length. Columns: indicator, currency, identity_id.
 SELECT DISTINCT b.indicator, b.currency, m.identity_id
 FROM unnest(%(indicators)s::text[], %(currencies)s::text[]) AS w (indicator, currency)
 JOIN balances AS b ON b.indicator = w.indicator AND b.currency = w.currency

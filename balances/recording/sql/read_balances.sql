@@ -1,4 +1,4 @@
--- Purpose: read the totals of the balances of movements as they are now, without locking them; find references in use.
+-- Purpose: read the current totals of the balances of movements without locking them; find references in use.
 -- Parameters and columns: those of lock_balances.sql, without lock_wait.
 WITH wanted AS (
     SELECT unnest(%(balance_ids)b::text[]) AS balance_id

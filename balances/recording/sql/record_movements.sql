@@ -1,9 +1,9 @@
--- Purpose: record movements: their rows, and what they add to the totals of the balances, netted, in one statement.
+-- Purpose: record movements in one statement: their rows, and their netted effect on the totals of the balances.
 -- Parameters: an array for each column of the rows; balance_ids text[] and for each the numeric sums credits, debits,
--- inflight_credits, inflight_debits to be added.
+-- inflight_credits, inflight_debits to add.
 -- Columns: balance_id, version. The caller has locked the balances in key order and checked each movement.
 -- The version rises by one for all that is recorded together, as in the original.
--- The mark tells the edit journal that this UPDATE is no edit; it is set before a row changes, and for this statement only.
+-- The mark shows the edit journal that this UPDATE is no edit; it is set before a row changes, for this statement only.
 WITH recorded AS (
     INSERT INTO transactions (
         transaction_id, parent_transaction, source, destination, reference, amount, precise_amount, precision,

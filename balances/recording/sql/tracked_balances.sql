@@ -1,8 +1,8 @@
--- Purpose: what must be known of balances that track their funds, and whose they are.
+-- Purpose: balances that track their funds, with their identities and mappings.
 -- Parameters: ids text[].
 -- Columns: balance_id, currency, allocation_strategy; identity_id, first_name, last_name, organization_name, NULL where
--- nobody holds it; provider, shadow_balance_id, aggregate_balance_id of each mapping, NULL where there is none yet.
--- One row a mapping, oldest first.
+-- it has no identity; provider, shadow_balance_id, aggregate_balance_id of each mapping, NULL where there is none yet.
+-- One row for each mapping, oldest first.
 SELECT b.balance_id, b.currency, b.allocation_strategy,
        i.identity_id, i.first_name, i.last_name, i.organization_name,
        m.provider, m.shadow_balance_id, m.aggregate_balance_id
