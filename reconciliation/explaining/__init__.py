@@ -15,8 +15,7 @@ from reconciliation.explaining.causes import (
     row_units,
     summary,
 )
-from reconciliation.explaining.evidence import HISTORY
-from reconciliation.explaining.gone import find_gone
+from reconciliation.explaining.evidence import HISTORY, find_gone
 from reconciliation.explaining.service import (
     EXPLAINED_AT_ONCE,
     Explained,

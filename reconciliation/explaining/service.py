@@ -7,7 +7,7 @@ alternatives; a cause that many rows fit is a hint and counts for nothing. A wro
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,23 +16,12 @@ from django.db import transaction
 
 from balances.ground import BalanceNotFound, Statement, UnreadableTotals, dumps
 from reconciliation.explaining import evidence
-from reconciliation.explaining.causes import (
-    CAUSES,
-    FAMILIES,
-    SIDES,
-    UNEXPLAINED,
-    Case,
-    Certainty,
-    Drift,
-    Explanation,
-    Point,
-    facts,
-    summary,
-)
-from reconciliation.explaining.gone import find_gone
-from reconciliation.explaining.moments import find_moments
-from reconciliation.explaining.repointing import find_repointed
-from reconciliation.explaining.shared_evidence import Peers
+from reconciliation.explaining.case import Case
+from reconciliation.explaining.causes import CAUSES, FAMILIES, UNEXPLAINED, facts, summary
+from reconciliation.explaining.choosing import choose, within_lag
+from reconciliation.explaining.drift import SIDES, Drift
+from reconciliation.explaining.explanation import Explanation
+from reconciliation.explaining.observations import Point
 from reconciliation.measuring import Measurement, chunks, measure, units
 from reconciliation.models import COPIED, Finding, Sweep
 
@@ -40,8 +29,6 @@ EXPLAIN_FINDINGS = Statement.beside(__file__, "explain_findings.sql")
 WINDOW_ROWS = Statement.beside(__file__, "window_rows.sql")
 EXPLAINED_AT_ONCE = 500
 """Balances explained by one set of statements."""
-FEW = 3
-"""Equally good alternatives with which an explanation still counts."""
 HINTS = 5
 """Hints kept for each balance."""
 
@@ -89,7 +76,7 @@ class Explained:
 
 
 def explain(
-    measurements: Iterable[Measurement], *, peers: Peers = evidence.drift_now, sweep_id: str | None = None
+    measurements: Iterable[Measurement], *, peers: evidence.Peers = evidence.drift_now, sweep_id: str | None = None
 ) -> dict[str, Explained]:
     """Explain the drift of up to 500 balances by a fixed number of statements, and return it by balance id.
 
@@ -109,9 +96,9 @@ def explain(
             case.rows, case.holds = [], []
         evidence.find_rows(after_facts)
     evidence.find_surroundings(after_facts, peers, sweep_id)
-    find_moments(after_facts, peers)
-    find_repointed(after_facts, sweep_id)
-    find_gone(after_facts, sweep_id)
+    evidence.find_missing_spans(after_facts, peers)
+    evidence.find_repointed(after_facts, sweep_id)
+    evidence.find_gone(after_facts, sweep_id)
     explained = {case.balance_id: _explained(case, known[case.balance_id]) for case in cases}
     return {each.balance_id: explained.get(each.balance_id) or _without_words(each) for each in measured}
 
@@ -124,7 +111,7 @@ def _without_words(measurement: Measurement) -> Explained:
 
 def _explained(case: Case, found: list[Explanation]) -> Explained:
     chosen, hints, rest = choose(case.rest, _proposals(case)) if case.rest else ([], [], Drift())
-    chosen = _within_lag(case, chosen)
+    chosen = within_lag(case, chosen)
     explanations = [*found, *chosen]
     unexplained = sum(min(abs(getattr(rest, side)), abs(getattr(case.drift, side))) for side in SIDES)
     if not case.drift:  # a net that is wrong beside right sides, which no posting leaves
@@ -145,69 +132,6 @@ def _proposals(case: Case) -> list[Explanation]:
     return [each for family in FAMILIES for each in family(case)]
 
 
-def choose(rest: Drift, proposals: list[Explanation]) -> tuple[list[Explanation], list[Explanation], Drift]:
-    """Choose the best explanation that fits exactly, then the next; return these, hints, and the drift that is left.
-
-    One of the whole drift goes before one of a part of it, whatever their ranks. So where the only reading of the whole
-    is a hint, a reading of a part is no more than that.
-    """
-    pool = [_counted(each, proposals) for each in proposals]
-    hints = [each for each in pool if not each.counts]
-    wholes = {each.drift for each in hints}
-    chosen: list[Explanation] = []
-    pool = [each for each in pool if each.counts]
-    while rest and (best := max(_fitting(pool, rest), key=lambda each: _rank(each, rest), default=None)):
-        if best.drift != rest and rest in wholes:
-            hints += [each.as_hint() for each in _fitting(pool, rest)]
-            break
-        sides = best.drift.sides.keys()
-        equals = [each for each in pool if _rank(each, rest) == _rank(best, rest) and each.drift.sides.keys() & sides]
-        others = {each.rows or (each.cause,) for each in equals} - {best.rows or (best.cause,)}
-        if len(others) > FEW:
-            hints += [each.as_hint() for each in equals]
-            pool = [each for each in pool if each not in equals]
-            continue
-        if any(each.drift == best.drift and each.cause != best.cause and each.rows != best.rows for each in pool):
-            best = _less_sure(best)
-        chosen.append(_with_equals(best, others) if others else best)
-        rest -= best.drift
-        pool = _fitting(pool, rest)
-    return chosen, sorted(hints, key=lambda each: _rank(each, rest), reverse=True), rest
-
-
-def _within_lag(case: Case, chosen: list[Explanation]) -> list[Explanation]:
-    """Make rows that never arrived less sure where there are more than ``version`` is behind: not all can be right."""
-    never = [each for each in chosen if each.cause == "half_applied"]
-    if not case.lag or len(never) <= case.lag:
-        return chosen
-    return [_less_sure(each) if each in never else each for each in chosen]
-
-
-def _fitting(proposals: list[Explanation], rest: Drift) -> list[Explanation]:
-    return [each for each in proposals if each.drift.fits(rest)]
-
-
-def _rank(each: Explanation, rest: Drift) -> tuple[bool, int]:
-    return each.drift == rest, each.rank
-
-
-def _counted(each: Explanation, proposals: list[Explanation]) -> Explanation:
-    """Return a proposal with the number of other readings of the same drift, however sure they are."""
-    readings = {(other.cause, other.rows) for other in proposals if other.drift == each.drift}
-    return replace(each, alternatives=each.alternatives + len(readings - {(each.cause, each.rows)}))
-
-
-def _with_equals(best: Explanation, others: set[tuple[str, ...]]) -> Explanation:
-    """Return a proposal with those that fit equally well as evidence; then it is no longer strong."""
-    named = {"fits_equally": sorted(row for rows in others for row in rows)}
-    return replace(_less_sure(best), evidence=best.evidence | named)
-
-
-def _less_sure(best: Explanation) -> Explanation:
-    """Return a proposal as likely at most: another one, sure enough to count by itself, fits as well."""
-    return replace(best, certainty=Certainty.LIKELY) if best.certainty is Certainty.STRONG else best
-
-
 def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tuple[datetime | None, datetime | None]:
     """Return when the balance was last right and first wrong: exactly, where dated evidence explains all of it."""
     right = case.last_right
@@ -222,11 +146,24 @@ def _since(case: Case, explanations: list[Explanation], unexplained: int) -> tup
 
 
 @dataclass(frozen=True)
+class WindowRow:
+    """A row of a balance, for people; ``units`` are minor units."""
+
+    transaction_id: str
+    reference: str | None
+    status: str
+    source: str | None
+    destination: str | None
+    units: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class SinceWhen:
     """One balance explained, and the rows written while it went wrong."""
 
     explained: Explained
-    window: list[dict[str, Any]]
+    window: list[WindowRow]
 
 
 def explain_balance(balance_id: str) -> SinceWhen:
@@ -245,10 +182,10 @@ def explain_balance(balance_id: str) -> SinceWhen:
     return SinceWhen(explained, window(balance_id, explained.last_right_at, explained.first_wrong_at))
 
 
-def window(balance_id: str, after: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+def window(balance_id: str, after: datetime | None, until: datetime | None) -> list[WindowRow]:
     """Return the newest 50 rows of a balance written after one moment and until another."""
     rows = WINDOW_ROWS.rows(balance_id=balance_id, after=after, until=until)
-    return [row | {"units": units(row["units"])} for row in rows]
+    return [WindowRow(**row | {"units": units(row["units"])}) for row in rows]
 
 
 def explain_many(balance_ids: Iterable[str]) -> Iterator[Explained]:

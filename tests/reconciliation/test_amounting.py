@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciliation.drill.damage import change_row, delete_rows
-from reconciliation.explaining.causes.amounting import amounts_to, totals_amount_to
+from reconciliation.explaining.causes.number_changes import amounts_to, totals_amount_to
 from tests import world
 from tests.reconciliation.test_explaining import at, best, posted
 

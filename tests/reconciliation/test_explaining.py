@@ -16,9 +16,10 @@ from balances.models import Balance, BalanceSnapshot, Transaction
 from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.drill.damage import shift
 from reconciliation.explaining.causes import CAUSES, FAMILIES
-from reconciliation.explaining.causes.drift import SIDES, Drift
-from reconciliation.explaining.causes.model import Certainty, Explanation
-from reconciliation.explaining.service import Explained, choose, explain, explain_balance
+from reconciliation.explaining.choosing import choose
+from reconciliation.explaining.drift import SIDES, Drift
+from reconciliation.explaining.explanation import Certainty, Explanation
+from reconciliation.explaining.service import Explained, explain, explain_balance
 from reconciliation.measuring.measurement import measure
 from reconciliation.models import BalanceEdit
 from tests import world
@@ -471,7 +472,7 @@ def test_the_window_begins_with_the_last_snapshot_that_was_right(alice: Balance,
     assert found.last_right_at == at(90)
     assert found.first_wrong_at == at(120)  # the row itself is nearer than the snapshot
     shown = explain_balance(bob.pk)
-    assert [row["units"] for row in shown.window] == [4_001]
+    assert [row.units for row in shown.window] == [4_001]
 
 
 # How it is done.

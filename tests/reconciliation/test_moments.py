@@ -9,8 +9,8 @@ from django.db import connection
 
 from balances.models import Balance
 from reconciliation.drill.damage import shift
-from reconciliation.explaining.causes.model import Explanation
-from reconciliation.explaining.moments import SPANS
+from reconciliation.explaining.evidence.missing_spans import SPANS
+from reconciliation.explaining.explanation import Explanation
 from reconciliation.explaining.service import explain
 from reconciliation.measuring.measurement import measure
 from reconciliation.measuring.scope import Scope

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from balances.models import Balance
-from reconciliation.explaining.evidence import FIRST_ROWS
+from reconciliation.explaining.evidence.surroundings import FIRST_ROWS
 from reconciliation.explaining.service import Explained, explain
 from reconciliation.measuring.measurement import measure
 from tests import world

@@ -12,8 +12,8 @@ from django.db import connection
 from balances.ground.amounts import transaction_hash
 from balances.models import Balance, Transaction
 from reconciliation.drill.damage import shift
-from reconciliation.explaining.causes.model import Explanation
-from reconciliation.explaining.repointing import REPOINTED
+from reconciliation.explaining.evidence.repointed_rows import REPOINTED
+from reconciliation.explaining.explanation import Explanation
 from reconciliation.measuring.scope import Scope
 from reconciliation.models import Origin, Sweep
 from reconciliation.sweeping.service import create_sweep, run_sweep

@@ -7,8 +7,8 @@ from django.db import connection
 
 from balances.models import Balance
 from reconciliation.drill.damage import shift
-from reconciliation.explaining.causes.model import Explanation
-from reconciliation.explaining.evidence import SCALE_PEERS
+from reconciliation.explaining.evidence.surroundings import SCALE_PEERS
+from reconciliation.explaining.explanation import Explanation
 from reconciliation.measuring.measurement import measure
 from reconciliation.measuring.scope import Scope
 from reconciliation.models import Origin, Sweep

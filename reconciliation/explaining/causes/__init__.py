@@ -3,45 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reconciliation.explaining.case import Case, Proposer
 from reconciliation.explaining.causes import (
-    arithmetic,
     corrections,
-    days,
-    earlier,
+    earlier_totals,
     holds,
     incomplete,
     journal,
     lots,
     missing,
     repointed,
+    sets_of_rows,
     surplus,
-    whole,
+    whole_totals,
+    wrong_numbers,
 )
-from reconciliation.explaining.causes.drift import OTHER_SIDE, SIDES, Drift
 from reconciliation.explaining.causes.journal import facts, row_units
-from reconciliation.explaining.causes.model import (
-    COUNTING,
-    Case,
-    Cause,
-    Certainty,
-    Earlier,
-    Explanation,
-    Hold,
-    Lot,
-    Pair,
-    Point,
-    Proposer,
-    Repointed,
-    Row,
-    Status,
-    mirrored,
-)
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.explaining.explanation import COUNTING, Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Status, mirrored
 
 __all__ = [
     "CAUSES",
     "COUNTING",
     "FAMILIES",
+    "NOT_YET",
     "OTHER_SIDE",
     "SIDES",
     "UNEXPLAINED",
@@ -49,38 +36,31 @@ __all__ = [
     "Cause",
     "Certainty",
     "Drift",
-    "Earlier",
     "Explanation",
-    "Hold",
-    "Lot",
-    "Pair",
-    "Point",
     "Rank",
-    "Repointed",
-    "Row",
     "Status",
-    "arithmetic",
-    "days",
     "facts",
     "journal",
     "mirrored",
     "row_units",
+    "sets_of_rows",
     "summary",
-    "whole",
+    "whole_totals",
+    "wrong_numbers",
 ]
 
 FAMILIES: tuple[Proposer, ...] = (
     corrections.propose,
-    earlier.propose,
+    earlier_totals.propose,
     incomplete.propose,
     lots.propose,
     repointed.propose,
     missing.propose,
     surplus.propose,
     holds.propose,
-    arithmetic.propose,
-    whole.propose,
-    days.propose,
+    wrong_numbers.propose,
+    whole_totals.propose,
+    sets_of_rows.propose,
 )
 """What proposes explanations for the drift that edits in the journal do not account for."""
 UNEXPLAINED = Cause(
@@ -97,10 +77,10 @@ MODULES = (
     missing,
     surplus,
     holds,
-    arithmetic,
-    whole,
-    days,
-    earlier,
+    wrong_numbers,
+    whole_totals,
+    sets_of_rows,
+    earlier_totals,
     repointed,
 )
 CAUSES: dict[str, Cause] = {cause.slug: cause for module in MODULES for cause in module.CAUSES} | {

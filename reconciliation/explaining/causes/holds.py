@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.explaining.causes.drift import Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Hold
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.drift import Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Hold
 
 CAUSES = (
     Cause(
@@ -30,19 +32,19 @@ def propose(case: Case) -> Iterator[Explanation]:
         if not units:
             continue
         if hold.open_units < 0 and units == -hold.open_units:
-            yield _settled_twice_in_rows(hold, Drift(**{side: units}))
+            yield _settled_twice_in_rows(hold, Drift.on(side, units))
             continue
         alone = not getattr(case.rest, hold.side)
         for child, settled in hold.voids:
             if units == -settled:
-                yield _released_twice(case, hold, child, Drift(**{side: units}), "void")
+                yield _released_twice(case, hold, child, Drift.on(side, units), "void")
             elif units == settled:
-                yield _not_released(case, hold, child, Drift(**{side: units}), "void")
+                yield _not_released(case, hold, child, Drift.on(side, units), "void")
         for child, settled in hold.commits:
             if units == -settled and alone:
-                yield _released_twice(case, hold, child, Drift(**{side: units}), "commit")
+                yield _released_twice(case, hold, child, Drift.on(side, units), "commit")
             elif units == settled and alone:
-                yield _not_released(case, hold, child, Drift(**{side: units}), "commit")
+                yield _not_released(case, hold, child, Drift.on(side, units), "commit")
 
 
 def _evidence(case: Case, hold: Hold) -> dict[str, object]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Point
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Point
 
 CAUSES = (
     Cause(
@@ -68,20 +70,20 @@ def _had_rows(case: Case, point: Point) -> bool:
 
 def _rate(case: Case) -> Iterator[Explanation]:
     """Propose one rate for all credits from other currencies that makes up the difference."""
-    units, count = case.foreign.get("units", 0), case.foreign.get("row_count", 0)
-    if not units or set(case.rest.sides) != {"credit"}:
+    foreign = case.foreign
+    if foreign is None or set(case.rest.sides) != {"credit"}:
         return
-    ratio = (units + case.rest.credit) / units
+    ratio = (foreign.units + case.rest.credit) / foreign.units
     if not 0 < ratio <= MOST_RATE:
         return
     yield Explanation(
         "forgotten_rate",
-        f"{count} credits came from balances in {case.foreign['currencies']}, at a rate that is no longer stored: "
+        f"{foreign.row_count} credits came from balances in {foreign.currencies}, at a rate that is no longer stored: "
         f"one of about {ratio:.6g} would account for the difference. Rebuilding would destroy it.",
         Drift(credit=case.rest.credit),
         Certainty.LIKELY,
-        rows=tuple(case.foreign["rows"]),
-        evidence={"rate": f"{ratio:.10g}", "rows": count, "units": units},
+        rows=foreign.rows,
+        evidence={"rate": f"{ratio:.10g}", "rows": foreign.row_count, "units": foreign.units},
         rank=Rank.RATE_FORGOTTEN,
     )
 
@@ -100,11 +102,10 @@ def _brought_along(case: Case) -> Iterator[Explanation]:
         return
     evidence: dict[str, object] = {"rows": case.rows_seen}
     opened = ""
-    if case.began:
-        opened = (
-            f", and it was opened on {case.began[0]:%Y-%m-%d}, before its first transaction of {case.began[1]:%Y-%m-%d}"
-        )
-        evidence |= {"opened_at": case.began[0].isoformat(), "first_row_at": case.began[1].isoformat()}
+    if case.opened:
+        at, first = case.opened.at, case.opened.first_row_at
+        opened = f", and it was opened on {at:%Y-%m-%d}, before its first transaction of {first:%Y-%m-%d}"
+        evidence |= {"opened_at": at.isoformat(), "first_row_at": first.isoformat()}
     mirrors = {balance for side in sides.items() for balance in case.mirrors.get(side, ())}
     doubtful = case.net_only or any(row.units in sides.values() for row in case.rows)
     too_much = " and ".join(f"{units:,} more {side}" for side, units in sides.items())
@@ -113,7 +114,7 @@ def _brought_along(case: Case) -> Iterator[Explanation]:
         f"The balance was imported with {too_much} than its transactions give{opened}: an opening balance, or earlier "
         "transactions, that no row records.",
         case.rest,
-        Certainty.LIKELY if case.began and not mirrors and not doubtful else Certainty.POSSIBLE,
+        Certainty.LIKELY if case.opened and not mirrors and not doubtful else Certainty.POSSIBLE,
         evidence=evidence,
         rank=Rank.BROUGHT_ALONG,
     )

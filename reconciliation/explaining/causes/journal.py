@@ -8,9 +8,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from balances.models import Transaction
-from reconciliation.explaining.causes.amounting import amounts_to, totals_amount_to
-from reconciliation.explaining.causes.drift import SIDES, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Status
+from reconciliation.explaining.case import Case
+from reconciliation.explaining.causes.number_changes import amounts_to, totals_amount_to
+from reconciliation.explaining.drift import SIDES, Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Status
 from reconciliation.measuring import units
 from reconciliation.models import BalanceEdit, TransactionEdit
 
@@ -193,7 +195,7 @@ def _effect(case: Case, row: dict[str, Any] | None) -> Drift:
                 taken = {f"inflight_{side}": -units} if _settles(case, row) else {}
                 drift += Drift(**{side: units} | taken)
             elif status in (Status.INFLIGHT, Status.VOID):
-                drift += Drift(**{f"inflight_{side}": units if status == Status.INFLIGHT else -units})
+                drift += Drift.on(f"inflight_{side}", units if status == Status.INFLIGHT else -units)
     return drift + (_commits_of(case, row) if status == Status.INFLIGHT else Drift())
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
 
 CAUSES = (
     Cause(
@@ -34,7 +35,7 @@ def propose(case: Case) -> Iterator[Explanation]:
             f"{len(lot.rows)} transactions of one moment on balance {lot.hub} have {lot.units} each. Its stored "
             f"{lot.hub_side} has that once, and so have the stored {line_side}s of the other balances together: it is "
             "the total of a lot, written into each of its lines.",
-            Drift(**{side: getattr(case.rest, side)}),
+            case.rest.only(side),
             Certainty.STRONG,
             rows=lot.rows,
             evidence={"lot": lot.units, "lines": len(lot.rows), "balance": lot.hub, "counterparties": list(lot.others)},

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Row, Status, mirrored
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank, rank_of
+from reconciliation.explaining.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Row, Status, mirrored
 
 CAUSES = (
     Cause(
@@ -117,10 +119,9 @@ def _how_it_went_missing(case: Case, row: Row) -> Explanation:
     evidence = {"version_lag": case.lag, "counterparty": row.other, "counterparty_drift": peer.sides}
     near, open_question = "", case.lag is None or any(getattr(peer, side) for side in there.sides)
     if overwriter := case.overwriters.get(row.transaction_id):
-        other, apart = overwriter
-        milliseconds = round(apart.total_seconds() * 1000)
-        evidence |= {"neighbour": other, "apart_ms": milliseconds}
-        near = f"{other}, posted {milliseconds} ms apart, overwrote it."
+        milliseconds = round(overwriter.apart.total_seconds() * 1000)
+        evidence |= {"neighbour": overwriter.transaction_id, "apart_ms": milliseconds}
+        near = f"{overwriter.transaction_id}, posted {milliseconds} ms apart, overwrote it."
     if there.times(-1).fits(peer):
         cause, certainty, rank = "row_without_effect", Certainty.STRONG, Rank.ROW_WITHOUT_EFFECT
         sentence = f"{row.name} is recorded, but the totals of both its balances lack its {row.units}."

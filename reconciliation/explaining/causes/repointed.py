@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.explaining.causes.drift import Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Repointed
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.drift import Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Repointed
 
 CAUSES = (
     Cause(
@@ -66,7 +68,7 @@ def _explain(case: Case, found: Repointed) -> Explanation:
         "row_repointed",
         f"{_name(found)} names {found.into_id} as its {end}, but the totals of {found.former_id} have its "
         f"{abs(units)}: {why}.",
-        Drift(**{found.side: units}),
+        Drift.on(found.side, units),
         certainty,
         rows=(found.transaction_id,),
         evidence={

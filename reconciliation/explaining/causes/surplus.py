@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Row, Status, mirrored
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank, rank_of
+from reconciliation.explaining.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Row, Status, mirrored
 
 CAUSES = (
     Cause("counted_twice", "Counted twice", "A transaction is recorded once, but is in the stored totals twice."),
@@ -65,7 +67,7 @@ def _twice(case: Case, row: Row) -> Explanation:
 
 def _applied_all_the_same(case: Case, row: Row, cause: str, state: str, rank: Rank) -> Iterator[Explanation]:
     for side in (row.side, f"inflight_{row.side}"):
-        drift = Drift(**{side: row.units})
+        drift = Drift.on(side, row.units)
         if drift.fits(case.rest):
             doubtful = case.imported or (side in OTHER_SIDE and case.elsewhere(row, side))
             certainty = Certainty.STRONG if case.lag is None or case.lag < 0 else Certainty.LIKELY
@@ -85,7 +87,7 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
     """Propose open holds that are settled in the totals, in whole or in part, but by no row."""
     for hold in case.holds:
         units = getattr(case.rest, hold.side)
-        settled = Drift(**{hold.side: units, f"inflight_{hold.side}": -units})
+        settled = Drift.on(hold.side, units) + Drift.on(f"inflight_{hold.side}", -units)
         if 0 < units <= hold.open_units and settled.fits(case.rest):
             exact = units in (hold.open_units, hold.units)
             yield Explanation(
@@ -98,7 +100,7 @@ def _committed_without_row(case: Case) -> Iterator[Explanation]:
                 rank=Rank.COMMITTED_WITHOUT_ROW if exact else Rank.PART_COMMITTED_WITHOUT_ROW,
                 since=hold.created_at,
             )
-        gone = Drift(**{f"inflight_{hold.side}": -hold.open_units})
+        gone = Drift.on(f"inflight_{hold.side}", -hold.open_units)
         alone = hold.open_units > 0 and not getattr(case.rest, hold.side)
         if alone and gone.fits(case.rest) and case.lag is not None and case.lag < 0:
             yield Explanation(
@@ -135,7 +137,7 @@ def _moved_without_row(case: Case) -> Iterator[Explanation]:
                 "effect_without_row",
                 f"{units} moved between this balance and {' or '.join(others[:3])} in the stored totals of both, but "
                 "no transaction records it: the row was never written, or is gone.",
-                Drift(**{side: units}),
+                Drift.on(side, units),
                 Certainty.POSSIBLE,
                 alternatives=len(others) - 1,
                 evidence={"balances": others[:10]},

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Earlier, Explanation
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import MissingSpan
 
 CAUSES = (
     Cause(
@@ -19,11 +21,11 @@ CAUSES = (
 
 
 def propose(case: Case) -> Iterator[Explanation]:
-    """Propose the span that this balance lacks together with others, by the rule of ``explaining.moments``.
+    """Propose the span that this balance lacks together with others, by the rule of ``evidence.missing_spans``.
 
     Totals that were imported may have been taken before the last rows of a day: that ranks above this.
     """
-    found = case.earlier
+    found = case.missing_span
     if found is None:
         return
     others = found.balances - 1
@@ -49,13 +51,13 @@ def _between(start: datetime | None, end: datetime) -> str:
     return f"after {_text(start)} and before {_text(end)}" if start else f"before {_text(end)}"
 
 
-def _back(found: Earlier) -> str:
+def _back(found: MissingSpan) -> str:
     if found.back_until is None:
         return f"{_text(found.back_from)}, the last transaction of all"
     return f"a moment after {_text(found.back_from)} and before {_text(found.back_until)}"
 
 
-def _evidence(found: Earlier) -> dict[str, object]:
+def _evidence(found: MissingSpan) -> dict[str, object]:
     return {
         "moment": [_text(found.moment_from) if found.moment_from else "the beginning", _text(found.moment_until)],
         "back": [_text(found.back_from), _text(found.back_until) if found.back_until else "now"],

@@ -1,6 +1,6 @@
 -- Purpose: rows of balances whose amount is one of those that would account for their drift.
 -- Parameters: balance_ids text[]; units numeric[] and until timestamptz[], one for each of them.
--- Columns: those of a row as one of its balances sees it (causes/model.py), twenty of each amount, newest first;
+-- Columns: those of a row as one of its balances sees it (observations.py), twenty of each amount, newest first;
 -- twins: how many there are. Applied rows are sought in the covering indexes alone, once a balance, and only what
 -- fits is then looked up; rows without an effective date, which only old databases have, and the other statuses
 -- have branches of their own, each by a partial index. LATERAL and OFFSET 0 keep the planner to one balance after
@@ -97,10 +97,10 @@ counted AS (
                      minor_units(f.precise_amount, f.amount, f.precision)
     )
 )
-SELECT c.balance_id, c.side, c.transaction_id, c.status, c.units_moved AS units, c.precise_amount IS NULL AS legacy,
-       c.precision, c.amount, c.reference, c.description,
+SELECT c.balance_id, c.side, c.transaction_id, c.status, c.units_moved AS units,
+       c.precision, c.reference,
        CASE c.side WHEN 'debit' THEN c.destination ELSE c.source END AS other,
-       c.created_at, c.effective_date,
+       c.created_at,
        c.status = 'APPLIED' AND EXISTS (
            SELECT FROM settlements AS s WHERE s.transaction_id = c.transaction_id
        ) AS is_commit,

@@ -3,8 +3,8 @@
 -- its balances has an applied row of a later day, each has another row, and none was counted since they came in.
 SELECT g.balance_id, r.side, r.transaction_id, r.status,
        minor_units(r.precise_amount, r.amount, r.precision) AS units,
-       r.precise_amount IS NULL AS legacy, r.precision, r.amount, r.reference, r.description,
-       CASE r.side WHEN 'debit' THEN r.destination ELSE r.source END AS other, r.created_at, r.effective_date,
+       r.precision, r.reference,
+       CASE r.side WHEN 'debit' THEN r.destination ELSE r.source END AS other, r.created_at,
        false AS is_commit, false AS has_children, 1 AS twins,
        NOT EXISTS (
            SELECT FROM unnest(ARRAY[r.source, r.destination]) AS e (balance_id)

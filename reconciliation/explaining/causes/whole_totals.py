@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciliation.explaining.causes.arithmetic import FACTORS
-from reconciliation.explaining.causes.drift import OTHER_SIDE, SIDES, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.causes.wrong_numbers import FACTORS
+from reconciliation.explaining.drift import OTHER_SIDE, SIDES
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import ScalePeers
 
 CAUSES = (
     Cause(
@@ -62,7 +64,7 @@ def _swapped(case: Case) -> Iterator[Explanation]:
         swapped = (have[credit], have[debit]) == (ought[debit], ought[credit])
         if not swapped or ought[credit] == ought[debit] or _rows_of(case, (credit, debit)) < 2:
             continue
-        drift = Drift(**{side: getattr(case.rest, side) for side in (credit, debit)})
+        drift = case.rest.only(credit, debit)
         # A row whose amount is the difference, on the wrong side, leaves the same numbers.
         one_row = any(
             (row.side == credit and row.units == -drift.credit) or (row.side == debit and row.units == -drift.debit)
@@ -91,7 +93,7 @@ def _negated(case: Case) -> Iterator[Explanation]:
             "totals_negated",
             f"The stored {_in_words(sides)} {are} {' and '.join(f'{have[side]:,}' for side in sides)}: what the "
             "transactions give, with the sign reversed.",
-            Drift(**{side: getattr(case.rest, side) for side in sides}),
+            case.rest.only(*sides),
             Certainty.STRONG,
             evidence={"rows": case.rows_seen, "version_lag": case.lag},
             rank=Rank.TOTALS_NEGATED,
@@ -136,26 +138,31 @@ def _scaled(case: Case) -> Iterator[Explanation]:
     if not scale.enlarged:
         by = f"the sums of the transactions divided by {scale.factor}"
     unlike = f"; the stored {_in_words(others)} is not" if others else ""
-    peers = case.scale_peers or {}
+    peers = case.scale_peers
     yield Explanation(
         "precision_factor",
         f"The stored {what} exactly {by}{unlike}.{_half_way(peers)}",
-        Drift(**{side: getattr(case.rest, side) for side in scale.sides}),
+        case.rest.only(*scale.sides),
         Certainty.STRONG,
-        evidence={"factor": scale.factor, "sides": list(scale.sides)} | peers,
+        evidence={"factor": scale.factor, "sides": list(scale.sides)} | _counts(peers),
         rank=Rank.TOTALS_SCALED,
     )
 
 
-def _half_way(peers: dict[str, int]) -> str:
+def _counts(peers: ScalePeers | None) -> dict[str, int]:
+    if peers is None:
+        return {}
+    return {"balances_alike": peers.alike} | ({} if peers.right is None else {"balances_right": peers.right})
+
+
+def _half_way(peers: ScalePeers | None) -> str:
     """Return in words how far a change of scale went, where several balances of a ledger and currency show it."""
-    others = peers.get("balances_alike", 1) - 1
-    if not others:
+    others = peers.alike - 1 if peers else 0
+    if peers is None or not others:
         return ""
     are = "balance is" if others == 1 else "balances are"
     alike = f" {others:,} other {are} off by the same factor in its ledger and currency"
-    right = peers.get("balances_right", 0)
-    return f"{alike}, {right:,} are right: a change of scale that ran half-way." if right else f"{alike}."
+    return f"{alike}, {peers.right:,} are right: a change of scale that ran half-way." if peers.right else f"{alike}."
 
 
 def _divided(case: Case) -> Iterator[Explanation]:
@@ -171,7 +178,7 @@ def _divided(case: Case) -> Iterator[Explanation]:
             "precision_factor",
             f"The stored {_in_words(sides)} {'is' if len(sides) == 1 else 'are'} what the transactions give divided by "
             f"{factor} and rounded {how}.",
-            Drift(**{side: getattr(case.rest, side) for side in sides}),
+            case.rest.only(*sides),
             Certainty.LIKELY,
             evidence={"factor": factor, "sides": list(sides), "rounded": how},
             rank=Rank.TOTALS_DIVIDED if whole and len(sides) > 1 else Rank.TOTAL_DIVIDED,

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 from balances.ground import Statement
-from reconciliation.explaining.causes import OTHER_SIDE, SIDES, Case, Drift, Earlier
-from reconciliation.explaining.shared_evidence import Peers
+from reconciliation.explaining.case import Case
+from reconciliation.explaining.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.explaining.evidence.peers import Peers
+from reconciliation.explaining.observations import MissingSpan
 
 SPANS = Statement.beside(__file__, "spans.sql")
 MOST_ROWS = 20_000
@@ -43,7 +45,7 @@ class Span:
         return self.after_at <= moment < self.first_at and self.last_at <= back < self.next_at
 
 
-def find_moments(cases: list[Case], peers: Peers) -> None:
+def find_missing_spans(cases: list[Case], peers: Peers) -> None:
     """Add to each case the span that it lacks together with others, by two statements at most."""
     wanted = [case for case in cases if _lacks(case.rest) and case.rows_seen <= MOST_ROWS]
     spans = _spans(wanted) if len(wanted) > 1 else []
@@ -53,8 +55,8 @@ def find_moments(cases: list[Case], peers: Peers) -> None:
     lacking = {balance_id for balance_id, drift in drifts.items() if _lacks(drift)}
     known = {case.balance_id: case for case in cases}
     while group := _group(spans, lacking):
-        for balance_id, earlier in group.items():
-            known[balance_id].earlier = earlier
+        for balance_id, missing in group.items():
+            known[balance_id].missing_span = missing
         spans = [span for span in spans if span.balance_id not in group]
 
 
@@ -81,7 +83,7 @@ def _spans(cases: list[Case]) -> list[Span]:
     ]
 
 
-def _group(spans: list[Span], lacking: set[str]) -> dict[str, Earlier]:
+def _group(spans: list[Span], lacking: set[str]) -> dict[str, MissingSpan]:
     """Return the largest group of balances that lack one span, by id; empty where there is none."""
     seeds = [span for span in spans if span.row_count >= ENOUGH or (span.row_count > 1 and _all_in(span, lacking))]
     groups = sorted(_overlaps(seeds), key=lambda group: (len(group), _common(group)), reverse=True)
@@ -95,7 +97,7 @@ def _group(spans: list[Span], lacking: set[str]) -> dict[str, Earlier]:
         if len(group) == len(best) and inside & {span.balance_id for span in group}
     }
     joining = [each for each in spans if each.balance_id not in inside and _all_in(each, inside) and each.has(*common)]
-    return _earlier([*best, *joining], lacking, len(rivals - {common}))
+    return _missing([*best, *joining], lacking, len(rivals - {common}))
 
 
 def _all_in(span: Span, balances: set[str]) -> bool:
@@ -122,13 +124,13 @@ def _common(spans: Iterable[Span]) -> tuple[datetime, datetime]:
     return max(span.after_at for span in spans), max(span.last_at for span in spans)
 
 
-def _earlier(group: list[Span], lacking: set[str], rivals: int) -> dict[str, Earlier]:
+def _missing(group: list[Span], lacking: set[str], rivals: int) -> dict[str, MissingSpan]:
     moment, back = _common(group)
     until, went_on = min(span.first_at for span in group), min(span.next_at for span in group)
     inside = {span.balance_id for span in group} | lacking
     outside = len({other for span in group for other in span.others} - inside)
     return {
-        span.balance_id: Earlier(
+        span.balance_id: MissingSpan(
             moment_from=None if moment == BEGINNING else moment,
             moment_until=until,
             back_from=back,

@@ -10,8 +10,10 @@ number of balances looked at is bounded (gone_partners.sql).
 from __future__ import annotations
 
 from balances.ground import Statement
-from reconciliation.explaining import evidence
-from reconciliation.explaining.causes import Case, Drift, Status, mirrored
+from reconciliation.explaining.case import Case
+from reconciliation.explaining.drift import Drift
+from reconciliation.explaining.evidence.history import open_cases
+from reconciliation.explaining.observations import Status, mirrored
 from reconciliation.measuring import measure
 
 GONE_PARTNERS = Statement.beside(__file__, "gone_partners.sql")
@@ -34,7 +36,7 @@ def find_gone(cases: list[Case], sweep_id: str | None) -> None:
     )
     known = {case.balance_id: case for case in cases}
     others = measure(sorted({row["balance_id"] for row in near} - known.keys()))
-    drifting = evidence.open_cases([each for each in others if each.is_whole and each.has_drift and each.counted_more])
+    drifting = open_cases([each for each in others if each.is_whole and each.has_drift and each.counted_more])
     ends = [case for case in (*cases, *drifting) if case.counted_more and case.rest]
     for case in suspects:
         case.gone_with = sorted(other.balance_id for other in ends if other is not case and _share(case, other))

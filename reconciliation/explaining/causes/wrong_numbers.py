@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciliation.explaining.causes.drift import OTHER_SIDE, Drift
-from reconciliation.explaining.causes.model import Case, Cause, Certainty, Explanation, Row, Status
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.drift import OTHER_SIDE, Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Row, Status
 
 CAUSES = (
     Cause(
@@ -54,7 +56,7 @@ def _in_step(case: Case) -> bool:
 
 def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
     other = OTHER_SIDE[row.side]
-    moved = Drift(**{row.side: -row.units, other: row.units})
+    moved = Drift.on(row.side, -row.units) + Drift.on(other, row.units)
     if moved.fits(case.rest):
         yield _sign(
             case,
@@ -64,7 +66,7 @@ def _wrong_sign(case: Case, row: Row) -> Iterator[Explanation]:
             Certainty.STRONG,
             Rank.ROW_ON_OTHER_SIDE,
         )
-    taken_off = Drift(**{row.side: -2 * row.units})
+    taken_off = Drift.on(row.side, -2 * row.units)
     if taken_off.fits(case.rest) and not case.rest.sides.get(other):
         is_whole = any(each.side == row.side and each.units == 2 * row.units for each in case.rows)
         are_two = row.twins > 1 or any(pair.side == row.side for pair in case.pairs)
@@ -92,8 +94,8 @@ def _sign(case: Case, row: Row, drift: Drift, what: str, certainty: Certainty, r
 
 def _factor(case: Case, row: Row) -> Iterator[Explanation]:
     for factor in FACTORS:
-        once_more = Drift(**{row.side: row.units * (factor - 1)})
-        not_at_all = Drift(**{row.side: row.units // factor - row.units}) if row.units % factor == 0 else Drift()
+        once_more = Drift.on(row.side, row.units * (factor - 1))
+        not_at_all = Drift.on(row.side, row.units // factor - row.units) if row.units % factor == 0 else Drift()
         for drift, what in ((once_more, f"{factor} times too large"), (not_at_all, f"divided by {factor}")):
             if drift.fits(case.rest):
                 known = row.precision == factor and _in_step(case) and not case.elsewhere(row, row.side)
@@ -112,16 +114,16 @@ def _factor(case: Case, row: Row) -> Iterator[Explanation]:
 def _legacy_rows(case: Case) -> Iterator[Explanation]:
     """Propose rows from before precise amounts existed, which the totals count without their precision."""
     for side, legacy in case.legacy.items():
-        drift = Drift(**{side: legacy["unscaled"] - legacy["units"]})
+        drift = Drift.on(side, legacy.unscaled - legacy.units)
         if drift.fits(case.rest):
             yield Explanation(
                 "precision_factor",
-                f"{legacy['row_count']} legacy rows without a precise amount are in the stored {side} without their "
+                f"{legacy.row_count} legacy rows without a precise amount are in the stored {side} without their "
                 "precision.",
                 drift,
                 Certainty.STRONG,
-                rows=tuple(legacy["rows"]),
-                evidence={"rows": legacy["row_count"], "scaled": legacy["units"], "counted": legacy["unscaled"]},
+                rows=legacy.rows,
+                evidence={"rows": legacy.row_count, "scaled": legacy.units, "counted": legacy.unscaled},
                 rank=Rank.LEGACY_WITHOUT_PRECISION,
             )
 
@@ -134,12 +136,12 @@ def rounding_bound(case: Case) -> tuple[int, int]:
     hundred. Nothing where the two amounts of a row differ by more than rounding: then the row was changed.
     """
     grain = case.grain
-    if not grain or grain["contradicting"]:
+    if grain is None or grain.contradicting:
         return 1, 0
-    if grain["fractional"]:
-        return 1, grain["fractional"]
-    if grain["row_count"] and not grain["not_tens"] and grain["precision"] >= 100:
-        return 10, grain["not_hundreds"] * 10 // 2
+    if grain.fractional:
+        return 1, grain.fractional
+    if grain.row_count and not grain.not_tens and grain.precision >= 100:
+        return 10, grain.not_hundreds * 10 // 2
     return 1, 0
 
 
@@ -147,17 +149,17 @@ def rounding(case: Case) -> Iterator[Explanation]:
     """Propose rounding where the applied sides are off by no more than the roundings can be."""
     off = {side: units for side, units in case.rest.sides.items() if side in OTHER_SIDE}
     unit, bound = rounding_bound(case)
-    total = sum(abs(units) for units in off.values())
-    if not off or total > bound or any(units % unit for units in off.values()):
+    total, grain = sum(abs(units) for units in off.values()), case.grain
+    if grain is None or not off or total > bound or any(units % unit for units in off.values()):
         return
-    count = case.grain["fractional"] or case.grain["not_hundreds"]
-    grain = "whole minor units" if unit == 1 else f"multiples of {unit} minor units"
+    count = grain.fractional or grain.not_hundreds
+    steps = "whole minor units" if unit == 1 else f"multiples of {unit} minor units"
     yield Explanation(
         "rounding",
-        f"Rounding {count} transactions to {grain} can add up to {total} (at most {bound}).",
+        f"Rounding {count} transactions to {steps} can add up to {total} (at most {bound}).",
         Drift(**off),
         Certainty.LIKELY,
-        rows=tuple(case.grain_rows),
+        rows=grain.rows,
         evidence={"rounded_rows": count, "unit": unit, "at_most": bound},
         rank=Rank.ROUNDING,
     )

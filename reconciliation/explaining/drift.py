@@ -26,6 +26,11 @@ class Drift:
             **{side: getattr(stored, f"{side}_balance") - getattr(recalculated, f"{side}_balance") for side in SIDES}
         )
 
+    @classmethod
+    def on(cls, side: str, units: int) -> Drift:
+        """Return a drift of one side alone."""
+        return cls(**{side: units})
+
     def __add__(self, other: Drift) -> Drift:
         return Drift(**{side: getattr(self, side) + getattr(other, side) for side in SIDES})
 
@@ -39,6 +44,10 @@ class Drift:
     def times(self, factor: int) -> Drift:
         """Return this drift multiplied on every side."""
         return Drift(**{side: getattr(self, side) * factor for side in SIDES})
+
+    def only(self, *sides: str) -> Drift:
+        """Return what is off on these sides."""
+        return Drift(**{side: getattr(self, side) for side in sides})
 
     @property
     def sides(self) -> dict[str, int]:

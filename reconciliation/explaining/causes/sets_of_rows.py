@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import combinations
 
-from reconciliation.explaining.causes.arithmetic import rounding_bound
-from reconciliation.explaining.causes.drift import Drift
-from reconciliation.explaining.causes.model import SECOND, Case, Cause, Certainty, Explanation, Pair, Row, mirrored
+from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.ranking import Rank
+from reconciliation.explaining.causes.wrong_numbers import rounding_bound
+from reconciliation.explaining.drift import Drift
+from reconciliation.explaining.explanation import Cause, Certainty, Explanation
+from reconciliation.explaining.observations import Pair, Row, mirrored
 
 CAUSES = (
     Cause(
@@ -17,6 +20,7 @@ CAUSES = (
         "The stored totals were taken before the last transactions of the last day, or with that day in another order.",
     ),
 )
+SECOND = timedelta(seconds=1)
 MOST_ROWS = 12
 """Rows of a last day among which sets are looked for; more of them would fit anything."""
 EXACT = {1: Rank.LAST_ROW_CUT_OFF, 2: Rank.LAST_TWO_CUT_OFF, 3: Rank.LAST_THREE_CUT_OFF}
@@ -77,7 +81,7 @@ def _explain_cut(case: Case, rows: tuple[Row, ...], rank: Rank, rounded: int) ->
 
 
 def _lost_together(case: Case, pair: Pair) -> Iterator[Explanation]:
-    drift = Drift(**{pair.side: -pair.units})
+    drift = Drift.on(pair.side, -pair.units)
     if not drift.fits(case.rest):
         return
     apart = abs(pair.second_at - pair.first_at)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 from balances.ground import Statement
-from reconciliation.explaining.causes import OTHER_SIDE, Case, Repointed
-from reconciliation.explaining.evidence import MIRRORS
+from reconciliation.explaining.case import Case
+from reconciliation.explaining.drift import OTHER_SIDE
+from reconciliation.explaining.evidence.surroundings import MIRRORS
+from reconciliation.explaining.observations import Repointed
 from reconciliation.measuring import units
 
 REPOINTED = Statement.beside(__file__, "repointed.sql")
