@@ -156,7 +156,7 @@ def test_a_person_asks_what_a_balance_was_and_has_it_watched(desk: Desk) -> None
     alice = wrong("@alice")
     desk.sign_in("view_balancemonitor", "add_balancemonitor")
     desk.open("balances_balance_change", alice.pk)
-    desk.see("Nobody watches this balance.")
+    desk.see("No monitor watches this balance.")
     desk.browser.find_element(By.NAME, "as_of").send_keys("01012100", Keys.TAB, "120000PM")
     desk.press("Show")
     desk.see("Applied by 2100-01-01 12:00:00 UTC")

@@ -292,13 +292,13 @@ def test_a_plan_is_proposed_for_a_finding_that_is_not_of_the_newest_sweep(swept:
 
 def test_what_is_gone_or_chosen_out_of_an_empty_list_is_said(swept: Ledger) -> None:
     client = signed_in("superuser")
-    gone = "Nothing was done: what was chosen is not there any more."
+    gone = "Nothing was done: the selected rows no longer exist."
     assert gone in ask(client, Finding, "propose_plan", "fnd_gone").content.decode()
     empty = ask(client, Finding, "propose_plan", "fnd_gone", query="?q=fnd_gone", select_across="1")
     assert "Nothing was done: the list is empty." in empty.content.decode()
     there = Finding.objects.get(indicator="@demo-ben").pk
     some = ask(client, Finding, "propose_plan", there, "fnd_gone").content.decode()
-    assert "1 of the chosen rows are not there any more." in some
+    assert "1 of the selected rows no longer exist." in some
     assert "A plan for 1 balance" in some
 
 

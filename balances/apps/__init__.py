@@ -7,7 +7,7 @@ from django.db.models.signals import post_migrate
 
 
 def ensure_general_ledger(using: str, **_: Any) -> None:
-    """Make sure that the ledger of ``@`` balances exists."""
+    """Create the ledger of ``@`` balances unless it exists."""
     from balances.models import GENERAL_LEDGER_ID, Ledger
 
     Ledger.objects.using(using).get_or_create(
@@ -22,5 +22,5 @@ class BalancesConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        """Connect what must hold after every migrate."""
+        """Connect the receiver that runs after every migrate."""
         post_migrate.connect(ensure_general_ledger, sender=self, dispatch_uid="ensure_general_ledger")

@@ -1,4 +1,4 @@
-"""Panels on the page of a balance: what it was at an instant, whose money it holds, and who watches it."""
+"""Panels on the page of a balance: its state at an instant, whose money it holds, and its monitors."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SHOWN_MONITORS = 10
 
 
 class InstantWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # unfold has no type hints
-    """Lets the browser ask for day and time; what it sends has no zone and is read as UTC."""
+    """A day and time picker of the browser; its value has no zone and is read as UTC."""
 
     input_type = "datetime-local"
 
 
 class AsOfForm(forms.Form):
-    """Asks for an instant."""
+    """The instant to show a balance at."""
 
     as_of = forms.DateTimeField(label="As of (UTC)", widget=InstantWidget({"step": 1}))
 
 
 def past(request: HttpRequest, balance: Balance) -> dict[str, Any]:
-    """Return the form that asks for an instant and, once one is given, what the balance was then or why not."""
+    """Return the form for an instant and, once one is given, the balance at it or the error."""
     if "as_of" not in request.GET:
         return {"as_of_form": AsOfForm()}
     form = AsOfForm(request.GET)
@@ -43,7 +43,7 @@ def past(request: HttpRequest, balance: Balance) -> dict[str, Any]:
 
 
 def lineage(balance: Balance) -> dict[str, Any]:
-    """Return whose money a balance holds, where it tracks its funds, and how much of its history is not traced."""
+    """Return whose money a balance holds, if it tracks its funds, and the numbers of movements not traced."""
     if not balance.track_fund_lineage:
         return {}
     waiting, failed = untraced(balance.pk)
@@ -51,7 +51,7 @@ def lineage(balance: Balance) -> dict[str, Any]:
 
 
 def monitors(request: HttpRequest, balance: Balance) -> dict[str, Any]:
-    """Return the newest monitors of a balance, where this person may look at them."""
+    """Return the newest monitors of a balance, if the user may see them."""
     may_see = request.user.has_perm("balances.view_balancemonitor")
     return {
         "may_see_monitors": may_see,

@@ -1,4 +1,4 @@
-"""Hooks, and what became of them and of webhooks, in the back-office."""
+"""Hooks, and the deliveries of hooks and webhooks, in the back-office."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Outcome = Delivery.Outcome
 SHOWN = 12
 """Characters of an id in a list."""
 PAGES = {"txn": "transaction", "bln": "balance", "ldg": "ledger", "idt": "identity"}
-"""Prefix of an id to the model whose page shows what it names."""
+"""The model whose page shows an id, by the prefix of the id."""
 
 
 class HookForm(ModelForm):
-    """A hook as people register and change it: unlike the API, nothing that could not work is taken."""
+    """Registers and changes hooks. Unlike the API, it refuses values that could not work."""
 
     type = forms.ChoiceField(choices=Hook.Type.choices, widget=UnfoldAdminSelectWidget)
 
@@ -44,21 +44,21 @@ class HookForm(ModelForm):
         widgets = {"name": UnfoldAdminTextInputWidget, "url": UnfoldAdminTextInputWidget}
 
     def clean_url(self) -> str:
-        """Refuse what is no address."""
+        """Refuse a URL that nothing can be sent to."""
         url: str = self.cleaned_data["url"]
         if not is_address(url):
             raise ValidationError("Give an http or https address.")
         return url
 
     def clean_timeout(self) -> int:
-        """Refuse what would fail at once, or is cut anyway."""
+        """Refuse a timeout that fails at once, or is beyond the limit of all calls."""
         seconds: int = self.cleaned_data["timeout"]
         if not 1 <= seconds <= LONGEST_SECONDS:
             raise ValidationError(f"Give 1 to {LONGEST_SECONDS} seconds.")
         return seconds
 
     def clean_retry_count(self) -> int:
-        """Refuse what the API does not take from new hooks."""
+        """Refuse numbers that the API replaces for new hooks."""
         retries: int = self.cleaned_data["retry_count"]
         if not 0 <= retries <= registry.MOST_RETRIES:
             raise ValidationError(f"Give 0 to {registry.MOST_RETRIES} attempts.")
@@ -67,7 +67,7 @@ class HookForm(ModelForm):
 
 @admin.register(Hook)
 class HookAdmin(LedgerModelAdmin):
-    """Hooks; the whole address, which may hold a secret, is for those who may change it."""
+    """Hooks. Only those who may change a hook see its whole address, which may hold a secret."""
 
     form = HookForm
     list_display = ("shown_name", "address", "type", "active", "ran", "outcome")
@@ -77,28 +77,28 @@ class HookAdmin(LedgerModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
         """Show the whole address to those who may change it."""
-        said = ("name", "url", ("type", "active"), ("timeout", "retry_count"))
+        fields = ("name", "url", ("type", "active"), ("timeout", "retry_count"))
         if obj is None:
-            return said
+            return fields
         if not self.has_change_permission(request):
-            said = ("name", "address", *said[2:])
+            fields = ("name", "address", *fields[2:])
         attempts = ("deliveries",) if request.user.has_perm("hooks.view_delivery") else ()
-        return (*said, "shown_id", "created", ("ran", "outcome"), *attempts)
+        return (*fields, "shown_id", "created", ("ran", "outcome"), *attempts)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("hooks.add_hook")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("hooks.change_hook")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("hooks.delete_hook")
 
     def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
-        """Register or replace it: what came of its calls meanwhile stays."""
+        """Register or replace the hook, keeping the results of calls made meanwhile."""
         if change:
             registry.replace(obj.pk, **form.cleaned_data)
         else:
@@ -145,11 +145,11 @@ class HookAdmin(LedgerModelAdmin):
 
 @action(description="Try again now", permissions=["retry_delivery"])
 def try_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-    """Have the chosen deliveries tried again by the worker, and report."""
+    """Have the worker retry the selected deliveries, and report."""
     failed = list(queryset.filter(outcome=Outcome.FAILED))
     jobs = retry_now(failed)
     if not jobs:
-        sentence = "Nothing is left to try: it was delivered meanwhile, is being tried, or was given up 30 days ago."
+        sentence = "Nothing to retry: already delivered, being tried right now, or given up 30 days ago."
         model_admin.message_user(request, sentence, messages.INFO)
         return
     LogEntry.objects.log_actions(str(request.user.pk), failed, CHANGE, "Tried again.")
@@ -179,7 +179,7 @@ class DeliveryAdmin(LedgerModelAdmin):
         return (queryset.filter(Q(subject=term) | Q(hook_id=term) & ~Q(hook_id="")) if term else queryset), False
 
     def has_retry_delivery_permission(self, request: HttpRequest) -> bool:
-        """Tell who may have it tried again."""
+        """Return whether the user may retry deliveries."""
         return request.user.has_perm("hooks.retry_delivery")
 
     @display(description="Attempted (UTC)", ordering="attempted_at")
@@ -195,7 +195,7 @@ class DeliveryAdmin(LedgerModelAdmin):
 
     @display(description="About")
     def subject_in_short(self, delivery: Delivery) -> SafeString:
-        """Show the beginning of the id, which tells rows apart, and the whole of it to who points at it."""
+        """Show the beginning of the id, which distinguishes rows, and the whole id as a tooltip."""
         shown = f"{delivery.subject[:SHOWN]}…" if len(delivery.subject) > SHOWN else delivery.subject
         return format_html('<span title="{}">{}</span>', delivery.subject, shown)
 

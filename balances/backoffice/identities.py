@@ -1,4 +1,4 @@
-"""Identities and accounts in the back-office, to look at. Tokenized fields show their tokens; whoever may sees more."""
+"""Identities and accounts in the back-office, read-only. Tokenized fields show tokens, and originals by permission."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_AT_ONCE = 20
 
 @action(description="Show original values", permissions=["detokenize_identity"])
 def show_originals(model_admin: Any, request: HttpRequest, queryset: QuerySet[Identity]) -> HttpResponse | None:
-    """Show what the tokens of the chosen identities stand for; each is recorded before it is shown."""
+    """Show the original values of the selected identities; each access is recorded first."""
     chosen = list(queryset[: MOST_AT_ONCE + 1])
     if len(chosen) > MOST_AT_ONCE:
         model_admin.message_user(request, f"Choose {MOST_AT_ONCE} identities at most.", messages.ERROR)
@@ -44,7 +44,7 @@ def show_originals(model_admin: Any, request: HttpRequest, queryset: QuerySet[Id
 
 @admin.register(Identity)
 class IdentityAdmin(LedgerModelAdmin):
-    """Identities come through the API; here they are read."""
+    """Identities, read-only: they are created through the API."""
 
     actions = (show_originals,)
     list_display = ("name", "identity_id", "identity_type", "category", "country", "tokenized", "created")
@@ -83,12 +83,12 @@ class IdentityAdmin(LedgerModelAdmin):
         return (queryset.filter(named) if term else queryset), False
 
     def has_detokenize_identity_permission(self, request: HttpRequest) -> bool:
-        """Tell who may see original values."""
+        """Return whether the user may see original values."""
         return request.user.has_perm("balances.detokenize_identity")
 
     @display(description="Name")
     def name(self, identity: Identity) -> str:
-        """Show the name, or of a token what it lets see."""
+        """Show the name, or the visible part of its token."""
         return shown_name(identity)
 
     @display(description="Tokenized")
@@ -109,7 +109,7 @@ class IdentityAdmin(LedgerModelAdmin):
 
 @admin.register(Account)
 class AccountAdmin(LedgerModelAdmin):
-    """Accounts come through the API; here they are read."""
+    """Accounts, read-only: they are opened through the API."""
 
     list_display = ("number", "bank_name", "holder", "currency", "balance_link", "created")
     list_select_related = ("identity", "balance")
@@ -138,17 +138,17 @@ class AccountAdmin(LedgerModelAdmin):
         return (queryset.filter(number=term) if term else queryset), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Bring along what is linked to."""
+        """Fetch the linked rows along."""
         return super().get_queryset(request).select_related("identity", "balance")
 
     @display(description="Name")
     def account_name(self, account: Account) -> str:
-        """Show the name that it was opened under."""
+        """Show the name under which the account was opened."""
         return account.name
 
     @display(description="Identity")
     def holder(self, account: Account) -> SafeString:
-        """Link to whose account it is."""
+        """Link to the identity that holds the account."""
         return name_of(account.identity)
 
     @display(description="Balance")
@@ -163,7 +163,7 @@ class AccountAdmin(LedgerModelAdmin):
 
 
 def shown_name(identity: Identity) -> str:
-    """Return the name of an identity for people, its tokens cut to their visible parts."""
+    """Return the name of an identity for display, with tokens cut to their visible parts."""
     if identity.identity_type == "organization":
         return identity.organization_name or identity.pk
     return f"{shown(identity.first_name)} {shown(identity.last_name)}".strip() or identity.pk

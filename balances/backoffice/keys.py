@@ -1,4 +1,4 @@
-"""API keys in the back-office: issue one, see who holds which, revoke."""
+"""API keys in the back-office: issue, list and revoke them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ else:
     KeyForm = forms.ModelForm
 
 LONGEST = 200
-"""Characters of a name or an owner that is typed in."""
+"""Most characters of a name or an owner."""
 STATE_COLOURS = {"valid": "success", "expired": "warning", "revoked": "danger"}
 
 
 class ApiKeyForm(KeyForm):
-    """Asks for a new key; scopes that no request could ever need are refused as typing errors."""
+    """Issues a new key; scopes that no request could need are refused as typing errors."""
 
-    name = forms.CharField(max_length=LONGEST, widget=UnfoldAdminTextInputWidget, help_text="Records name it.")
+    name = forms.CharField(
+        max_length=LONGEST, widget=UnfoldAdminTextInputWidget, help_text="Shown in records of what the key does."
+    )
     owner_id = forms.CharField(
         label="Owner",
         max_length=LONGEST,
@@ -44,7 +46,7 @@ class ApiKeyForm(KeyForm):
     )
     scopes = forms.CharField(
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
-        help_text="One a line: resource:action, such as balances:read. * stands for any. "
+        help_text="One per line: resource:action, such as balances:read. * stands for any. "
         f"Resources: {', '.join(sorted(RESOURCES))}. Actions: read, write, delete; and reconstructions:{APPROVE}.",
     )
 
@@ -54,14 +56,14 @@ class ApiKeyForm(KeyForm):
         labels = {"expires_at": "Expires (UTC)"}
 
     def clean_scopes(self) -> list[str]:
-        """Return the scopes, each once. Raises ``ValidationError`` for one that is misspelt."""
+        """Return the scopes without repetitions. Raises ``ValidationError`` for an unknown one."""
         scopes = list(dict.fromkeys(re.split(r"[\s,]+", self.cleaned_data["scopes"].strip())))
         if unknown := [scope for scope in scopes if not _is_known(scope)]:
             raise ValidationError(f"No request needs {', '.join(unknown)}: write resource:action, as listed below.")
         return scopes
 
     def clean_expires_at(self) -> Any:
-        """Return the instant. Raises ``ValidationError`` where the key would be of no use."""
+        """Return the instant. Raises ``ValidationError`` where it has passed."""
         if self.cleaned_data["expires_at"] <= timezone.now():
             raise ValidationError("The key would have expired already.")
         return self.cleaned_data["expires_at"]
@@ -75,10 +77,10 @@ def _is_known(scope: str) -> bool:
 
 @action(description="Revoke", permissions=["revoke_api_key"])
 def revoke_keys(model_admin: Any, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-    """Revoke the chosen keys, note who did, and report."""
+    """Revoke the selected keys, log who did, and report."""
     revoked = keyring.revoke(queryset.values_list("pk", flat=True))
     if not revoked:
-        model_admin.message_user(request, "The chosen keys were revoked before.", messages.INFO)
+        model_admin.message_user(request, "The selected keys were already revoked.", messages.INFO)
         return
     LogEntry.objects.log_actions(str(request.user.pk), revoked, CHANGE, "Revoked.")
     noun = "key" if len(revoked) == 1 else "keys"
@@ -99,7 +101,7 @@ class ApiKeyAdmin(LedgerModelAdmin):
     ordering = ("-created_at", "-api_key_id")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
-        """Ask for little when a key is issued."""
+        """Show only the fields to fill in when a key is issued."""
         if obj is None:
             return ("name", "owner_id", "scopes", "expires_at")
         return (
@@ -120,11 +122,11 @@ class ApiKeyAdmin(LedgerModelAdmin):
         return (queryset.filter(wanted) if term else queryset), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("balances.add_apikey")
 
     def has_revoke_api_key_permission(self, request: HttpRequest) -> bool:
-        """Tell who may revoke."""
+        """Return whether the user may revoke keys."""
         return request.user.has_perm("balances.revoke_api_key")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -133,7 +135,7 @@ class ApiKeyAdmin(LedgerModelAdmin):
         obj.api_key_id, obj.plaintext = issued.api_key_id, issued.plaintext
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the key in this answer alone: a message would go into a cookie or the session's row."""
+        """Show the key in this response only, because a message would be stored in a cookie or in the session."""
         request.current_app = self.admin_site.name
         context = self.admin_site.each_context(request) | {
             "opts": self.model._meta,
@@ -145,22 +147,22 @@ class ApiKeyAdmin(LedgerModelAdmin):
 
     @display(description="Id")
     def shown_id(self, key: ApiKey) -> str:
-        """Show the id that records and metadata bear."""
+        """Show the id that appears in records and metadata."""
         return key.api_key_id
 
     @display(description="Prefix")
     def shown_prefix(self, key: ApiKey) -> str:
-        """Show the beginning of the key, by which it can be told."""
+        """Show the beginning of the key, by which it can be recognized."""
         return f"{key.key_prefix}…" if key.key_prefix else "–"
 
     @display(description="Scopes")
     def shown_scopes(self, key: ApiKey) -> str:
-        """Show the scopes in a line."""
+        """Show the scopes on one line."""
         return ", ".join(key.scopes) or "none"
 
     @display(description="State", label=STATE_COLOURS)
     def state(self, key: ApiKey) -> str:
-        """Show whether the key opens anything."""
+        """Show whether the key can be used."""
         if key.is_revoked:
             return "revoked"
         return "valid" if key.is_valid(timezone.now()) else "expired"
@@ -172,7 +174,7 @@ class ApiKeyAdmin(LedgerModelAdmin):
 
     @display(description="Expires (UTC)", ordering="expires_at")
     def expires(self, key: ApiKey) -> str:
-        """Show until when it is valid."""
+        """Show when it expires."""
         return instant(key.expires_at)
 
     @display(description="Last used (UTC)", ordering="last_used_at")
@@ -182,7 +184,7 @@ class ApiKeyAdmin(LedgerModelAdmin):
 
     @display(description="Revoked (UTC)")
     def revoked(self, key: ApiKey) -> str:
-        """Show since when it opens nothing."""
+        """Show when it was revoked."""
         return instant(key.revoked_at)
 
 

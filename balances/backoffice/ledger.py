@@ -1,4 +1,4 @@
-"""The core tables in the back-office. Nobody edits money here: totals and transactions are read-only."""
+"""The core tables in the back-office. No money is edited here: totals and transactions are read-only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from balances.posting import open_ledger, rename_ledger
 from balances.templatetags.money import instant, major, money
 
 SHOWN_TRANSACTIONS = 20
-"""The last transactions on the page of a balance."""
+"""Transactions shown on the page of a balance."""
 STATUS_COLOURS = {
     Transaction.Status.APPLIED: "success",
     Transaction.Status.INFLIGHT: "info",
@@ -44,11 +44,11 @@ class LedgerAdmin(LedgerModelAdmin):
     ordering = ("-created_at", "-ledger_id")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Ask for little when a ledger is opened."""
+        """Show only the fields to fill in when a ledger is opened."""
         return ("name", "meta_data") if obj is None else ("name", "ledger_id", "created", "meta_data")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Keep all but the name as it is."""
+        """Make all but the name of a stored ledger read-only."""
         return () if obj is None else ("ledger_id", "created", "meta_data")
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **options: Any) -> Any:
@@ -66,11 +66,11 @@ class LedgerAdmin(LedgerModelAdmin):
         return (queryset.filter(Q(ledger_id=term) | Q(name__istartswith=term)) if term else queryset), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("balances.add_ledger")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("balances.change_ledger")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -88,7 +88,7 @@ class LedgerAdmin(LedgerModelAdmin):
 
 @admin.register(Balance)
 class BalanceAdmin(LedgerModelAdmin):
-    """Balances: totals to look at, metadata to edit."""
+    """Balances, with read-only totals and editable metadata."""
 
     form = MetadataForm
     change_form_template = "admin/balances/balance/change_form.html"
@@ -115,7 +115,7 @@ class BalanceAdmin(LedgerModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Bring the ledger and the holder along; a balance whose ledger is gone is shown all the same."""
+        """Fetch ledger and identity along, without a join that would hide balances whose ledger is missing."""
         return super().get_queryset(request).select_related("identity").prefetch_related("ledger")
 
     def get_search_results(
@@ -130,30 +130,30 @@ class BalanceAdmin(LedgerModelAdmin):
         return queryset.filter(Q(indicator__startswith=term) | Q(indicator__startswith=f"@{term}")), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Lock the row that is about to be saved, so that nobody writes between the form's check and the save."""
+        """Lock the row to save, so that no one writes between the form's check and the save."""
         if connection.in_atomic_block and request.method == "POST" and self.has_change_permission(request):
             Balance.objects.locked([object_id]).values_list("balance_id").first()
         return super().get_object(request, object_id, from_field)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
-        """Tell the form whether this person may set the flag."""
+        """Return a form that knows whether the user may set the reconstruction flag."""
         form: type[ModelForm[Any]] = super().get_form(request, obj, change, **options)
         allowed = request.user.has_perm("balances.reconstruct_balance")
         return type(form.__name__, (form,), {"may_reconstruct": allowed})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave out the form's own hidden field where there is no form."""
+        """Leave out the hidden field of the form for users without a form."""
         facts, metadata = self.fieldsets
         if self.has_change_permission(request, obj):
             return facts, metadata
         return facts, ("Metadata", {"fields": ("meta_data",)})
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave it to the permission: the form holds nothing but metadata."""
+        """Return whether the user has the permission; the form holds nothing but metadata."""
         return request.user.has_perm("balances.change_balance")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save the metadata alone, and say who did; the model answers the flag."""
+        """Save only the metadata, naming the user; the model reacts to the flag."""
         obj.changed_by, obj.changed_through = request.user.get_username(), "admin"
         obj.save(update_fields=["meta_data"])
 
@@ -173,15 +173,15 @@ class BalanceAdmin(LedgerModelAdmin):
 
     @display(description="Ledger")
     def ledger_link(self, balance: Balance) -> SafeString | str:
-        """Link to the ledger, or name one that is not there."""
+        """Link to the ledger, or show the id of one that is missing."""
         try:
             return link(balance.ledger)
         except Ledger.DoesNotExist:
-            return f"{balance.ledger_id} (there is no such ledger)" if balance.ledger_id else "–"
+            return f"{balance.ledger_id} (no such ledger)" if balance.ledger_id else "–"
 
     @display(description="Identity")
     def identity_link(self, balance: Balance) -> SafeString | str:
-        """Link to whose balance it is."""
+        """Link to the identity that holds the balance."""
         return "–" if balance.identity is None else identities.name_of(balance.identity)
 
     @display(description="Credit")
@@ -201,7 +201,7 @@ class BalanceAdmin(LedgerModelAdmin):
 
     @display(description="Inflight")
     def inflight(self, balance: Balance) -> SafeString:
-        """Show what holds would change, in minor units."""
+        """Show what open holds would change, in minor units."""
         return money(balance.inflight_balance)
 
     @display(description="Created (UTC)", ordering="created_at")
@@ -212,7 +212,7 @@ class BalanceAdmin(LedgerModelAdmin):
 
 @admin.register(Transaction)
 class TransactionAdmin(LedgerModelAdmin):
-    """Transactions: append-only, so only to be looked at."""
+    """Transactions, read-only because they are append-only."""
 
     list_display = ("short_reference", "state", "from_balance", "to_balance", "major_units", "minor_units", "created")
     list_select_related = ("source", "destination")
@@ -250,7 +250,7 @@ class TransactionAdmin(LedgerModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Bring both balances along."""
+        """Fetch both balances along."""
         return super().get_queryset(request).select_related("source", "destination")
 
     def get_search_results(
@@ -303,13 +303,13 @@ class TransactionAdmin(LedgerModelAdmin):
 
     @display(description="Parent transaction")
     def parent(self, row: Transaction) -> SafeString | str:
-        """Link to what this row came from; a split parent or a batch has no page."""
+        """Link to the parent row; a split parent or a batch has no page."""
         parent = Transaction.objects.filter(pk=row.parent_transaction).first() if row.parent_transaction else None
         return link(parent, f"{parent.get_status_display()}: {parent}") if parent else row.parent_transaction or "–"
 
-    @display(description="What came of it")
+    @display(description="Resulting transactions")
     def children(self, row: Transaction) -> SafeString | str:
-        """Link to the rows that came of this one: its outcome, its settlements, its refund."""
+        """Link to the rows that resulted from this one: its outcome, its settlements, its refunds."""
         rows = Transaction.objects.filter(parent_transaction=row.pk, parent_transaction__gt="")
         shown = [
             (link(child, f"{child.get_status_display()}: {child}"),)
@@ -324,7 +324,7 @@ class TransactionAdmin(LedgerModelAdmin):
 
     @display(description="Effective (UTC)")
     def effective(self, row: Transaction) -> str:
-        """Show from when on it counts."""
+        """Show when it takes effect."""
         return instant(row.effective_date)
 
     @display(description="Scheduled for (UTC)")
@@ -345,6 +345,6 @@ def last_transactions(balance_id: str) -> list[Transaction]:
 
 
 def known_precision(rows: list[Transaction]) -> int | None:
-    """Return the precision that all these transactions share, or ``None`` where they differ or say nothing."""
+    """Return the precision that all these transactions share, or ``None`` where they differ or have none."""
     precisions = {row.precision for row in rows}
     return precisions.pop() if len(precisions) == 1 else None

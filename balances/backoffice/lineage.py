@@ -1,4 +1,4 @@
-"""Movements whose funds are traced, in the back-office; by permission, what was given up is traced again."""
+"""Movements of tracked funds in the back-office; by permission, those that were given up are traced again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTLED = ("_shadow_commit", "_shadow_void")
 
 @action(description="Trace again", permissions=["retry_lineageoutbox"])
 def trace_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[LineageOutbox]) -> None:
-    """Have the worker trace the chosen movements that were given up, and report."""
+    """Have the worker trace the selected movements that were given up, and report."""
     failed = list(queryset.filter(status=Status.FAILED))
     count = outbox.retry([each.pk for each in failed])
     if not count:
@@ -58,13 +58,13 @@ class LineageOutboxAdmin(LedgerModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by the row that moved money, of a settlement that of the commit or void."""
+        """Find by the id of the row that moved money, which for a settlement is the commit or void."""
         term = term.strip()
         rows = [term, *(f"{term}{ending}" for ending in SETTLED)]
         return (queryset.filter(transaction_id__in=rows) if term else queryset), False
 
     def has_retry_lineageoutbox_permission(self, request: HttpRequest) -> bool:
-        """Tell who may have it traced again."""
+        """Return whether the user may have movements traced again."""
         return request.user.has_perm("balances.retry_lineageoutbox")
 
     @display(description="Noted (UTC)")
@@ -82,7 +82,7 @@ class LineageOutboxAdmin(LedgerModelAdmin):
 
     @display(description="Traced as")
     def what(self, row: LineageOutbox) -> str:
-        """Show what is to be traced."""
+        """Show what the row traces."""
         return row.get_lineage_type_display()
 
     @display(description="Status", label=STATUS_COLOURS)
@@ -92,7 +92,7 @@ class LineageOutboxAdmin(LedgerModelAdmin):
 
     @display(description="Failed attempts")
     def tries(self, row: LineageOutbox) -> str:
-        """Show how often it failed, of how many times."""
+        """Show the failed attempts, and the limit."""
         return f"{row.attempts} of {row.max_attempts}" if row.attempts else "–"
 
     @display(description="Traced (UTC)")
@@ -102,7 +102,7 @@ class LineageOutboxAdmin(LedgerModelAdmin):
 
     @display(description="Not before (UTC)")
     def due(self, row: LineageOutbox) -> str:
-        """Show until when it is put off."""
+        """Show until when it is postponed."""
         return instant(row.locked_until)
 
     @display(description="From")

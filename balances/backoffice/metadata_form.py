@@ -1,4 +1,4 @@
-"""The one form that changes something on a balance: its metadata, as JSON."""
+"""The form that edits the metadata of a balance, as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED_FLAG = (
 
 
 class ExactJSONFormField(forms.JSONField):
-    """A text area of JSON in which every number keeps all its digits; empty means no metadata."""
+    """A text area for JSON in which numbers keep all their digits; empty means no metadata."""
 
     widget = UnfoldAdminTextareaWidget
 
@@ -37,13 +37,13 @@ class ExactJSONFormField(forms.JSONField):
         return initial if self.disabled else forms.fields.InvalidJSONInput(data or "")
 
     def prepare_value(self, value: Any) -> str:
-        """Return JSON laid out to be read."""
+        """Return indented JSON."""
         if value is None or isinstance(value, forms.fields.InvalidJSONInput):
             return value or ""
         return ExactEncoder(indent=2).encode(value)
 
     def to_python(self, value: Any) -> Any:
-        """Return the object. Raises ``ValidationError`` for all that cannot be stored or is no object."""
+        """Return the object. Raises ``ValidationError`` for what cannot be stored or is no object."""
         try:
             decoded = super().to_python(value)
             storable = decoded is None or "\0" not in _texts(dumps(decoded))
@@ -62,32 +62,32 @@ class ExactJSONFormField(forms.JSONField):
 
 
 class MetadataForm(BalanceForm):
-    """Edits metadata, and refuses to overwrite what somebody else wrote since the page was opened."""
+    """Edits metadata, and refuses to overwrite changes made since the page was opened."""
 
     meta_data = ExactJSONFormField(
         label="Metadata",
-        help_text=f'JSON. {{"{RUN_FLAG}": "{RUN_VALUE}"}} among it rebuilds the balance, as it does through the API, '
-        "where the four-eyes policy leaves that to one person.",
+        help_text=f'JSON. {{"{RUN_FLAG}": "{RUN_VALUE}"}} in it reconstructs the balance, as it does through the API, '
+        "if the four-eyes policy leaves that to one person.",
     )
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
     may_reconstruct: bool = False
-    """Whether the person may set the flag; the admin says so for each request."""
+    """Whether the user may set the flag; the admin sets this for each request."""
 
     class Meta:
         model = Balance
         fields = ("meta_data",)
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Remember which metadata the page shows."""
+        """Keep a fingerprint of the metadata that the page shows."""
         super().__init__(*args, **options)
         self.initial["seen"] = fingerprint(self.instance.meta_data)
 
     def clean(self) -> dict[str, Any]:
-        """Compare with what is stored now; the admin holds the row's lock."""
+        """Compare with the stored metadata, while the admin holds the row's lock."""
         cleaned: dict[str, Any] = super().clean() or {}
         if cleaned.get("seen") != fingerprint(self.instance.meta_data):
             raise ValidationError(
-                "The metadata was changed by somebody else while this page was open, perhaps by a reconstruction. "
+                "The metadata was changed by someone else while this page was open, perhaps by a reconstruction. "
                 "Nothing was saved. Open the page again and repeat your change."
             )
         wanted = cleaned.get("meta_data") or {}
@@ -102,6 +102,6 @@ def fingerprint(meta_data: Any) -> str:
 
 
 def _texts(encoded: str) -> str:
-    """Return JSON text with U+0000 itself for its escape. Raises ``ValueError`` for half a character."""
+    """Return JSON text with escapes of U+0000 decoded. Raises ``ValueError`` for a lone surrogate."""
     encoded.encode()
     return encoded.replace("\\\\", "").replace("\\u0000", "\0")

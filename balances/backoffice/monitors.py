@@ -1,4 +1,4 @@
-"""Balance monitors in the back-office: what is watched, and by permission new ones, changes and deletions."""
+"""Balance monitors in the back-office, which can be added, changed and deleted by permission."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ else:
     MonitorModelForm = forms.ModelForm
 
 MAX_DIGITS, MAX_DECIMALS = 1000, 500
-"""Digits of a number that is typed in, as many as come in through the API."""
+"""Most digits of a number, as in the API."""
 
 
 def _number(label: str, hint: str) -> forms.DecimalField:
@@ -35,19 +35,19 @@ def _number(label: str, hint: str) -> forms.DecimalField:
         max_digits=MAX_DIGITS,
         decimal_places=MAX_DECIMALS,
         help_text=hint,
-        widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}),  # a number input rounds what is long
+        widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}),  # a number input rounds long numbers
     )
 
 
 class MonitorForm(MonitorModelForm):
-    """Asks for a condition."""
+    """The condition of a monitor."""
 
     field = forms.ChoiceField(label="Total", choices=Watched.choices, widget=UnfoldAdminSelectWidget)
-    operator = forms.ChoiceField(label="Speaks when it", choices=Operator.choices, widget=UnfoldAdminSelectWidget)
+    operator = forms.ChoiceField(label="Fires when it", choices=Operator.choices, widget=UnfoldAdminSelectWidget)
     value = _number("Value", "In major units; it may be negative or a fraction.")
     precision = _number("Precision", "Minor units in a major one: 100 for two decimals. Value × precision is compared.")
     description = forms.CharField(
-        required=False, max_length=1000, widget=UnfoldAdminTextInputWidget, help_text="Whoever is told reads it."
+        required=False, max_length=1000, widget=UnfoldAdminTextInputWidget, help_text="Included in the notification."
     )
 
     class Meta:
@@ -55,7 +55,7 @@ class MonitorForm(MonitorModelForm):
         fields = ("balance", "field", "operator", "value", "precision", "description")
 
     def clean_precision(self) -> Decimal:
-        """Return the precision. Raises ``ValidationError`` where it is none."""
+        """Return the precision. Raises ``ValidationError`` unless it is positive."""
         precision: Decimal = self.cleaned_data["precision"]
         if precision <= 0:
             raise ValidationError("The precision must be more than zero.")
@@ -68,7 +68,7 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
 
     form = MonitorForm
     autocomplete_fields = ("balance",)
-    list_display = ("name", "condition", "threshold", "currency", "told", "created")
+    list_display = ("name", "condition", "threshold", "currency", "note", "created")
     list_select_related = ("balance",)
     list_filter = (("field", ChoicesDropdownFilter), ("created_at", DaysFilter))
     search_fields = ("monitor_id",)
@@ -77,20 +77,20 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
     ordering = ("-created_at", "-monitor_id")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Ask for little when a monitor is added."""
-        asked = ("balance" if self._may_write(request, obj) else "watched", ("field", "operator"))
+        """Show only the condition when a monitor is added."""
+        comparison = ("balance" if self._may_write(request, obj) else "watched", ("field", "operator"))
         numbers = ("value", "precision") if self._may_write(request, obj) else ("shown_value", "shown_precision")
-        condition = ("Condition", {"fields": (*asked, numbers, "description")})
+        condition = ("Condition", {"fields": (*comparison, numbers, "description")})
         record = ("Record", {"fields": (("threshold", "currency"), ("monitor_id", "created"), "call_back_url")})
         return (condition,) if obj is None else (condition, record)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Keep the record as it is."""
+        """Make the record read-only."""
         shown = ("watched", "shown_value", "shown_precision")
         return (*shown, "threshold", "currency", "monitor_id", "created", "call_back_url")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Bring the balance along."""
+        """Fetch the balance along."""
         return super().get_queryset(request).select_related("balance")
 
     def get_search_results(
@@ -107,31 +107,31 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
         return queryset.filter(Q(balance__indicator=term) | Q(balance__indicator=f"@{term}")), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("balances.add_balancemonitor")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("balances.change_balancemonitor")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave it to the permission."""
+        """Return whether the user has the permission."""
         return request.user.has_perm("balances.delete_balancemonitor")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write through the service, which computes the threshold."""
-        asked = {name: form.cleaned_data[name] for name in ("field", "operator", "value", "precision", "description")}
+        values = {name: form.cleaned_data[name] for name in ("field", "operator", "value", "precision", "description")}
         if change:
-            monitoring.revise(obj.pk, balance_id=obj.balance_id, **asked)
+            monitoring.revise(obj.pk, balance_id=obj.balance_id, **values)
         else:
-            obj.monitor_id = monitoring.watch(balance_id=obj.balance_id, **asked).pk
+            obj.monitor_id = monitoring.watch(balance_id=obj.balance_id, **values).pk
 
     def _may_write(self, request: HttpRequest, obj: Any) -> bool:
         return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
 
     @display(description="Balance")
     def name(self, monitor: BalanceMonitor) -> str:
-        """Show which balance is watched: its indicator, or its id."""
+        """Show the indicator of the watched balance, or its id."""
         return monitor.balance.indicator or monitor.balance_id
 
     @display(description="Balance")
@@ -141,12 +141,12 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
 
     @display(description="Condition")
     def condition(self, monitor: BalanceMonitor) -> str:
-        """Show the condition in words, all but its threshold."""
+        """Show the condition in words, without its threshold."""
         return f"{monitor.get_field_display()} {monitor.get_operator_display()}"
 
     @display(description="Threshold")
     def threshold(self, monitor: BalanceMonitor) -> SafeString:
-        """Show what the total is compared with, in minor units, and the major ones where they are known."""
+        """Show the threshold in minor units, and in major units where the precision is a whole number."""
         precision = monitor.precision
         whole = int(precision) if precision and precision == precision.to_integral_value() else None
         return money(monitor.threshold, whole)
@@ -167,11 +167,11 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
         return monitor.balance.currency
 
     @display(description="Description")
-    def told(self, monitor: BalanceMonitor) -> str:
-        """Show what its reader is told."""
+    def note(self, monitor: BalanceMonitor) -> str:
+        """Show the description that notifications include."""
         return monitor.description or "–"
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, monitor: BalanceMonitor) -> str:
-        """Show since when it watches."""
+        """Show when it was created."""
         return instant(monitor.created_at)

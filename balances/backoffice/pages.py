@@ -1,4 +1,4 @@
-"""What every page of the back-office shares: nothing added or deleted by hand, and lists that never count a table."""
+"""The base of all pages of the back-office: read-only by default, with lists that never count a whole table."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ __all__ = [
 
 ESTIMATED_ROWS = Statement.beside(__file__, "estimated_rows.sql")
 COUNTED = 10_000
-"""Rows that are counted one by one; beyond that a page says how many there are at least, or about."""
+"""Rows that are counted exactly; beyond that, a page shows a lower bound or an estimate."""
 
 
 class EstimatingPaginator(Pages):
-    """Counts few rows exactly and many never: counting a million for each page view would take longer than the page."""
+    """Counts few rows exactly and never many: counting a million for each view would take longer than the page."""
 
     template_name = "admin/balances/pagination.html"
 
     @cached_property
     def count(self) -> int:
-        """Return the number of rows, or ``COUNTED`` of a filtered list, or the planner's estimate of a whole table."""
+        """Return the number of rows; beyond ``COUNTED``, that bound if filtered, else the planner's estimate."""
         rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
         counted = rows.order_by()[: COUNTED + 1].count()
         if counted <= COUNTED:
@@ -77,12 +77,12 @@ class EstimatingPaginator(Pages):
 
     @cached_property
     def num_pages(self) -> int:
-        """Return how many pages can be turned to: reaching a far one would read all rows before it."""
+        """Return how many pages can be opened, which is limited because a far one reads all rows before it."""
         return min(super().num_pages, COUNTED // self.per_page)
 
     @property
     def count_in_words(self) -> str:
-        """Return the count as it is known: exactly, at least, or about."""
+        """Return the count in words: exact, at least, or about."""
         rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
         if self.count < COUNTED:
             return str(self.count)
@@ -93,23 +93,23 @@ class EstimatingPaginator(Pages):
 
 
 class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type hints
-    """A list whose heading does not repeat the count: the foot of the page says it, and how well it is known."""
+    """A list whose heading does not repeat the count, which the foot of the page shows with its accuracy."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Give the heading nothing to compare."""
+        """Set the full count to the filtered one, so that the heading shows neither."""
         super().get_results(request)
         self.full_result_count = self.result_count
 
     def url_for_result(self, result: models.Model) -> str:
-        """Return an address with the id as it is everywhere else, not in the admin's own quoting."""
+        """Return an address with the plain id, without the admin's own quoting."""
         return url_of(result)
 
 
 class CarefulActions(Mixin):
-    """Actions on what was ticked, and on nothing else; what cannot be asked is a sentence."""
+    """Actions apply to ticked rows only; requests that cannot be met are answered in words."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Refuse an action that was not offered; Django alone would show the list as if nothing had been asked."""
+        """Refuse an action that is not offered, where Django alone would show the list without a word."""
         if set(request.POST.getlist("action")) - {""} - set(self.get_actions(request)):
             raise PermissionDenied
         if "\x00" in "".join(request.POST.getlist(ACTION_CHECKBOX_NAME)):
@@ -118,9 +118,9 @@ class CarefulActions(Mixin):
         return response
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Refuse a comparison that only turns out to be impossible where it is made, as Django refuses others.
+        """Refuse filter values that only fail when they are compared, such as a year 0, as Django refuses others.
 
-        A year 0, for one, or a text that is no array. A list that was asked nothing has no such excuse.
+        Without a filter, such an error is a bug and is raised.
         """
         try:
             return super().get_changelist_instance(request)
@@ -130,17 +130,17 @@ class CarefulActions(Mixin):
             raise IncorrectLookupParameters from error
 
     def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
-        """Act on the rows that were ticked, also where a filter hides them; say so where they are gone."""
+        """Act on the ticked rows, even those hidden by a filter, and report rows that are gone."""
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
         across = BooleanField(required=False).to_python(request.POST.get("select_across"))
         if ticked and not across:
             queryset = self.get_queryset(request)
             gone = len(set(ticked)) - _there(queryset, ticked)
             if gone == len(set(ticked)):
-                self.message_user(request, "Nothing was done: what was chosen is not there any more.", messages.ERROR)
+                self.message_user(request, "Nothing was done: the selected rows no longer exist.", messages.ERROR)
                 return None
             if gone:
-                self.message_user(request, f"{gone} of the chosen rows are not there any more.", messages.WARNING)
+                self.message_user(request, f"{gone} of the selected rows no longer exist.", messages.WARNING)
         elif across and not queryset.exists():
             self.message_user(request, "Nothing was done: the list is empty.", messages.ERROR)
             return None
@@ -149,7 +149,7 @@ class CarefulActions(Mixin):
 
 
 class LedgerModelAdmin(CarefulActions, ModelAdmin):
-    """A page to look at: no row is added, changed or deleted by hand unless a subclass says so."""
+    """A read-only page: no row is added, changed or deleted by hand unless a subclass allows it."""
 
     paginator = EstimatingPaginator
     show_full_result_count = False
@@ -164,26 +164,26 @@ class LedgerModelAdmin(CarefulActions, ModelAdmin):
         return QuietChangeList
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
-        """Understand an id as it is: Django would read the ``_22`` of ``bln_22…`` as a quotation mark it had quoted."""
+        """Accept plain ids: Django would decode the ``_22`` of ``bln_22…`` as a quotation mark."""
         if object_id is not None and quote("_") not in object_id:
             object_id = quote(object_id)
         return super().changeform_view(request, object_id, *args, **options)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: rows come from posting."""
+        """Refuse, because posting adds rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: rows are read."""
+        """Refuse, because rows are read-only."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: rows stay."""
+        """Refuse, because rows are kept."""
         return False
 
 
 def _there(queryset: models.QuerySet[Any], keys: list[str]) -> int:
-    """Return how many of these keys a row has; none where one of them can be no key."""
+    """Return how many of these keys exist; 0 where one of them cannot be a key."""
     try:
         return queryset.filter(pk__in=keys).count()
     except (ValueError, ValidationError):
@@ -191,7 +191,7 @@ def _there(queryset: models.QuerySet[Any], keys: list[str]) -> int:
 
 
 class CurrencyFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hints
-    """Narrows a list to one currency, typed in: listing those in use would scan the table."""
+    """Narrows a list to one currency, which is typed in because listing those in use would scan the table."""
 
     title = "currency"
     parameter_name = "currency"
@@ -203,10 +203,10 @@ class CurrencyFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hi
 
 
 class DaysFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no type hints
-    """Narrows a list to days, first and last included, in UTC; text that is no date narrows nothing."""
+    """Narrows a list to days in UTC, first and last included; invalid dates are ignored."""
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        """Compare instants, so that the index on them serves."""
+        """Compare instants, so that their index can be used."""
         first = parse_date_str(self.used_parameters.get(f"{self.field_path}_from"))
         last = parse_date_str(self.used_parameters.get(f"{self.field_path}_to"))
         if first:

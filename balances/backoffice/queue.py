@@ -1,4 +1,4 @@
-"""The queue in the back-office: what waits, since when and why; with permission it can be applied at once."""
+"""The queue in the back-office: what waits, since when and why. By permission, entries can be applied at once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from balances.queueing import draining
 from balances.templatetags.money import instant
 
 APPLIED_AT_ONCE = 500
-"""Entries that one click applies at most: somebody waits for it."""
+"""Most entries that one click applies, because the user waits for it."""
 
 
 @admin.register(Entry)
 class EntryAdmin(LedgerModelAdmin):
-    """Entries in the order in which they are taken."""
+    """Entries in the order in which workers apply them."""
 
     list_display = ("what", "about", "due", "tries", "last_error")
     list_filter = (("action", ChoicesDropdownFilter), "is_timer")
@@ -39,7 +39,7 @@ class EntryAdmin(LedgerModelAdmin):
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Say above the list where nothing will come of it by itself."""
+        """Warn above the list where no worker will apply it."""
         if request.method == "GET":
             queue_warning.warn(request)
         return super().changelist_view(request, extra_context)
@@ -47,7 +47,7 @@ class EntryAdmin(LedgerModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by what has an index."""
+        """Find by id, which has an index."""
         term = term.strip()
         if not term:
             return queryset, False
@@ -57,11 +57,11 @@ class EntryAdmin(LedgerModelAdmin):
 
     @action(description="Apply now", permissions=["apply"])
     def apply_now(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        """Apply queued transactions before their turn, and what belongs to the same atomic requests."""
+        """Apply queued transactions ahead of the queue, with the rest of their atomic requests."""
         waiting = queryset.filter(action=Entry.Action.APPLY).values_list("transaction_id", flat=True)
         ids = list(waiting[: APPLIED_AT_ONCE + 1])
         if len(ids) > APPLIED_AT_ONCE:
-            self.message_user(request, f"Choose {APPLIED_AT_ONCE} at most; a worker does the rest.", messages.ERROR)
+            self.message_user(request, f"Select at most {APPLIED_AT_ONCE}; a worker applies the rest.", messages.ERROR)
             return
         try:
             draining.apply_now(ids)
@@ -69,16 +69,16 @@ class EntryAdmin(LedgerModelAdmin):
             self.message_user(request, f"Nothing was applied: {error.message}", messages.ERROR)
             return
         rejected = Transaction.objects.filter(parent_transaction__in=ids, status=Transaction.Status.REJECTED).count()
-        told = f"{len(ids)} were taken out of the queue; {rejected} of them were rejected."
-        self.message_user(request, told, messages.WARNING if rejected else messages.SUCCESS)
+        sentence = f"{len(ids)} were taken out of the queue; {rejected} of them were rejected."
+        self.message_user(request, sentence, messages.WARNING if rejected else messages.SUCCESS)
 
     def has_apply_permission(self, request: HttpRequest) -> bool:
-        """Tell who may jump the queue."""
+        """Return whether the user may apply entries ahead of the queue."""
         return request.user.has_perm("queueing.apply_entry")
 
     @display(description="Action", label={"apply": "info", "commit": "success", "void": "warning"})
     def what(self, entry: Entry) -> tuple[str, str]:
-        """Show what is to be done."""
+        """Show the action."""
         return entry.action, entry.get_action_display()
 
     @display(description="Transaction")
@@ -90,7 +90,7 @@ class EntryAdmin(LedgerModelAdmin):
 
     @display(description="Due (UTC)")
     def due(self, entry: Entry) -> str:
-        """Show when it is to be done at the earliest."""
+        """Show when it is due."""
         return instant(entry.due_at)
 
     @display(description="Failed attempts")

@@ -1,4 +1,4 @@
-"""What the ledger refuses while a page is asked for becomes a sentence on it: a refusal is no error of the server."""
+"""Shows refusals of the ledger as messages on pages, because a refusal is no server error."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ NOT_FOUND, CONFLICT = 404, 409
 
 
 class RefusedPages:
-    """Turns each ``LedgerError`` of the back-office into a message on the page that asked, or a page of its own."""
+    """Middleware that turns a ``LedgerError`` of the back-office into a message, or into a page of its own."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Remember what follows."""
+        """Keep the next handler."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Leave answers as they are."""
+        """Return the response unchanged."""
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer to a form with a message on its page, and to all else with a page that says why."""
+        """Answer a form with a message on its page, and any other request with a page that gives the reason."""
         match = request.resolver_match
         if not isinstance(exception, LedgerError) or match is None or match.app_name != "admin":
             return None
         if isinstance(exception, DatabaseUnavailable):
-            return None  # balances.backoffice.refusing answers, with a page that asks nothing of the database
+            return None  # balances.backoffice.refusing answers with a page that needs no database
         is_missing = isinstance(exception, NotFound)
         if request.method == "POST" and not (is_missing and match.kwargs):
             messages.error(request, exception.message)
@@ -42,7 +42,7 @@ class RefusedPages:
 
 
 def _page_of(request: HttpRequest, match: ResolverMatch) -> str:
-    """Return the page from which a form was sent: that of the row, or where it was sent to."""
+    """Return the page that a form was sent from: that of the row, or the target of the form."""
     if match.url_name and (row := match.kwargs.get("object_id")):
         return reverse(f"admin:{match.url_name.rpartition('_')[0]}_change", args=[row])
     return request.get_full_path()

@@ -1,6 +1,6 @@
-"""Refusals of people who are signed in: shown as Django shows them, and told to whoever listens.
+"""Refusals of signed-in users, shown as Django shows them and sent to receivers of ``refused``.
 
-Strangers are only logged, by Django: they could fill a disk.
+Refusals of others are only logged by Django, because they could fill a disk.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from balances.ground import RETRY_AFTER_SECONDS, client_address, outage_of, refu
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer to a form that did not come from our own page, or from one too old."""
-    _tell(request, f"Forged or outdated form: {reason}")
+    """Answer a form that did not come from our own page, or came from an outdated one."""
+    _report(request, f"Forged or outdated form: {reason}")
     return csrf.csrf_failure(request, reason)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer to what this person may not do."""
-    _tell(request, str(exception) or "No permission")
+    """Answer a request without permission."""
+    _report(request, str(exception) or "No permission")
     return defaults.permission_denied(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer to a surprise. Where the database is away, that is no surprise, and people are told to come back."""
+    """Answer an unexpected error, or ask users to come back later where the database is away."""
     error = sys.exc_info()[1]
-    found = outage_of(error) if error else None
-    if found is None:
+    outage = outage_of(error) if error else None
+    if outage is None:
         return defaults.server_error(request)
-    page = render_to_string("503.html", {"refusal": found})  # without a request: it would ask who is signed in
+    page = render_to_string("503.html", {"refusal": outage})  # without a request, which would query the user
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _tell(request: HttpRequest, why: str) -> None:
-    """Let listeners know; the refusal stands whatever becomes of them, and Django logs it."""
+def _report(request: HttpRequest, why: str) -> None:
+    """Send ``refused``; an error in a receiver is logged by Django and does not undo the refusal."""
     if not request.user.is_authenticated:
         return
     action = request.POST.get("action", "")[:100]

@@ -1,4 +1,4 @@
-"""The form that asks for files and for how they are written: the options of ``manage.py import_ledger``."""
+"""The form for an import: its files and how they are written, as in ``manage.py import_ledger``."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _tick(label: str, hint: str = "") -> forms.BooleanField:
 
 
 class UploadForm(forms.Form):
-    """Asks for a ledger, its files and how they are written."""
+    """A ledger, its files and how they are written."""
 
     ledger = forms.CharField(
         label="Ledger",
@@ -82,7 +82,7 @@ class UploadForm(forms.Form):
         help_text="Name of a new ledger, or of one to add to",
         widget=UnfoldAdminTextInputWidget,
     )
-    append = _tick("Add to a ledger that exists (--append)", "Rows that are in already are skipped.")
+    append = _tick("Add to a ledger that exists (--append)", "Rows that were imported already are skipped.")
     strict = _tick("Refuse where a stated balance fails (--strict)")
     balances = _file("Balances (CSV)", "indicator, currency, totals, created_at")
     transactions = _file("Transactions (CSV)", "reference, source, destination, amount, currency, effective_date")
@@ -106,15 +106,15 @@ class UploadForm(forms.Form):
     currency = _words("Currency (--currency)", "Of a file without that column")
     time_zone = _words("Time zone (--time-zone)", "Such as UTC or Europe/Prague")
     date_format = _words("Form of dates (--date-format)", "Such as %d.%m.%Y; ISO 8601 otherwise")
-    map = _lines("Columns (--map)", "One a line: reference=Booking number")
+    map = _lines("Columns (--map)", "One per line: reference=Booking number")
     ignore = _words("Columns to leave out (--ignore)", "Separated by commas; * for all others")
     format = _choice("format", "Format (--format)")
     counterpart = _words("Counterpart (--counterpart)", "The other side of bank entries, such as @bank-external")
-    account = _lines("Accounts (--account)", "One a line: DE8937…=@giro")
+    account = _lines("Accounts (--account)", "One per line: DE8937…=@giro")
     references = _choice("references", "References (--references)")
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what the service would refuse before it reads a file, and what is too large for a page."""
+        """Refuse files too large for a page, and options that the service refuses before it reads a file."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
         files = [data[kind] for kind in FILES if data.get(kind)]
         if not files and not self.errors:
@@ -132,7 +132,7 @@ class UploadForm(forms.Form):
         return data
 
     def options(self) -> dict[str, Any]:
-        """Return what was filled in besides the files, as JSON can hold it."""
+        """Return the values other than files, as JSON can hold them."""
         return {name: value for name, value in self.cleaned_data.items() if name not in FILES}
 
     def uploaded(self) -> list[File]:
@@ -146,7 +146,7 @@ class UploadForm(forms.Form):
 
 
 def request_of(options: Mapping[str, Any], paths: Mapping[str, Path]) -> ImportRequest:
-    """Return what a filled-in form asks for. Raises ``ImportRefused``."""
+    """Return the import that a filled-in form requests. Raises ``ImportRefused``."""
     statement = paths.get("statement")
     return ImportRequest(
         name=options["ledger"],

@@ -1,4 +1,4 @@
-"""Imports in the back-office: upload, look at the preview, confirm or discard; and what was imported."""
+"""Imports in the back-office: upload, preview, confirm or discard, and the list of past imports."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ SECTIONS = (
     ),
     ("Bank statement or journal", "", ("format", "counterpart", "account", "references")),
 )
-"""The sections of the form: title, what is said beside it, and fields."""
+"""The sections of the form: title, subtitle and fields."""
 
 
 @admin.register(Upload)
 class UploadAdmin(LedgerModelAdmin):
-    """Imports are uploaded, confirmed and discarded here, by a permission of their own."""
+    """Imports, which are uploaded, confirmed and discarded by a permission of their own."""
 
     change_form_template = "admin/uploads/upload_change_form.html"
     list_display = ("uploaded", "ledger_page", "state_label", "file_names", "came_in", "who")
@@ -87,11 +87,11 @@ class UploadAdmin(LedgerModelAdmin):
         return queryset.filter(pk=term) if term.startswith("imp_") else queryset.filter(ledger_name=term), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Leave it to the permission of its own."""
+        """Return whether the user may import."""
         return request.user.has_perm("uploads.import_ledger")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let those look who import, and those who may look."""
+        """Return whether the user may import, or view imports."""
         return self.has_add_permission(request) or super().has_view_permission(request, obj)
 
     def get_urls(self) -> list[Any]:
@@ -168,7 +168,7 @@ class UploadAdmin(LedgerModelAdmin):
         return TemplateResponse(request, "admin/uploads/upload_new.html", context)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add what the trial or the import said, and the buttons that this person may press."""
+        """Add the report of the trial or the import, and whether the user may import."""
         upload = context["original"]
         context["is_waiting"] = upload.state == Upload.State.PREVIEWED
         context["may_import"] = context["is_waiting"] and self.has_add_permission(request)
@@ -183,17 +183,17 @@ class UploadAdmin(LedgerModelAdmin):
 
     @display(description="Uploaded (UTC)", ordering="uploaded_at")
     def uploaded(self, upload: Upload) -> str:
-        """Show when the files came."""
+        """Show when the files were uploaded."""
         return instant(upload.uploaded_at)
 
     @display(description="Imported or discarded (UTC)")
     def ended(self, upload: Upload) -> str:
-        """Show when they went."""
+        """Show when the files were imported or discarded."""
         return instant(upload.ended_at)
 
     @display(description="Ledger")
     def ledger_page(self, upload: Upload) -> SafeString | str:
-        """Link to the ledger once the files are in."""
+        """Link to the ledger once the files are imported."""
         ledger = Ledger.objects.filter(pk=upload.ledger_id).first() if upload.ledger_id else None
         return link(ledger) if ledger else upload.ledger_name
 
@@ -209,7 +209,7 @@ class UploadAdmin(LedgerModelAdmin):
 
     @display(description="Balances and transactions")
     def came_in(self, upload: Upload) -> str:
-        """Show how many rows came in, or would."""
+        """Show how many rows were imported, or would be."""
         return f"{upload.report.get('balances', 0):,} / {upload.report.get('transactions', 0):,}"
 
     @display(description="By")
@@ -219,20 +219,20 @@ class UploadAdmin(LedgerModelAdmin):
 
     @display(description="Imported or discarded by")
     def who_ended(self, upload: Upload) -> str:
-        """Show who did; nobody where the files waited for too long."""
+        """Show who did; a dash where the files expired."""
         return upload.ended_by or "–"
 
     @display(description="Options")
     def options_in_words(self, upload: Upload) -> str:
-        """Show what was filled in otherwise than usual."""
-        said = [
+        """Show the options that differ from the defaults."""
+        options = [
             f"{name}: {value}"
             for name, value in upload.options.items()
             if name != "ledger" and value not in _usual(name)
         ]
-        return "; ".join(said) or "–"
+        return "; ".join(options) or "–"
 
 
 def _usual(name: str) -> tuple[Any, ...]:
-    """Return the values of an option that go without saying."""
+    """Return the default values of an option."""
     return ("", False, None, *(choice for choice, _ in CHOICES.get(name, ())[:1]))

@@ -1,4 +1,4 @@
-"""Balances as they were: the state at an instant, and the snapshots of each day."""
+"""Past balances: the state at an instant, and the snapshots of each day."""
 
 from balances.history import tasks
 from balances.history.history import balance_at

@@ -16,5 +16,5 @@ def snapshot_balances(batch_size: int) -> None:
 
 
 def request_snapshots(batch_size: int) -> None:
-    """Have the background worker take the snapshots of the day; a request that waits already serves for both."""
+    """Have the background worker take the snapshots of the day, unless a request already waits."""
     defer_once(snapshot_balances, batch_size=batch_size)

@@ -24,19 +24,19 @@ logger = logging.getLogger(__name__)
 KEYS = Lookup(ApiKey, "key_prefix")
 SECRET_BYTES = 32
 HASH_COST = 10
-"""Rounds of bcrypt as a power of two, as in the original: a database can be used by both."""
+"""Rounds of bcrypt as a power of two, as in the original, so that both can use one database."""
 SHAPE = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
-"""What an issued key looks like; whatever does not is not looked up."""
+"""The form of issued keys; other texts are not looked up."""
 NAMED = re.compile(r"\((api_key_[^()]+)\)$")
 """How the actor of a record names the key that was used (``Principal.actor``)."""
 VERIFIED = "verified_api_keys"
-"""The cache, in this process alone, of digests of keys that bcrypt has found right."""
+"""The cache, in this process only, for digests of keys that bcrypt has verified."""
 VERIFIED_SECONDS = 60
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 def issue(*, name: str, owner_id: str, scopes: Iterable[str], expires_at: datetime) -> ApiKey:
-    """Make a key and return it; ``plaintext`` holds the key itself, this once."""
+    """Create a key and return it; only this instance has the key itself, in ``plaintext``."""
     plaintext = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     key = ApiKey(
         key=bcrypt.hashpw(plaintext.encode(), bcrypt.gensalt(HASH_COST)).decode(),
@@ -52,7 +52,7 @@ def issue(*, name: str, owner_id: str, scopes: Iterable[str], expires_at: dateti
 
 
 def issue_for(caller: Principal, *, name: str, owner: str, scopes: list[str], expires_at: datetime) -> ApiKey:
-    """Make a key for a caller of the API, who can grant no more than it holds.
+    """Create a key for a caller of the API, who can grant no more scopes than they have.
 
     Raises ``MissingPrincipal``, ``KeyOwnerRequired``, ``ForeignKeyOwner`` or ``ScopeEscalation``.
     """
@@ -76,16 +76,16 @@ def revoke_for(caller: Principal, api_key_id: str, *, owner: str) -> None:
 
 def revoke(api_key_ids: Iterable[str]) -> list[ApiKey]:
     """Revoke keys, and return those that were not revoked before."""
-    found = list(ApiKey.objects.filter(api_key_id__in=list(api_key_ids), is_revoked=False))
-    revocable = ApiKey.objects.filter(api_key_id__in=[key.api_key_id for key in found], is_revoked=False)
+    keys = list(ApiKey.objects.filter(api_key_id__in=list(api_key_ids), is_revoked=False))
+    revocable = ApiKey.objects.filter(api_key_id__in=[key.api_key_id for key in keys], is_revoked=False)
     revocable.update(is_revoked=True, revoked_at=timezone.now())
-    return found
+    return keys
 
 
 def find(plaintext: str) -> ApiKey | None:
-    """Return the stored key that a text is, valid or not. One read by prefix; bcrypt at most once a minute.
+    """Return the stored key for a plaintext, valid or not. One read by prefix; bcrypt at most once a minute.
 
-    The row is read anew each time, so that a revocation counts at once in every process.
+    The row is read each time, so that a revocation takes effect at once in every process.
     """
     if not SHAPE.fullmatch(plaintext):
         return None
@@ -94,14 +94,14 @@ def find(plaintext: str) -> ApiKey | None:
 
 
 def person(actor: str) -> str:
-    """Return who stands behind the actor of a record: the owner where it names an API key, else the actor itself."""
+    """Return the person or service behind the actor of a record: the owner of the API key it names, else the actor."""
     named = NAMED.search(actor)
     owner = named and ApiKey.objects.filter(pk=named[1]).values_list("owner_id", flat=True).first()
     return owner or actor
 
 
 def note_use(key: ApiKey) -> None:
-    """Note that a key was used, at most once a minute. The note may fail; the request goes on without it."""
+    """Note that a key was used, at most once a minute. A failure is logged, and the request goes on."""
     now = timezone.now()
     due = now - USE_NOTED_EVERY
     if key.last_used_at > due:
@@ -113,7 +113,7 @@ def note_use(key: ApiKey) -> None:
 
 
 def _owner_for(caller: Principal, owner: str) -> str:
-    """Return whose keys a caller may manage."""
+    """Return the owner whose keys a caller may manage."""
     if caller.is_master:
         if not owner:
             raise exceptions.KeyOwnerRequired
@@ -126,7 +126,7 @@ def _owner_for(caller: Principal, owner: str) -> str:
 
 
 def _is_right(plaintext: str, hashed: str) -> bool:
-    """Tell whether a key has this hash, without computing it again for a minute."""
+    """Return whether a key has this hash, which is remembered for a minute."""
     digest = hashlib.sha256(f"{plaintext} {hashed}".encode()).hexdigest()
     verified = caches[VERIFIED]
     if verified.get(digest):

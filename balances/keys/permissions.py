@@ -1,4 +1,7 @@
-"""Which scope a request needs: by first path segment and method, and where we decide otherwise."""
+"""Which scope a request needs, by first path segment and method, with exceptions.
+
+docs/design/wire.md states the rules under "Keys and scopes".
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ SEGMENTS = {
     "refund-transaction": "transactions",
     **dict.fromkeys(("sweeps", "plans", "incidents", "explanations", "alerts", "schedules"), "reconstructions"),
 }
-"""First path segment to resource; a key with scopes reaches no other path, whatever its scopes."""
+"""Resources by first path segment; a key with scopes reaches no other path, whatever its scopes."""
 RESOURCES = frozenset(SEGMENTS.values())
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 APPROVE = "approve"
-"""Our own action: the second pair of eyes on a plan; writing plans does not include it."""
+"""An action that Blnk does not have: approving a plan, which writing plans does not include."""
 ENTITIES = {
     "bln": "balances",
     "ldg": "ledgers",
@@ -29,7 +32,7 @@ ENTITIES = {
     "bulk": "transactions",
     "idt": "identities",
 }
-"""Prefix of an id to the resource whose writers may also change its metadata."""
+"""Resources whose writers may also change metadata, by the prefix of an id."""
 
 Permission = tuple[str, str]
 
@@ -44,9 +47,9 @@ def check(scopes: tuple[str, ...], method: str, path: str) -> None:
 
 
 def sufficient_permissions(method: str, path: str) -> tuple[Permission, ...]:
-    """Return the permissions of which one suffices for a request; none where no key with scopes may go.
+    """Return the permissions of which one suffices for a request; empty where keys with scopes have no access.
 
-    An empty action is one that no scope allows.
+    No scope allows an empty action.
     """
     action = ACTIONS.get(method, "")
     segment, *rest = path.removeprefix("/").split("/")

@@ -1,7 +1,7 @@
 """Fund lineage: whose money a balance holds, by provider.
 
 Each provider of an identity has a shadow balance, and each identity an aggregate; ordinary movements between the two
-say what came in and what was spent. ``recording.lineage`` notes what is to be traced, ``tracing`` does it.
+record what came in and what was spent. ``recording.lineage`` notes movements to trace, and ``tracing`` traces them.
 """
 
 from balances.lineage import outbox, tasks

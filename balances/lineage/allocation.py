@@ -1,4 +1,4 @@
-"""Which providers a spent amount comes from, and how a hold's settlement is shared; in minor units."""
+"""Shares a spent amount, or the settlement of a hold, among providers, in minor units."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def in_order(available: Sequence[int], units: int) -> list[int]:
-    """Return what each source gives of an amount: the first what it can, then the next; less where all have less."""
+    """Return what each source gives of an amount, each as much as it can in order; less where all have less."""
     given = []
     for has in available:
         given.append(min(has, units))
@@ -15,9 +15,9 @@ def in_order(available: Sequence[int], units: int) -> list[int]:
 
 
 def proportional(available: Sequence[int], units: int) -> list[int]:
-    """Return what each source gives of an amount: by what it has, rounded down; less where all have less.
+    """Return what each source gives of an amount, in proportion and rounded down; less where all have less.
 
-    What rounding leaves the last one gives, and those before it where it cannot: in the original that is lost.
+    The last source gives what rounding leaves, and those before it where it cannot. The original loses that.
     """
     total = sum(available)
     units = min(units, total)
@@ -30,8 +30,8 @@ def proportional(available: Sequence[int], units: int) -> list[int]:
 def share(amounts: Sequence[int], part: int, whole: int) -> list[int]:
     """Return ``part`` of ``whole`` of each amount, and all of it where they are equal.
 
-    What rounding keeps from one is carried to the next, so that all together give exactly their part, rounded down, and
-    none more than it has.
+    Rounding remainders are carried to the next, so that together they give exactly their part, rounded down, and none
+    more than it has.
     """
     shared, before, seen = [], 0, 0
     for each in amounts:

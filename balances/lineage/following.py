@@ -1,4 +1,4 @@
-"""Follows money: the shadow rows of movements, and what settles them."""
+"""Traces money: decides the shadow rows of movements, and what settles them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ MERGE_ALLOCATIONS = Statement.beside(__file__, "merge_allocations.sql")
 SHADOW_FOR, KIND = "_shadow_for", "_lineage_type"
 
 
-class Following:
+class LineageTracer:
     """Decides, in order, what movements mean for the money of providers; ``write`` records it.
 
-    ``shadows`` are the rows of each movement that are there already: of a hold, or of what the original did by half.
+    ``shadows`` are the existing shadow rows of each movement: those of a hold, or of a trace that the original left
+    incomplete.
     """
 
     def __init__(self, intents: Sequence[Intent]) -> None:
-        """Read what must be known, lock every balance that may be touched, and decide."""
+        """Read what is known, lock every balance that may be touched, and decide."""
         self.tracked = tracked_of({each for intent in intents for each in intent.tracked})
         self.shadows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for shadow in SHADOWS.rows(ids=list({intent.main_id for intent in intents})):
@@ -46,10 +47,10 @@ class Following:
             if intent.is_settlement:
                 self._settle(intent)
             else:
-                self._follow(intent)
+                self._trace(intent)
 
     def write(self) -> None:
-        """Record what was decided, in a few statements, however much it is."""
+        """Record what was decided, in a fixed number of statements."""
         if self.movements:
             writing.write([movement.row for movement in self.movements], self.book)
             publishing.publish_movements(self.movements, self.book)
@@ -60,7 +61,7 @@ class Following:
             MERGE_ALLOCATIONS.execute(ids=list(self.allocations), allocations=allocations)
 
     def _lock(self, intents: Sequence[Intent]) -> Book:
-        """Lock the balances of all providers whose money is, or may come, on either side, and those of shadows."""
+        """Lock the balances of all providers with money on either side, now or after this, and those of shadows."""
         for intent in intents:
             source, destination = self._sides(intent)
             if destination and destination.identity_id and not intent.is_settlement:
@@ -80,7 +81,7 @@ class Following:
         )
 
     def _read_holds(self) -> dict[str, list[Hold]]:
-        """Return the shadows of holds and how far they are settled, now that nobody else can settle them."""
+        """Return the shadows of holds and how far they are settled, now that no one else can settle them."""
         mains = {row["transaction_id"]: main for main, rows in self.shadows.items() for row in rows if row["is_hold"]}
         holds: dict[str, list[Hold]] = defaultdict(list)
         found = holds_of(list(mains)).found if mains else {}
@@ -91,11 +92,11 @@ class Following:
     def _sides(self, intent: Intent) -> tuple[Tracked | None, Tracked | None]:
         return self.tracked.get(intent.source_id), self.tracked.get(intent.destination_id)
 
-    def _follow(self, intent: Intent) -> None:
-        """Follow a movement: what the source pays from, what of that arrives, and what else is said to come in.
+    def _trace(self, intent: Intent) -> None:
+        """Trace a movement: what the source pays from, what of that arrives, and what the request says comes in.
 
-        What arrives from a source that knows where its money came from is not counted once more for the provider that
-        the request names; in the original it is.
+        Money from a source that knows its providers is not counted again for the provider that the request names, as
+        it is in the original.
         """
         source, destination = self._sides(intent)
         is_known = source is None or intent.provider in source.mappings
@@ -107,7 +108,7 @@ class Following:
                 self._credit(intent, destination, intent.units - arrived)
 
     def _pay(self, intent: Intent, source: Tracked, destination: Tracked | None) -> int:
-        """Follow what a balance spends, and return how much of it arrives where funds are tracked as well."""
+        """Trace what a balance spends, and return how much of it arrives at a balance that also tracks its funds."""
         arrived = 0
         for mapping, units in self._payers(source, intent):
             self._release(intent, source, mapping, units)
@@ -117,7 +118,7 @@ class Following:
         return arrived
 
     def _payers(self, source: Tracked, intent: Intent) -> list[tuple[Mapping, int]]:
-        """Return which providers a movement is paid from, and note it for the metadata of its row."""
+        """Return the providers that a movement is paid from, and note them for the metadata of its row."""
         done = {row["reference"]: int(row["units"]) for row in self.shadows[intent.main_id]}
         mappings = list(source.mappings.values())
         if source.strategy == "LIFO":
@@ -130,15 +131,15 @@ class Following:
         payers = [*paid, *((mapping, units) for mapping, units in zip(others, given, strict=True) if units)]
         untraced = intent.units - sum(units for _, units in payers)
         if untraced:
-            logger.info("%s of %s were paid from money whose provider is not known", untraced, intent.transaction_id)
+            logger.info("%s of %s were paid from money of no known provider", untraced, intent.transaction_id)
         if payers:
             self.allocations[intent.main_id] = [{"amount": units, "provider": each.provider} for each, units in payers]
         return payers
 
     def _spendable(self, mapping: Mapping, currency: str) -> int:
-        """Return what a provider's money is, less what is spent of it and what holds are about to spend.
+        """Return the money of a provider, less what is spent of it and what open holds may spend.
 
-        The original lets several holds count on the same money, and leaves a provider with less than nothing.
+        The original lets several holds count on the same money, which can leave a provider below zero.
         """
         standing = self.book.standing(mapping.shadow, currency)
         came = standing.debit + standing.debited
@@ -146,7 +147,7 @@ class Following:
         return max(came - went, 0)
 
     def _credit(self, intent: Intent, destination: Tracked, units: int) -> None:
-        """Write down that money comes in from a provider."""
+        """Record that money comes in from a provider."""
         mapping = self._mapped(destination, intent.provider)
         self._post(
             intent,
@@ -167,7 +168,7 @@ class Following:
         )
 
     def _release(self, intent: Intent, source: Tracked, mapping: Mapping, units: int) -> None:
-        """Write down that money of a provider is spent."""
+        """Record that money of a provider is spent."""
         self._post(
             intent,
             mapping.aggregate,
@@ -185,7 +186,7 @@ class Following:
         )
 
     def _receive(self, intent: Intent, source: Tracked, destination: Tracked, provider: str, units: int) -> None:
-        """Write down that money of a provider arrives from another balance."""
+        """Record that money of a provider arrives from another balance."""
         mapping = self._mapped(destination, provider)
         self._post(
             intent,
@@ -205,7 +206,7 @@ class Following:
         )
 
     def _post(self, intent: Intent, source: str, destination: str, units: int, **terms: Any) -> None:
-        """Decide a shadow row, unless it is there already."""
+        """Decide a shadow row, unless it exists."""
         if any(row["reference"] == terms["reference"] for row in self.shadows[intent.main_id]):
             return
         posting = Posting(
@@ -223,7 +224,7 @@ class Following:
             self.holds[intent.main_id].append(Hold(movement.row))
 
     def _settle(self, intent: Intent) -> None:
-        """Settle the shadows of a hold as the hold was: by the same part, or all that remains of them."""
+        """Settle the shadows of a hold by the same part as the hold, or by all that remains of them."""
         kinds: dict[Any, list[Hold]] = defaultdict(list)
         for hold in self.holds[intent.main_id]:
             if hold.remaining > 0 and not hold.voided:
@@ -236,11 +237,11 @@ class Following:
                     self._settle_shadow(hold, "void" if is_void else "commit", units)
 
     def _settle_shadow(self, hold: Hold, action: Any, units: int) -> None:
-        asked = Settlement(transaction_id=hold.row.pk, action=action, part=Part(precise_amount=units))
-        self.movements.append(settle_hold(self.book, hold, asked, f"ref_{uuid.uuid4()}"))
+        settlement = Settlement(transaction_id=hold.row.pk, action=action, part=Part(precise_amount=units))
+        self.movements.append(settle_hold(self.book, hold, settlement, f"ref_{uuid.uuid4()}"))
 
     def _mapped(self, tracked: Tracked, provider: str) -> Mapping:
-        """Return the mapping of a provider whose money comes, to be written down where it is new."""
+        """Return the mapping of a provider whose money comes in, and record it if it is new."""
         mapping = tracked.mapping(provider)
         if provider not in tracked.mappings:
             tracked.mappings[provider] = mapping

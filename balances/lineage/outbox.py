@@ -1,4 +1,4 @@
-"""What is noted to be traced: claimed in order, marked as completed, or counted as failed."""
+"""Movements noted for tracing: claims them in order, marks them as completed, or counts failures."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ CLAIM = Statement.beside(__file__, "claim.sql")
 FINISH = Statement.beside(__file__, "finish.sql")
 FAIL = Statement.beside(__file__, "fail.sql")
 WINDOW = 500
-"""Notes looked at together, those that are put off included; so many are traced in one commit at most."""
+"""Most notes that are read together, including postponed ones, and so most that one commit traces."""
 SETTLEMENTS = (LineageOutbox.Type.SHADOW_COMMIT, LineageOutbox.Type.SHADOW_VOID)
 
 
 class AnotherTraces(Exception):
-    """Somebody else is tracing, and goes on until nothing is left."""
+    """Another worker is tracing, and goes on until nothing is left."""
 
 
 @dataclass(frozen=True)
 class Intent:
-    """A movement that is to be traced, or a settlement of one."""
+    """A movement to trace, or a settlement of one."""
 
     id: int
     transaction_id: str
@@ -42,16 +42,16 @@ class Intent:
     inflight: bool
     payload: dict[str, Any]
     tracked: frozenset[str]
-    """Which of its balances track their funds; what the original noted of a settlement names none."""
+    """Those of its balances that track their funds; notes of the original about settlements name none."""
 
     @property
     def is_settlement(self) -> bool:
-        """Tell whether it settles a hold that was traced before."""
+        """Return whether it settles a hold that was traced before."""
         return self.kind in SETTLEMENTS
 
     @property
     def main_id(self) -> str:
-        """Return the movement whose shadows it is about."""
+        """Return the id of the movement whose shadows it is about."""
         return str(self.payload["parent_transaction_id"]) if self.is_settlement else self.transaction_id
 
     @property
@@ -61,7 +61,7 @@ class Intent:
 
     @property
     def settled(self) -> tuple[int, int]:
-        """Return what was settled of what the hold had left; the original does not say, and means all of it."""
+        """Return what was settled and what the hold had left; notes of the original have neither, and mean all."""
         units, remaining = (int(self.payload.get(name, 1)) for name in ("precise_amount", "remaining"))
         return units, remaining
 
@@ -77,25 +77,25 @@ class Intent:
 
 
 def claim(size: int = WINDOW) -> list[Intent]:
-    """Claim what is to be traced next, until the block ends. Raises ``AnotherTraces``."""
+    """Claim the next movements to trace, until the block ends. Raises ``AnotherTraces``."""
     if not TAKE_TURN.rows(task=LINEAGE.task, lock_wait=LOCK_WAIT)[0]["taken"]:
         raise AnotherTraces
     return _ready()[:size]
 
 
 def is_finished() -> bool:
-    """Tell whether nothing can be traced now and nobody is about to note more that this worker would not see."""
+    """Return whether nothing can be traced now and no transaction is adding notes that this worker would miss."""
     with transaction.atomic():
         return LINEAGE.is_quiet() and not _ready()
 
 
 def finish(intents: Sequence[Intent]) -> None:
-    """Mark them as completed."""
+    """Mark movements as completed."""
     FINISH.execute(ids=[intent.id for intent in intents])
 
 
 def fail(intent: Intent, error: str) -> None:
-    """Count a failure, and have a worker look again where it was not the last one."""
+    """Count a failure, and call a worker for the next attempt unless this was the last."""
     with transaction.atomic():
         (outcome,) = FAIL.rows(id=intent.id, error=error)
         if due := outcome["locked_until"]:  # a column without zone, as in a Blnk database, is UTC already
@@ -105,7 +105,7 @@ def fail(intent: Intent, error: str) -> None:
 
 
 def retry(ids: Sequence[int]) -> int:
-    """Have those that were given up traced after all, and return how many they are."""
+    """Have movements that were given up traced again, and return their number."""
     with transaction.atomic():
         is_called = LINEAGE.announce()()
         failed = LineageOutbox.objects.filter(pk__in=ids, status=LineageOutbox.Status.FAILED)
@@ -116,7 +116,7 @@ def retry(ids: Sequence[int]) -> int:
 
 
 def _ready() -> list[Intent]:
-    """Return what can be traced now: nothing that follows, on a common balance, what is put off."""
+    """Return what can be traced now, which excludes movements behind a postponed one on a common balance."""
     ready, waited_for = [], set[str]()
     for row in CLAIM.rows(size=WINDOW):
         intent = _intent(row)

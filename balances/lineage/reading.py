@@ -1,4 +1,4 @@
-"""What is known of the money of providers: of a balance, and of a transaction."""
+"""Reads the money of providers in a balance, and the lineage of a transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LineageOff(LedgerError):
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderLineage:
-    """What came from a provider, and what of it is spent, in minor units; what is ``held`` is not spent yet."""
+    """What came from a provider and what of it is spent, in minor units; ``held`` money is not spent yet."""
 
     provider: str
     amount: int
@@ -34,13 +34,13 @@ class ProviderLineage:
 
     @property
     def available(self) -> int:
-        """Return what is not spent."""
+        """Return the money that is not spent."""
         return self.amount - self.spent
 
 
 @dataclass(frozen=True, kw_only=True)
 class BalanceLineage:
-    """The providers of a balance, oldest first; before money came from one, there is no aggregate."""
+    """The providers of a balance, oldest first; without any there is no aggregate."""
 
     balance_id: str
     aggregate_balance_id: str
@@ -48,13 +48,13 @@ class BalanceLineage:
 
     @property
     def total_with_lineage(self) -> int:
-        """Return what is not spent, of all providers."""
+        """Return the money of all providers that is not spent."""
         return sum(each.available for each in self.providers)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransactionLineage:
-    """Which providers a transaction was paid from, and its shadow rows with what settles them, oldest first."""
+    """The providers that a transaction was paid from, and its shadow rows with their settlements, oldest first."""
 
     transaction_id: str
     fund_allocation: list[dict[str, Any]]
@@ -86,7 +86,7 @@ def balance_lineage(balance_id: str) -> BalanceLineage:
 
 
 def untraced(balance_id: str) -> tuple[int, int]:
-    """Return how many movements of a balance are still to be traced, and how many could not be."""
+    """Return how many movements of a balance still wait to be traced, and how many failed."""
     noted = LineageOutbox.objects.filter(Q(source_balance_id=balance_id) | Q(destination_balance_id=balance_id))
     waiting = noted.filter(status__in=(LineageOutbox.Status.PENDING, LineageOutbox.Status.PROCESSING))
     return waiting.count(), noted.filter(status=LineageOutbox.Status.FAILED).count()

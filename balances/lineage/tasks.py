@@ -14,7 +14,7 @@ from balances.recording import LINEAGE
 
 @app.task(name=LINEAGE.task, queue=LINEAGE.queue, pass_context=True)
 def trace_lineage(context: JobContext) -> None:
-    """Trace what is noted until nothing is left, or leave it to the worker that does so already."""
+    """Trace notes until none is left, or leave them to the worker that already does."""
     with suppress(outbox.AnotherTraces):
         LINEAGE.work(context, tracing.trace, outbox.is_finished, crowd=math.inf)
 
@@ -22,5 +22,5 @@ def trace_lineage(context: JobContext) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="look_at_lineage", queue=LINEAGE.queue, queueing_lock="look_at_lineage")
 def look_at_lineage(timestamp: int) -> None:
-    """Call a worker every minute, for whatever a killed one left."""
+    """Call a worker every minute, for notes that a killed one left."""
     LINEAGE.call()

@@ -1,6 +1,6 @@
-"""Traces what was noted: many movements in one commit, in the order in which they happened.
+"""Traces noted movements, many in one commit, in the order in which they happened.
 
-Shadow rows, mappings, allocations and the marks in the outbox are one transaction. A worker that is killed has traced
+Shadow rows, mappings, allocations and the marks in the outbox are one transaction. So a killed worker has traced
 nothing, and nothing is traced twice.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from balances.ground import BalanceLocked, is_outage
 from balances.lineage import outbox
-from balances.lineage.following import Following
+from balances.lineage.following import LineageTracer
 from balances.lineage.outbox import Intent
 from balances.recording import writing
 
@@ -19,10 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 def trace(*, size: int = outbox.WINDOW) -> int:
-    """Trace the next movements, in one commit, and return how many they were.
+    """Trace the next movements in one commit, and return their number.
 
-    Where a batch cannot be traced they are taken one by one; the one at fault is counted as failed and put off, and
-    with it what follows on the same balances. Raises ``AnotherTraces`` or ``BalanceLocked``, and errors of outages.
+    Where a batch cannot be traced, its movements are traced one by one; the one at fault is counted as failed and
+    postponed, and so are later ones on the same balances. Raises ``AnotherTraces``, ``BalanceLocked``, and errors of
+    outages.
     """
     try:
         return _trace(size)
@@ -31,7 +32,7 @@ def trace(*, size: int = outbox.WINDOW) -> int:
     except Exception as error:
         if is_outage(error):
             raise
-        logger.exception("A batch of lineage could not be traced; it is taken one by one")
+        logger.exception("A batch of lineage could not be traced; tracing its movements one by one")
     traced = 0
     while traced < size and _trace_one():
         traced += 1
@@ -57,7 +58,7 @@ def _trace(size: int, show: Callable[[Sequence[Intent]], None] = lambda _: None)
         intents = outbox.claim(size)
         show(intents)
         if intents:
-            Following(intents).write()
+            LineageTracer(intents).write()
             outbox.finish(intents)
         return len(intents)
 

@@ -1,4 +1,4 @@
-"""Every table of the core, under Blnk's names where Blnk has it."""
+"""Every table of the ledger, under Blnk's name where Blnk has it."""
 
 from balances.models.core import (
     GENERAL_LEDGER_ID,

@@ -59,7 +59,7 @@ class BalanceQuerySet(models.QuerySet["Balance"]):
     """Reads of balances."""
 
     def newest_first(self) -> BalanceQuerySet:
-        """Order as every list of the contract does, with the key as tie-breaker."""
+        """Order as all lists of the contract, with the key as tie-breaker."""
         return self.order_by("-created_at", "-balance_id")
 
     def by_indicator(self, indicator: str, currency: str) -> BalanceQuerySet:
@@ -67,7 +67,7 @@ class BalanceQuerySet(models.QuerySet["Balance"]):
         return self.filter(indicator=indicator, currency=currency)
 
     def called(self, name: str) -> BalanceQuerySet:
-        """Return the balances with this indicator, one a currency; its ``@`` may be left out."""
+        """Return the balances with this indicator, one for each currency; its ``@`` may be left out."""
         return self.filter(Q(indicator=name) | Q(indicator=f"@{name}"))
 
     def locked(self, balance_ids: Iterable[str]) -> BalanceQuerySet:
@@ -79,20 +79,20 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
     """Reads of transactions."""
 
     def newest_first(self) -> TransactionQuerySet:
-        """Order as every list of the contract does, with the key as tie-breaker."""
+        """Order as all lists of the contract, with the key as tie-breaker."""
         return self.order_by("-created_at", "-transaction_id")
 
     def with_children(self, transaction_id: str) -> TransactionQuerySet:
-        """Return a row and its children, one level deep, as metadata updates reach them."""
+        """Return a row and its children, one level deep, as far as metadata updates reach."""
         return self.filter(Q(transaction_id=transaction_id) | Q(parent_transaction=transaction_id))
 
     def shadows_of(self, transaction_id: str) -> TransactionQuerySet:
-        """Return the shadow rows of a movement and what settles them, oldest first."""
+        """Return the shadow rows of a movement and their settlements, oldest first."""
         rows = self.alias(shadow_for=KT("meta_data___shadow_for")).filter(shadow_for=transaction_id)
         return rows.order_by("created_at", "transaction_id")
 
     def moving(self, balance_id: str) -> TransactionQuerySet:
-        """Return what moved, holds or is to move money of a balance, by the partial indexes of its two sides."""
+        """Return rows that moved, hold or will move money of a balance, by the partial indexes of its two sides."""
         statuses = (Q(status="APPLIED"), Q(status__in=("INFLIGHT", "VOID")), Q(status="QUEUED"))
         sides = Q()
         for status in statuses:
@@ -100,10 +100,10 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
         return self.filter(sides)
 
     def latest_of(self, balance_id: str, limit: int = 20) -> TransactionQuerySet:
-        """Return rows among which are the last applied rows and holds of a balance, ``limit`` of each kind and side.
+        """Return a superset of the last applied rows and holds of a balance, ``limit`` of each kind and side.
 
         Each part reads its partial index backwards and stops. Rows without an effective date, which only old
-        databases have, stand apart: they would come first in that order and hide all newer ones.
+        databases have, are a part of their own, because they would sort first and hide all newer ones.
         """
         dated = self.filter(status="APPLIED", effective_date__isnull=False).order_by("-effective_date", "-pk")
         undated = self.filter(status="APPLIED", effective_date=None)
@@ -133,7 +133,7 @@ class Ledger(models.Model):
 
 
 class Balance(models.Model):
-    """Six running totals of one currency in one ledger; a cache of what its transactions say."""
+    """Six running totals in one currency of one ledger, as a cache of the sums of its transactions."""
 
     balance_id = models.TextField(primary_key=True, default=new_balance_id, editable=False, db_collation="C")
     ledger = models.ForeignKey(Ledger, on_delete=models.PROTECT, related_name="balances")
@@ -157,11 +157,11 @@ class Balance(models.Model):
     objects = BalanceQuerySet.as_manager()
 
     reconstruction_requested: bool = False
-    """Set by ``save()`` when the metadata carried the flag; the receiver in ``reconciliation`` answers it."""
+    """Set by ``save()`` when the metadata had the flag; the receiver in ``reconciliation`` acts on it."""
     changed_by: str = ""
-    """Who saves this instance, for the record of a reconstruction; the door that saves it says so."""
+    """Who saves this instance, for the record of a reconstruction; set by the caller of ``save()``."""
     changed_through: str = "script"
-    """The door through which it is saved: ``metadata`` (REST), ``admin``, or any other code."""
+    """The way in which it is saved: ``metadata`` (REST), ``admin``, or any other code."""
 
     class Meta:
         db_table = "balances"
@@ -202,11 +202,11 @@ class Balance(models.Model):
         return f"{self.indicator or self.balance_id} ({self.currency})"
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """Save all but the totals, and take the reconstruction flag out before it can reach storage.
+        """Save all but the totals, and remove the reconstruction flag before it is stored.
 
-        A flag on a new balance asks for nothing: there is nothing to rebuild, and storing it made the
-        original lose the first posting. Totals of a stored row move in SQL only,
-        never by an older read of theirs: naming one in ``update_fields`` raises ``ValueError``.
+        On a new balance the flag has no effect: there is nothing to rebuild, and storing it makes the original lose
+        the first posting. Totals of a stored row change in SQL only, never from an outdated read: naming one in
+        ``update_fields`` raises ``ValueError``.
         """
         if not self._state.adding:
             update_fields = set(SAVED_FIELDS if update_fields is None else update_fields)
@@ -220,11 +220,11 @@ class Balance(models.Model):
 
 
 SAVED_FIELDS = frozenset({"meta_data", "identity", "indicator", "ledger", "track_fund_lineage", "allocation_strategy"})
-"""What ``Balance.save()`` may write on a stored row."""
+"""The fields that ``Balance.save()`` may write on a stored row."""
 
 
 HOLD = ("transaction_id", "parent_transaction", "status", "precise_amount", "amount", "precision")
-"""What must be known of a hold to sum it, besides its two balances."""
+"""The columns needed to sum a hold, besides its two balances."""
 
 
 class Transaction(models.Model):
@@ -320,7 +320,7 @@ class Transaction(models.Model):
             # fitting_rows.sql: rejected rows that were applied all the same.
             models.Index(fields=("source",), condition=Q(status="REJECTED"), name="rejected_debits"),
             models.Index(fields=("destination",), condition=Q(status="REJECTED"), name="rejected_credits"),
-            # measure.sql: the commits of a hold; queued.sql: what became of a row; metadata of children.
+            # measure.sql: the commits of a hold; queued.sql: the outcome of a row; metadata of children.
             models.Index(
                 fields=("parent_transaction", "status"), condition=Q(parent_transaction__gt=""), name="children"
             ),
@@ -329,8 +329,8 @@ class Transaction(models.Model):
             models.Index(fields=("destination", "created_at"), name="credits_by_creation"),
             # GET /transactions and the admin's list, newest first.
             models.Index(fields=("-created_at", "-transaction_id"), name="transactions_newest"),
-            # shadows.sql and GET /transactions/{id}/lineage: the shadow rows of a movement; only rows that are some.
-            # By hash, for clients may send a text of any length under this name.
+            # shadows.sql and GET /transactions/{id}/lineage: the shadow rows of a movement; only shadow rows.
+            # By hash, because clients may send texts of any length under this name.
             HashIndex(
                 KeyTextTransform("_shadow_for", "meta_data"),
                 condition=Q(IsNull(KeyTextTransform("_shadow_for", "meta_data"), False)),

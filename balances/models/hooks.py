@@ -20,7 +20,7 @@ class Hook(models.Model):
     """An address that is called for every movement."""
 
     class Type(models.TextChoices):
-        """What is called; a client may store other words, and such a hook is never called."""
+        """When a hook is called; a hook with any other type can be stored, but is never called."""
 
         PRE = "PRE_TRANSACTION", "Pre-transaction"
         POST = "POST_TRANSACTION", "Post-transaction"
@@ -58,26 +58,26 @@ class Delivery(models.Model):
     subject = models.TextField(db_collation="C")
     """The id of what the event is about."""
     hook_id = models.TextField("hook", blank=True, db_collation="C")
-    """The hook that was called, also where it is gone; empty for a webhook."""
+    """The hook that was called, which may be deleted since; empty for a webhook."""
     recipient = models.TextField()
     """Host and path; never a secret."""
     attempt = models.IntegerField()
     """Counted from 1 for each event and receiver."""
     outcome = models.TextField(choices=Outcome.choices)
     answer = models.TextField()
-    """The status of the answer and what it says, or why there was none."""
+    """The status and message of the answer, or why there was none."""
     attempted_at = UTCDateTimeField(default=now)
     job_id = models.BigIntegerField()
-    """The job that delivers; the queue forgets it when it has."""
+    """The job that delivers; the queue deletes it after success."""
 
     class Meta:
         app_label = "hooks"
         verbose_name_plural = "deliveries"
         permissions = (("retry_delivery", "Can try deliveries again"),)
         indexes = (
-            # The admin's list, newest first; what is old is removed by it.
+            # The admin's list, newest first; old rows are deleted by it as well.
             models.Index(fields=("-attempted_at", "-id"), name="hook_deliveries_newest"),
-            # The same of those that failed.
+            # The same for failed ones.
             models.Index(fields=("-attempted_at", "-id"), condition=Q(outcome="failed"), name="hook_deliveries_failed"),
             # Search: the deliveries about a transaction, and those of a hook.
             models.Index(fields=("subject",), name="hook_deliveries_of_subject"),

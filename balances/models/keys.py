@@ -1,4 +1,4 @@
-"""API keys, under Blnk's name for their table: who may do what, and until when."""
+"""API keys, under Blnk's name for the table, with their scopes and expiry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 from balances.ground import UTCDateTimeField
 
 NEVER_USED = datetime.min.replace(tzinfo=UTC)
-"""What ``last_used_at`` holds until the first use: the column takes no NULL, and the contract shows the zero time."""
+"""The value of ``last_used_at`` before the first use: the column is NOT NULL, and the contract shows the zero time."""
 PREFIX_LENGTH = 16
 
 
@@ -23,7 +23,7 @@ def new_api_key_id() -> str:
 
 
 class ApiKey(models.Model):
-    """A key of one owner. Only a hash of it is stored; it is revoked, never deleted."""
+    """A key of one owner. Only its hash is stored, and it is revoked but never deleted."""
 
     api_key_id = models.TextField(primary_key=True, default=new_api_key_id, editable=False, db_collation="C")
     key = models.TextField(editable=False)
@@ -38,7 +38,7 @@ class ApiKey(models.Model):
     revoked_at = UTCDateTimeField(null=True, editable=False)
 
     plaintext: str = ""
-    """The key itself, on the instance that was just issued; it is stored nowhere."""
+    """The key itself, on a newly issued instance only; it is never stored."""
 
     class Meta:
         db_table = "api_keys"
@@ -56,12 +56,12 @@ class ApiKey(models.Model):
         return self.name or self.api_key_id
 
     def is_valid(self, at: datetime) -> bool:
-        """Tell whether the key opens anything at an instant."""
+        """Return whether the key can be used at an instant."""
         return not self.is_revoked and at < self.expires_at
 
 
 def allows(scopes: Iterable[str], resource: str, action: str) -> bool:
-    """Tell whether scopes let a request through: ``resource:action``, either half may be ``*``."""
+    """Return whether scopes allow a request; they read ``resource:action``, where either half may be ``*``."""
     return any(
         scope.count(":") == 1 and scope.split(":")[0] in {resource, "*"} and scope.split(":")[1] in {action, "*"}
         for scope in scopes
@@ -69,6 +69,6 @@ def allows(scopes: Iterable[str], resource: str, action: str) -> bool:
 
 
 def covers(scopes: Iterable[str], wanted: str) -> bool:
-    """Tell whether a holder of scopes may grant another one; a misspelt one never."""
+    """Return whether a holder of scopes may grant another one; never where that one is malformed."""
     resource, _, action = wanted.partition(":")
     return wanted.count(":") == 1 and bool(resource and action) and allows(scopes, resource, action)

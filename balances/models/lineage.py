@@ -14,7 +14,7 @@ from balances.models.people import Identity
 
 
 class LineageMapping(models.Model):
-    """Which balances keep what a tracked balance has of one provider; made once, with the first money that comes."""
+    """The balances that hold what a tracked balance has of one provider; created with the first money of it."""
 
     id = models.AutoField(primary_key=True)
     balance = models.ForeignKey("balances.Balance", models.PROTECT, related_name="lineage_mappings", db_index=False)
@@ -32,7 +32,7 @@ class LineageMapping(models.Model):
             models.UniqueConstraint(fields=("balance", "provider"), name="one_mapping_of_a_provider"),
         )
         indexes = (
-            # owners_of_aggregates.sql: whose an aggregate is.
+            # owners_of_aggregates.sql: the identity that owns an aggregate.
             models.Index(fields=("aggregate_balance", "identity"), name="mappings_of_aggregate"),
             # The mappings of an identity: its deletion looks there.
             models.Index(fields=("identity",), name="mappings_of_identity"),
@@ -43,10 +43,10 @@ class LineageMapping(models.Model):
 
 
 class LineageOutbox(models.Model):
-    """A movement whose funds are to be traced, in the commit that recorded it."""
+    """A movement whose funds will be traced, added in the commit that records it."""
 
     class Type(models.TextChoices):
-        """What is to be traced."""
+        """Which effect of a movement is traced."""
 
         CREDIT = "credit", "Credit"
         DEBIT = "debit", "Debit"
@@ -55,7 +55,7 @@ class LineageOutbox(models.Model):
         SHADOW_VOID = "shadow_void", "Void"
 
     class Status(models.TextChoices):
-        """How far it is. Only the original writes down ``processing``: here a claim ends with its transaction."""
+        """The progress. Only the original stores ``processing``: here a claim ends with its transaction."""
 
         PENDING = "pending", "Pending"
         PROCESSING = "processing", "Processing"
@@ -64,7 +64,7 @@ class LineageOutbox(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     transaction_id = models.TextField(db_collation="C")
-    """The row that moved money; of a commit or void its row, followed by ``_shadow_commit`` or ``_shadow_void``."""
+    """The row that moved money; for a commit or void its row, followed by ``_shadow_commit`` or ``_shadow_void``."""
     source_balance_id = models.TextField(null=True, db_collation="C")
     destination_balance_id = models.TextField(null=True, db_collation="C")
     provider = models.TextField(null=True)
@@ -77,7 +77,7 @@ class LineageOutbox(models.Model):
     created_at = UTCDateTimeField(default=timezone.now)
     processed_at = UTCDateTimeField(null=True)
     locked_until = UTCDateTimeField(null=True)
-    """Not to be taken before."""
+    """When the next attempt is due, after a failure."""
     inflight = models.BooleanField(default=False)
 
     class Meta:
@@ -87,7 +87,7 @@ class LineageOutbox(models.Model):
         permissions = (("retry_lineageoutbox", "Can have funds traced again"),)
         constraints = (models.UniqueConstraint(fields=("transaction_id",), name="traced_once"),)
         indexes = (
-            # claim.sql: what is to be traced, in order.
+            # claim.sql: what waits to be traced, in order.
             models.Index(fields=("id",), condition=Q(status__in=("pending", "processing")), name="lineage_in_order"),
             # The page of a balance, and the admin's list: what could not be traced.
             models.Index(fields=("id",), condition=Q(status="failed"), name="lineage_failed"),

@@ -1,4 +1,4 @@
-"""Conditions on totals that somebody wants to be told of, under Blnk's name for the table.
+"""Conditions on totals that send a notification, under Blnk's name for the table.
 
 Rows are written by ``balances.monitors.monitoring``.
 """
@@ -51,12 +51,12 @@ class BalanceMonitor(models.Model):
     operator = models.TextField("speaks when it", choices=Operator.choices)
     value = MajorUnitsField()
     precision = MajorUnitsField(null=True)
-    """Minor units in a major one; missing on rows from before it existed, whose values are minor units."""
+    """Minor units in a major one; missing on rows older than this column, whose values are minor units."""
     precise_value = MinorUnitsField(null=True, editable=False)
     """The threshold in minor units; missing on the same rows."""
     description = models.TextField(null=True, blank=True, default="")
     call_back_url = models.TextField("call-back URL", null=True, blank=True, default="")
-    """Kept for its clients and never called: events go to the one webhook."""
+    """Kept for clients and never called: events go to the configured webhook."""
     created_at = UTCDateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -91,7 +91,7 @@ class BalanceMonitor(models.Model):
 
     @property
     def threshold(self) -> int:
-        """Return what the total is compared with, in minor units, as ``fired_monitors.sql`` does."""
+        """Return the threshold in minor units, as ``fired_monitors.sql`` computes it."""
         if self.precise_value is not None:
             return self.precise_value
         return threshold_units(self.value, self.precision or Decimal(1))

@@ -1,4 +1,4 @@
-"""Who holds balances, under Blnk's names for the tables: identities and accounts.
+"""Holders of balances, under Blnk's names for the tables: identities and accounts.
 
 Rows are written by ``balances.people.identities``, ``balances.people.tokenizing`` and ``balances.people.accounts``.
 """
@@ -15,7 +15,7 @@ from django.utils import timezone
 from balances.ground import MetadataField, UTCDateTimeField
 
 NO_DATE = date.min
-"""What ``dob`` holds where no date was given: the contract shows it as the zero time."""
+"""The value of ``dob`` where no date was given, which the contract shows as the zero time."""
 ORGANIZATION = "organization"
 
 
@@ -33,12 +33,12 @@ class IdentityQuerySet(models.QuerySet["Identity"]):
     """Reads of identities."""
 
     def locked(self, identity_id: str) -> IdentityQuerySet:
-        """Return one identity, if it exists, and keep others from changing or deleting it in the meantime."""
+        """Return one identity, if it exists, locked against changes and deletion until the block ends."""
         return self.filter(identity_id=identity_id).select_for_update(no_key=True)
 
 
 class Identity(models.Model):
-    """A person or an organization. What is not known is an empty text; a tokenized field holds its token."""
+    """A person or an organization. Unknown values are empty texts; a tokenized field holds its token."""
 
     identity_id = models.TextField(primary_key=True, default=new_identity_id, editable=False, db_collation="C")
     identity_type = models.TextField(null=True, blank=True, default="")
@@ -81,7 +81,7 @@ class Identity(models.Model):
 
     @property
     def display_name(self) -> str:
-        """Return the name that an account of this identity bears."""
+        """Return the name for accounts of this identity."""
         if self.identity_type == ORGANIZATION:
             return self.organization_name or ""
         return f"{self.first_name} {self.last_name}"
@@ -104,7 +104,7 @@ class Account(models.Model):
     class Meta:
         db_table = "accounts"
         constraints = (
-            # The original's covers accounts without a number as well, so that there can be one of these only.
+            # The original's constraint includes accounts without a number, of which there can then be only one.
             models.UniqueConstraint(
                 fields=("number",),
                 condition=~Q(number=""),

@@ -1,7 +1,8 @@
-"""What waits in the queue.
+"""Entries of the queue.
 
-The truth is the row with status QUEUED or SCHEDULED, which never changes. An entry says that it waits still, and what
-no column of that row keeps; it goes in the commit that writes the outcome, so a movement happens exactly once.
+A queued movement is a row with status QUEUED or SCHEDULED, which never changes. An entry says that the row still waits,
+and keeps what no column of the row does. It is deleted in the commit that writes the outcome, so a movement happens
+exactly once.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from balances.ground import MinorUnitsField, UTCDateTimeField
 
 
 class Entry(models.Model):
-    """One thing to do: apply a queued transaction, or commit or void what an id holds."""
+    """One task: apply a queued transaction, or commit or void the holds under an id."""
 
     class Action(models.TextChoices):
-        """What is to be done."""
+        """The kinds of tasks."""
 
         APPLY = "apply", "Apply"
         COMMIT = "commit", "Commit"
@@ -25,24 +26,24 @@ class Entry(models.Model):
 
     action = models.TextField(choices=Action.choices)
     transaction_id = models.TextField(db_collation="C")
-    """The queued row to be applied; or the id whose holds are to be settled, which may be a parent without a row."""
+    """The queued row to apply, or the id whose holds are settled, which may be a parent without a row."""
     group_id = models.TextField(default="", db_collation="C")
-    """Entries of one group are applied in one commit, or none of them is; empty: on its own."""
+    """Entries of one group are applied in one commit or not at all; empty for an entry on its own."""
     units = MinorUnitsField(null=True)
-    """What to commit of each hold, in minor units; nothing: all that remains."""
+    """What to commit of each hold, in minor units; NULL is all that remains."""
     action_id = models.TextField(default="")
     """Part of the reference of a settlement."""
     is_timer = models.BooleanField(default=False)
-    """Whether a date asked for the settlement, not a request."""
+    """Whether the settlement comes from a date of the hold, not from a request."""
     inflight = models.BooleanField(default=False)
     allow_overdraft = models.BooleanField(default=False)
     overdraft_limit = MinorUnitsField(null=True)
-    """How far the source may go below zero, in minor units; nothing: no limit."""
+    """How far the source may go below zero, in minor units; NULL is no limit."""
     inflight_expiry_date = UTCDateTimeField(null=True)
     inflight_commit_date = UTCDateTimeField(null=True)
-    """The dates of a hold as they were sent, of the entry that applies it: what they ask for has entries of its own."""
+    """On an entry that applies a hold, its dates as they were sent; their settlements have entries of their own."""
     due_at = UTCDateTimeField(db_default=Now())
-    """When it is to be done, at the earliest; by the clock of the database."""
+    """The earliest time to process it, by the clock of the database."""
     attempts = models.IntegerField(default=0)
     last_error = models.TextField(default="")
 
@@ -52,7 +53,7 @@ class Entry(models.Model):
         verbose_name_plural = "waiting entries"
         permissions = (("apply_entry", "Can apply queued transactions before their turn"),)
         indexes = (
-            # claim_entries.sql: what is due, in order.
+            # claim_entries.sql: due entries, in order.
             models.Index(fields=("due_at", "id"), name="entries_in_order"),
             # claim_entries.sql: the rest of a group.
             models.Index(fields=("group_id",), condition=Q(group_id__gt=""), name="entries_of_group"),

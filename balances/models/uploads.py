@@ -16,10 +16,10 @@ def new_upload_id() -> str:
 
 
 class Upload(models.Model):
-    """Files that somebody uploaded to import them. The contents go when they are imported or discarded; this stays."""
+    """An import. The contents of its files are deleted when it is imported or discarded, but this row is kept."""
 
     class State(models.TextChoices):
-        """What became of it."""
+        """The progress of an import."""
 
         PREVIEWED = "previewed", "Waits to be confirmed"
         IMPORTED = "imported", "Imported"
@@ -29,7 +29,7 @@ class Upload(models.Model):
     state = models.TextField(choices=State.choices, default=State.PREVIEWED)
     ledger_name = models.TextField()
     ledger_id = models.TextField(default="")
-    """The ledger that the files are in."""
+    """The ledger that the files were imported into."""
     uploaded_by = models.TextField()
     uploaded_at = UTCDateTimeField(default=now)
     ended_by = models.TextField(default="")
@@ -39,9 +39,9 @@ class Upload(models.Model):
     files = models.JSONField(default=list)
     """Of each file its kind, name, size in bytes and SHA-256."""
     fingerprint = models.TextField()
-    """SHA-256 of files and options, in hex: what was previewed is what is confirmed."""
+    """SHA-256 of files and options, in hex, so that only what was previewed can be confirmed."""
     report = models.JSONField(default=dict)
-    """What the trial said, or the import; numbers of money are texts."""
+    """The report of the trial or of the import; amounts are texts."""
 
     class Meta:
         app_label = "uploads"
@@ -59,7 +59,7 @@ class Content(models.Model):
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="contents")
     kind = models.TextField()
-    """The argument of the command that it stands for: balances, transactions, assertions, or statement."""
+    """The matching argument of the command: balances, transactions, assertions, or statement."""
     name = models.TextField()
     data = models.BinaryField()
 

@@ -84,7 +84,7 @@ class Answer(serializers.Serializer[Any]):
 
     @classmethod
     def body(cls, instance: Any) -> dict[str, Any]:
-        """Return the body for an instance. The fields are bound once, not anew for each answer."""
+        """Return the body for an instance. The fields are bound once, not for each answer."""
         return _bound(cls).to_representation(instance)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Money and instants for people: exact digits, nothing rounded, nothing computed with floats."""
+"""Money and instants for display: exact digits, without rounding and without floats."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def money(units: int | Decimal | None, precision: int | None = None) -> SafeStri
 
 @register.filter
 def difference(units: int | Decimal, precision: int | None = None) -> SafeString:
-    """Show a difference with its sign, green where there is none and red where there is."""
+    """Show a difference with its sign, in green if it is zero and in red otherwise."""
     sign = "+" if Decimal(units).is_finite() and units > 0 else ""  # NaN cannot be compared
     shown = major(units, precision)
     return format_html(
@@ -43,17 +43,17 @@ def difference(units: int | Decimal, precision: int | None = None) -> SafeString
 
 @register.filter
 def instant(moment: datetime | None) -> str:
-    """Show an instant to the second, the largest unit first, so that a column of them reads well. All are UTC."""
+    """Show an instant in UTC to the second, largest unit first, so that columns are easy to read."""
     return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def minor(units: int | Decimal) -> str:
-    """Return the digits as they are stored, to be searched and copied."""
+    """Return the digits as stored, for searching and copying."""
     return str(units) if isinstance(units, int) else amounts.plain(units)
 
 
 def major(units: int | Decimal, precision: int | None) -> str:
-    """Return the major amount, thousands apart, or nothing where it would say no more than the minor units."""
+    """Return the major amount with grouped thousands, or nothing where it equals the minor units."""
     if precision is None or precision <= 1 or not isinstance(units, int):
         return ""
     decimals = len(str(precision)) - 1

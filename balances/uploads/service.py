@@ -1,4 +1,4 @@
-"""What a page of imports does: try uploaded files, import what was tried, discard it."""
+"""Tries uploaded files, and imports or discards them after their preview."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from balances.models import Balance, Content, Upload, now
 KEEP = timedelta(hours=24)
 """How long files wait to be confirmed."""
 UNPACKED = 10
-"""How many times as much as may be uploaded packed files may hold."""
+"""Limit for unpacked files, as a multiple of the limit for uploads."""
 SHOWN_BALANCES, SHOWN_ASSERTIONS = 20, 500
 UNSAFE = re.compile(r"[^\w. ()-]|^\.+")
 LONGEST_NAME = 80
 
 Ask = Callable[[dict[str, Path]], ImportRequest]
-"""Makes a request out of the paths of files, by kind. Raises ``ImportRefused``."""
+"""Builds a request from the paths of files by kind. Raises ``ImportRefused``."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class File:
 
 
 def safe_name(name: str) -> str:
-    """Return a name of a file that is one in a folder of our own, whatever was sent."""
+    """Return a file name that stays within its folder, whatever was sent."""
     return UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2])[-LONGEST_NAME:] or "file"
 
 
 def unpacked(name: str, data: bytes) -> bytes:
-    """Return what is in a packed file, and any other file as it is. Raises ``ImportRefused`` for a bomb."""
+    """Return the content of a gzip file, or any other file as it is. Raises ``ImportRefused``, as for a zip bomb."""
     if not data.startswith(GZIP_MAGIC):
         return data
     most = settings.MAX_REQUEST_BODY_BYTES * UNPACKED
@@ -67,9 +67,9 @@ def unpacked(name: str, data: bytes) -> bytes:
 
 
 def try_out(*, files: Sequence[File], options: dict[str, Any], ledger: str, ask: Ask, actor: str) -> Upload:
-    """Import files, take that back, and keep them with what it said. Raises ``ImportRefused``.
+    """Import files, roll that back, and keep the files with the report. Raises ``ImportRefused``.
 
-    What the same person has waiting is discarded: one preview a person is enough.
+    An earlier preview of the same person is discarded.
     """
     files = [File(file.kind, safe_name(file.name), unpacked(file.name, file.data)) for file in files]
     with transaction.atomic():
@@ -97,12 +97,12 @@ def try_out(*, files: Sequence[File], options: dict[str, Any], ledger: str, ask:
 
 
 def confirm(*, upload_id: str, fingerprint: str, ask: Ask, actor: str) -> Upload:
-    """Import what was previewed, and nothing else. Raises ``ImportRefused``, with the files as they were."""
+    """Import exactly what was previewed. Raises ``ImportRefused``, and then keeps the files."""
     with transaction.atomic():
         upload = _waiting(upload_id)
         files = [File(each.kind, each.name, bytes(each.data)) for each in upload.contents.order_by("pk")]
-        found = [{**about, "sha256": _sha256(file.data)} for about, file in zip(upload.files, files, strict=True)]
-        if not fingerprint == upload.fingerprint == _fingerprint(found, upload.options):
+        stored = [{**about, "sha256": _sha256(file.data)} for about, file in zip(upload.files, files, strict=True)]
+        if not fingerprint == upload.fingerprint == _fingerprint(stored, upload.options):
             raise ImportRefused("These are not the files that were previewed: upload them again")
         imported, totals = _imported(files, ask)
         upload.report = _report(imported, totals)
@@ -113,7 +113,7 @@ def confirm(*, upload_id: str, fingerprint: str, ask: Ask, actor: str) -> Upload
 
 
 def discard(*, upload_id: str, actor: str) -> Upload:
-    """Forget the files of a preview. Raises ``ImportRefused`` where it waits no more."""
+    """Delete the files of a preview. Raises ``ImportRefused`` where it no longer waits."""
     with transaction.atomic():
         upload = _waiting(upload_id)
         _end(upload, Upload.State.DISCARDED, actor)
@@ -121,7 +121,7 @@ def discard(*, upload_id: str, actor: str) -> Upload:
 
 
 def forget(*, older_than: timedelta) -> None:
-    """Discard what has waited for too long."""
+    """Discard previews that have waited for too long."""
     with transaction.atomic():
         _discard(Upload.objects.filter(state=Upload.State.PREVIEWED, uploaded_at__lt=now() - older_than), "")
 
@@ -147,7 +147,7 @@ def _end(upload: Upload, state: str, actor: str) -> None:
 
 
 def _imported(files: Sequence[File], ask: Ask) -> tuple[Imported, list[Balance]]:
-    """Import files and return what came in, and the first balances of the ledger afterwards."""
+    """Import files and return the result, and the first balances of the ledger afterwards."""
     with _on_disk(files) as paths:
         try:
             imported = import_ledger(ask(paths))
@@ -162,7 +162,7 @@ def _imported(files: Sequence[File], ask: Ask) -> tuple[Imported, list[Balance]]
 
 @contextmanager
 def _on_disk(files: Sequence[File]) -> Iterator[dict[str, Path]]:
-    """Put files into folders of their own, for as long as they are read."""
+    """Write files into temporary folders for the duration of the block."""
     with tempfile.TemporaryDirectory(prefix="import-") as name:
         folder, paths = Path(name), {}
         for number, file in enumerate(files):
@@ -182,7 +182,7 @@ def _fingerprint(about: Sequence[dict[str, Any]], options: dict[str, Any]) -> st
 
 
 def _report(imported: Imported, totals: Sequence[Balance]) -> dict[str, Any]:
-    """Return what came in as JSON can hold it exactly."""
+    """Return the report of an import in a form that JSON holds exactly."""
     precisions = dict(imported.tally.moved.keys())
     listed = sorted(imported.assertions, key=lambda each: each.holds)[:SHOWN_ASSERTIONS]
     return {

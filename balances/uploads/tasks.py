@@ -10,5 +10,5 @@ from balances.uploads.service import KEEP, forget
 @app.periodic(cron="17 * * * *")
 @app.task(name="forget_uploads", queueing_lock="forget_uploads")
 def forget_uploads(timestamp: int) -> None:
-    """Discard files that nobody has confirmed within a day, every hour."""
+    """Discard files that were not confirmed within a day, every hour."""
     forget(older_than=KEEP)

@@ -111,7 +111,7 @@ def test_a_new_key_is_shown_once_and_kept_nowhere(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.DEBUG)
     client = signed_in("add_apikey", "view_apikey")
     page = client.get(reverse(ADD))
-    assert b"One a line" in page.content
+    assert b"One per line" in page.content
     answer = client.post(reverse(ADD), FORM)
     assert answer.status_code == 200
     plaintext = answer.context["issued"].plaintext

@@ -73,7 +73,7 @@ def test_the_page_of_a_queued_transaction_says_what_came_of_it_and_that_of_its_o
     outcome = Transaction.objects.get(reference="hold_q")
     staff = signed_in(*VIEW)
     page = staff.get(f"/admin/balances/transaction/{row.pk}/change/").content.decode()
-    assert "What came of it" in page
+    assert "Resulting transactions" in page
     assert f"/admin/balances/transaction/{outcome.pk}/change/" in page
     page = staff.get(f"/admin/balances/transaction/{outcome.pk}/change/").content.decode()
     assert f"/admin/balances/transaction/{row.pk}/change/" in page

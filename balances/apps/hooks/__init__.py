@@ -1,4 +1,4 @@
-"""Hooks and webhooks."""
+"""Hooks and webhooks, which notify other systems of what happens in the ledger."""
 
 from django.apps import AppConfig
 from django.core import checks
@@ -6,14 +6,14 @@ from django.db.models.signals import post_migrate
 
 
 class HooksConfig(AppConfig):
-    """Hooks, global webhooks, and every attempt to deliver them; tables of our own."""
+    """Hooks, and every attempt to deliver a webhook or to call a hook; tables that Blnk does not have."""
 
     name = "balances.apps.hooks"
     label = "hooks"
     verbose_name = "Webhooks"
 
     def ready(self) -> None:
-        """Connect what must hold of the tables of jobs, whoever migrates them."""
+        """Connect the check and the upkeep of procrastinate's tables, which its own migrations may undo."""
         from balances.events import check_fetching, keep_fetching_fast
 
         checks.register(check_fetching, checks.Tags.database, deploy=True)

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class QueueingConfig(AppConfig):
-    """What waits to be applied or settled: a table of our own beside the rows of the contract."""
+    """What waits to be applied or settled, in a table that Blnk does not have."""
 
     name = "balances.apps.queueing"
     label = "queueing"

@@ -1,10 +1,10 @@
-"""Imports by a page of the back-office."""
+"""Imports through a page of the back-office."""
 
 from django.apps import AppConfig
 
 
 class UploadsConfig(AppConfig):
-    """What was uploaded, what a trial of it said, and what came of it; tables of our own."""
+    """Uploaded files, the reports of their trials and imports; tables that Blnk does not have."""
 
     name = "balances.apps.uploads"
     label = "uploads"

@@ -1,4 +1,4 @@
--- Purpose: tell what is missing of what keeps a backlog of webhooks from slowing down the workers, where it was made.
+-- Purpose: what is missing of the indexes and the function that keep a backlog of webhooks from slowing down workers.
 -- Columns: missing, text: an index, or the setting of the function that fetches jobs.
 SELECT wanted.missing
 FROM (

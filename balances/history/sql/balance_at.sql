@@ -1,9 +1,9 @@
 -- Purpose: credit and debit of a balance at an instant, summed from its applied rows in one snapshot of the database.
 -- Parameters: balance_id text; instant timestamptz, still included.
 -- Columns: currency; credit and debit, minor units. No row where there is no such balance.
--- A row counts from its effective date on, without one from its creation on. What has both a date and minor units, in
--- our own ledgers every row, is read from the covering indexes of applied rows alone; undated rows are at one end of
--- the same indexes, and rows from before precise_amount existed have small indexes of their own.
+-- A row counts from its effective date on, or from its creation on without one. Rows with a date and minor units, which
+-- are all that this ledger writes, are read from the covering indexes of applied rows alone; undated rows are at one end
+-- of these indexes, and rows from before precise_amount existed have small indexes of their own.
 SELECT b.currency, c.dated + c.undated + c.legacy AS credit, d.dated + d.undated + d.legacy AS debit
 FROM balances AS b
 CROSS JOIN (

@@ -1,9 +1,9 @@
 -- Purpose: write the snapshots of the next balances in key order that have none of this day (UTC) yet.
 -- Parameters: after text, the last key that is done; batch_size int; taken_at timestamptz, the instant of the run.
 -- Columns: last text, the last key of the batch, NULL where there is none left; taken bigint, snapshots written.
--- A balance of which a total is missing, as a foreign database may hold, is left out: a sweep names it.
--- Totals and newest row come out of one snapshot of the database. Postings are not blocked, no row is locked but as
--- foreign keys do.
+-- A balance with a missing total, as in a foreign database, is left out; a sweep reports it.
+-- Totals and newest row come from one snapshot of the database. Postings are not blocked, and rows are locked only by
+-- foreign keys.
 WITH batch AS (
     SELECT b.* FROM balances AS b
     WHERE b.balance_id > %(after)s

@@ -1,8 +1,8 @@
--- Purpose: claim what is noted next, in order; the claim ends with the transaction.
--- Parameters: size int. Columns: those of the outbox; is_put_off, boolean: not to be taken yet; tracked text[]: which of
--- its balances track their funds.
--- A row that is put off comes along: what follows it on the same balances has to wait for it. Whoever has one locked is
--- waited for, as another writer of the same database may be: passing it over would change the order.
+-- Purpose: claim the next notes, in order; the claim ends with the transaction.
+-- Parameters: size int. Columns: those of the outbox; is_put_off, boolean: not due yet; tracked text[]: those of its
+-- balances that track their funds.
+-- Postponed rows are included, because later ones on the same balances have to wait for them. Locked rows, as of another
+-- writer of the same database, are waited for, because skipping them would change the order.
 SELECT o.id, o.transaction_id, o.source_balance_id, o.destination_balance_id, o.provider, o.lineage_type,
        o.payload::text AS payload, o.inflight, coalesce(o.locked_until > now(), false) AS is_put_off,
        ARRAY(

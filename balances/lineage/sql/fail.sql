@@ -1,4 +1,4 @@
--- Purpose: count a failure; put it off for longer each time, and give up after the last attempt.
+-- Purpose: count a failure; postpone the note for longer each time, and give up after the last attempt.
 -- Parameters: id bigint, error text. Columns: status, locked_until.
 UPDATE lineage_outbox
 SET attempts = attempts + 1,

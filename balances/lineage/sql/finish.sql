@@ -1,4 +1,4 @@
--- Purpose: mark as completed what was traced. Parameters: ids bigint[]. Columns: none.
+-- Purpose: mark traced notes as completed. Parameters: ids bigint[]. Columns: none.
 UPDATE lineage_outbox
 SET status = 'completed', processed_at = now(), locked_until = NULL
 WHERE id = ANY(%(ids)s::bigint[])

@@ -1,5 +1,5 @@
--- Purpose: write down which balances keep what tracked balances have of providers, in order.
--- Parameters: an array for each column, as many each. Columns: none. What is mapped already stays as it is.
+-- Purpose: record, in order, which balances hold the money that tracked balances have of providers.
+-- Parameters: an array of equal length for each column. Columns: none. Existing mappings stay as they are.
 INSERT INTO lineage_mappings (balance_id, provider, shadow_balance_id, aggregate_balance_id, identity_id, created_at)
 SELECT n.balance_id, n.provider, n.shadow_balance_id, n.aggregate_balance_id, n.identity_id, now()
 FROM unnest(

@@ -1,4 +1,4 @@
--- Purpose: write into the metadata of movements, and of their children, which providers they were paid from.
+-- Purpose: write the providers that movements were paid from into their metadata, and into that of their children.
 -- Parameters: ids text[] and for each allocations text[] (JSON). Columns: none.
 -- Where a movement and its child are both given, the child keeps its own.
 WITH given AS (

@@ -1,4 +1,4 @@
--- Purpose: the shadow rows of movements, oldest first, without what settles them.
+-- Purpose: the shadow rows of movements, oldest first, without their settlements.
 -- Parameters: ids text[], of movements. Columns: main, the movement; transaction_id, reference, units, source, destination, is_hold.
 SELECT t.meta_data->>'_shadow_for' AS main, t.transaction_id, t.reference, t.precise_amount AS units,
        t.source, t.destination, t.status = 'INFLIGHT' AS is_hold

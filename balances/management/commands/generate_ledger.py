@@ -15,12 +15,12 @@ from balances.importing import Wish, generate_ledger
 
 
 class Command(BaseCommand):
-    """Arguments in, one service call, one summary line out."""
+    """Reads the arguments, calls the service, and prints one summary line."""
 
     help = "Fill an empty database with a generated ledger, inside the server: for measuring and trying out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare how much of everything."""
+        """Declare the numbers of rows."""
         parser.add_argument("--balances", type=int, default=100_000, metavar="N", help="balances (100,000)")
         parser.add_argument(
             "--transactions", type=int, default=10_000_000, metavar="N", help="transactions (10,000,000)"
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0, help="draws other balances and amounts (0)")
 
     def handle(self, **options: Any) -> None:
-        """Generate and say what is there. Raises ``CommandError`` with one sentence."""
+        """Generate the ledger and print a summary. Raises ``CommandError`` with one sentence."""
         started = time.monotonic()
         terminal = self.stderr.isatty()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

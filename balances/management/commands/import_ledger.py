@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from balances.ground import amounts
 from balances.importing import FORMATS, Imported, ImportRefused, ImportRequest, Source, Style, import_ledger
-from balances.importing import Progress as Told
+from balances.importing import Progress as ShowProgress
 
 BALANCES_HELP = (
     "columns: indicator or balance_id, currency, credit_balance, debit_balance, balance, created_at; "
@@ -31,12 +31,12 @@ ASSERTIONS_HELP = (
     "debit_balance, tolerance, subaccounts (yes: with all indicators that go on with a colon), precision"
 )
 ASSERTION_FAILS = 3
-"""Exit status when the files are in and a balance that they state is not what the rows say."""
+"""Exit status when the files are imported, but a balance that they state differs from the rows."""
 SHOWN_ASSERTIONS = 200
 
 
 class Command(BaseCommand):
-    """Arguments in, one service call, a report out."""
+    """Reads the arguments, calls the service, and prints a report."""
 
     help = (
         "Import a ledger from a file of balances and a file of transactions (CSV, plain or gzip), all or nothing. "
@@ -92,7 +92,7 @@ class Command(BaseCommand):
         add_style_arguments(parser)
 
     def handle(self, **options: Any) -> None:
-        """Import and say what came in, or that it had before. Raises ``CommandError`` with one sentence."""
+        """Import the files and print a report. Raises ``CommandError`` with one sentence."""
         started = time.monotonic()
         try:
             with self._bar() as show:
@@ -107,7 +107,7 @@ class Command(BaseCommand):
             raise CommandError(sentence, returncode=ASSERTION_FAILS)
 
     @contextmanager
-    def _bar(self) -> Iterator[Told]:
+    def _bar(self) -> Iterator[ShowProgress]:
         """Show a bar for each file on a terminal, and nothing elsewhere."""
         terminal = self.stderr.isatty()
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -124,7 +124,7 @@ class Command(BaseCommand):
 
 
 def request_of(options: dict[str, Any]) -> ImportRequest:
-    """Return what the arguments ask for. Raises ``ImportRefused``."""
+    """Return the import that the arguments request. Raises ``ImportRefused``."""
     return ImportRequest(
         name=options["ledger"],
         balances=options.get("balances"),
@@ -214,7 +214,7 @@ def _precision(argument: str) -> tuple[str, int]:
 
 
 def report(result: Imported, seconds: float) -> Iterator[str]:
-    """Yield what came in, line by line."""
+    """Yield the lines of a report."""
     rows = f"{result.balances:,} balances and {result.transactions:,} transactions"
     into = f"ledger {result.name} ({result.ledger_id})"
     skipped = f"; {result.skipped:,} transactions were in already" if result.skipped else ""
@@ -243,7 +243,7 @@ def _details(result: Imported) -> Iterator[str]:
 
 
 def _assertions(result: Imported) -> Iterator[str]:
-    """List assertions, those that fail first, and count those that there is no room for."""
+    """Yield the assertions, failing ones first, and the number of those beyond the limit."""
     if not result.assertions:
         return
     yield f"{len(result.assertions) - len(result.failing):,} of {len(result.assertions):,} assertions hold:"

@@ -160,7 +160,7 @@ def test_what_waits_and_what_was_given_up_is_tried_again_at_once(webhook: Receiv
     assert outcomes()[:tried] == [(1, "failed", "HTTP 500")] * tried
     assert outcomes()[tried:] == [(2, "delivered", "HTTP 200")] * tried
     assert not jobs()
-    assert "Nothing is left to try" in client.post(DELIVERIES, chosen, follow=True).content.decode()
+    assert "Nothing to retry" in client.post(DELIVERIES, chosen, follow=True).content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -186,7 +186,7 @@ def test_a_job_of_another_queue_is_never_touched() -> None:
     delivery(job_id=other, outcome="delivered")
     client = signed_in("view_delivery", "retry_delivery")
     chosen = {"action": "try_again", "_selected_action": list(Delivery.objects.values_list("pk", flat=True))}
-    assert "Nothing is left to try" in client.post(DELIVERIES, chosen, follow=True).content.decode()
+    assert "Nothing to retry" in client.post(DELIVERIES, chosen, follow=True).content.decode()
     assert ProcrastinateJob.objects.get(pk=other).scheduled_at > now()
 
 
