@@ -1,4 +1,4 @@
-"""The wording of product files and templates: no citation that leads nowhere."""
+"""The wording of product files and templates: plain words, and no citation that leads nowhere."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ CITATION = re.compile(
     r"|external-reconciliation|tables)(?:\.md)? D?\d"
 )
 """A section of a document that is not in the repository."""
+PLAINER = re.compile(
+    r"(?<![A-Za-z])(?:tell|tells|told|telling|nobody|whoever|anew|is to be)(?![A-Za-z])", re.IGNORECASE
+)
+"""Words that read plainer as "report", "notify", "payload", "no one", "again" or a verb, in identifiers too."""
+FILE_POSITION = ".tell()"
+"""The one method of Python that is called so."""
 DOCUMENT = re.compile(r"[\w./-]+\.md\b")
 
 
@@ -24,6 +30,18 @@ def files(folder: str) -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / folder).rglob("*")):
         if path.suffix in KINDS and "migrations" not in path.parts:
             yield str(path.relative_to(ROOT)), path.read_text()
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_plain_words_stand_in_texts_and_names(folder: str) -> None:
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in files(folder)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if PLAINER.search(line.replace(FILE_POSITION, ""))
+    ]
+
+    assert found == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -13,25 +13,25 @@ def admit(request: HttpRequest, caller: Principal) -> None:
 
 
 def is_admitted(request: HttpRequest) -> bool:
-    """Tell whether the gate let a request through; a view of the API asks, whatever path led to it."""
+    """Return whether the gate let a request through, which views of the API require on any path."""
     return hasattr(request, "caller")
 
 
 def principal(request: HttpRequest) -> Principal:
-    """Return who stands behind a request that passed the gate."""
+    """Return the caller of a request that passed the gate."""
     caller: Principal = request.caller  # type: ignore[attr-defined]
     return caller
 
 
 def actor(request: HttpRequest) -> str:
-    """Return whom the records are to name for a request that passed the gate."""
+    """Return the name of the caller for records of a request that passed the gate."""
     return principal(request).actor
 
 
 def report_refusal(request: HttpRequest, caller: Principal, error: LedgerError) -> None:
-    """Let listeners know that somebody known was refused; the refusal stands whatever becomes of them."""
+    """Send ``refused`` for a known caller; an error in a receiver does not undo the refusal."""
     if caller is ANYBODY:
-        return  # strangers could fill a disk
+        return  # unknown callers could fill a disk
     refused.send_robust(
         sender=Principal,
         actor=caller.actor,

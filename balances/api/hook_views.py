@@ -32,7 +32,7 @@ TYPE = OpenApiParameter("type", str, description=f"{shapes.TYPES}; both if left 
 
 
 class HookApiView(ApiView):
-    """A route of hooks: nobody else may even send a body."""
+    """A route of hooks, for the master key only: other callers are refused before their body is read."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raise ``MasterKeyRequired`` for every other caller, all of them while secure mode is off."""

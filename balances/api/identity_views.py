@@ -88,12 +88,12 @@ class TokenizedFieldsView(ApiView):
         names = tokenizing.tokenized_fields(meta_data)
         if not isinstance(meta_data, dict) or isinstance(meta_data.get(tokenizing.FLAG, {}), dict):
             return Response({"tokenized_fields": names})
-        told = {
+        debug_info = {
             "has_metadata": True,
             "raw_metadata": in_byte_order(meta_data),
             "tokenized_field_type": GO_TYPES.get(type(meta_data[tokenizing.FLAG]), "float64"),
         }
-        return Response({"debug_info": told, "tokenized_fields": names})
+        return Response({"debug_info": debug_info, "tokenized_fields": names})
 
 
 class TokenizeFieldView(ApiView):

@@ -85,7 +85,7 @@ class PreviewAnswer(Answer):
     omitted_when_empty = ("rejection", "operation", "status", "reference", "legs", "notes")
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Return the body; an amount that nobody knows is no digits at all."""
+        """Return the body; an unknown amount is an empty text."""
         body = super().to_representation(instance)
         body["precise_amount"] = body["precise_amount"] or ""
         return body

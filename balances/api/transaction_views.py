@@ -250,8 +250,8 @@ def _settled_item(asked: Settlement, outcome: Outcome) -> dict[str, Any]:
 
 def _queued_item(asked: Settlement, result: Transaction | LedgerError) -> dict[str, Any]:
     if isinstance(result, posting_exceptions.AlreadyQueued):
-        told = {"code": "ALREADY_QUEUED", "message": result.message}
-        return {"transaction_id": asked.transaction_id, "status": "queued"} | told
+        reason = {"code": "ALREADY_QUEUED", "message": result.message}
+        return {"transaction_id": asked.transaction_id, "status": "queued"} | reason
     if isinstance(result, LedgerError):
         return _failed_item(asked, result)
     return {"transaction_id": asked.transaction_id, "status": "queued", "code": "QUEUED"}
@@ -262,6 +262,6 @@ def _failed_item(asked: Settlement, error: LedgerError) -> dict[str, Any]:
     if isinstance(error, posting_exceptions.TransactionNotFound):
         message = f"NOT_FOUND: {message.removeprefix('NOT_FOUND: ')}"
     code = ITEM_CODES.get(error.code, "INTERNAL_ERROR")
-    told: dict[str, Any] = {"transaction_id": asked.transaction_id, "status": "failed"}
-    told |= {"code": code, "message": message}
-    return told | ({"details": error.details} if isinstance(error, posting_exceptions.DuplicateReference) else {})
+    item: dict[str, Any] = {"transaction_id": asked.transaction_id, "status": "failed"}
+    item |= {"code": code, "message": message}
+    return item | ({"details": error.details} if isinstance(error, posting_exceptions.DuplicateReference) else {})

@@ -161,7 +161,7 @@ class BalanceView(ApiView):
         return Response(answers.BalanceAnswer.body(balance))
 
     def find(self, request: Request, balance_id: str) -> Any:
-        """Return the balance that is to be shown. Raises ``BalanceNotFound``."""
+        """Return the balance to show. Raises ``BalanceNotFound``."""
         balance = BALANCE.first(balance_id=balance_id)
         if balance is None:
             raise exceptions.BalanceNotFound(balance_id)

@@ -1,13 +1,13 @@
-"""Brings a ledger in from files, through COPY: the second writer of the core tables.
+"""Imports a ledger from files, through COPY: the second writer of the core tables.
 
-Posting writes one movement and shifts totals by it. An import writes history that another system has booked,
-with the totals which that system stored, right or wrong; to post it again would hide the very drift that this
-product is there to find, and would take minutes where COPY takes seconds. Everything else keeps to
-``balances.posting``: the ledger is opened there, and rows, once in, are append-only like any other.
+Posting writes one movement and moves totals by it. An import writes history that another system has booked, with the
+totals which that system stored, right or wrong. To post it again would hide the very drift that this product is meant
+to find, and would take minutes where COPY takes seconds. Everything else goes through ``balances.posting``, which opens
+the ledger; and imported rows are append-only like any other.
 
 ``files`` reads CSV as a ``style`` says, ``values`` reads cells, ``rows`` turns records into rows of the tables, and
-``load`` writes them: with the totals that the files state, or through ``adding``, which moves totals by the rows. What
-files state of balances is checked by ``asserting``.
+``load`` writes them: with the totals that the files state, or through ``adding``, which moves totals by the rows.
+``asserting`` checks what files state of balances.
 """
 
 from balances.importing.copying import Progress

@@ -1,7 +1,7 @@
 """Adds rows to a ledger and moves its totals by them: a second file into it, or a first one that states no totals.
 
-The rows are staged, so that those which are in already can be told from others before anything is written, and so
-that totals move by the new rows alone, whatever is posted meanwhile. Rows are locked for the last statement only.
+The rows are staged, so that already imported ones can be distinguished before anything is written, and so that totals
+move by the new rows only, whatever is posted meanwhile. Balances are locked for the last statement only.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ LOCK_STAGED = Statement.beside(__file__, "lock_staged.sql")
 MOVE_TOTALS = Statement.beside(__file__, "move_totals.sql")
 UNSTAGE = Statement.beside(__file__, "unstage_rows.sql")
 LOCK_WAIT = "10s"
-"""How long a balance that somebody posts to is waited for."""
+"""How long to wait for a balance that is being posted to."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Added:
-    """How many rows came in, and how many were in already."""
+    """The numbers of rows that were added, and of rows that were imported before."""
 
     rows: int
     skipped: int
@@ -51,7 +51,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Stage:
-    """The rows of an import beside their table, and where each of them stands in which file."""
+    """The staged rows of an import, each with its file and line."""
 
     files: Sequence[Source]
     ledger_id: str
@@ -68,7 +68,7 @@ class Stage:
             yield (*row, record.text("parent"), str(number), str(record.line))
 
     def sort_out(self) -> int:
-        """Drop the rows that are in already and return how many they were. Raises ``ImportRefused`` for the others."""
+        """Drop rows that were imported before and return their number. Raises ``ImportRefused`` where one differs."""
         FIND_STAGED_PARENTS.execute()
         for row in STAGED_TWICE.rows():
             where = "" if row["file_number"] == row["first_file"] else f" of {self._path(row['first_file'])}"
@@ -81,7 +81,7 @@ class Stage:
         return int(twice + DROP_STAGED_KNOWN.rows()[0]["dropped"])
 
     def check(self) -> None:
-        """Refuse a parent that is nowhere, and a precision that makes sums of one currency meaningless."""
+        """Refuse a missing parent, and a precision that makes sums of one currency meaningless."""
         for row in STAGED_ORPHANS.rows():
             self._refuse(row, "parent", f"neither the files nor the ledger have {shown(row['parent'])}")
         for row in STAGED_PRECISIONS.rows():
@@ -89,7 +89,7 @@ class Stage:
             self._refuse(row, "precision", f"{row['precision']} in {shown(row['currency'])}, but {other}")
 
     def add(self) -> int:
-        """Write the rows that are new, move the totals by them and return how many they are."""
+        """Write the new rows, move the totals by them, and return their number."""
         try:
             added = int(ADD_STAGED.rows()[0]["added"])
             for row in LOCK_STAGED.rows(lock_wait=LOCK_WAIT):
@@ -104,7 +104,7 @@ class Stage:
         return added
 
     def _explained(self, error: Exception) -> Exception:
-        """Return the refusal for what PostgreSQL would not take, or the error where it is none of the files' doing."""
+        """Return the refusal for data that PostgreSQL rejected, or the error where the files are not at fault."""
         cause = error if isinstance(error, pg.Error) else error.__cause__
         if isinstance(cause, (pg.LockNotAvailable, pg.DeadlockDetected)):
             return ImportRefused("Somebody kept a balance of this import locked; import once more")

@@ -1,4 +1,4 @@
-"""Balances that a file states, checked against the rows that are in the database after the import."""
+"""Checks balances that a file states against the rows in the database after the import."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ YES, NO = frozenset({"yes", "true", "1"}), frozenset({"", "no", "false", "0"})
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What a file says that a balance was, in minor units."""
+    """A balance that a file states, in minor units."""
 
     record: Record
     name: str
     currency: str
     precision: int | None
-    """Minor units in a major one, where the file says it: for people."""
+    """Minor units in a major one, where the file says so, for display."""
     balance_ids: tuple[str, ...]
     """One balance, or several whose sum is stated."""
     bound: datetime | None
-    """Rows effective before this count; all of them where it is missing."""
+    """Only rows effective before this count; ``None`` counts all."""
     balance: int
     credit: int | None = None
     debit: int | None = None
@@ -42,15 +42,15 @@ class Stated:
 
 @dataclass(frozen=True, kw_only=True)
 class Assertion:
-    """Whether the rows say what a file states."""
+    """A stated balance, compared with the rows."""
 
     stated: Stated
     balance: int
-    """What the rows say, in minor units."""
+    """The sum of the rows, in minor units."""
     holds: bool
 
     def __str__(self) -> str:
-        """Say it in a line: where it stands, whose balance, when, and both figures where they differ."""
+        """Return one line: its place, the balance, the date, and both figures where they differ."""
         stated = self.stated
         at = stated.record.text("at")
         words = f"{stated.name} {self._shown(stated.balance)} {stated.currency}{f' at {at}' if at else ''}"
@@ -83,7 +83,7 @@ def stated_in_assertions(file: Source, names: Names) -> list[Stated]:
 
 
 def stated_in_balances(record: Record, name: str, currency: str, balance_id: str, style: Style) -> list[Stated]:
-    """Return what a row of a file of balances states, if it states anything."""
+    """Return the balances that a row of a file of balances states, if any."""
     columns = ("balance", "credit_balance", "debit_balance")
     if not any(record.text(column) for column in columns):
         return []
@@ -135,7 +135,7 @@ def _bound(cell: str, style: Style) -> datetime | None:
 
 
 def check(stated: Sequence[Stated]) -> list[Assertion]:
-    """Compare what files state with what applied rows say, in one statement and the order of the files."""
+    """Compare stated balances with applied rows, with one statement and in the order of the files."""
     places = [(number, balance_id, each.bound) for number, each in enumerate(stated) for balance_id in each.balance_ids]
     rows = ASSERT_BALANCES.rows(
         numbers=[number for number, _, _ in places],

@@ -1,4 +1,4 @@
-"""What several kinds of records have in common: whose balance a record means, its currency, precision and units."""
+"""Cells that several kinds of records share: balance, currency, precision and units."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def name_of(record: Record) -> tuple[str | None, str | None]:
 
 
 def currency_of(record: Record, style: Style) -> str:
-    """Return the currency that the row says, or else an option."""
+    """Return the currency of the row, or else of the options."""
     return style.currency if style.currency and not record.text("currency") else record.read("currency", values.key)
 
 
 def precision_of(record: Record, currency: str, style: Style) -> int:
-    """Return the minor units in a major one that the row says, or else an option."""
+    """Return the minor units in a major one, from the row or else from the options."""
     default = style.precision_of(currency)
     if record.text("precision") or (default is None and "precision" in record.cells):
         return record.read("precision", values.precision)
@@ -36,7 +36,7 @@ def precision_of(record: Record, currency: str, style: Style) -> int:
 
 
 def total_of(record: Record, column: str, currency: str, style: Style) -> int:
-    """Return a total in minor units, which the file has in minor or in major ones."""
+    """Return a total in minor units, which the file has in minor or in major units."""
     if not style.major:
         return record.read(column, values.whole)
     return record.read(column, partial(values.total_in_minor_units, precision=precision_of(record, currency, style)))

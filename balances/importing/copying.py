@@ -1,4 +1,4 @@
-"""Streams rows into a table, and says in terms of the file what PostgreSQL would not take."""
+"""Streams rows into a table, and reports what PostgreSQL rejects in terms of the file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from balances.importing.refusing import ImportRefused, shown
 
 COPY_BALANCES = Statement.beside(__file__, "copy_balances.sql")
 ROWS_PER_REPORT = 1000
-"""How often the progress is told."""
+"""Rows between two reports of progress."""
 COPY_LINE = re.compile(r"^COPY \w+, \D*(\d+)", re.MULTILINE)
-"""Where PostgreSQL's context names the row, in whatever language it speaks."""
+"""The row in the context of a PostgreSQL error, in any language."""
 COPY_COLUMN = re.compile(r", column (\w+)")
 TAKEN = re.compile(r"\(([^)]*)\)=\((.*)\)")
 
@@ -25,7 +25,7 @@ Progress = Callable[[Source], None]
 
 
 def copy(statement: Statement, rows: Iterable[Row], file: Source, progress: Progress) -> int:
-    """Stream rows into their table and return how many they were. Raises ``ImportRefused``."""
+    """Stream rows into their table and return their number. Raises ``ImportRefused``."""
     count = 0
     try:
         with connection.cursor() as cursor, cursor.copy(statement.text) as stream:
@@ -44,7 +44,7 @@ def copy(statement: Statement, rows: Iterable[Row], file: Source, progress: Prog
 
 
 def open_balances(names: Names, ledger_id: str) -> int:
-    """Stream in the balances that are new and return how many they are. Raises ``ImportRefused``."""
+    """Stream in the new balances and return their number. Raises ``ImportRefused``."""
     try:
         with connection.cursor() as cursor, cursor.copy(COPY_BALANCES.text) as stream:
             for row in names.rows(ledger_id):
@@ -61,12 +61,12 @@ def open_balances(names: Names, ledger_id: str) -> int:
 
 
 def find(file: Source, wanted: Callable[[int, Record], bool]) -> Record | None:
-    """Read the file again for a record, by its number or its cells: only a refusal needs this, so nothing is kept."""
+    """Read the file again for a record, by its number or its cells. Only refusals need this, so nothing is kept."""
     return next((record for number, record in enumerate(file.records(), 1) if wanted(number, record)), None)
 
 
 def _explained(error: pg.Error, file: Source) -> ImportRefused | None:
-    """Return the refusal that says in terms of the file what the database would not take, if it names a row."""
+    """Return the refusal in terms of the file for data that the database rejected, if the error names a row."""
     place = COPY_LINE.search(error.diag.context or "")
     record = find(file, lambda number, _: number == int(place[1])) if place else None
     if record is None:

@@ -1,4 +1,4 @@
-"""Reads the files of an import: CSV, plain or gzip, one record at a time, each knowing its line."""
+"""Reads the files of an import: CSV, plain or gzip, one record at a time, each with its line."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Record:
     line: int
     cells: dict[str, str]
     written: dict[str, str] = field(default_factory=dict)
-    """Cells as the file has them, where a style turned them into canonical form."""
+    """The original cells, where a style turned them into canonical form."""
 
     def text(self, column: str) -> str:
         """Return a cell as it stands, empty where the file has no such column."""
@@ -97,7 +97,7 @@ class Record:
 
 
 def likely_cause(column: str, cell: str) -> str:
-    """Return how a cell that was refused seems to be written, as the end of a sentence; or nothing."""
+    """Return how a refused cell seems to be written, as the end of a sentence, or an empty text."""
     if column in INSTANTS:
         return refusing.of_instant(cell)
     if column in MINOR_UNITS:
@@ -106,18 +106,18 @@ def likely_cause(column: str, cell: str) -> str:
 
 
 class Source(Protocol):
-    """Where records come from. Each reading starts anew."""
+    """A source of records. Each reading starts at the beginning."""
 
     path: Path
     style: Style
 
     @property
     def size(self) -> int:
-        """Return how much there is to read."""
+        """Return the amount to read."""
 
     @property
     def position(self) -> int:
-        """Return how much of it was read."""
+        """Return the amount that was read."""
 
     def records(self) -> Iterator[Record]:
         """Yield the records. Raises ``ImportRefused`` at the first that cannot be read."""
@@ -127,10 +127,10 @@ class Source(Protocol):
 
 
 class CsvFile:
-    """A CSV file with a header. Each reading of it starts anew, and holds one line in memory."""
+    """A CSV file with a header. Each reading starts at the beginning, and holds one line in memory."""
 
     def __init__(self, path: Path, columns: Columns, style: Style | None = None) -> None:
-        """Remember where the file is, what it should hold and how it is written; nothing is opened yet."""
+        """Keep the path, the expected columns and the style; nothing is opened yet."""
         self.path = path
         self.style = style or Style()
         self.columns = columns

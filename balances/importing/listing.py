@@ -1,4 +1,4 @@
-"""Records that are no CSV file of ours: made of opening balances, or by a reader."""
+"""Records that do not come from a CSV file: those of opening balances, and those of readers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from balances.importing.style import Style
 
 
 class Listing:
-    """Records that were made, not read from a CSV file: they are few enough to be held in memory, and canonical."""
+    """Records that do not come from a CSV file; they are canonical, and few enough to be held in memory."""
 
     def __init__(self, path: Path, records: Sequence[Record], zone: str = "") -> None:
         """Keep the records, the file that they came from, and the time zone of their days."""
@@ -24,7 +24,7 @@ class Listing:
 
     @property
     def position(self) -> int:
-        """Return the same: they are written at a stroke."""
+        """Return the same number, because they are written at once."""
         return len(self._records)
 
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""The service: files into the database in one atomic block, or a refusal and nothing written."""
+"""The service that imports files in one atomic block, or refuses and writes nothing."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ VOIDS_WITHOUT_HOLD = Statement.beside(__file__, "voids_without_hold.sql")
 ORPHANS = Statement.beside(__file__, "orphans.sql")
 KNOWN_PRECISIONS = Statement.beside(__file__, "known_precisions.sql")
 IMPORT_KEY = "import"
-"""Where a ledger's metadata keeps what it was imported from, by file: ``sha256`` of the content, and ``rows``."""
+"""The key in a ledger's metadata for its files, each with the ``sha256`` of the content and its ``rows``."""
 APPENDED = "appended"
-"""Where that keeps what came in later, a list of the same."""
+"""The key under that for later imports, as a list of the same."""
 GENERAL_PREFIX = "ldg_"
 SHOWN_BALANCES = 10
 
 
 def import_ledger(request: ImportRequest, *, progress: Progress = lambda file: None) -> Imported:
-    """Import files as a request says, and check the balances that they state.
+    """Import the files of a request, and check the balances that they state.
 
-    Totals are stored as the file states them, or follow from the rows. ``progress`` is told every so often which file
-    is being read. A dry run does all of it and takes it back. Raises ``ImportRefused``, which names file, line and
-    column, with nothing written.
+    Totals are stored as the file states them, or follow from the rows. ``progress`` is called regularly with the file
+    being read. A dry run does all of it and rolls back. Raises ``ImportRefused``, which names file, line and column,
+    with nothing written.
     """
     with transaction.atomic():
         SERIALISE_IMPORT.rows(name=request.name)
@@ -60,7 +60,7 @@ def import_ledger(request: ImportRequest, *, progress: Progress = lambda file: N
 
 
 def _earlier_import(name: str, fingerprints: Any) -> Imported | None:
-    """Return the import of the same files. Raises ``ImportRefused`` where the name or the files are taken otherwise."""
+    """Return an earlier import of the same files. Raises ``ImportRefused`` where only the name or the files match."""
     origin = {kind: {"sha256": fingerprint} for kind, fingerprint in fingerprints.items()}
     ledger = Ledger.objects.filter(meta_data__contains={IMPORT_KEY: origin}).first()
     if ledger is None:
@@ -98,7 +98,7 @@ def _import(request: ImportRequest, intake: Intake, progress: Progress) -> Impor
 
 
 def _existing(name: str) -> Ledger:
-    """Return the ledger that rows are added to. Raises ``ImportRefused`` where that is not one."""
+    """Return the ledger to add rows to. Raises ``ImportRefused`` where the name matches none or several."""
     found = list(Ledger.objects.filter(name=name)[:2]) or list(Ledger.objects.filter(ledger_id=name))
     if not found:
         raise ImportRefused(f"There is no ledger {shown(name)} to add to")
@@ -115,7 +115,7 @@ def _precisions(ledger: Ledger) -> dict[str, int]:
 
 
 def _take_over(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progress) -> Imported:
-    """Bring in totals as they are stated, right or wrong, and the rows beside them."""
+    """Import totals as stated, right or wrong, and the rows."""
     names, tally, openings = Names("the balances file"), Tally(), Openings(request.opening_from)
     balances = intake.balances
     if balances is None:  # refused by ImportRequest
@@ -142,7 +142,7 @@ def _take_over(request: ImportRequest, intake: Intake, ledger: Ledger, progress:
 
 
 def _add(request: ImportRequest, intake: Intake, ledger: Ledger, progress: Progress) -> Imported:
-    """Bring in rows, and let the totals follow from them; totals that a file states are assertions."""
+    """Import rows and let the totals follow from them; totals that a file states are assertions."""
     where = f"ledger {shown(ledger.name)}" if intake.balances is None else "the balances file"
     names, tally, openings = Names(where, may_open=intake.balances is None), Tally(), Openings(request.opening_from)
     if request.append:
@@ -210,7 +210,7 @@ def _with_openings(intake: Intake, openings: Openings) -> tuple[Source, ...]:
 def _checked(
     ledger_id: str, intake: Intake, stated: list[Stated], names: Names | None = None
 ) -> tuple[asserting.Assertion, ...]:
-    """Return whether the rows say what the files state."""
+    """Return the assertions of the files, compared with the rows."""
     if intake.assertions:
         if names is None:
             names = Names("the ledger")
@@ -221,7 +221,7 @@ def _checked(
 
 
 def _voids_without_hold(files: tuple[Source, ...], ledger_id: str) -> tuple[str, ...]:
-    """Say how many voids in the ledger release nothing, and where the first of them stands, if it came in now."""
+    """Return a note on voids in the ledger that release nothing, with the place of the first if it is new."""
     voids = VOIDS_WITHOUT_HOLD.rows(ledger_id=ledger_id)
     if not voids:
         return ()

@@ -18,7 +18,7 @@ ZERO_TOTALS = ("0",) * 6
 
 @dataclass
 class Opened:
-    """A balance that is new, its totals to follow from rows."""
+    """A new balance, whose totals will follow from rows."""
 
     indicator: str | None
     currency: str
@@ -29,17 +29,17 @@ class Opened:
 
 
 class Names:
-    """Which balance a name, indicator or id, means in a currency."""
+    """Balances by name, which is an indicator or an id, and currency."""
 
     def __init__(self, where: str, *, may_open: bool = False) -> None:
-        """Know no balance yet. ``where`` says in a refusal where they were looked for."""
+        """Start without balances. ``where`` names in refusals the place that was searched."""
         self.ids: dict[tuple[str, str], str] = {}
         self.opened: dict[str, Opened] = {}
         self._where, self._may_open = where, may_open
         self._sorted: dict[str, list[str]] = {}
 
     def enter(self, balance_id: str, indicator: str | None, currency: str) -> None:
-        """Let a balance be meant by its id and its indicator."""
+        """Add a balance under its id and its indicator."""
         self.ids[balance_id, currency] = balance_id
         if indicator:
             self.ids[indicator, currency] = balance_id
@@ -78,7 +78,7 @@ class Names:
         return self.open(Opened(name, currency))
 
     def under(self, indicator: str, currency: str) -> list[str]:
-        """Return the balances with this indicator, or with one that goes on after it with a colon."""
+        """Return the balances with this indicator, or with one that continues it after a colon."""
         if currency not in self._sorted:
             self._sorted[currency] = sorted(name for name, of in self.ids if of == currency and name.startswith("@"))
         names = self._sorted[currency]
@@ -90,7 +90,7 @@ class Names:
         return found
 
     def rows(self, ledger_id: str) -> Iterator[Row]:
-        """Yield a row for each new balance, for COPY: with totals of zero, which the rows will move."""
+        """Yield a row for COPY for each new balance, with totals of zero, which the rows will move."""
         now = datetime.now(UTC).isoformat()
         for balance_id, opened in self.opened.items():
             created_at = opened.created_at or opened.since or now

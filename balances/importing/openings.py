@@ -1,4 +1,4 @@
-"""Opening balances that a file states, as the rows that they amount to."""
+"""Turns opening balances that a file states into rows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from balances.importing.style import Style
 
 
 class Openings:
-    """The rows that bring in stated opening balances, one for each balance, from one balance in each currency."""
+    """The rows of stated opening balances, one for each balance, from one source balance in each currency."""
 
     def __init__(self, source: str) -> None:
-        """Keep the indicator of the balances that the openings come from; empty where no option says it."""
+        """Keep the indicator of the source balances; empty where no option gives it."""
         self.source = source
         self.records: list[Record] = []
 
     def add(self, record: Record, name: str, currency: str, style: Style) -> None:
-        """Make the opening row of a balance; nothing where its file states none. Raises ``ImportRefused``."""
+        """Add the opening row of a balance, if its file states one. Raises ``ImportRefused``."""
         if not record.text("opening_balance"):
             return
         units = total_of(record, "opening_balance", currency, style)
@@ -50,12 +50,12 @@ class Openings:
                 names.open(Opened(self.source, currency))
 
     def take(self, records: Sequence[Record], names: Names) -> None:
-        """Take the opening rows of those accounts that are new: others have their past in the ledger already."""
+        """Take the opening rows of new accounts only, because others already have their past in the ledger."""
         self.records += [
             record for record in records if (record.text("account"), record.text("currency")) not in names.ids
         ]
 
     def refuse_without_file(self) -> None:
-        """Refuse an option that nothing needs: a name misspelt in a header would otherwise go unseen."""
+        """Refuse the option without such a column, because a misspelt header would otherwise go unnoticed."""
         if self.source and not self.records:
             raise ImportRefused("--opening-from needs a file of balances with a column opening_balance")

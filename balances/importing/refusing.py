@@ -1,4 +1,4 @@
-"""The one refusal of an import, how it quotes a file, and the causes that it can name."""
+"""The refusal of an import, the way it quotes a file, and the causes that it can name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shown(value: str) -> str:
 
 
 def of_header(names: Collection[str], delimiter: str, known: Collection[str]) -> str:
-    """Return what may be the matter with a header that has unknown names, as the end of a sentence; or nothing."""
+    """Return the likely cause of unknown names in a header, as the end of a sentence, or an empty text."""
     first = next(iter(names), "")
     if first.startswith("sep="):
         return f"; a line for Excel? use --skip-lines 1 --delimiter {shown(first[4:5] or delimiter)}"

@@ -1,4 +1,4 @@
-"""What an import brought, or would bring: counts, sums by currency and the first rows, for people to look at."""
+"""The result of an import or a dry run: counts, sums by currency and the first rows, for display."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Moved:
 
 @dataclass
 class Tally:
-    """Counted while rows pass."""
+    """Counts of rows, made while they are read."""
 
     moved: dict[tuple[str, int], Moved] = field(default_factory=dict)
     """By currency and precision."""
@@ -53,27 +53,27 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What is in the database now, or would be after a dry run."""
+    """The result of an import, or of a dry run."""
 
     ledger_id: str
     name: str
     balances: int
     transactions: int
-    """Rows that came in, opening rows included."""
+    """Rows that were imported, opening rows included."""
     skipped: int = 0
-    """Rows that were in already, with the same content."""
+    """Rows that were imported before, with the same content."""
     openings: int = 0
-    """Rows that were made of stated opening balances."""
+    """Rows of stated opening balances."""
     opened: tuple[str, ...] = ()
-    """The first balances that are new because rows name them."""
+    """The first of the new balances that rows name."""
     assertions: tuple[Assertion, ...] = ()
     """Balances that files state, compared with the rows."""
     notes: tuple[str, ...] = ()
-    """What was left out, in sentences."""
+    """Sentences about what was left out."""
     already: bool = False
-    """An earlier import of the same files had brought it in."""
+    """Whether the same files were imported before."""
     dry_run: bool = False
-    """Nothing was written."""
+    """Whether nothing was written."""
     tally: Tally = field(default_factory=Tally)
 
     @property

@@ -1,4 +1,4 @@
-"""What an import is asked to do, and the sources that it reads."""
+"""The request for an import, and the sources that it reads."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ASSERTIONS = Columns(
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRequest:
-    """Which files go into which ledger, and how. Raises ``ImportRefused`` where that contradicts itself."""
+    """Which files to import into which ledger, and how. Raises ``ImportRefused`` for contradictions."""
 
     name: str
     balances: Path | None = None
@@ -67,7 +67,7 @@ class ImportRequest:
     statements: tuple[Path, ...] = ()
     """Files of other formats: bank statements and journals. Totals follow from their rows."""
     format: str = ""
-    """The format of those, a key of ``readers.FORMATS``; empty where their beginnings show it."""
+    """The format of the statements, a key of ``readers.FORMATS``; empty to recognize it."""
     opening_from: str = ""
     """The indicator of the balances that opening balances come from."""
     counterpart: str = ""
@@ -75,7 +75,7 @@ class ImportRequest:
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Indicators of bank accounts by their numbers."""
     digests: bool = False
-    """Whether references follow from what bank entries say, although the bank gave them ids."""
+    """Whether references are digests of bank entries, even where the bank gave them ids."""
     is_trusted: bool = True
     """Whether files may name other files."""
     refuse_failing: bool = False
@@ -83,7 +83,7 @@ class ImportRequest:
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Raise ``ImportRefused`` for contradictions."""
         if not self.name.strip():
             raise ImportRefused("The ledger needs a name")
         if not (self.balances or self.transactions or self.statements):
@@ -99,7 +99,7 @@ class ImportRequest:
             raise ImportRefused("Without a file of balances nothing states their totals; use --totals from-rows")
 
     def _check_format(self) -> None:
-        """Refuse what does not go with statements and journals, and what goes with nothing else."""
+        """Refuse options that do not apply to statements and journals, or only to them."""
         if self.statements and (self.balances or self.transactions):
             raise ImportRefused("Statements and journals come in alone, without CSV files of balances or transactions")
         if not self.statements and (self.format or self.counterpart or self.accounts or self.digests):
@@ -109,28 +109,28 @@ class ImportRequest:
 
     @property
     def totals_from_rows(self) -> bool:
-        """Return whether totals move by the rows that come in: always where there are totals already."""
+        """Return whether totals move by the imported rows, as they always do where totals exist."""
         return self.from_rows or self.append or bool(self.statements)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """The sources of an import: any of them may be missing."""
+    """The sources of an import, any of which may be missing."""
 
     balances: Source | None = None
     transactions: tuple[Source, ...] = ()
     assertions: tuple[Source, ...] = ()
     openings: tuple[Record, ...] = ()
-    """Rows for opening balances, each for a balance that has none yet."""
+    """Rows of opening balances, for balances that have none yet."""
     notes: tuple[str, ...] = ()
     fingerprints: Mapping[str, str]
-    """SHA-256 of what comes in, by kind of file, in hex."""
+    """SHA-256 of the content, by kind of file, in hex."""
 
     @classmethod
     def of(cls, request: ImportRequest, known_precisions: Mapping[str, int] | None = None) -> Intake:
         """Open the files of a request and check their headers. Raises ``ImportRefused``.
 
-        ``known_precisions`` are those of the ledger that rows are added to, by currency.
+        ``known_precisions`` are those of the ledger to add to, by currency.
         """
         files = _csv_files(request)
         found = None
@@ -180,13 +180,13 @@ def _how(request: ImportRequest, known: Mapping[str, int]) -> How:
 
 
 def _columns(columns: Columns, style: Style) -> Columns:
-    """Return the columns that a file must have when the options say what is not in it."""
+    """Return the columns that a file must have, without those that options replace."""
     said = {"currency": bool(style.currency), "precision": bool(style.precisions)}
     return columns.without(*(name for name, given in said.items() if given))
 
 
 def _check_names(files: Mapping[str, CsvFile], style: Style) -> None:
-    """Refuse a name of a column that means nothing: a misspelt one would leave its column out without a word."""
+    """Refuse unknown names of columns in options, because a misspelt one would silently leave its column out."""
     known = {name for file in files.values() for name in file.columns.known}
     if unknown := sorted(set(style.columns) - known):
         raise ImportRefused(f"{shown(unknown[0])} is not one of our columns: {', '.join(sorted(known))}")

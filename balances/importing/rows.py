@@ -21,15 +21,15 @@ from balances.models import new_balance_id
 
 
 def transaction_id(ledger_id: str, reference: str) -> str:
-    """Return the id of an imported transaction, which follows from its reference.
+    """Return the id of an imported transaction, which is derived from its reference.
 
-    So a parent's id is known wherever in the file the parent stands, without a map of all references in memory.
+    So the id of a parent is known wherever it is in the file, without a map of all references in memory.
     """
     return f"txn_{uuid.uuid5(_namespace(ledger_id), reference)}"
 
 
 def entry_id(ledger_id: str, entry: str) -> str:
-    """Return what the legs of an entry name as their parent: a batch, as the legs of one bulk request do."""
+    """Return the parent of the legs of an entry: the id of a batch, as for the legs of a bulk request."""
     return f"bulk_{uuid.uuid5(_namespace(ledger_id), f'entry {entry}')}"
 
 
@@ -41,7 +41,7 @@ def _namespace(ledger_id: str) -> uuid.UUID:
 
 
 def balance_rows(file: Source, ledger_id: str, names: Names, openings: Openings) -> Iterator[Row]:
-    """Yield a row for each balance, its totals as the file states them; enter its names and its opening balance."""
+    """Yield a row for each balance with the stated totals, and add its names and its opening balance."""
     for record in file.records():
         indicator, balance_id = name_of(record)
         currency = currency_of(record, file.style)
@@ -63,7 +63,7 @@ def balance_rows(file: Source, ledger_id: str, names: Names, openings: Openings)
 
 
 def _totals(record: Record, currency: str, style: Style) -> Iterator[str]:
-    """Yield the six totals as the file says them; a net that is not its credits less its debits is refused."""
+    """Yield the six totals as stated; a balance that is not credit less debit is refused."""
     for prefix, optional in (("", False), ("inflight_", True)):
         credit, debit = (
             0 if optional and not record.text(column) else total_of(record, column, currency, style)
@@ -80,7 +80,7 @@ def _totals(record: Record, currency: str, style: Style) -> Iterator[str]:
 
 
 def transaction_rows(file: Source, ledger_id: str, names: Names, tally: Tally) -> Iterator[tuple[Record, Row]]:
-    """Yield each transaction as a record and as a row, and count it; ``names`` knows the balances."""
+    """Yield each transaction as a record and as a row, and count it; ``names`` has the balances."""
     for record in file.records():
         reference = record.read("reference", values.key)
         currency = currency_of(record, file.style)

@@ -1,4 +1,4 @@
-"""Puts what readers found in several files together: movements, openings of new accounts, balances to check."""
+"""Combines the readings of several files: movements, openings of new accounts, balances to check."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from balances.importing.refusing import ImportRefused, shown
 
 @dataclass(frozen=True, kw_only=True)
 class Statements:
-    """What is in files that are no CSV of ours."""
+    """The combined content of bank statements and journals."""
 
     transactions: tuple[Source, ...]
     assertions: tuple[Source, ...]
     openings: tuple[Record, ...]
-    """A row for the opening balance of each account and currency, for those that are new to the ledger."""
+    """A row for the opening balance of each account and currency that is new to the ledger."""
     notes: tuple[str, ...]
     fingerprint: str
 
@@ -62,7 +62,7 @@ def start_of(day: str, zone: str) -> str:
 
 
 def _closings(found: Sequence[Statement], how: How) -> dict[Path, list[Record]]:
-    """Return the balances at the ends of days, by file: of several statements of a day, that of the last one."""
+    """Return the balances at the ends of days, by file; of several statements of a day, the last one counts."""
     last: dict[tuple[str, str, date], tuple[Statement, Figure]] = {}
     for statement in found:
         for figure in statement.closings:

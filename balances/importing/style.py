@@ -1,7 +1,7 @@
-"""How the CSV files of an import are written: what separates, encodes and marks, and what cells leave out.
+"""How the CSV files of an import are written: delimiters, encoding, number and date formats, and defaults.
 
 Files are canonical unless a style says otherwise: commas, UTF-8, ``.`` before decimals, times with a zone. A style
-turns what people's files say into that form and refuses what fits neither; it never guesses.
+converts cells to that form and refuses what fits neither; it never guesses.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MONEY = frozenset({"precise_amount", "amount", "opening_balance", *TOTALS})
 NUMBERS = MONEY | {"precision"}
 INSTANTS = frozenset({"created_at", "effective_date"})
 SPACES = "\u0020\u00a0\u2009\u202f"
-"""What stands between groups of three digits where people say that a space does."""
+"""Characters that count as a space between groups of three digits."""
 MARKS = {".": ".", ",": ",", "'": "'\u2019", " ": SPACES, "_": "_"}
 ALL_COLUMNS = "*"
 
@@ -37,33 +37,33 @@ Convert = Callable[[str], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What a file's cells mean. Raises ``ImportRefused`` where the options contradict each other."""
+    """The meaning of a file's cells. Raises ``ImportRefused`` where the options contradict each other."""
 
     delimiter: str = ","
     encoding: str = "utf-8"
     skip_lines: int = 0
     """Lines before the header."""
     decimal: str = ""
-    """What stands before decimals: ``.`` or ``,``; empty means ``.``, and that nobody has said so."""
+    """The decimal mark, ``.`` or ``,``; empty means ``.`` by default."""
     thousands: str = ""
-    """What stands between groups of three digits; empty means that nothing does."""
+    """The separator of groups of three digits; empty for none."""
     major: bool = False
-    """Whether amounts and totals are major units, to be converted exactly."""
+    """Whether amounts and totals are major units, which are converted exactly."""
     zone: str = ""
     """The time zone of times that name none, such as ``Europe/Prague``; empty refuses them."""
     date_format: str = ""
     """The form of times as ``strptime`` reads it; empty means ISO 8601."""
     precisions: Mapping[str, int] = field(default_factory=dict)
-    """Minor units in a major one where a row does not say, by currency; under ``""`` for every other currency."""
+    """Minor units in a major one for rows without a precision, by currency; under ``""`` for all others."""
     currency: str = ""
     """The currency of rows in a file without that column."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Names of the file's columns, by ours."""
     ignored: frozenset[str] = frozenset()
-    """Columns of the file that are left out; ``*`` for all that are not ours."""
+    """Columns of the file to leave out; ``*`` for all unknown ones."""
 
     def __post_init__(self) -> None:
-        """Refuse what no file could mean."""
+        """Raise ``ImportRefused`` for impossible options."""
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0':
             raise ImportRefused(f"The delimiter must be one character, not {shown(self.delimiter)}")
         try:
@@ -98,7 +98,7 @@ class Style:
         return self.precisions.get(currency, self.precisions.get(""))
 
     def converters(self, columns: Iterable[str]) -> dict[str, Convert]:
-        """Return what turns the cells of these columns into canonical form; nothing where they are canonical."""
+        """Return the functions that convert cells of these columns to canonical form, where they are needed."""
         found: dict[str, Convert] = {}
         for column in columns:
             if column in NUMBERS and (self.decimal or self.thousands):
@@ -122,7 +122,7 @@ class Style:
         return f"{'-' if sign == '-' else ''}{digits}{f'.{fraction}' if fraction else ''}"
 
     def major_number(self, cell: str) -> str:
-        """Return ``number`` without needless zeros: with a decimal mark that is said, ``1.000`` means one."""
+        """Return ``number`` without trailing zeros: with an explicit decimal mark, ``1.000`` means one."""
         number = self.number(cell)
         return number.rstrip("0").rstrip(".") if "." in number else number
 
@@ -161,7 +161,7 @@ def _form_in_words(date_format: str) -> str:
 
 
 def _in_zone(read: datetime, zone: tzinfo, cell: str) -> datetime:
-    """Return a local time in its zone; one that a change of clocks skips or repeats is refused."""
+    """Return a local time in its zone. Raises ``ValueError`` where a change of clocks skips or repeats it."""
     first, second = read.replace(tzinfo=zone, fold=0), read.replace(tzinfo=zone, fold=1)
     if first.utcoffset() == second.utcoffset():
         return first

@@ -1,4 +1,4 @@
-"""What a cell may say. Each function returns the value or raises ``ValueError`` with the problem in words."""
+"""Parses cells. Each function returns the value or raises ``ValueError`` with the problem in words."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from balances.models import RUN_FLAG, RUN_VALUE, Transaction
 WHOLE = re.compile(r"-?[0-9]+")
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 THREE_DECIMALS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
-"""An amount that may be a thousand times as much: the point may separate thousands."""
+"""An ambiguous amount, whose point may separate thousands."""
 INDICATOR = re.compile(r"@\S+")
 BALANCE_ID = re.compile(r"bln_[0-9a-z-]+")
-"""What can stand in every URL."""
+"""Characters that are safe in every URL."""
 STATUSES = frozenset(Transaction.Status.values)
 MAX_PRECISION = 2**63 - 1
 """The column is a bigint."""
@@ -31,21 +31,21 @@ def given(cell: str) -> str:
 
 
 def key(cell: str) -> str:
-    """Return a text by which something is found again, in which nothing is invisible."""
+    """Return a text that serves as a key, without invisible characters."""
     if why := lookalikes.problem(given(cell)):
         raise ValueError(f"{shown(cell)} {why}")
     return cell
 
 
 def whole(cell: str) -> int:
-    """Return minor units: digits, perhaps a minus before them, nothing else."""
+    """Return minor units: only digits, with an optional minus before them."""
     if not WHOLE.fullmatch(given(cell)):
         raise ValueError(f"{shown(cell)} is not a whole number of minor units")
     return int(_limited(cell))
 
 
 def units_moved(cell: str) -> int | None:
-    """Return the minor units that a transaction moves, not negative; nothing where the cell is empty."""
+    """Return the minor units that a transaction moves, not negative; ``None`` where the cell is empty."""
     if not cell:
         return None
     if (units := whole(cell)) < 0:
@@ -54,7 +54,7 @@ def units_moved(cell: str) -> int | None:
 
 
 def major_amount(cell: str, precision: int) -> Decimal | None:
-    """Return an amount of major units, such as ``12.50``, not negative; nothing where the cell is empty.
+    """Return an amount of major units, such as ``12.50``, not negative; ``None`` where the cell is empty.
 
     It is a whole number of minor units, of which ``precision`` make a major one. ``1.000`` is refused where that has
     fewer than three decimals: it may be a thousand.
@@ -78,19 +78,19 @@ def major_amount(cell: str, precision: int) -> Decimal | None:
 
 
 def amount_in_minor_units(cell: str, precision: int) -> int:
-    """Return major units, not negative, as exactly so many minor units."""
+    """Return major units, not negative, converted to minor units exactly."""
     amount = major_amount(given(cell), precision)
     return amounts.whole_units(amount or Decimal(0), precision)
 
 
 def total_in_minor_units(cell: str, precision: int) -> int:
-    """Return major units, perhaps with a minus before them, as exactly so many minor units."""
+    """Return major units, with an optional minus before them, converted to minor units exactly."""
     units = amount_in_minor_units(cell.removeprefix("-"), precision)
     return -units if cell.startswith("-") else units
 
 
 def precision(cell: str) -> int:
-    """Return how many minor units make a major one."""
+    """Return the minor units in a major one."""
     if not WHOLE.fullmatch(given(cell)) or not 1 <= int(_limited(cell)) <= MAX_PRECISION:
         raise ValueError(f"{shown(cell)} is not a count of minor units in a major one, such as 100")
     return int(cell)
@@ -98,7 +98,7 @@ def precision(cell: str) -> int:
 
 @lru_cache(maxsize=4096)
 def instant(cell: str) -> str:
-    """Return an instant in UTC, in ISO 8601; a time without zone is nobody's and refused."""
+    """Return an instant in UTC, in ISO 8601; a time without a zone is refused."""
     try:
         read = datetime.fromisoformat(given(cell))
         if read.tzinfo is not None:
@@ -111,7 +111,7 @@ def instant(cell: str) -> str:
 
 
 def indicator(cell: str) -> str | None:
-    """Return an indicator; nothing where the cell is empty."""
+    """Return an indicator; ``None`` where the cell is empty."""
     if cell and not INDICATOR.fullmatch(cell):
         raise ValueError(
             f"{shown(cell)} does not start with '@' or has spaces; "
@@ -121,14 +121,14 @@ def indicator(cell: str) -> str | None:
 
 
 def new_indicator(cell: str) -> str:
-    """Return the name of a balance that is to be opened, which only an indicator can be."""
+    """Return the name of a new balance, which must be an indicator."""
     if not INDICATOR.fullmatch(cell):
         raise ValueError(f"{shown(cell)} is no balance of this ledger, and a new one needs an indicator such as @world")
     return key(cell)
 
 
 def balance_id(cell: str) -> str | None:
-    """Return a balance id; nothing where the cell is empty."""
+    """Return a balance id; ``None`` where the cell is empty."""
     if cell and not BALANCE_ID.fullmatch(cell):
         raise ValueError(f"{shown(cell)} is not a balance id: 'bln_', then lower-case letters, digits and hyphens")
     return cell or None
@@ -142,7 +142,7 @@ def status(cell: str) -> str:
 
 
 def metadata(cell: str) -> str | None:
-    """Return the text of a JSON object; nothing where the cell is empty."""
+    """Return the text of a JSON object; ``None`` where the cell is empty."""
     if not cell:
         return None
     try:
@@ -156,7 +156,7 @@ def metadata(cell: str) -> str | None:
 
 
 def balance_metadata(cell: str) -> str | None:
-    """Return metadata without the flag that asks for a reconstruction, which must not reach storage."""
+    """Return metadata without the flag that requests a reconstruction, which must not be stored."""
     text = metadata(cell)
     if text is None or RUN_FLAG not in (value := loads(text)) or value[RUN_FLAG] != RUN_VALUE:
         return text

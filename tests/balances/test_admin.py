@@ -106,7 +106,7 @@ def test_metadata_that_somebody_else_changed_meanwhile_is_not_overwritten() -> N
     balance = world.balance(meta_data={"a": 1})
     Balance.objects.filter(pk=balance.pk).update(meta_data={"a": 1, "BLNK_RECONCILIATION_RESULT": {"difference": "5"}})
     answer = edit(signed_in(*VIEW, "change_balance"), balance, '{"a": 2}', seen=fingerprint({"a": 1}))
-    assert "changed by somebody else" in answer.content.decode()
+    assert "changed by someone else" in answer.content.decode()
     assert Balance.objects.get(pk=balance.pk).meta_data["BLNK_RECONCILIATION_RESULT"] == {"difference": "5"}
 
 

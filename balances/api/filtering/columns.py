@@ -163,7 +163,7 @@ class Metadata(Column):
         return compare(text, operator, values)
 
     def _contains(self, key: str, given: Given) -> Func:
-        """Return containment, which tells the number 5 from the text "5" and knows that 1.50 is 1.5."""
+        """Return containment, which distinguishes the number 5 from the text "5" and equates 1.50 and 1.5."""
         return _infix(F(self.field_name), " @> ", Value(dumps({key: given.value})), "::jsonb")
 
     def _numbers(self, key: str, values: Sequence[Given]) -> list[Func]:
@@ -171,7 +171,7 @@ class Metadata(Column):
         return [self._contains(key, value) for value in values if value.is_number]
 
     def _number(self, key: str) -> Case:
-        """Return the number at a key; a row that has none there is not compared, and fails nobody's query."""
+        """Return the number at a key, or NULL where a row has none, so that no query fails for such rows."""
         text = KeyTextTransform(key, F(self.field_name))
         kind = Func(KeyTransform(key, F(self.field_name)), function="jsonb_typeof", output_field=TextField())
         is_number = Q(Exact(kind, "number")) | Q(_infix(text, " ~ ", Value(NUMBER)))

@@ -27,7 +27,7 @@ class Unanswerable(LedgerError):
     code = "GEN_BAD_REQUEST"
 
     def __init__(self, rows: str, reason: columns.Incomparable) -> None:
-        """Name the rows that were asked for, and tell what the database says, in the contract's keys."""
+        """Name the requested rows, and give the message of the database under the keys of the contract."""
         super().__init__(f"Failed to retrieve {rows}")
         said = {"Severity": "ERROR", "Code": reason.sqlstate, "Message": reason.message}
         self.details = dict.fromkeys(DATABASE_ERROR_KEYS, "") | said if reason.message else {}

@@ -1,8 +1,8 @@
-"""Readers of files that are no CSV of ours: bank statements and plain-text journals.
+"""Readers of other formats than the CSV of imports: bank statements and plain-text journals.
 
 Each is one function from the bytes of a file to a ``Reading``; the library that it needs is an optional extra of the
-product and is imported when such a file is read. What a reader yields are records as CSV files have them, so cells,
-rows and totals are judged in one place.
+product and is imported when such a file is read. Readers yield the same records as CSV files, so cells, rows and totals
+are checked in one place.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = [
 
 START_BYTES = 4096
 LARGEST = 256 << 20
-"""Bytes of a file that is not CSV: it is read at once."""
+"""Most bytes of a file that is not CSV, because it is read at once."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: how it is called, how its beginning is recognised, what reads it."""
+    """A kind of file: its name, the test for its beginning, and its reader."""
 
     title: str
     is_like: Callable[[bytes], bool]
@@ -49,7 +49,7 @@ FORMATS = {
 
 
 def read(path: Path, name: str, how: How) -> Reading:
-    """Read a file in the format of this name, or in the one that its beginning shows. Raises ``ImportRefused``."""
+    """Read a file in the named format, or in the one that its beginning shows. Raises ``ImportRefused``."""
     with opened(path) as content:
         data = content.read(LARGEST + 1)
     if len(data) > LARGEST:

@@ -1,7 +1,7 @@
 """Reads Beancount journals with beancount's own parser and booking (extra ``beancount``, under the GPL).
 
-Nothing that a file names is run: a journal may ask for plugins, which are Python modules, so those that only check
-are passed over, and others refused.
+Nothing that a file names is run: a journal may name plugins, which are Python modules, so those that only check are
+ignored, and others refused.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CHECKING_PLUGINS = frozenset(
         "unique_prices",
     )
 )
-"""Plugins that check, or add what is neither a posting nor a stated balance."""
+"""Plugins that only check, or add neither postings nor stated balances."""
 DIRECTIVE = re.compile(
     rb"^(\d{4}-\d{2}-\d{2} +(open|\*|!|txn|commodity|balance) |option +\"|include +\")", re.MULTILINE
 )
@@ -51,14 +51,14 @@ MOST_FILES = 10_000
 
 @dataclass
 class Journal:
-    """What the files of a journal say, before anything is booked."""
+    """The directives of a journal's files, before booking."""
 
     entries: list[Any] = field(default_factory=list)
     options: Any = None
 
 
 def is_like(start: bytes) -> bool:
-    """Tell whether a file begins as one."""
+    """Return whether a file begins like a Beancount journal."""
     return bool(DIRECTIVE.search(start)) and not start.lstrip().startswith((b"<", b":20:"))
 
 
@@ -156,10 +156,10 @@ def _precisions(path: Path, transactions: Sequence[Any], stated: Sequence[Any], 
 def _journal_entry(path: Path, entry: Any, digests: Digests) -> JournalEntry:
     words = [word for word in (entry.payee, entry.narration) if word]
     postings = [Posting(each.account, each.units.currency, each.units.number) for each in entry.postings]
-    told_apart = (f"{each.account} {amounts.plain(each.amount)} {each.currency}" for each in postings)
+    legs = (f"{each.account} {amounts.plain(each.amount)} {each.currency}" for each in postings)
     return JournalEntry(
         place=_place(path, entry),
-        reference=digests.reference("journal:", entry.date, *words, *told_apart),
+        reference=digests.reference("journal:", entry.date, *words, *legs),
         day=entry.date,
         description=" | ".join(words),
         postings=postings,
@@ -167,7 +167,7 @@ def _journal_entry(path: Path, entry: Any, digests: Digests) -> JournalEntry:
 
 
 def _assertion(path: Path, entry: Any, tolerance: Any, precisions: dict[str, int]) -> Record:
-    """Return a stated balance, which beancount means at the beginning of its day, with all accounts under it."""
+    """Return a stated balance, which in Beancount is at the beginning of its day and includes subaccounts."""
     place, currency = _place(path, entry), entry.amount.currency
     precision = precisions[currency]
     before: date = entry.date - timedelta(days=1)

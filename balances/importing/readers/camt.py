@@ -18,12 +18,12 @@ CREDIT, DEBIT = "CRDT", "DBIT"
 
 
 def is_like(start: bytes) -> bool:
-    """Tell whether a file begins as one."""
+    """Return whether a file begins like a CAMT statement."""
     return b"camt.05" in start or b"BkToCstmr" in start
 
 
 def read(path: Path, data: bytes, how: How) -> Reading:
-    """Return what the statements of a file say. Raises ``ImportRefused``."""
+    """Return the content of the statements of a file. Raises ``ImportRefused``."""
     root = _root(path, data)
     statements = list(root.iterfind("{*}BkToCstmrStmt/{*}Stmt"))
     if not statements:
@@ -93,7 +93,7 @@ def _read_statement(path: Path, element: Any, how: How, reading: Reading, digest
 
 
 def _signed(path: Path, element: Any) -> tuple[Decimal, str]:
-    """Return amount and currency; the mark is the direction in which money went, of a reversal too."""
+    """Return amount and currency; the mark gives the direction of the money, also for a reversal."""
     place, amount = _place(path, element), element.find("{*}Amt")
     if amount is None:
         raise place.refusal("the amount is missing")

@@ -1,4 +1,4 @@
-"""Minor units of currencies by ISO 4217; what is not listed has a hundred."""
+"""Minor units of currencies by ISO 4217; currencies that are not listed have a hundred."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEN_THOUSAND = frozenset({"CLF", "UYW"})
 
 
 def precision_by_standard(currency: str) -> int:
-    """Return how many minor units make a major one: by the standard for its codes, one for anything else."""
+    """Return the minor units in a major one: by the standard for its codes, one for anything else."""
     if currency in NONE:
         return 1
     if currency in THOUSAND:

@@ -26,7 +26,7 @@ class BankEntry:
     bank_id: str = ""
     """The bank's own id, unique within the account."""
     marks: tuple[str, ...] = ()
-    """What else tells entries of one day and amount apart, and stays when a statement is sent again."""
+    """Other texts that distinguish entries of one day and amount, and are the same when a statement is sent again."""
     description: str = ""
     details: dict[str, str] = field(default_factory=dict)
 
@@ -37,7 +37,7 @@ def counterpart_of(account: str, how: How) -> str:
 
 
 def movement(entry: BankEntry, statement: Statement, how: How, digests: Digests) -> Record | None:
-    """Return the record of an entry, and note its day in the statement; nothing where it moves nothing."""
+    """Return the record of an entry, and note its day in the statement; ``None`` where it moves nothing."""
     account = statement.account
     first = statement.days.get(entry.currency)
     statement.days[entry.currency] = min(first, entry.day) if first else entry.day

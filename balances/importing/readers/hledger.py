@@ -27,7 +27,7 @@ SLASHED = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2})")
 
 @dataclass(frozen=True)
 class Line:
-    """A posting as it stands in the file, and what shows to which entry it belongs."""
+    """A posting as in the file, and the mark of the entry that it belongs to."""
 
     place: Place
     key: tuple[str, ...]
@@ -43,7 +43,7 @@ class Lines:
     found: list[Line] = field(default_factory=list)
 
     def sums(self) -> dict[str, Decimal]:
-        """Return what does not balance, by currency."""
+        """Return the sums that do not balance, by currency."""
         sums: dict[str, Decimal] = {}
         for line in self.found:
             currency = line.posting.currency
@@ -52,7 +52,7 @@ class Lines:
 
 
 def is_like(start: bytes) -> bool:
-    """Tell whether a file begins as one."""
+    """Return whether a file begins like such a CSV."""
     return start.lstrip(b"\xef\xbb\xbf").startswith((b'"txnidx"', b"txnidx,"))
 
 
@@ -76,7 +76,7 @@ def read(path: Path, data: bytes, how: How) -> Reading:
 
 
 def _refuse_look_alikes(lines: list[Line]) -> None:
-    """Refuse accounts that are different in the journal and one balance here."""
+    """Refuse accounts that differ in the journal but would be one balance here."""
     names: dict[str, str] = {}
     for line in lines:
         account = line.posting.account
@@ -149,10 +149,10 @@ def _entries(lines: list[Line], digests: Digests) -> Iterator[JournalEntry]:
 
 def _entry(lines: list[Line], digests: Digests) -> JournalEntry:
     first, postings = lines[0], [line.posting for line in lines]
-    told_apart = (f"{each.account} {plain(each.amount)} {each.currency}" for each in postings)
+    legs = (f"{each.account} {plain(each.amount)} {each.currency}" for each in postings)
     return JournalEntry(
         place=first.place,
-        reference=digests.reference("journal:", first.day, first.description, *told_apart),
+        reference=digests.reference("journal:", first.day, first.description, *legs),
         day=first.day,
         description=first.description,
         postings=postings,

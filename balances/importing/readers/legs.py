@@ -15,7 +15,7 @@ CONVERSIONS = "@Equity:Conversions"
 
 @dataclass(frozen=True)
 class Posting:
-    """What an entry moves into an account, or out of it where it is negative, in major units."""
+    """The amount that an entry moves into an account, or out of it if negative, in major units."""
 
     account: str
     currency: str
@@ -36,8 +36,8 @@ class JournalEntry:
 def movements(entry: JournalEntry, precisions: dict[str, int], counterpart: str) -> Iterator[Record]:
     """Yield a record for each movement of an entry; several of them belong to one entry.
 
-    Amounts of an account in one currency are netted first: a movement has two different sides. What a currency does
-    not balance by itself, because it was bought or sold for another, goes through the balance of conversions.
+    Amounts of an account in one currency are netted first, because a movement has two different sides. What does not
+    balance in one currency, because it was exchanged for another, goes through the balance of conversions.
     """
     moves = [
         (*move, currency)

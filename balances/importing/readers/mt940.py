@@ -19,12 +19,12 @@ ENTRY, OPENINGS, CLOSINGS = "61", ("60F", "60M"), ("62F", "62M")
 
 
 def is_like(start: bytes) -> bool:
-    """Tell whether a file begins as one."""
+    """Return whether a file begins like an MT940 statement."""
     return bool(re.search(rb"^:20:", start, re.MULTILINE) and re.search(rb"^:25P?:", start, re.MULTILINE))
 
 
 def read(path: Path, data: bytes, how: How) -> Reading:
-    """Return what the statements of a file say. Raises ``ImportRefused``."""
+    """Return the content of the statements of a file. Raises ``ImportRefused``."""
     try:
         import mt940
     except ImportError as error:
@@ -103,7 +103,7 @@ def _entry(place: Place, data: dict[str, Any]) -> BankEntry:
         day=date(booked.year, booked.month, booked.day),
         amount=amount.amount,
         currency=str(currency),
-        # A bank reference has sixteen characters and need not be unique; it tells entries of one day apart.
+        # A bank reference has sixteen characters and need not be unique; it distinguishes entries of one day.
         marks=(str(data.get("id") or ""), *references),
         description=" ".join(str(word) for word in words if word),
         details={

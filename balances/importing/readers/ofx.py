@@ -17,12 +17,12 @@ DOCTYPE = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 def is_like(start: bytes) -> bool:
-    """Tell whether a file begins as one."""
+    """Return whether a file begins like OFX."""
     return b"OFXHEADER" in start or b"<OFX>" in start
 
 
 def read(path: Path, data: bytes, how: How) -> Reading:
-    """Return what the statements of a file say. Raises ``ImportRefused``."""
+    """Return the content of the statements of a file. Raises ``ImportRefused``."""
     try:
         from ofxtools.Parser import OFXTree
     except ImportError as error:
@@ -63,13 +63,13 @@ def _read_statement(path: Path, data: bytes, found: Any, how: How, reading: Read
 
 
 def _place(path: Path, data: bytes, fitid: str, tag: bytes = b"<FITID>") -> Place:
-    """Return where an entry stands: the library does not say."""
+    """Return the place of an entry, which the library does not give."""
     found = data.find(tag + fitid.encode())
     return Place(path, data.count(b"\n", 0, max(found, 0)) + 1)
 
 
 def _local(instant: datetime, how: How) -> datetime:
-    """Return a time where its day is the one that the bank meant: midnight in UTC is how a bare day is read."""
+    """Return a time on the day that the bank meant: the library reads a bare day as midnight in UTC."""
     is_day = (instant.hour, instant.minute, instant.second) == (0, 0, 0)
     return instant if is_day else instant.astimezone(ZoneInfo(how.zone))
 

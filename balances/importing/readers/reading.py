@@ -1,4 +1,4 @@
-"""What readers are asked and what they give, and how amounts and days are put into cells."""
+"""The input and output of readers, and the form of amounts and days in cells."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from balances.importing.style import Style
 
 NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?|[-+]?\.[0-9]+")
 MAX_DECIMALS = 18
-"""More would be no precision that the table can hold."""
+"""With more decimals, the precision would not fit into the column."""
 UNSPEAKABLE = re.compile(r"[\s/]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class How:
-    """What the options say about files of any format."""
+    """The options for files of any format."""
 
     zone: str = "UTC"
     """The time zone in which a day begins."""
     style: Style = field(default_factory=Style)
     """How text and numbers are written where the format leaves that open."""
     precisions: Mapping[str, int] = field(default_factory=dict)
-    """Minor units in a major one by currency, under ``""`` for others: from options, or from rows that are in."""
+    """Minor units in a major one by currency, under ``""`` for others: from options, or from stored rows."""
     counterpart: str = ""
     """The indicator of the other side of bank entries, and of conversions between currencies."""
     opening_from: str = ""
     """The indicator of the balances that opening balances come from."""
     accounts: Mapping[str, str] = field(default_factory=dict)
-    """Indicators of bank accounts by number; others are called after their numbers."""
+    """Indicators of bank accounts by number; other accounts are named after their numbers."""
     digests: bool = False
-    """Whether references follow from what entries say, although the bank gave them ids."""
+    """Whether references are digests of the entries, even where the bank gave them ids."""
     is_trusted: bool = True
     """Whether a file may name other files."""
 
@@ -50,7 +50,7 @@ class How:
         return self.accounts.get("".join(number.split())) or indicator_of(number)
 
     def precision_of(self, currency: str, decimals: int = 0) -> int:
-        """Return the minor units in a major one: as said, else by the standard, and as many as the file needs."""
+        """Return the minor units in a major one: from the options, else by the standard, but as many as needed."""
         said = self.precisions.get(currency, self.precisions.get(""))
         return said if said is not None else max(precision_by_standard(currency), int(10**decimals))
 
@@ -67,7 +67,7 @@ class Figure:
 
 @dataclass(kw_only=True)
 class Statement:
-    """A statement of one account: its entries are records already."""
+    """A statement of one account, whose entries are records already."""
 
     path: Path
     account: str
@@ -80,7 +80,7 @@ class Statement:
 
 @dataclass(kw_only=True)
 class Reading:
-    """What is in a file: movements, balances that it states, statements whose balances follow each other, remarks."""
+    """The content of a file: movements, stated balances, statements whose balances follow each other, and notes."""
 
     transactions: list[Record] = field(default_factory=list)
     assertions: list[Record] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Reading:
 
 @dataclass
 class Place:
-    """Where in a file something stands, for refusals."""
+    """A place in a file, for refusals."""
 
     path: Path
     line: int
@@ -116,7 +116,7 @@ class Place:
         return Decimal(text)
 
     def styled_number(self, text: str, style: Style) -> Decimal:
-        """Return a number as it is written by people. Raises ``ImportRefused`` with the likely cause."""
+        """Return a number written in the style of the file. Raises ``ImportRefused`` with the likely cause."""
         try:
             number = style.number(text) if style.decimal or style.thousands else text
         except ValueError as error:
@@ -127,25 +127,25 @@ class Place:
 
 
 def decimals_of(amount: Decimal) -> int:
-    """Return how many decimals an amount has, zeros at the end left out."""
+    """Return the decimals of an amount without trailing zeros."""
     text = amounts.plain(amount)
     return len(text.partition(".")[2])
 
 
 def indicator_of(name: str) -> str:
-    """Return the indicator of an account by its name or number: what no URL can hold becomes a hyphen."""
+    """Return the indicator of an account by its name or number; what a URL cannot hold becomes a hyphen."""
     return "@" + UNSPEAKABLE.sub("-", name.strip()).removeprefix("@")
 
 
 class Digests:
-    """References for what has no id: they follow from the content, with a number where it stands several times."""
+    """References for entries without an id: digests of their content, numbered where it occurs several times."""
 
     def __init__(self) -> None:
-        """Have seen nothing."""
+        """Start without any content."""
         self._seen: Counter[str] = Counter()
 
     def reference(self, head: str, *content: object) -> str:
-        """Return the reference of the next thing with this content in a file: the same in each file that has it."""
+        """Return the reference of the next entry with this content, which is the same in every file that has it."""
         digest = hashlib.sha256("\x1f".join(str(part) for part in content).encode()).hexdigest()[:20]
         self._seen[digest] += 1
         return f"{head}{digest}-{self._seen[digest]}"

@@ -1,4 +1,4 @@
-"""Text out of the bytes of a file."""
+"""Decodes the bytes of a file."""
 
 from __future__ import annotations
 

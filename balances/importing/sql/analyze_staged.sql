@@ -1,2 +1,2 @@
--- Purpose: let the planner know how many rows are staged: without, it would take them for a few.
+-- Purpose: give the planner statistics of the staged rows, without which it assumes few.
 ANALYZE staged_rows

@@ -1,8 +1,8 @@
--- Purpose: what applied rows say that balances were, each at an instant of its own, in one pass over their rows.
--- Parameters: numbers int[], which assertion a place belongs to; balance_ids text[], as many; bounds timestamptz[], as
--- many: rows effective before count, all of them where it is NULL.
+-- Purpose: sum the applied rows of balances, each up to an instant of its own, in one pass over their rows.
+-- Parameters: numbers int[], the assertion of each place; balance_ids text[] and bounds timestamptz[] of equal length:
+-- only rows effective before a bound count, and all where it is NULL.
 -- Columns: number; credit and debit, minor units, summed over the balances of an assertion.
--- A running sum by balance: summing anew for each assertion would read a long history as often as it has assertions.
+-- A running sum by balance, because a sum for each assertion would read a long history once for each of them.
 WITH asked AS (
     SELECT a.number, a.balance_id, coalesce(a.bound, 'infinity') AS bound
     FROM unnest(%(numbers)s::int[], %(balance_ids)s::text[], %(bounds)s::timestamptz[]) AS a (number, balance_id, bound)

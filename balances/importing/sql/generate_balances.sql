@@ -1,6 +1,6 @@
--- Purpose: make the balances of a generated ledger, with nothing in them yet.
+-- Purpose: create the balances of a generated ledger, with totals of zero.
 -- Parameters: ledger_id text; balances and seed bigint; born timestamptz. Columns: made.
--- The id of a balance follows from its number and the seed, so that generate_transactions.sql knows it without a look.
+-- The id of a balance is derived from its number and the seed, so that generate_transactions.sql needs no look-up.
 WITH made AS (
     INSERT INTO balances (
         balance_id, ledger_id, currency, credit_balance, debit_balance, balance, inflight_credit_balance,

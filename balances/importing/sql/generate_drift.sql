@@ -1,4 +1,4 @@
--- Purpose: move totals of balances drawn at random, as somebody with SQL would. Columns: moved.
+-- Purpose: change totals of balances drawn at random, as an edit in SQL would. Columns: moved.
 -- Parameters: balances and seed bigint. Half of them get another credit, half another debit, by up to 1,000.00.
 WITH drawn AS (
     SELECT balance_id, hashtextextended(balance_id, %(seed)s) AS draw

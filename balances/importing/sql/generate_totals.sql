@@ -1,6 +1,6 @@
--- Purpose: give the balances of a generated ledger the totals that its transactions say. Columns: moved.
+-- Purpose: set the totals of a generated ledger to the sums of its transactions. Columns: moved.
 -- Every row but a hold either is applied or settles a hold, or both; each has raised the version of its two balances.
--- The mark tells the edit journal that this UPDATE is no edit.
+-- The mark shows the edit journal that this UPDATE is no edit.
 WITH debits AS (
     SELECT source AS balance_id,
            coalesce(sum(precise_amount) FILTER (WHERE status = 'APPLIED'), 0) AS applied,

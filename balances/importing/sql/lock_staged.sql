@@ -1,5 +1,5 @@
 -- Purpose: lock the balances of staged rows against other writers, in key order as every writer does.
--- Parameters: lock_wait text (a PostgreSQL interval), how long each lock is waited for.
+-- Parameters: lock_wait text (a PostgreSQL interval), the limit for each lock.
 -- Columns: balance_id, indicator, track_fund_lineage.
 WITH named AS MATERIALIZED (SELECT source AS balance_id FROM staged_rows UNION SELECT destination FROM staged_rows)
 SELECT b.balance_id, b.indicator, b.track_fund_lineage

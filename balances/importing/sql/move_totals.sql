@@ -1,7 +1,7 @@
--- Purpose: move the totals of balances by the staged rows, which are in the database by now: by what a reconstruction
--- would count of them (reconciliation/measuring/sql/measure.sql).
+-- Purpose: move the totals of balances by the staged rows, which are in the database by now, as a reconstruction would
+-- count them (reconciliation/measuring/sql/measure.sql).
 -- Columns: balance_id. The caller has locked the balances in key order.
--- The mark tells the edit journal that this UPDATE is no edit; it is set before a row changes, and for this statement only.
+-- The mark shows the edit journal that this UPDATE is no edit; it is set before a row changes, for this statement only.
 WITH valued AS (
     SELECT transaction_id, parent_transaction, source, destination, status,
            minor_units(precise_amount, amount, precision) AS units

@@ -1,4 +1,4 @@
--- Purpose: a table beside transactions for the rows of an import, with where each stands, until the end of the import.
+-- Purpose: a temporary table for the rows of an import, each with its file and line.
 CREATE TEMPORARY TABLE staged_rows (
     LIKE transactions,
     parent_reference text NOT NULL,

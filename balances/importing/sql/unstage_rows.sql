@@ -1,2 +1,2 @@
--- Purpose: drop the staged rows of an import, for another one may follow in the same database transaction.
+-- Purpose: drop the staged rows of an import, because another one may follow in the same database transaction.
 DROP TABLE staged_rows
