@@ -527,6 +527,6 @@ def test_the_number_of_statements_does_not_grow_with_the_file(files: Files, djan
     rows = io.StringIO()
     rows.writelines(f"{ROW.replace('out-2', f'r{number}')}\n" for number in range(500))
     files.write(transactions=TRANSACTIONS + rows.getvalue())
-    # savepoint, serialise, earlier (2), ledger, both files, statistics, orphans, metadata (5), release
-    with django_assert_num_queries(15):
+    # savepoint, serialise, earlier (2), ledger, both files, statistics, orphans, voids, metadata (5), release
+    with django_assert_num_queries(16):
         files.load()
