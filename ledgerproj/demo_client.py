@@ -35,8 +35,8 @@ class DemoClient:
     def result(self, balance_id: str) -> dict[str, str] | None:
         """Return what the last reconstruction left in the balance's metadata, if anything there looks like it."""
         meta_data = loads(self._call("GET", f"/balances/{balance_id}"))["meta_data"]
-        found = meta_data.get(RESULT_KEY) if isinstance(meta_data, dict) else None
-        return found if is_result(found) else None
+        result = meta_data.get(RESULT_KEY) if isinstance(meta_data, dict) else None
+        return result if is_result(result) else None
 
     def body(self, balance_id: str) -> str:
         """Return the JSON that ``GET /balances/{balance_id}`` answers, indented for people."""
@@ -59,9 +59,9 @@ class DemoClient:
             raise UnexpectedAnswer(f"{method} {path} was not answered: {error}") from error
 
 
-def is_result(found: Any) -> bool:
+def is_result(value: Any) -> bool:
     """Return whether a value has the eight strings of a reconstruction; any client may write anything there."""
-    if not isinstance(found, dict) or not isinstance(found.get("executed_at"), str):
+    if not isinstance(value, dict) or not isinstance(value.get("executed_at"), str):
         return False
-    amounts = (found.get(name) for name in AMOUNTS)
+    amounts = (value.get(name) for name in AMOUNTS)
     return all(isinstance(amount, str) and INTEGER.fullmatch(amount) for amount in amounts)

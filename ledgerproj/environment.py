@@ -78,15 +78,15 @@ def names(name: str, default: str) -> list[str]:
 
 def limits(name: str, default: str) -> dict[str, int | None]:
     """Return limits by name from ``USD=100000,*=none``: whole numbers, or none; raise ``Misconfigured`` otherwise."""
-    found: dict[str, int | None] = {}
+    given: dict[str, int | None] = {}
     for entry in names(name, default):
         key, equals, value = (part.strip() for part in entry.partition("="))
         if not (key and equals and (value.isdecimal() or value == "none")):
             raise Misconfigured(f"{name} must be like USD=100000,*=0 (whole numbers, or none); {entry!r} is not.")
-        if key in found:
+        if key in given:
             raise Misconfigured(f"{name} names {key} twice.")
-        found[key] = None if value == "none" else int(value)
-    return found
+        given[key] = None if value == "none" else int(value)
+    return given
 
 
 PATIENCE = {
@@ -130,17 +130,17 @@ FRAMING = {"Content-Length", "Host", "Transfer-Encoding"}
 
 def headers(name: str) -> dict[str, str]:
     """Return HTTP headers from ``X-Team:ledger,X-Key:abc``; raise ``Misconfigured``, which shows no value."""
-    found: dict[str, str] = {}
+    given: dict[str, str] = {}
     for number, entry in enumerate(names(name, ""), 1):
         key, colon, value = (part.strip() for part in entry.partition(":"))
         if not (colon and HEADER_NAME.fullmatch(key) and value.isascii() and value.isprintable()):
             raise Misconfigured(f"{name} must be like X-Team:ledger,X-Key:abc; its entry {number} is not.")
-        if key.title() in FRAMING or key.title() in found:
+        if key.title() in FRAMING or key.title() in given:
             raise Misconfigured(
                 f"{name} must not set {key}." if key.title() in FRAMING else f"{name} sets {key} twice."
             )
-        found[key.title()] = value
-    return found
+        given[key.title()] = value
+    return given
 
 
 MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}

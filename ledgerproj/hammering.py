@@ -206,20 +206,20 @@ def sweep(rhythm: Rhythm, pace: int) -> int:
 
 def violations(written: Iterable[Written]) -> list[str]:
     """Return what is wrong in a ledger after all writers have ended, in sentences."""
-    found = []
+    problems = []
     for writer in written:
         rows = Transaction.objects.filter(reference__startswith=writer.prefix).aggregate(
             rows=Count("pk"), references=Count("reference", distinct=True), units=Sum("precise_amount")
         )
         expected = {"rows": writer.postings, "references": writer.postings, "units": writer.units or None}
         if rows != expected:
-            found.append(f"Writer {writer.prefix} got {expected} acknowledged, and there is {rows}.")
+            problems.append(f"Writer {writer.prefix} got {expected} acknowledged, and there is {rows}.")
     ids = Balance.objects.order_by("balance_id").values_list("balance_id", flat=True)
     drifted = [measured.balance_id for measured in measure_all(list(ids)) if measured.has_drift]
     if drifted:
-        found.append(f"{len(drifted)} balances drift: {', '.join(drifted[:10])}.")
+        problems.append(f"{len(drifted)} balances drift: {', '.join(drifted[:10])}.")
     applied = Transaction.objects.filter(status=Transaction.Status.APPLIED).aggregate(units=Sum("precise_amount"))
     stored = Balance.objects.aggregate(credit=Sum("credit_balance"), debit=Sum("debit_balance"), net=Sum("balance"))
     if stored != {"credit": applied["units"], "debit": applied["units"], "net": 0}:
-        found.append(f"The rows moved {applied['units']}, and the totals hold {stored}.")
-    return found
+        problems.append(f"The rows moved {applied['units']}, and the totals hold {stored}.")
+    return problems

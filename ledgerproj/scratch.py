@@ -96,8 +96,8 @@ def _make(params: dict[str, Any], prefix: str, name: str) -> psycopg.Connection[
     with psycopg.connect(**params) as server:
         # One at a time: otherwise a database to which its maker is about to connect would look left over.
         server.execute(SERIALISE)
-        found = server.execute(LEFT_OVERS, {"prefix": prefix, "random": f"^[0-9a-f]{{{2 * RANDOM_BYTES}}}$"})
-        for (left_over,) in found.fetchall():
+        rows = server.execute(LEFT_OVERS, {"prefix": prefix, "random": f"^[0-9a-f]{{{2 * RANDOM_BYTES}}}$"})
+        for (left_over,) in rows.fetchall():
             _drop(server, left_over)
         server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         return psycopg.connect(**params | {"dbname": name})

@@ -36,13 +36,24 @@ SEPARATORS = {"HTTP_COOKIE": ";"}
 class Exchange:
     """A request whose body is there, and the way back to its client."""
 
-    __slots__ = ("_callbacks", "_lock", "_watcher", "asked", "body", "costly", "finished", "gone", "proto", "scope")
+    __slots__ = (
+        "_callbacks",
+        "_lock",
+        "_watcher",
+        "arrived_at",
+        "body",
+        "costly",
+        "finished",
+        "gone",
+        "proto",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, proto: HTTPProtocol, body: Body = NOTHING) -> None:
         """Keep what granian gave."""
         self.scope, self.proto, self.body = scope, proto, body
         self.costly = is_costly(scope.method, scope.path, scope.query_string)
-        self.asked = time.monotonic()
+        self.arrived_at = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
         self.gone = False
         self._watcher: asyncio.Task[None] | None = None

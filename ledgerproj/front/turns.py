@@ -107,7 +107,7 @@ class Turns:
             free = [exchange for exchange in heads if self._has_turn(exchange)]
             if not free:
                 return
-            exchange = min(free, key=lambda one: one.asked)
+            exchange = min(free, key=lambda one: one.arrived_at)
             self.waiting[exchange.costly].popleft()
             self._start(exchange)
 
@@ -115,10 +115,10 @@ class Turns:
         self._collect()
         now = time.monotonic()
         for line in self.waiting.values():
-            while line and now - line[0].asked > self.patience:
+            while line and now - line[0].arrived_at > self.patience:
                 self._give_up(line.popleft())
         for exchange in (*self.at_work, *self.waiting[True], *self.waiting[False]):
-            if now - exchange.asked > BEAT_SECONDS:
+            if now - exchange.arrived_at > BEAT_SECONDS:
                 exchange.watch(self._drop)
         self.loop.call_later(BEAT_SECONDS, self._beat)
 

@@ -81,13 +81,13 @@ def damage(drifted: list[Measurement]) -> dict[str, str]:
     """
     ids = [each.balance_id for each in drifted if each.is_readable]
     edited = evidence.edits_touching(ids).exists() if ids else False
-    found = _suspicious(ids)
+    gaps = _suspicious(ids)
     if not edited:
-        return found
+        return gaps
     for case in evidence.open_cases([each for each in drifted if each.is_readable]):
         if gap := _gap(fact.as_json() for fact in facts(case)):
-            found[case.balance_id] = gap
-    return found
+            gaps[case.balance_id] = gap
+    return gaps
 
 
 def gone(drifted: list[Measurement]) -> dict[str, str]:

@@ -63,17 +63,17 @@ def changed_by(measured: Measurement, difference: Totals) -> Measurement:
 
 def _records(record_ids: Sequence[str]) -> list[Reconstruction]:
     """Return the records, each once, in the order of their balances."""
-    found = Reconstruction.objects.in_bulk(list(record_ids))
+    records = Reconstruction.objects.in_bulk(list(record_ids))
     for record_id in record_ids:
-        if record_id not in found:
+        if record_id not in records:
             raise RecordNotFound(record_id)
-    for record in found.values():
+    for record in records.values():
         booked = record.outcome == Reconstruction.Outcome.REBOOKED
         if record.dry_run or (record.transaction_id and not booked) or not (record.difference or booked):
             raise CannotBeUndone(f"{record.pk} changed nothing ({record.get_outcome_display().lower()}).")
-    if not found:
+    if not records:
         raise NotFound("Say which reconstruction to undo.")
-    return sorted(with_other_sides(found.values()), key=lambda record: (record.balance_id, record.pk))
+    return sorted(with_other_sides(records.values()), key=lambda record: (record.balance_id, record.pk))
 
 
 def _refuse_twice(records: list[Reconstruction], balance_ids: list[str]) -> None:

@@ -74,9 +74,11 @@ class Comparison:
     """Why the transactions should not be followed, as a sentence."""
 
     @classmethod
-    def of(cls, found: Measurement, *, refused: bool = False, against: str = "") -> Comparison:
-        """Compare what a measurement found; ``refused`` where the drift was then left as it was."""
-        return cls(**_identity(found), before=found.stored, after=found.recalculated, refused=refused, against=against)
+    def of(cls, measured: Measurement, *, refused: bool = False, against: str = "") -> Comparison:
+        """Compare the totals of a measurement; ``refused`` where the drift was then left as it was."""
+        return cls(
+            **_identity(measured), before=measured.stored, after=measured.recalculated, refused=refused, against=against
+        )
 
     @classmethod
     def of_row(cls, row: Reconstruction | Finding | PlanItem) -> Comparison:
@@ -108,13 +110,13 @@ class Comparison:
         return bool(self.before) and self.rows == 0
 
 
-def _identity(found: Measurement | Reconstruction | Finding | PlanItem) -> dict[str, Any]:
+def _identity(row: Measurement | Reconstruction | Finding | PlanItem) -> dict[str, Any]:
     return {
-        "balance_id": found.balance_id,
-        "name": found.indicator or found.balance_id,
-        "currency": found.currency,
-        "ledger_name": found.ledger_name,
-        "rows": None if isinstance(found, PlanItem) else found.credit_rows + found.debit_rows + found.hold_rows,
+        "balance_id": row.balance_id,
+        "name": row.indicator or row.balance_id,
+        "currency": row.currency,
+        "ledger_name": row.ledger_name,
+        "rows": None if isinstance(row, PlanItem) else row.credit_rows + row.debit_rows + row.hold_rows,
     }
 
 

@@ -102,8 +102,8 @@ def _links() -> Iterator[tuple[Seal, Any]]:
         records: dict[tuple[str, str], Any] = {}
         for kind, group in groupby(sorted(links, key=lambda link: link.kind), key=lambda link: link.kind):
             if kind in MODELS:
-                found = MODELS[kind]._default_manager.in_bulk([link.record_id for link in group])
-                records |= {(kind, record_id): record for record_id, record in found.items()}
+                rows = MODELS[kind]._default_manager.in_bulk([link.record_id for link in group])
+                records |= {(kind, record_id): record for record_id, record in rows.items()}
         yield from ((link, records.get((link.kind, link.record_id))) for link in links)
         last = links[-1].sequence
 

@@ -213,11 +213,11 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
         measurements = measure(drifted) if drifted else []
     else:
         measurements = measure(chunk.balance_ids)
-    found = findings_of(sweep, measurements, _faults(sweep, scope, chunk.balance_ids))
+    findings = findings_of(sweep, measurements, _faults(sweep, scope, chunk.balance_ids))
     worked = F("worked") + timedelta(seconds=time.monotonic() - began)
     progress = {"cursor": chunk.through, "measured": F("measured") + chunk.size, "worked": worked}
     looked_at = chunk.looked_at or min((each.executed_at for each in measurements), default=None)
-    return _keep(sweep, found, progress, replace(chunk, looked_at=looked_at))
+    return _keep(sweep, findings, progress, replace(chunk, looked_at=looked_at))
 
 
 def _measure_newcomers(sweep: Sweep, scope: Scope) -> bool:
@@ -229,30 +229,30 @@ def _measure_newcomers(sweep: Sweep, scope: Scope) -> bool:
     known = set(
         sweep.findings.filter(balance_id__in=newcomers.values("balance_id")).values_list("balance_id", flat=True)
     )
-    count, found = 0, list[Finding]()
+    count, findings = 0, list[Finding]()
     for ids in chunks(newcomers.values_list("balance_id", flat=True).iterator(chunk_size=10_000), MEASURED_AT_ONCE):
         count += len(ids)
         fresh = [balance_id for balance_id in ids if balance_id not in known]
-        found += findings_of(sweep, measure(fresh), _faults(sweep, scope, fresh)) if fresh else []
+        findings += findings_of(sweep, measure(fresh), _faults(sweep, scope, fresh)) if fresh else []
     total = sweep.total if scope.names_balances else scope.remaining().count()
     done = _done_with(sweep, _checks_of_chunks(sweep, scope))
     progress = {"measured_all": True, "measured": F("measured") + count, "total": total, "checks": done}
-    return _keep(sweep, found, progress)
+    return _keep(sweep, findings, progress)
 
 
-def _keep(sweep: Sweep, found: list[Finding], progress: dict[str, object], chunk: Chunk | None = None) -> bool:
+def _keep(sweep: Sweep, findings: list[Finding], progress: dict[str, object], chunk: Chunk | None = None) -> bool:
     """Write down findings with the sweep's progress, in one commit, or neither; answer earlier ones of the chunk."""
     with transaction.atomic(durable=True):
         if not _advance(
             sweep,
-            drifted=F("drifted") + sum(finding.drifted for finding in found),
-            faulty=F("faulty") + sum(bool(finding.faults) for finding in found),
-            not_proved=F("not_proved") + sum(bool(finding.not_proved) for finding in found),
-            remarked=F("remarked") + sum(bool(finding.remarks) for finding in found),
+            drifted=F("drifted") + sum(finding.drifted for finding in findings),
+            faulty=F("faulty") + sum(bool(finding.faults) for finding in findings),
+            not_proved=F("not_proved") + sum(bool(finding.not_proved) for finding in findings),
+            remarked=F("remarked") + sum(bool(finding.remarks) for finding in findings),
             **progress,
         ):
             return False
-        Finding.objects.bulk_create(found, batch_size=500)
+        Finding.objects.bulk_create(findings, batch_size=500)
         if chunk is not None and chunk.looked_at is not None:
             supersede(
                 sweep,

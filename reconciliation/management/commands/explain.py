@@ -58,14 +58,14 @@ class Command(LedgerCommand):
         self.drifted = self.wholly = 0
         self.unread: list[str] = []
         with self.refusals_for_people(options):
-            found = self._count(explain_many(self.scope(options).ids()))
-            self.report(options, REPORT, map(as_row, found))
+            explained = self._count(explain_many(self.scope(options).ids()))
+            self.report(options, REPORT, map(as_row, explained))
         self.stderr.write(f"{self.drifted:,} balances with drift, {self.wholly:,} of them fully explained.")
         for balance_id in self.unread:
             self.stderr.write(f"Not proved: {UnreadableTotals(balance_id).message}")
 
-    def _count(self, found: Iterable[Explained]) -> Iterator[Explained]:
-        for each in found:
+    def _count(self, explained: Iterable[Explained]) -> Iterator[Explained]:
+        for each in explained:
             if not each.measurement.is_readable:
                 self.unread.append(each.measurement.balance_id)
                 continue
