@@ -65,6 +65,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         lost connection raises ``OperationalError``: psycopg may say something else, or nothing.
         """
         raw = None
+        self.ensure_connection()
         self._is_pipelined = not self.in_atomic_block
         try:
             with transaction.atomic(self.alias):
@@ -88,7 +89,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().create_cursor(name)
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        if self._is_pipelined:  # psycopg would wait for a BEGIN of its own
+        if self._is_pipelined and not autocommit:  # psycopg would wait for a BEGIN of its own
             stack = ExitStack()
             with self.wrap_database_errors:
                 stack.enter_context(self.connection.pipeline())

@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.backends.base import base
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from balances.ground.statements import Statement, pipelined
 from balances.models import Ledger
@@ -45,6 +47,28 @@ def test_what_is_written_is_there_after_the_block_and_hooks_run_after_that(
         assert (others_see(), seen) == (set(), [])
     assert seen == [{"ldg_t1"}]
     assert connection.get_autocommit()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("asks_more", [False, True])
+def test_the_first_block_of_a_new_connection_is_committed_at_its_end_and_so_is_the_next(
+    write: Statement, others_see: Any, asks_more: bool, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "RAN_DB_VERSION_CHECK", set())  # the first of a process asks for the version
+    vars(connection).pop("pg_version", None)
+    if lost:
+        connection.ensure_connection()
+        connection.connection.close()
+    else:
+        connection.close()
+    for seen in ({"ldg_t1"}, {"ldg_t1", "ldg_t2"}):
+        with pipelined():
+            write.execute(id=max(seen))
+            if asks_more:
+                Ledger.objects.count()
+        assert others_see() == seen
+        raw = connection.connection
+        assert (raw.info.transaction_status, raw.info.pipeline_status) == (TransactionStatus.IDLE, PipelineStatus.OFF)
 
 
 @pytest.mark.parametrize("asks_more", [False, True])
