@@ -112,7 +112,7 @@ def test_an_edited_row_says_what_the_edit_amounts_to(changed: dict[str, object],
     change_row(row.pk, **changed)
     found = best(alice)
     assert (found.cause, found.certainty) == ("edited_row", "certain")
-    assert f"{words} The totals still hold what it was." in found.sentence
+    assert f"{words} The totals still have its old effect." in found.sentence
     assert found.evidence["amounts_to"]
 
 
@@ -148,7 +148,8 @@ def test_a_row_that_was_deleted_after_an_edit_amounts_to_nothing_more() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("edits", "words"), [((54_945,), "UTC: debit exactly 100 times the old value."), ((45, 54_900), "UTC.")]
+    ("edits", "words"),
+    [((54_945,), "without a posting: debit exactly 100 times the old value."), ((45, 54_900), "posting.")],
 )
 def test_an_edited_total_says_what_the_edit_amounts_to_where_it_was_one(edits: tuple[int, ...], words: str) -> None:
     alice = world.balance()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from balances.models import Balance, BalanceSnapshot, Transaction
 from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.drill.damage import shift
-from reconciliation.explaining.causes import CAUSES, FAMILIES
+from reconciliation.explaining import causes
+from reconciliation.explaining.causes import CAUSES, FAMILIES, Rank
+from reconciliation.explaining.causes.ranking import OF_COMMIT
 from reconciliation.explaining.choosing import choose
 from reconciliation.explaining.drift import SIDES, Drift
 from reconciliation.explaining.explanation import Certainty, Explanation
@@ -532,6 +535,20 @@ def test_every_cause_has_words_for_people() -> None:
     assert len(CAUSES) == 26
     assert all(cause.title and cause.description.endswith(".") for cause in CAUSES.values())
     assert len(FAMILIES) == 11
+
+
+def test_every_line_of_the_ranking_is_the_rank_of_some_proposal() -> None:
+    folder = Path(causes.__file__).parent
+    proposing = "".join(path.read_text() for path in folder.glob("*.py") if path.name != "ranking.py")
+    taken = set(re.findall(r"\bRank\.([A-Z_]+)", proposing)) | {rank.name for rank in OF_COMMIT.values()}
+    assert taken == set(Rank.__members__)
+    assert not re.search(r"\brank=\d", proposing)
+
+
+def test_what_stands_first_in_the_ranking_is_chosen() -> None:
+    every = [Explanation("x", "", Drift(credit=-7), Certainty.LIKELY, rows=(each.name,), rank=each) for each in Rank]
+    assert [each.rows for each in choose(Drift(credit=-7), every)[0]] == [("CORRECTION_OVERWRITTEN",)]
+    assert [each.rows for each in choose(Drift(credit=-7), every[1:])[0]] == [("BEFORE_ALL_ROWS",)]
 
 
 UNITS = st.integers(-(10**30), 10**30)

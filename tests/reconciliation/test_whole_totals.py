@@ -182,7 +182,7 @@ def test_a_change_of_scale_that_ran_half_way_says_how_far_it_went(bob: Balance) 
         [first, *_] = finding.explanations
         assert first["evidence"]["factor"] == 100
         assert (first["evidence"]["balances_alike"], first["evidence"]["balances_right"]) == (2, 1)
-        assert "1 other balance is off by the same factor in its ledger and currency, 1 are right" in first["sentence"]
+        assert "1 other balance is off by the same factor in its ledger and currency, 1 is right" in first["sentence"]
     with connection.cursor() as cursor:
         columns = {"ledger_ids": [bob.ledger_id], "currencies": ["USD"], "factors": [100], "enlarged": [True]}
         cursor.execute(f"EXPLAIN {SCALE_PEERS.text}", {"sweep_id": sweep.sweep_id} | columns)

@@ -210,7 +210,7 @@ def test_a_plan_that_allows_it_is_applied(alice: Balance) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "was"), [(delete, "it was 5,000,000 from"), (edit, "its amount was 5,000,000 and is 50")]
+    ("damage", "was"), [(delete, "it moved 5,000,000 from"), (edit, "its amount was 5,000,000 and is 50")]
 )
 def test_a_plan_that_follows_a_changed_row_says_what_it_was_at_every_door(
     api: Client, damage: Callable[[Transaction], None], was: str

@@ -20,12 +20,12 @@ CAUSES = (
     Cause(
         "edited_total",
         "Stored total edited",
-        "The stored totals were changed in SQL and not by a posting. The edit journal saw when, by whom, from where.",
+        "The stored totals were changed in SQL, without a posting. The edit journal has when, by whom and from where.",
     ),
     Cause(
         "edited_row",
         "Transaction edited",
-        "A transaction was changed by force after it was posted; the totals still hold what it was.",
+        "A transaction was changed by force after it was posted; the totals still have its old effect.",
         blocks=True,
     ),
     Cause(
@@ -111,7 +111,7 @@ def _edits_of_totals(case: Case, edits: list[BalanceEdit]) -> Iterator[Explanati
     words = _totals_amount_to(changes[0]) if len(changes) == 1 else ""
     yield Explanation(
         "edited_total",
-        f"The stored totals were changed in SQL and not by a posting,{times} {_who(changes[-1])}"
+        f"The stored totals were changed in SQL{times} {_who(changes[-1])}, without a posting"
         + (f": {words}." if words else "."),
         drift,
         Certainty.CERTAIN,
@@ -150,7 +150,7 @@ def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | Non
     return Explanation(
         "deleted_row" if deleted else "edited_row",
         f"Transaction {was} was {what} {_who(edit)}"
-        + (f": {words}. The totals still hold what it was." if words else "; the totals still hold what it was."),
+        + (f": {words}. The totals still have its old effect." if words else "; the totals still have its old effect."),
         drift,
         Certainty.CERTAIN,
         rows=(edit.transaction_id,),
@@ -161,7 +161,7 @@ def _edits_of_row(case: Case, edits: list[TransactionEdit]) -> Explanation | Non
 
 def _was(old: dict[str, Any]) -> str:
     """Return in words what a deleted row moved."""
-    return f"it was {row_units(old):,} from {old.get('source') or 'nowhere'} to {old.get('destination') or 'nowhere'}"
+    return f"it moved {row_units(old):,} from {old.get('source') or 'nowhere'} to {old.get('destination') or 'nowhere'}"
 
 
 def _row_amounts_to(old: dict[str, Any], present: dict[str, Any]) -> str:

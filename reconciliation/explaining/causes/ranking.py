@@ -13,8 +13,8 @@ from typing import Any
 class Rank(IntEnum):
     """Every reading of a drift, the best first; a cause has one for each kind of evidence it may rest on.
 
-    The words below each give the reason why it beats the next. ``A = B`` makes A the equal of B. *Never compete*: one
-    reads too little and the other too much, so that no drift fits both.
+    The words below each give the reason why it beats the next. ``A = B`` makes A the equal of B. *Never competes*:
+    no drift fits both, for one reads too little and the other too much, or applied sides and inflight ones.
     """
 
     @staticmethod
@@ -108,11 +108,11 @@ class Rank(IntEnum):
     TWICE = auto()
     """Never competes with the next."""
     COMMIT_RELEASED_TWICE = auto()
-    """A hold and its commit; a factor is computed."""
+    """Never competes with the next."""
     ROW_SCALED = auto()
     """Its own precision is the factor; any even drift is twice some amount."""
     ROW_TAKEN_OFF = auto()
-    """One row, of any day; two of a day can be chosen in many ways."""
+    """One row; two of a day can be chosen in many ways."""
 
     # Sets of rows, and rests: the more there is to choose from, the lower.
 
@@ -123,7 +123,7 @@ class Rank(IntEnum):
     LAST_THREE_CUT_OFF = auto()
     """All of the last day; two neighbours may be of any day."""
     TWO_LOST = auto()
-    """Totals that are kept here; what follows is of imported ones."""
+    """Close in time, or counted by the version; the span of the next is searched for among many."""
     MOVED_WITHOUT_ROW = TWO_LOST
     """A hint: another balance is off by the same on its other side, and no row is left."""
     EARLIER_TOTALS_IMPORTED = auto()

@@ -15,7 +15,7 @@ CAUSES = (
         "row_repointed",
         "Transaction moved to another balance",
         "A transaction names one balance, but the totals of another one of its ledger and currency have its amount: "
-        "its source or destination was changed after it was posted. The totals hold what it was.",
+        "its source or destination was changed after it was posted. The totals have its old effect.",
         blocks=True,
     ),
 )

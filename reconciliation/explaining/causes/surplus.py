@@ -55,7 +55,8 @@ def _twice(case: Case, row: Row) -> Explanation:
         certainty, rank = Certainty.POSSIBLE, Rank.ROW_IN_DOUBT
     return Explanation(
         "counted_twice",
-        f"{row.name} is in the stored {side.replace('_', ' ')} twice" + (", on both its balances." if both else "."),
+        f"{row.name} is in the stored {side.replace('_', ' ')} twice"
+        + (", and on its other balance as well." if both else "."),
         row.effect,
         certainty,
         rows=(row.transaction_id,),
@@ -120,7 +121,7 @@ def _moved_without_row(case: Case) -> Iterator[Explanation]:
     if case.gone_with:
         yield Explanation(
             "effect_without_row",
-            f"This balance and {' or '.join(case.gone_with[:3])} have the same too much on opposite sides, and both "
+            f"This balance and {' or '.join(case.gone_with[:3])} have the same excess on opposite sides, and both "
             "counted more postings than they have transactions: a transaction between them is gone, most likely "
             "deleted without a trace.",
             case.rest,

@@ -162,7 +162,10 @@ def _half_way(peers: ScalePeers | None) -> str:
         return ""
     are = "balance is" if others == 1 else "balances are"
     alike = f" {others:,} other {are} off by the same factor in its ledger and currency"
-    return f"{alike}, {peers.right:,} are right: a change of scale that ran half-way." if peers.right else f"{alike}."
+    if not peers.right:
+        return f"{alike}."
+    right = f"{peers.right:,} {'is' if peers.right == 1 else 'are'} right"
+    return f"{alike}, {right}: a change of scale that ran half-way."
 
 
 def _divided(case: Case) -> Iterator[Explanation]:
