@@ -58,7 +58,7 @@ class JobStatusFilter(DropdownFilter):  # type: ignore[misc]
 
 @admin.register(ProcrastinateJob)
 class JobAdmin(CarefulActions, ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
-    """Background jobs, to look at; but not what webhooks and hooks carry, and where to."""
+    """Background jobs, read-only by default; payloads and addresses of webhooks and hooks are not shown."""
 
     inlines = [JobEvents]
     list_filter = [JobStatusFilter, *(name for name in ProcrastinateJobAdmin.list_filter if name != "status")]

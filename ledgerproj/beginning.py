@@ -22,7 +22,7 @@ MAKES_ITS_OWN = ("quickstart", "drill", "hammer")
 LOOKS_ITSELF = "serve"
 """It refuses first what would be unsafe whatever the database holds."""
 WAITS = ("serve", "work")
-"""Commands that may begin before the database does: they say so, and go on when it is there."""
+"""Commands that may start before the database: they log that, and continue when it is there."""
 ALSO = ("createsuperuser", "changepassword")
 
 

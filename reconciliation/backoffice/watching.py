@@ -76,7 +76,7 @@ class ScheduleAdmin(LedgerModelAdmin):
 
     @display(description="Last due (UTC)")
     def last_due(self, schedule: Schedule) -> str:
-        """Show the last time that was answered."""
+        """Return the last due time that was handled."""
         return instant(schedule.last_due_at)
 
     @display(description="Next due (UTC)")
@@ -129,7 +129,7 @@ class AlertAdmin(LedgerModelAdmin):
 
     @display(description="Last seen (UTC)")
     def seen(self, alert: Alert) -> str:
-        """Show when it was last seen to be so."""
+        """Return when its condition last held."""
         return instant(alert.seen_at)
 
     @display(description="Last notified (UTC)")

@@ -1,6 +1,6 @@
 -- Purpose: A refund was refunded
--- Description: A refund that is itself refunded pays the first payment once more. Somebody may have wanted that; before
---   0.15 Blnk did it by itself where a refund was asked for twice.
+-- Description: A refund that is itself refunded pays the first payment once more. That may have been intended; before
+--   0.15 Blnk did it by itself where a refund was requested twice.
 -- Verdict: remark
 -- Runs: deep
 WITH children AS (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from balances.ground import atomic_with_lock_limit
 from reconciliation.models import Disclosure
-from reconciliation.records.sealing import hold_chain, seal
+from reconciliation.records.sealing import lock_chain, seal
 
 
 def record_disclosure(
@@ -17,7 +17,7 @@ def record_disclosure(
     Raises ``BalanceLocked`` where the chain of records is held for too long; then nothing may be shown.
     """
     with atomic_with_lock_limit(durable=True):
-        last = hold_chain()
+        last = lock_chain()
         disclosure = Disclosure.objects.create(
             identity_id=identity_id, field_names=", ".join(fields), actor=actor, door=door, address=address
         )

@@ -10,19 +10,19 @@ from django.db.models import Sum
 
 from balances.ground import Statement, atomic_with_lock_limit
 from reconciliation.models import Refusal
-from reconciliation.records.sealing import hold_chain, seal
+from reconciliation.records.sealing import lock_chain, seal
 
 REFUSED_CHANGES = Statement.beside(__file__, "refused_changes.sql")
 MOST_A_MINUTE = 20
-"""Refusals of one identity that a process writes down in a minute; a broken client must not fill the disk."""
+"""Refusals of one actor that a process records in a minute; a broken client must not fill the disk."""
 MOST_OF_STRANGERS, SIGN_IN = 1, "sign-in"
-"""The same for those who could not sign in, and their door: anybody can try."""
+"""The same limit for failed sign-ins, which anyone can cause, and their door."""
 DATABASE = "database"
-"""The door of those who come past this program."""
+"""The door of changes that do not come through this program."""
 
 
 def record_refusal(*, actor: str, door: str, what: str, why: str, address: str = "") -> Refusal | None:
-    """Write down a refusal, in a commit of its own, and return the record; ``None`` if there were too many already.
+    """Record a refusal, in a commit of its own, and return the record; ``None`` if there were too many already.
 
     Those that go unwritten are counted in ``attempts`` of the identity's next record. Must be called after the refused
     block was rolled back, not within it: a ``RuntimeError`` says so. Raises ``BalanceLocked`` where the chain of
@@ -48,11 +48,11 @@ def refused_changes() -> int:
 
 
 def report_refused_changes() -> Refusal | None:
-    """Write down how many changes of transactions were refused since the last report, if there were any."""
+    """Record how many changes of transactions were refused since the last report, if any."""
     if refused_changes() <= _reported():
         return None
     with atomic_with_lock_limit(durable=True):
-        hold_chain()  # of two that report at once, the second one finds nothing new
+        lock_chain()  # of two that report at once, the second one finds nothing new
         count = refused_changes() - _reported()
         if count <= 0:
             return None
@@ -74,7 +74,7 @@ def _reported() -> int:
 
 
 def _sealed(refusal: Refusal) -> Refusal:
-    last = hold_chain()
+    last = lock_chain()
     refusal.save(force_insert=True)
     seal([refusal], last)
     return refusal

@@ -18,7 +18,7 @@ from balances.ground import Statement, dumps
 from balances.models import TOTALS
 from reconciliation.models import Disclosure, Reconstruction, Refusal, Seal, Step
 
-HOLD_CHAIN = Statement.beside(__file__, "hold_chain.sql")
+LOCK_CHAIN = Statement.beside(__file__, "lock_chain.sql")
 VERSION = 5
 """The lists of fields that new seals go by; older seals name theirs, and it stays in ``FIELDS``."""
 FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
@@ -51,26 +51,26 @@ BEGINNING = "0" * 64
 """What stands for the hash before the first seal."""
 
 
-def hold_chain() -> Seal:
+def lock_chain() -> Seal:
     """Lock the chain until the end of the transaction and return its last seal, or what precedes the first one.
 
     Take this lock before locking any balance: records are sealed first, balances are restated last.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("Records are sealed in the transaction that writes them.")
-    HOLD_CHAIN.rows()
+    LOCK_CHAIN.rows()
     return Seal.objects.order_by("-sequence").first() or before_the_first()
 
 
 def seal(records: Sequence[Sealed], last: Seal | None = None) -> None:
     """Seal records in the transaction that has written them, in their order.
 
-    ``last`` is what ``hold_chain`` returned; without it the chain is held from here on.
+    ``last`` is what ``lock_chain`` returned; without it the chain is locked from here on.
     """
     if not records:
         return
     kind = next(kind for kind, model in MODELS.items() if isinstance(records[0], model))
-    Seal.objects.bulk_create(chained(kind, records, last or hold_chain()))
+    Seal.objects.bulk_create(chained(kind, records, last or lock_chain()))
 
 
 def chained(kind: str, records: Iterable[Any], last: Seal, link: Any = Seal, version: int = VERSION) -> list[Any]:

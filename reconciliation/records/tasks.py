@@ -10,5 +10,5 @@ from reconciliation.records import refusals
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="report_refused_changes", queueing_lock="report_refused_changes")
 def report_refused_changes(timestamp: int) -> None:
-    """Write down, every five minutes, that changes of transactions were refused."""
+    """Record, every five minutes, how many changes of transactions were refused."""
     refusals.report_refused_changes()

@@ -18,7 +18,7 @@ AT_ONCE = 2_000
 
 
 class NoSuchHash(LedgerError):
-    """The hash to compare with is none."""
+    """The head to compare with is no hash."""
 
     text = "A head hash is 64 hexadecimal digits, as verify_records prints it"
     code = "GEN_VALIDATION_ERROR"
@@ -39,7 +39,7 @@ class Verification:
     """One walk along the chain: iterate over it for what is wrong, then ask how far it went."""
 
     def __init__(self, kept: str = "") -> None:
-        """Take a head hash that somebody kept: the chain must still hold it. Raises ``NoSuchHash``."""
+        """Take a head hash that was kept, which the chain must still contain. Raises ``NoSuchHash``."""
         if kept and (len(kept) != len(BEGINNING) or set(kept.lower()) - set("0123456789abcdef")):
             raise NoSuchHash
         self.kept = kept.lower()

@@ -30,7 +30,7 @@ from reconciliation.sweeping.open_findings import supersede, supersede_faults
 logger = logging.getLogger(__name__)
 SCREEN = Statement.beside(__file__, "screen.sql")
 SHARE_OF_CORES = Statement.beside(__file__, "share_of_cores.sql")
-HOLD_SWEEPS = Statement.beside(__file__, "hold_sweeps.sql")
+LOCK_SWEEPS = Statement.beside(__file__, "lock_sweeps.sql")
 CHUNK_END = Statement.beside(__file__, "chunk_end.sql")
 FIRST_CHUNK, FIRST_GENTLE_CHUNK = 25_000, 500
 """Balances in the first chunk; later ones grow or shrink towards a steady length of work."""
@@ -87,7 +87,7 @@ def create_sweep(scope: Scope, *, actor: str, origin: Origin, reason: str = "", 
         out_of_scope=max(Balance.objects.count() - total, 0),
     )
     with transaction.atomic():
-        HOLD_SWEEPS.rows()  # of two requests at once the second one sees the sweep of the first
+        LOCK_SWEEPS.rows()  # of two requests at once the second one sees the sweep of the first
         twin = Sweep.objects.filter(state__in=Sweep.OPEN, scope=requested).first()
         if twin is not None:
             raise SweepRefused(f"Sweep {twin.sweep_id} of {scope} is {twin.state} already; resume or cancel that one.")

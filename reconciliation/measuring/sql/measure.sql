@@ -100,7 +100,7 @@ SELECT b.balance_id, b.indicator, coalesce(b.currency, '') AS currency, coalesce
        now() AS executed_at,
        now()::text AS executed_at_text
 FROM balances AS b
--- A foreign database may have lost the ledger; its balances are to be judged all the same.
+-- A foreign database may have lost the ledger; its balances are judged even so.
 LEFT JOIN ledgers AS l ON l.ledger_id = b.ledger_id
 LEFT JOIN debits ON debits.balance_id = b.balance_id
 LEFT JOIN credits ON credits.balance_id = b.balance_id
