@@ -24,6 +24,7 @@ from reconciliation import checks
 from reconciliation.explaining.causes import Case, Drift
 from reconciliation.measuring.measurement import measure
 from tests.benchmarks.differing import known
+from tests.test_wording import PLAINER
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {".py", ".sql", ".html"}
@@ -231,3 +232,9 @@ def run(block: str) -> dict[str, Any]:
     scope: dict[str, Any] = {"__name__": "example"}
     exec(block, scope)  # noqa: S102 - a block of a page of ours
     return scope
+
+
+def test_documents_are_written_in_plain_words() -> None:
+    pages = {page.name: page.read_text() for page in (*DOCUMENTS, ROOT / "compose.yaml", ROOT / "Dockerfile")}
+    prose = {name: re.sub(r"`[^`\n]+`", "", text) for name, text in pages.items()}  # names of files stay
+    assert [(name, match.group()) for name, text in prose.items() for match in PLAINER.finditer(text)] == []
