@@ -1,4 +1,4 @@
-"""Plain words for labels and names; waiting notifications keep their task under its new name."""
+"""Plain words for labels, and for the name of a column."""
 
 from django.db import migrations, models
 
@@ -16,21 +16,14 @@ OUTCOMES = (
     ("undone", "Took a correction back"),
     ("rebooked", "Booked a deleted transaction again"),
 )
-RENAME_TASK = """
-UPDATE procrastinate_jobs SET task_name = 'notify' WHERE task_name = 'reconciliation.watching.delivery.tell'
-"""
 
 
 class Migration(migrations.Migration):
-    """No row of a table here changes."""
+    """No row changes."""
 
-    dependencies = (
-        ("procrastinate", "0041_post_retry_failed_job"),
-        ("reconciliation", "0016_what_was_followed"),
-    )
+    dependencies = (("reconciliation", "0016_what_was_followed"),)
     operations = (
         migrations.RenameField("alert", "told_at", "notified_at"),
         migrations.AlterField("alert", "kind", models.TextField(choices=list(KINDS))),
         migrations.AlterField("reconstruction", "outcome", models.TextField(choices=list(OUTCOMES))),
-        migrations.RunSQL(RENAME_TASK, migrations.RunSQL.noop),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -67,16 +66,6 @@ def test_nobody_is_told_of_an_alert_that_was_rolled_back(receiver: Receiver) -> 
         raise RuntimeError
     call_command("work", "--once", verbosity=0)
     assert receiver.got == []
-
-
-def test_a_notification_that_waited_under_the_former_name_of_its_task_is_sent(receiver: Receiver) -> None:
-    alert()
-    renaming = import_module("reconciliation.migrations.0017_plain_words").RENAME_TASK
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET task_name = 'reconciliation.watching.delivery.tell'")
-        cursor.execute(renaming)
-    call_command("work", "--once", verbosity=0)
-    assert len(receiver.got) == 1
 
 
 def test_the_webhook_is_signed_and_its_numbers_are_exact(receiver: Receiver, settings: Any) -> None:
