@@ -72,6 +72,7 @@ KNOWN: list[tuple[str, str]] = [
     (r"/ 400 TXN_VALIDATION_ERROR precision: precision is too large", "A precision beyond 64 bits"),
     (r"begins or ends with a blank|NFC|invisible", "References, indicators and currencies that look alike"),
     (r"\[\]\.parent_transaction: <txn> / <batch>", "Legs of a split in a batch hang under"),
+    (r"/inflight/\{id\} \[batch, dry run.*\]: 200 legs\[\] length", "Legs of a split in a batch hang under"),
     (r"^POST /\{id\}/metadata \[batch, .*\]: 404 META_ENTITY_NOT_FOUND .* / 200",
      "Legs of a split in a batch hang under"),
     (r"parent_transaction: <hold> / <txn>", "settlements of a queued id hang under its hold"),
@@ -116,6 +117,10 @@ KNOWN: list[tuple[str, str]] = [
     # dry runs
     (rf"/inflight/\S+ \[.*dry run.*\]: 200 (results\[\]\.)?rejection\.(code|message): "
      rf".*(VALIDATION|inflight d|inflight …).* / .*{SETTLED}", "settled twice through two ids (6)"),
+    (rf"/inflight/\{{id\}} \[(hold|split|batch), at once\]: 400 .*saving transaction to db error.* / .*{SETTLED}",
+     "settled twice through two ids (6)"),
+    (r"/inflight/\{id\} \[(split|batch), at once\]: 400 error(_detail\.message)?: .*commit more.* / .*commit more",
+     "identifier and leg are random (4)"),
     (r"/inflight/\S+ \[.*dry run.*\]: 200 (results\[\]\.)?balances\[\] length: # / 0",
      "settled twice through two ids (6)"),
     (r"dry.run.*\]: 200 (results\[\]\.)?rejection\.(code|message|reason): .*(nsufficient|INSUFFICIENT|Optimistic).*"
