@@ -15,11 +15,11 @@ NANOSECONDS = {
 }  # fmt: skip
 PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)", re.ASCII)
 LONGEST = 2**63 - 1
-"""Nanoseconds that the original can count."""
+"""Most nanoseconds of a duration in the original."""
 
 
 def parse(value: str) -> timedelta:
-    """Return the duration that a text says. Raises ``InvalidParameter`` in the original's words."""
+    """Parse a duration. Raises ``InvalidParameter`` with the original's message."""
     quoted = simplejson.dumps(value, ensure_ascii=False)
     text = value.removeprefix("-") if value.startswith("-") else value.removeprefix("+")
     if text == "0":

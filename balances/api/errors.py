@@ -1,4 +1,7 @@
-"""The one map from refusals to HTTP: status by code, body by contract."""
+"""Maps refusals to HTTP: the status by code, and the body by contract.
+
+docs/design/wire.md states the rules under "Errors".
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ STATUSES = {
     }.items()
     for code in codes.split()
 }
-"""Code to status. Two are ours: GEN_NOT_IMPLEMENTED, for what this server does not do, and
+"""Status by code. Two codes are not Blnk's: GEN_NOT_IMPLEMENTED, for what this server does not do, and
 GEN_UNAVAILABLE, for a database that is away."""
 
 
@@ -84,11 +87,11 @@ def headers_of(code: str) -> dict[str, str]:
 
 
 def refusal_of(error: Exception, method: str | None) -> Exception:
-    """Return the refusal that an outage of the database amounts to; any other error as it is."""
+    """Return the refusal for an outage of the database, or any other error unchanged."""
     found = None if isinstance(error, LedgerError) else outage_of(error)
     if isinstance(found, OutcomeUnknown) and method in READING:
-        return DatabaseUnavailable()  # what only reads has no outcome to be unsure of
-    if found and type(found) is not DatabaseUnavailable:  # of which the pool speaks, once
+        return DatabaseUnavailable()  # a read has no unknown outcome
+    if found and type(found) is not DatabaseUnavailable:  # which the pool logs, once
         logger.warning("A request failed: %s", found.message)
     return found or error
 
@@ -99,7 +102,7 @@ def not_found() -> HttpResponse:
 
 
 def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
-    """Turn what a view raised into an answer. A surprise is logged with its traceback, never shown."""
+    """Turn an exception of a view into an answer. An unexpected one is logged with its traceback, never shown."""
     set_rollback()
     error = refusal_of(error, context["request"].method)
     match error:

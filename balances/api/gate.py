@@ -1,4 +1,7 @@
-"""What stands before every API route: redirects, the key, headers, plain 404s."""
+"""The middleware in front of every API route: redirects, rate limit, headers, keys, plain 404s.
+
+docs/design/wire.md states the rules under "Routing".
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ from balances.models import ApiKey
 logger = logging.getLogger(__name__)
 
 PAGES = {"admin", "static", "docs", "schema"}
-"""First segments of paths where people go, with protections of their own; every other path is the API's."""
+"""First segments of the paths of pages, which have protections of their own; every other path is the API's."""
 OPEN = {"/", "/health", "/metrics"}
 """API paths that need no key."""
 HEADERS = {
@@ -60,7 +63,7 @@ STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 
 class ApiGate:
-    """Middleware that answers whatever is not a page: only with a valid key, within the rate limit, deny by default.
+    """Middleware that answers all requests but those for pages: only with a valid key and within the rate limit.
 
     What follows it in ``MIDDLEWARE`` serves people: sessions, forms and static files are nothing to an API request.
     """
@@ -76,7 +79,7 @@ class ApiGate:
         )
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer by a page, or as the contract orders it: redirect, limit the rate, add headers, check the key."""
+        """Answer with a page, or in the order of the contract: redirect, limit the rate, add headers, check the key."""
         if request.path.split("/", 2)[1] in PAGES:
             with _in_time(request):
                 return _nothing_unstorable(request) or self.answer_by_page(request)
@@ -106,7 +109,7 @@ class ApiGate:
 
 @contextmanager
 def _in_time(request: HttpRequest) -> Iterator[None]:
-    """Give a request that only reads, but maybe much, a limited time, which ends when its client goes away."""
+    """Limit the time of a request that may read much, and end it when its client goes away."""
     method, query = request.method or "", request.META.get("QUERY_STRING", "")
     if not (is_read(method, request.path) and is_costly(method, request.path, query)):
         yield
@@ -121,7 +124,7 @@ def _in_time(request: HttpRequest) -> Iterator[None]:
 
 
 def _answer_by_route(request: HttpRequest) -> HttpResponse:
-    """Return what the route of a path answers."""
+    """Return the answer of the route of a path."""
     match = request.resolver_match = _route(request.path_info)
     if match is None:
         return not_found()
@@ -131,7 +134,7 @@ def _answer_by_route(request: HttpRequest) -> HttpResponse:
 
 
 def _let_go(response: Any) -> HttpResponse:
-    """Break the rings in which a rendered answer, its view and its request refer to each other.
+    """Break the reference cycles between a rendered answer, its view and its request.
 
     Python looks for rings seldom (``processes.collect_rarely``): until then long lists and bodies would stay in memory.
     """
@@ -145,7 +148,7 @@ def _let_go(response: Any) -> HttpResponse:
 
 
 def _route(path: str) -> ResolverMatch | None:
-    """Return the route of a path; what is none of the API's does not exist here."""
+    """Return the route of a path, which must be one of the API."""
     try:
         match = resolve(path)
     except Http404:
@@ -154,7 +157,7 @@ def _route(path: str) -> ResolverMatch | None:
 
 
 def _nothing_unstorable(request: HttpRequest) -> HttpResponse | None:
-    """Refuse what no page can have been sent for: PostgreSQL cannot even look for the character NUL."""
+    """Refuse requests for pages with the character NUL, which PostgreSQL cannot look up."""
     if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
         return HttpResponse("400 bad request", status=400, content_type="text/plain")
     return None
@@ -187,7 +190,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     except DisallowedHost:
         return _error("GEN_BAD_REQUEST", "This host name is not among those in ALLOWED_HOSTS.")
     if "\x00" in request.path:
-        return not_found()  # no id or name has that character, and PostgreSQL cannot even look for it
+        return not_found()  # no id or name has that character, and PostgreSQL cannot look it up
     try:
         admit(request, _caller(request))
     except LedgerError as error:
@@ -198,7 +201,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 
 
 def _caller(request: HttpRequest) -> Principal:
-    """Return who asks, if that one may. Raises a ``LedgerError`` with the contract's code."""
+    """Return the authorized caller. Raises a ``LedgerError`` with the contract's code."""
     if not settings.BLNK_SERVER_SECURE or request.path in OPEN:
         return ANYBODY
     given = request.META.get("HTTP_X_BLNK_KEY", "")
@@ -227,7 +230,7 @@ def _caller(request: HttpRequest) -> Principal:
 
 
 def _stored_key(given: str) -> ApiKey:
-    """Return the key that was sent. Raises ``InvalidApiKey``, as the contract wants also where the lookup fails.
+    """Return the key that was sent. Raises ``InvalidApiKey``, also where the lookup fails, as in the contract.
 
     An outage says nothing about a key and raises ``DatabaseUnavailable``: a client may throw an invalid key away.
     """
@@ -244,7 +247,7 @@ def _stored_key(given: str) -> ApiKey:
 
 
 def _in_contract(response: HttpResponse) -> HttpResponse:
-    """Replace Django's own page about a surprise, which is for people, by what API clients expect."""
+    """Replace Django's error page, which is for people, with an answer for API clients."""
     for_people = response.headers.get("Content-Type", "").startswith("text/html")
     if for_people and response.status_code >= 500 and not settings.DEBUG:
         if response.status_code == STATUSES[OutcomeUnknown.code]:

@@ -1,4 +1,4 @@
-"""Paging of the lists: each has its own default and its own answer to a bad number."""
+"""Paging of the lists: each has its own default and its own answer to a bad number (docs/design/wire.md, Lists)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from balances.ground import LedgerError
 from balances.history import BATCH_SIZE
 
 MOST_ROWS = 10_000
-"""Rows that one answer holds where the contract knows no cap."""
+"""Most rows of an answer where the contract has no cap."""
 
 
 class InvalidParameter(LedgerError):
-    """A query parameter is not what the route reads."""
+    """A query parameter is not of the type that the route reads."""
 
     code = "GEN_VALIDATION_ERROR"
 
@@ -28,7 +28,7 @@ class TooManyRows(LedgerError):
     code = "GEN_VALIDATION_ERROR"
 
     def __init__(self, instead: str) -> None:
-        """Say what reads the rows in parts."""
+        """Name the way to read the rows in parts."""
         super().__init__(f"this list has more than {MOST_ROWS:,} rows; {instead}")
 
 
@@ -64,7 +64,7 @@ class Paging:
         if self.cap_of_filtered is not None:
             if asked.conditions:
                 limit = min(limit, self.cap_of_filtered)
-            elif limit > MOST_ROWS:  # a smaller page than was asked for would look like the last one
+            elif limit > MOST_ROWS:  # a smaller page than requested would look like the last one
                 raise InvalidParameter(f"limit cannot be more than {MOST_ROWS:,}")
         return filters.rows(Page(asked, limit, offset))
 
@@ -72,7 +72,7 @@ class Paging:
         """Return one page of the rows of a list without operators. Raises ``InvalidParameter``."""
         limit, offset = self._numbers(request)
         for condition in from_query(request.query_params).conditions:
-            # A list that ignored a filter would answer with rows that were not asked for.
+            # A list that ignored a filter would answer with rows that were not requested.
             raise InvalidParameter(f"this list has no filter {condition.field}_{condition.operator}")
         return rows[offset : min(offset + limit, LARGEST)]
 
@@ -83,7 +83,7 @@ class Paging:
         return self.beyond_cap if self.cap is not None and limit > self.cap else limit, offset
 
     def number(self, request: Request, name: str, default: int, *, least: int) -> int:
-        """Return a number out of the query. Raises ``InvalidParameter``."""
+        """Return a number from the query. Raises ``InvalidParameter``."""
         given = request.query_params.getlist(name)
         if not given:
             return default

@@ -150,7 +150,7 @@ class InflightView(ApiView):
     def put(self, request: Request, transaction_id: str) -> Response:
         """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
         fields = decode(request, transaction_requests.UpdateInflight, as_text=True)
-        asked = Settlement(
+        settlement = Settlement(
             transaction_id=transaction_id,
             action=validation.settlement_action(fields),
             part=_part(fields),
@@ -158,10 +158,10 @@ class InflightView(ApiView):
         )
         skip_queue = fields.get("skip_queue", False)
         if fields.get("dry_run"):
-            return Response(PreviewAnswer.body(preview_settlement(asked, skip_queue=skip_queue)))
+            return Response(PreviewAnswer.body(preview_settlement(settlement, skip_queue=skip_queue)))
         if skip_queue:
-            return Response(transaction_shapes.recorded(settle(asked)))
-        row = request_settlement(asked)
+            return Response(transaction_shapes.recorded(settle(settlement)))
+        row = request_settlement(settlement)
         return Response(transactions.TransactionAnswer.body(row) | {"queued": True})
 
 
@@ -171,7 +171,7 @@ class BulkCommitView(ApiView):
         """Commit up to 100 holds."""
         fields = decode(request, transaction_requests.BulkCommit, as_text=True)
         items = validation.commit_items(fields)
-        asked = [
+        settlements = [
             Settlement(
                 transaction_id=item["transaction_id"],
                 action="commit",
@@ -180,7 +180,7 @@ class BulkCommitView(ApiView):
             )
             for item in items
         ]
-        return _settled(asked, fields)
+        return _settled(settlements, fields)
 
 
 class BulkVoidView(ApiView):
@@ -189,8 +189,8 @@ class BulkVoidView(ApiView):
         """Void up to 100 holds."""
         fields = decode(request, transaction_requests.BulkVoid, as_text=True)
         ids = validation.void_ids(fields)
-        asked = [Settlement(transaction_id=transaction_id, action="void") for transaction_id in ids]
-        return _settled(asked, fields)
+        settlements = [Settlement(transaction_id=transaction_id, action="void") for transaction_id in ids]
+        return _settled(settlements, fields)
 
 
 class RefundView(ApiView):
@@ -199,7 +199,7 @@ class RefundView(ApiView):
         """Give back what was moved under an id: by a worker, or at once (``skip_queue``)."""
         fields = decode(request, transaction_requests.RefundTransaction) if request._request.body.strip() else {}
         skip_queue = fields.get("skip_queue", False)
-        asked = Refund(
+        wanted = Refund(
             transaction_id=transaction_id,
             part=validation.refund_part(fields),
             reference=validation.own_reference(fields),
@@ -208,8 +208,8 @@ class RefundView(ApiView):
             meta_data=fields.get("meta_data", {}),
         )
         if fields.get("dry_run"):
-            return Response(PreviewAnswer.body(preview_refund(asked)))
-        return Response(transaction_shapes.refunded(refund(asked), skip_queue=skip_queue), status=201)
+            return Response(PreviewAnswer.body(preview_refund(wanted)))
+        return Response(transaction_shapes.refunded(refund(wanted), skip_queue=skip_queue), status=201)
 
 
 class RecoverView(ApiView):
@@ -229,39 +229,39 @@ def _part(fields: dict[str, Any]) -> Part:
     return Part(amount=fields.get("amount") or None, precise_amount=fields.get("precise_amount"))
 
 
-def _settled(asked: Sequence[Settlement], fields: dict[str, Any]) -> Response:
+def _settled(settlements: Sequence[Settlement], fields: dict[str, Any]) -> Response:
     skip_queue = fields.get("skip_queue", False)
     if fields.get("dry_run"):
-        return Response(BulkPreviewAnswer.body(preview_settlements(asked, skip_queue=skip_queue)))
+        return Response(BulkPreviewAnswer.body(preview_settlements(settlements, skip_queue=skip_queue)))
     results = [
-        _settled_item(each, outcome) for each, outcome in zip(asked, settle_each(asked), strict=True)
+        _settled_item(each, outcome) for each, outcome in zip(settlements, settle_each(settlements), strict=True)
     ] if skip_queue else [
-        _queued_item(each, result) for each, result in zip(asked, request_each(asked), strict=True)
+        _queued_item(each, result) for each, result in zip(settlements, request_each(settlements), strict=True)
     ]  # fmt: skip
     failed = sum(result["status"] == "failed" for result in results)
     return Response({"succeeded": len(results) - failed, "failed": failed, "results": results})
 
 
-def _settled_item(asked: Settlement, outcome: Outcome) -> dict[str, Any]:
+def _settled_item(settlement: Settlement, outcome: Outcome) -> dict[str, Any]:
     if outcome.errors:
-        return _failed_item(asked, outcome.errors[0])
-    return {"transaction_id": asked.transaction_id, "status": "succeeded"}
+        return _failed_item(settlement, outcome.errors[0])
+    return {"transaction_id": settlement.transaction_id, "status": "succeeded"}
 
 
-def _queued_item(asked: Settlement, result: Transaction | LedgerError) -> dict[str, Any]:
+def _queued_item(settlement: Settlement, result: Transaction | LedgerError) -> dict[str, Any]:
     if isinstance(result, posting_exceptions.AlreadyQueued):
         reason = {"code": "ALREADY_QUEUED", "message": result.message}
-        return {"transaction_id": asked.transaction_id, "status": "queued"} | reason
+        return {"transaction_id": settlement.transaction_id, "status": "queued"} | reason
     if isinstance(result, LedgerError):
-        return _failed_item(asked, result)
-    return {"transaction_id": asked.transaction_id, "status": "queued", "code": "QUEUED"}
+        return _failed_item(settlement, result)
+    return {"transaction_id": settlement.transaction_id, "status": "queued", "code": "QUEUED"}
 
 
-def _failed_item(asked: Settlement, error: LedgerError) -> dict[str, Any]:
+def _failed_item(settlement: Settlement, error: LedgerError) -> dict[str, Any]:
     message = error.message
     if isinstance(error, posting_exceptions.TransactionNotFound):
         message = f"NOT_FOUND: {message.removeprefix('NOT_FOUND: ')}"
     code = ITEM_CODES.get(error.code, "INTERNAL_ERROR")
-    item: dict[str, Any] = {"transaction_id": asked.transaction_id, "status": "failed"}
+    item: dict[str, Any] = {"transaction_id": settlement.transaction_id, "status": "failed"}
     item |= {"code": code, "message": message}
     return item | ({"details": error.details} if isinstance(error, posting_exceptions.DuplicateReference) else {})

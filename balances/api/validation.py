@@ -1,4 +1,4 @@
-"""The rules that a decoded body must keep before anything is looked up, in the contract's words."""
+"""Checks of decoded bodies before anything is looked up, with the contract's messages."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from balances.recording import PROVIDER
 BLANK = "cannot be blank"
 MAX_SIGNIFICANT_DIGITS = 15
 MOST_SETTLEMENTS = 100
-"""Holds in one bulk commit or void at most."""
+"""Most holds in one bulk commit or void."""
 STRATEGIES = ("FIFO", "LIFO", "PROPORTIONAL")
 MAX_BYTES = {"reference": 2000, "currency": 200} | dict.fromkeys(
     ("indicator", "source", "destination", "owner", "last_name", "organization_name", "number", "provider"), 1000
 )
-"""Longest texts that an index takes in, in bytes of UTF-8."""
+"""Longest texts that an index can hold, in bytes of UTF-8."""
 MOST_BYTES_EACH = 4
-"""Bytes of a character in UTF-8, at most."""
+"""Most bytes of a character in UTF-8."""
 KEYS = ("reference", "currency", "indicator", "source", "destination")
-"""Texts by which something is found again."""
+"""Texts that serve as keys."""
 ZERO_TIME = datetime.min.replace(tzinfo=UTC)
 TIME_HELP = "please format the scheduled date as 'YYYY-MM-DDTHH:MM:SS+00:00' (e.g., 2024-04-22T15:28:03+00:00)"
 
@@ -72,7 +72,7 @@ def check_api_key(fields: dict[str, Any]) -> None:
 
 
 def check_lengths(fields: dict[str, Any]) -> None:
-    """Raise ``InvalidBody`` for a text that is longer than its index takes in."""
+    """Raise ``InvalidBody`` for a text that is longer than its index can hold."""
     if reasons := dict(_too_long(fields)):
         raise InvalidBody(reasons)
 
@@ -83,7 +83,7 @@ def required(struct: str, field: str) -> str:
 
 
 def posting_from(fields: dict[str, Any], *, fractions: bool = False) -> Posting:
-    """Return the movement that a body asks for. Raises ``InvalidBody``.
+    """Return the movement that a body requests. Raises ``InvalidBody``.
 
     With ``fractions`` an amount that is no whole number of minor units passes, to be refused with its item only.
     """
@@ -150,7 +150,7 @@ def postings_from(fields: dict[str, Any]) -> list[Posting]:
 
 
 def settlement_action(fields: dict[str, Any]) -> Action:
-    """Return what a body asks to be done with a hold.
+    """Return the action and the part of a hold that a body requests.
 
     Raises ``InvalidSettlement``, ``NonPositivePart`` or ``FieldNotTaken``.
     """
@@ -178,7 +178,7 @@ def own_reference(fields: dict[str, Any]) -> str:
 
 
 def refund_part(fields: dict[str, Any]) -> Part:
-    """Return how much of a payment a body asks to be given back. Raises ``NonPositivePart``."""
+    """Return the part of a payment that a body asks to refund. Raises ``NonPositivePart``."""
     for name in ("amount", "precise_amount"):
         if fields.get(name, 1) <= 0:
             raise NonPositivePart(name)
@@ -237,7 +237,7 @@ def _length_problem(text: str, name: str) -> str | None:
 
 
 def _look_alike(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Say what in the keys of a request cannot be seen, or found again."""
+    """Return the problems of keys with invisible characters, or of keys that are too long."""
     provider = fields.get("meta_data", {}).get(PROVIDER)
     if isinstance(provider, str) and (why := lookalikes.problem(provider) or _length_problem(provider, "provider")):
         yield "meta_data", f"{PROVIDER} {why}"
@@ -286,7 +286,7 @@ def _precision(fields: dict[str, Any]) -> int:
 
 
 def _units_reason(fields: dict[str, Any], name: str) -> str | None:
-    """Say why major units are no whole number of minor units, where it is known how many make a major one."""
+    """Return why major units are no whole number of minor units, where the precision is known."""
     given = fields.get(name)
     if not given or _precision_reason(fields):
         return None

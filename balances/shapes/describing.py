@@ -1,4 +1,4 @@
-"""How routes stand in the OpenAPI document."""
+"""Describes routes in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 
 KEYLESS = ("/", "/health", "/metrics")
-"""Paths that ask for no key."""
+"""Paths that need no key."""
 REFUSALS = {
     "400": "The query or the body cannot be read",
     "401": "No valid key",
@@ -28,9 +28,9 @@ AS_TEXT = {
     "/search/{collection}",
     "/multi-search",
 }
-"""Routes that call the JSON of a malformed body's refusal text, as the original does."""
+"""Routes that send the JSON about a malformed body as ``text/plain``, as the original does."""
 DESCRIBING = tuple(f"{app}.{folder}." for app in ("balances", "reconciliation") for folder in ("api", "shapes"))
-"""Where the docstrings stand that the document shows."""
+"""The folders with the docstrings that the document shows."""
 REFUSAL = {"$ref": "#/components/schemas/ErrorAnswer"}
 
 
@@ -61,7 +61,7 @@ class JSONBodies(AutoSchema):
         return ["application/json"]
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        """Require no key that an answer leaves out where it says nothing."""
+        """Mark keys as optional that answers leave out when they are empty."""
         schema: Any = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         omitted = getattr(serializer, "omitted_when_empty", ())
         if omitted and "required" in schema:
@@ -70,7 +70,7 @@ class JSONBodies(AutoSchema):
 
 
 def describe_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add to each route what the gate in front of it may answer, and that some refusals are called text."""
+    """Add the answers of the gate to each route, and mark refusals that are sent as text."""
     for path, operations in result["paths"].items():
         for operation in operations.values():
             answers = operation.get("responses", {})

@@ -1,4 +1,7 @@
-"""JSON out, as the contract has it: always JSON, UTF-8 said aloud, numbers exact."""
+"""Renders JSON as the contract does: always JSON, with an explicit UTF-8 charset and exact numbers.
+
+docs/design/wire.md states the rules under "Answering".
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from rest_framework.request import Request
 from balances.ground import ESCAPED, dumps
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
-"""What the contract writes for an instant that is not set."""
+"""The text of the contract for an instant that is not set."""
 
 
 class ExactJSONRenderer(BaseRenderer):
@@ -33,10 +36,10 @@ class ExactJSONRenderer(BaseRenderer):
 
 
 class JSONWhateverIsAsked(BaseContentNegotiation):
-    """Answer in JSON whatever ``Accept`` says; the original never looks at it."""
+    """Answers in JSON whatever ``Accept`` says, which the original ignores as well."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        """Return no parser: ``balances.api.go.body`` reads the body."""
+        """Return no parser, because ``balances.api.go.body`` reads the body."""
         return None
 
     def select_renderer(

@@ -1,4 +1,7 @@
-"""Filters of the lists: a grammar per door, one closed set of fields per table, values always bound."""
+"""Filters of the lists: grammars for queries and bodies, a closed set of fields for each table, values always bound.
+
+docs/design/wire.md states the rules under "Lists".
+"""
 
 from balances.api.filtering import resources
 from balances.api.filtering.describing import fields_of, query_of, rows_of, rows_or_counted

@@ -21,10 +21,10 @@ from balances.models import Balance
 
 SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "LIKE", "ilike": "ILIKE"}
 PATTERN_SIGNS = {"like": "~~", "ilike": "~~*"}
-"""What PostgreSQL calls these two when it refuses them."""
+"""The names of these two types in PostgreSQL's error messages."""
 KEY = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*", re.ASCII)
 NUMBER = r"^ *[+-]?([0-9]{1,250}(\.[0-9]{0,250})?|\.[0-9]{1,250})([eE][+-]?[0-9]{1,3})? *$"
-"""A text in metadata that counts as a number; anything longer is none, so that no cast can fail."""
+"""A text in metadata that counts as a number; longer ones do not, so that no cast can fail."""
 
 DAY_OF_YEAR = (
     r"(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31",
@@ -34,24 +34,24 @@ DATE = (
     rf"^(?!0000)([0-9]{{4}}-({DAY_OF_YEAR[0]})|{DAY_OF_YEAR[1]})"
     r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?$"
 )
-"""A text in metadata that counts as a date: one that the calendar has, again so that no cast can fail."""
+"""A text in metadata that counts as a date; it exists in the calendar, so that no cast can fail."""
 
 
 class InvalidFilter(LedgerError):
-    """A condition names what the list does not have, or has not the values that its operator needs."""
+    """A condition names an unknown field, or lacks the values that its operator needs."""
 
     code, details = "GEN_BAD_REQUEST", {}
 
     def __init__(self, words: str) -> None:
-        """Say what is wrong, after the contract's first words."""
+        """Put the problem after the contract's prefix."""
         super().__init__(f"Invalid filter: {words}")
 
 
 class Incomparable(Exception):
-    """The database could not compare what is asked; answered as a failure of the list."""
+    """The database cannot compare the values; answered as a failure of the list."""
 
     def __init__(self, message: str = "", sqlstate: str = "") -> None:
-        """Keep what PostgreSQL says of it, or would."""
+        """Keep the message that PostgreSQL gives, or would give."""
         self.message, self.sqlstate = message, sqlstate
         super().__init__(message)
 
@@ -82,7 +82,7 @@ def _sign(left: Any, operator: str, text: str | None, sql_type: str) -> Func:
 
 
 def _infix(left: Any, sign: str, right: Combinable, cast: str = "") -> Func:
-    """Return ``left sign right::cast``; sign and cast are ours, never a client's."""
+    """Return ``left sign right::cast``; sign and cast are constants, never a client's text."""
     return Func(left, right, template=f"(%(expressions)s{cast})", arg_joiner=sign, output_field=BooleanField())
 
 
@@ -92,7 +92,7 @@ def _as(text: Combinable, sql_type: str) -> Func:
 
 
 class Column(django_filters.Filter):  # type: ignore[misc]  # the library has no type hints
-    """A column that is compared as text: any value is one."""
+    """A column that is compared as text, which any value can be."""
 
     sql_type = "text"
     operators: tuple[str, ...] = OPERATORS
@@ -107,7 +107,7 @@ class Sparse(Column):
     """A text column whose index leaves out the empty text."""
 
     def condition(self, asked: Condition) -> Any:
-        """Return the condition, and what follows from a long list but is not seen by the planner."""
+        """Return the condition, with a redundant one for long lists that the planner needs to use the index."""
         found = super().condition(asked)
         if asked.operator == "in" and all(value.written != "" for value in asked.values):
             return Q(found) & Q(_sign(F(self.field_name), "gt", "", self.sql_type))
@@ -178,7 +178,7 @@ class Metadata(Column):
         return Case(When(is_number, then=_as(text, "numeric")))
 
     def _within(self, key: str, given: Given) -> Any:
-        """Return that the date or instant at a key lies in a span; a row that has none there does not."""
+        """Return whether the date or instant at a key lies in a span; it does not where a row has none."""
         text = Replace(KeyTextTransform(key, F(self.field_name)), Value("/"), Value("-"))
         is_date = Q(_infix(text, " ~ ", Value(DATE)))
         return compare(
@@ -193,7 +193,7 @@ class EitherSide(Column):
     sortable = False
 
     def condition(self, asked: Condition) -> Any:
-        """Return that either side is, or neither."""
+        """Return whether either side matches, or for a negated operator whether both do."""
         source, destination = (Q(compare(F(side), asked.operator, asked.values)) for side in ("source", "destination"))
         return source & destination if asked.operator in ("ne", "isnull") else source | destination
 
@@ -204,7 +204,7 @@ class EitherIndicator(Column):
     sortable = False
 
     def condition(self, asked: Condition) -> Any:
-        """Return that a side is among the balances whose indicator satisfies the operator."""
+        """Return whether a side is among the balances whose indicator satisfies the operator."""
         matching = Balance.objects.filter(compare(F("indicator"), asked.operator, asked.values)).values("balance_id")
         if asked.operator == "isnull":  # nearly every balance: too many for a list
             return Q(source__in=matching) | Q(destination__in=matching)

@@ -1,4 +1,4 @@
-"""What is asked: conditions out of a query or out of a body, not yet of any table."""
+"""Parses conditions from a query or a body, independently of any table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from balances.ground import LedgerError
 
 OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "between", "like", "ilike", "isnull", "isnotnull")
 ALIASES = {name: name for name in OPERATORS} | {"neq": "ne", "gteq": "gte", "lteq": "lte"}
-"""Spellings of the operators in a query; a body knows the plain names only."""
+"""Spellings of the operators in a query; a body takes the plain names only."""
 RESERVED = {"page", "pagesize", "per_page", "limit", "offset", "sort", "order", "order_by", "order_dir"} | {
     "logical_operator",
     "instance_id",
@@ -22,26 +22,26 @@ RESERVED = {"page", "pagesize", "per_page", "limit", "offset", "sort", "order", 
 MAX_FILTERS, MAX_BYTES, MAX_VALUES = 20, 1000, 100
 """Caps of a query, those of the contract."""
 MAX_CONDITIONS = 64
-"""Cap of a body, where the contract has none: each condition may make the database read a whole table."""
+"""Cap of a body, which the contract does not have: each condition may make the database read a whole table."""
 LARGEST = 2**63 - 1
-"""Largest limit and offset that PostgreSQL takes."""
+"""Largest limit and offset that PostgreSQL accepts."""
 BAD_LOGIC = "invalid logical_operator: must be 'and' or 'or'"
 
 
 class InvalidFilterRequest(LedgerError):
-    """The body of a filter is not what the route reads."""
+    """The body of a filter is invalid."""
 
     code = "GEN_VALIDATION_ERROR"
 
 
 class InvalidFilterParameters(LedgerError):
-    """Parameters of a query are no filters; ``details`` says which and why."""
+    """Parameters of a query are invalid filters; ``details`` lists them with the reasons."""
 
     code = "GEN_VALIDATION_ERROR"
     text = "invalid filter parameters"
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
-        """Keep what is wrong with which parameter; the answer shows it twice."""
+        """Keep the problems by parameter; the answer shows them twice."""
         super().__init__()
         self.details = errors
 
@@ -64,7 +64,7 @@ class Asked:
 
 
 def from_query(query: QueryDict) -> Asked:
-    """Return what a list's query asks. Raises ``InvalidFilterParameters`` with all that is wrong with it."""
+    """Return the conditions of a list's query. Raises ``InvalidFilterParameters`` with all problems."""
     errors: list[dict[str, str]] = []
     logic = query.getlist("logical_operator", [""])[0].strip().lower()
     if logic not in ("", "and", "or"):
@@ -108,7 +108,7 @@ def _values(operator: str, text: str) -> tuple[Given, ...]:
 
 
 def from_fields(fields: dict[str, Any]) -> Asked:
-    """Return what a decoded body asks.
+    """Return the conditions of a decoded body.
 
     Raises ``InvalidFilterRequest`` for an unknown ``logical_operator`` or too many conditions.
     """

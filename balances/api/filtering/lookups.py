@@ -1,4 +1,4 @@
-"""How transactions of balances are looked up, so that no page reads the history of all others.
+"""Looks up transactions of balances, so that no page reads the history of all others.
 
 Asked for rows of one side or the other, newest first, PostgreSQL reads all transactions from the newest on until the
 page is full: for a balance that did not move lately, or never, that is the whole table. The rows of each balance and
@@ -22,7 +22,7 @@ SIDES = ("source", "destination")
 
 @dataclass(frozen=True)
 class Balances:
-    """The balances that a condition names, and the sides on which they are looked for."""
+    """The balances that a condition names, and the sides to search for them."""
 
     condition: Condition
     column: str
@@ -42,7 +42,7 @@ class Balances:
 
 
 def balances_of(asked: Asked) -> Balances | None:
-    """Return the balances whose transactions alone are asked for; ``None`` where the planner does as well or better."""
+    """Return the balances that conditions are limited to; ``None`` where the planner does as well or better."""
     if len(asked.conditions) > (1 if asked.any_of else MAX_FILTERS):
         return None
     if any(condition.field in SIDES and condition.operator == "eq" for condition in asked.conditions):
@@ -63,7 +63,7 @@ def _balances(condition: Condition) -> Balances | None:
 
 
 def is_by_key(asked: Asked, keys: Sequence[str]) -> bool:
-    """Say whether what is asked for is few rows, each found by a value of an indexed field."""
+    """Return whether the conditions select few rows by values of an indexed field."""
     found = [
         condition.field in keys
         and condition.operator in ("eq", "in")

@@ -12,7 +12,7 @@ from balances.api.filtering.grammar import LARGEST, MAX_CONDITIONS, OPERATORS, A
 from balances.api.go import ANYTHING, NUMBER, Kind, MalformedBody, Mismatch, Structs, decode
 
 MOST, OTHERWISE = 100, 20
-"""A limit that is not from 1 to 100 turns into 20."""
+"""A limit outside of 1 to 100 becomes 20."""
 
 
 def _whole(value: Any) -> int:
@@ -68,7 +68,7 @@ class FilterRequest(serializers.Serializer[Any]):
 
 @dataclass(frozen=True)
 class Page:
-    """Which rows are wanted, in which order, and whether all are counted."""
+    """The requested rows, their order, and whether all are counted."""
 
     asked: Asked
     limit: int
@@ -79,7 +79,7 @@ class Page:
 
 
 def page_from(request: Request) -> Page:
-    """Return the page that a body asks for. Raises ``InvalidFilterRequest``."""
+    """Return the page that a body requests. Raises ``InvalidFilterRequest``."""
     try:
         fields = decode(request, FilterRequest)
     except MalformedBody as error:

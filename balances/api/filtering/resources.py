@@ -18,11 +18,11 @@ from balances.ground import LedgerError, MajorUnitsField, MetadataField, MinorUn
 from balances.models import Account, Balance, Identity, Ledger, Transaction
 
 REFUSED_CLASSES = ("22", "42", "54")
-"""SQLSTATE classes of what is asked, not of the database's health: bad values, bad types, too complex."""
+"""SQLSTATE classes that blame the request, not the database: bad values, bad types, too complex."""
 
 
 class Unanswerable(LedgerError):
-    """A value or a type that the database cannot compare; the original takes that for a failure of its own."""
+    """A value or a type that the database cannot compare; the original reports its own failure."""
 
     code = "GEN_BAD_REQUEST"
 
@@ -41,7 +41,7 @@ DATABASE_ERROR_KEYS = (
 
 
 class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library has no type hints
-    """The fields of one table that can be filtered and sorted by; ``data`` is what is asked of them.
+    """The fields of one table that can be filtered and sorted by; ``data`` has the conditions.
 
     A subclass lists the fields in ``Meta.fields``; the type of each column says how it is compared. A column with
     choices is declared, since the library would offer those.
@@ -59,15 +59,15 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
     }
 
     keys: tuple[str, ...] = ()
-    """Indexed fields, a value of which few rows share: these are fetched and sorted, not looked for in order."""
+    """Indexed fields with few rows for each value: such rows are fetched and then sorted, not read in order."""
 
     @property
     def errors(self) -> dict[str, Any]:
-        """Return nothing: the grammar has no form, its errors are raised."""
+        """Return nothing, because the grammar has no form and raises its errors."""
         return {}
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows for which the conditions hold. Raises ``InvalidFilter`` or ``Incomparable``."""
+        """Return the rows that satisfy the conditions. Raises ``InvalidFilter`` or ``Incomparable``."""
         asked: Asked = self.data
         for condition in asked.conditions:
             self.check(condition)
@@ -77,7 +77,7 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
         return queryset.filter(Q(*held, _connector=Q.OR if asked.any_of else Q.AND))
 
     def check(self, condition: Condition) -> None:
-        """Raise ``InvalidFilter`` for a condition that the table does not know, in the contract's order of checks."""
+        """Raise ``InvalidFilter`` for a condition that the table does not have, in the contract's order of checks."""
         field, operator = condition.field, condition.operator
         if operator not in OPERATORS:
             raise InvalidFilter(
@@ -109,7 +109,7 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
 
     @classmethod
     def rows(cls, page: Page) -> list[Any]:
-        """Return the rows of a page, each with ``total_count`` if they are to be counted, in one statement.
+        """Return the rows of a page, each with ``total_count`` if it is requested, in one statement.
 
         Raises ``InvalidFilter``, or ``Unanswerable`` where the database cannot compare what is asked.
         """
@@ -141,7 +141,7 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
 
     @classmethod
     def narrowed(cls, rows: QuerySet[Any], page: Page, ordering: list[OrderBy]) -> QuerySet[Any]:
-        """Return rows among which are those of the page: all that match, unless a table knows a shorter way."""
+        """Return a superset of the rows of the page: all that match, unless a table has a shorter way."""
         return rows
 
     @classmethod
@@ -187,7 +187,7 @@ class TransactionFilters(Filters):
 
     @classmethod
     def narrowed(cls, rows: QuerySet[Any], page: Page, ordering: list[OrderBy]) -> QuerySet[Any]:
-        """Return the first rows of each balance that is asked for, by the index of its movements."""
+        """Return the first rows of each requested balance, by the index of its movements."""
         found = lookups.balances_of(page.asked)
         if found is None or lookups.is_by_key(page.asked, cls.keys) or cls._sorted_by(page.sort_by) != "created_at":
             return rows

@@ -1,4 +1,4 @@
-"""One value of a filter, as a body or a query gives it."""
+"""One value of a filter, from a body or a query."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class Given:
-    """A value in the forms in which columns are asked for it."""
+    """A value in the forms that columns compare with."""
 
     value: Any
-    """What it is in JSON, numbers exact."""
+    """The JSON value, with exact numbers."""
     text: str | None
-    """What the database reads as a number, an instant or JSON; ``None`` is NULL."""
+    """The text that the database reads as a number, an instant or JSON; ``None`` is NULL."""
     written: str | None
-    """What a column of text is compared with: the very characters that the client sent."""
+    """The text for columns of text: exactly the characters that the client sent."""
     span: tuple[str, str] | None = None
-    """From and until, where a query names a day, a minute, a second or a part of one."""
+    """Start and end, where a query names a day, a minute, a second or a fraction of one."""
 
     @property
     def is_composite(self) -> bool:
-        """Say whether it is an object or an array, which no column can be compared with."""
+        """Return whether it is an object or an array, which no column can be compared with."""
         return isinstance(self.value, (dict, list))
 
     @property
     def is_number(self) -> bool:
-        """Say whether it is a number."""
+        """Return whether it is a number."""
         return isinstance(self.value, (int, Decimal)) and not isinstance(self.value, bool)
 
 
 def from_json(value: Any) -> Given:
-    """Return the value of a body; its type is the one it has there."""
+    """Return a value from a body, with its JSON type."""
     text: str | None
     match value:
         case None | dict() | list():
@@ -58,7 +58,7 @@ def from_json(value: Any) -> Given:
 
 
 def from_text(text: str) -> Given:
-    """Return the value of a query, typed in the contract's order: integer, decimal, boolean, date, text."""
+    """Return a value from a query, typed in the contract's order: integer, decimal, boolean, date, text."""
     if INTEGER.fullmatch(text):
         return Given(int(text), str(int(text)), text)
     if DECIMAL.fullmatch(text) and abs((number := Decimal(text)).adjusted()) <= MAX_EXPONENT:
@@ -72,7 +72,7 @@ def from_text(text: str) -> Given:
 
 
 def _instant(text: str) -> datetime | None:
-    """Return the instant that a text names, in UTC unless it says otherwise; ``None`` where it names none."""
+    """Return the instant in a text, in UTC unless it has an offset; ``None`` where it is none."""
     if not any(layout.fullmatch(text) for layout in (DAY, MOMENT, RFC_3339)):
         return None
     try:
@@ -83,7 +83,7 @@ def _instant(text: str) -> datetime | None:
 
 
 def _span(instant: datetime, text: str) -> tuple[str, str]:
-    """Return from and until of the unit that was written: ``2026-02-01`` is that day."""
+    """Return start and end of the unit that was written: ``2026-02-01`` is that day."""
     fraction = re.search(r"\.(\d+)", text)
     if fraction:
         width = timedelta(microseconds=1) if len(fraction[1]) >= 6 else MILLISECOND

@@ -1,4 +1,7 @@
-"""Requests as the original's decoder reads them: types, words for errors, times, durations."""
+"""Reads requests as the original's decoder does: types, error messages, times, durations.
+
+docs/design/wire.md states the rules under "Reading bodies".
+"""
 
 from balances.api.go.body import (
     ANYTHING,

@@ -1,4 +1,4 @@
-"""JSON in, as the original's decoder reads it: strict types, forgiving keys, its words for errors.
+"""Reads JSON as the original's decoder does: strict types, forgiving keys, and its error messages.
 
 What a body may hold is declared by request serializers, which describe it in the OpenAPI document as well.
 """
@@ -26,7 +26,7 @@ from balances.api.go.untaken import FieldNotTaken
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 DRAINED_CHUNKS = 256
-"""Of 64 KiB each: 16 MiB of a body that is too large are read to its sender's end, no more."""
+"""Pieces of 64 KiB: of a body that is too large, at most 16 MiB are read."""
 GENERATED_BY = "BLNK_GENERATED_BY"
 
 Shape = type[serializers.Serializer[Any]]
@@ -45,7 +45,7 @@ class MalformedBody(Exception):
 
 
 class InvalidBody(Exception):
-    """Fields break the rules; answered with 400 and the route's code under ``errors``."""
+    """Fields are invalid; answered with 400 and the route's code under ``errors``."""
 
     def __init__(
         self, reasons: dict[str, str] | str, *, code: str = "GEN_VALIDATION_ERROR", details: Any = None
@@ -61,10 +61,10 @@ class InvalidBody(Exception):
 
 
 class Mismatch(Unreadable):
-    """A value is of another type. On its way out of nested objects it learns where it stands."""
+    """A value has the wrong type. Each enclosing object adds its part of the path to the error."""
 
     def __init__(self, what: str, go_type: str) -> None:
-        """Keep the word for what was sent, and the type that was wanted."""
+        """Keep the words for the value that was sent, and for the expected type."""
         self.what, self.go_type = what, go_type
         self.struct, self.path = "", ""
         super().__init__(what, go_type)
@@ -81,7 +81,7 @@ class Mismatch(Unreadable):
 
 @dataclass(frozen=True)
 class Kind:
-    """How one Go type is read: its name in messages, the types of JSON values that fit, what becomes of a value.
+    """How one Go type is read: its name in messages, the types of JSON values that fit, and the conversion.
 
     ``convert`` may refuse more; it raises ``Unreadable``.
     """
@@ -91,7 +91,7 @@ class Kind:
     convert: Callable[[Any], Any] | None = None
 
     def read(self, value: Any) -> Any:
-        """Return what a JSON value, of which there are exact types alone, stands for. Raises ``Unreadable``."""
+        """Return the value for a JSON value, whose numbers are exact. Raises ``Unreadable``."""
         if type(value) not in self.fits:
             raise Mismatch(word_for(value), self.go_type)
         return value if self.convert is None else self.convert(value)
@@ -250,14 +250,14 @@ def _text(request: HttpRequest) -> str:
 
 
 def _drain(request: HttpRequest) -> None:
-    """Read on a little, so that a client in the middle of sending gets our answer and no broken pipe."""
+    """Read on a little, so that a client that is still sending gets the answer instead of a broken pipe."""
     for _ in range(DRAINED_CHUNKS):
         if not request.read(64 * 1024):
             return
 
 
 def _name_the_key(body: dict[str, Any], request: HttpRequest) -> None:
-    """Put the id of the scoped key into the metadata of what is posted; nothing else is touched."""
+    """Add the id of the scoped key to the metadata of a body, without changing anything else."""
     api_key_id = principal(request).api_key_id
     if api_key_id and request.method == "POST":
         spelled = [body.pop(name) for name in list(body) if name.lower() == "meta_data"]

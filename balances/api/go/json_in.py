@@ -1,4 +1,4 @@
-"""The first JSON value of a text, and what the original's decoder says where there is none."""
+"""Reads the first JSON value of a text, or raises the error of the original's decoder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from balances.ground import ExactDecoder, NumberOutOfRange, TooDeep
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_VALUES = 100_000
-"""Values that one body holds, members of objects and items of arrays: reading, storing and answering more of them would
-keep a processor busy for more than a second."""
+"""Most values in one body, counting members of objects and items of arrays: reading, storing and answering more of them
+would keep a processor busy for more than a second."""
 TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"""A string, or the rest of a text that ends within one: so each character is looked at once."""
+"""A string, or the rest of a text that ends within one, so that each character is scanned once."""
 
 
 class Unreadable(Exception):
-    """What was sent cannot be read; the message says why in the words of the original's decoder."""
+    """A body cannot be read; the message is that of the original's decoder."""
 
 
 def refuse_many(text: str, most: int = MOST_VALUES) -> None:
@@ -41,7 +41,7 @@ def first_value(text: str, **options: Any) -> Any:
     stripped = text.lstrip(" \t\r\n")
     if not stripped:
         raise Unreadable("EOF")
-    if stripped.startswith("\ufeff"):  # our decoder would pass over a byte order mark
+    if stripped.startswith("\ufeff"):  # simplejson would skip a byte order mark
         raise Unreadable("invalid character 'ï' looking for beginning of value")
     try:
         value, _ = ExactDecoder(**options).raw_decode(stripped)

@@ -1,4 +1,4 @@
-"""Says where a text stops being JSON, in the words of the original's decoder.
+"""Finds where a text stops being JSON, with the messages of the original's decoder.
 
 The text is read again for that, token by token: only what cannot be read comes here.
 """
@@ -17,7 +17,7 @@ END = "unexpected EOF"
 
 
 class SyntaxFault(Exception):
-    """The text is no JSON from here on."""
+    """The text is not JSON from this position on."""
 
 
 def fault_of(text: str) -> str:
@@ -30,7 +30,7 @@ def fault_of(text: str) -> str:
 
 
 def _scan(text: str) -> None:
-    """Read one value, with whatever is nested in it on a stack. Raises ``SyntaxFault``."""
+    """Read one value, keeping nested objects and lists on a stack. Raises ``SyntaxFault``."""
     closers: list[str] = []
     at, is_fresh = 0, False  # fresh: the object or list has only just begun, and may end at once
     while True:
@@ -136,7 +136,7 @@ def _number(text: str, at: int) -> int:
 
 
 def _digits(text: str, at: int, where: str) -> int:
-    """Read one digit at least."""
+    """Read at least one digit."""
     end = _end_of(DIGITS, text, at)
     if end == at:
         _char(text, at)
@@ -156,7 +156,7 @@ def _char(text: str, at: int) -> str:
 
 
 def _at(text: str, at: int, where: str) -> SyntaxFault:
-    """Name the byte at fault, as a character of its own."""
+    """Return the name of the invalid byte, as a character of its own."""
     byte = chr(text[at].encode(errors="surrogatepass")[0])
     return SyntaxFault(f"invalid character {quoted(byte)} {where}")
 

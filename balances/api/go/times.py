@@ -1,4 +1,4 @@
-"""Why the original's decoder would not read a time, in its own words: display only, but exact."""
+"""The messages of the original's decoder for times that it cannot read, to the byte."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import simplejson
 LAYOUT = "2006-01-02T15:04:05Z07:00"
 DIGITS = {"2006": r"\d{4}", "01": r"\d\d", "02": r"\d\d", "15": r"\d\d", "04": r"\d\d", "05": r"\d\d(\.\d+)?"}
 PARTS = ("2006", "-", "01", "-", "02", "T", "15", ":", "04", ":", "05", "Z07:00")
-"""The layout, element by element, as a reader meets them."""
+"""The elements of the layout, in the order of reading."""
 LARGEST = {"01": ("month", 12), "15": ("hour", 23), "04": ("minute", 59), "05": ("second", 59)}
 ZONE = re.compile(r"Z|[+-](\d\d):(\d\d)", re.ASCII)
 
 
 def why_not(value: Any) -> str:
-    """Return the message for a JSON value that is no time as RFC 3339 writes it."""
+    """Return the message for a JSON value that is no RFC 3339 time."""
     if not isinstance(value, str):
         return "Time.UnmarshalJSON: input is not a JSON string"
     shown = simplejson.dumps(value, ensure_ascii=False)
@@ -53,4 +53,4 @@ def _reason(text: str) -> str | tuple[str, str]:
 def _day_reason(year: int, month: int, day: int) -> str:
     if not 1 <= day <= monthrange(max(year, 1), month)[1]:
         return "day out of range"
-    return "not between the years 1 and 9999 in UTC"  # only here: the original reads more than can be stored
+    return "not between the years 1 and 9999 in UTC"  # not in the original, which reads more than can be stored

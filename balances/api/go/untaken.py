@@ -1,4 +1,4 @@
-"""Fields that a route would drop, although the caller means something by them: it would move more than was asked.
+"""Refuses fields that a route would ignore, where ignoring them would move more than the caller meant.
 
 The original ignores every key that it does not know. Here a route refuses amounts and dates that it
 does not take, and one whose body is small and whose default is *all* refuses any key that it does not know: its shape
@@ -14,11 +14,11 @@ from balances.ground import LedgerError
 
 MONEY_AND_DATES = frozenset({"amount", "precise_amount", "effective_date", "scheduled_for", "inflight"})
 LONGEST = 40
-"""Characters of a key that are repeated in a message."""
+"""Most characters of a key that a message quotes."""
 
 
 class FieldNotTaken(LedgerError):
-    """A field came to a route that does not take it."""
+    """A body has a field that the route does not take."""
 
     code = "GEN_VALIDATION_ERROR"
 
@@ -28,7 +28,7 @@ class FieldNotTaken(LedgerError):
         super().__init__(f"{name} is not taken here{why}; nothing was done")
 
     def inside(self, where: str) -> FieldNotTaken:
-        """Return the refusal as it reads from outside an object: ``transactions[1].amuont``."""
+        """Return the refusal with the path of the enclosing object: ``transactions[1].amuont``."""
         return FieldNotTaken(f"{where}{self.name}", self.why)
 
 
@@ -41,7 +41,7 @@ def refuse(given: str, value: Any, known: Iterable[str], *, closed: bool) -> Non
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object out of its keys and values. Raises ``FieldNotTaken`` for a key that is there twice."""
+    """Return an object from its keys and values. Raises ``FieldNotTaken`` for a repeated key."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
