@@ -23,6 +23,8 @@ PLAINER = re.compile(
 KEPT = re.compile(r"\.tell\(\)|\btold_at = Instant\(|delivery\.tell\"")
 """Names that are not ours to choose any more: Python's method, a key of an answer, and a task before 0.2."""
 DOCUMENT = re.compile(r"[\w./-]+\.md\b")
+HEADING = re.compile(r'([\w./-]+\.md)(?:, | states the rules under )"([^"]+)"')
+"""A document and one of its headings; the docstring around both may break the line between them."""
 
 
 def files(folder: str) -> Iterator[tuple[str, str]]:
@@ -55,3 +57,14 @@ def test_no_citation_names_a_document_that_is_not_in_the_repository(folder: str)
     ]
 
     assert lost == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_heading_that_is_cited_stands_in_its_document(folder: str) -> None:
+    cited = [
+        (name, document, heading)
+        for name, text in files(folder)
+        for document, heading in HEADING.findall(re.sub(r"\n\s*(?:--|#)?\s*", " ", text))
+    ]
+
+    assert [each for each in cited if f"## {each[2]}" not in (ROOT / each[1]).read_text().splitlines()] == []

@@ -1,4 +1,4 @@
-"""Paging of the lists: each has its own default and its own answer to a bad number (docs/design/wire.md, Lists)."""
+"""Paging of the lists: each has its own default and its own answer to a bad number (docs/design/wire.md, "Lists")."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Standing:
 
     @property
     def available(self) -> int:
-        """Return what a debit may take without overdraft (docs/design/posting.md, Funds)."""
+        """Return what a debit may take without overdraft (docs/design/posting.md, "Funds")."""
         return (
             self.balance + self.credited - self.debited
             - self.inflight_debit - self.inflight_debited
@@ -155,7 +155,7 @@ def move(effect: Effect, units: int, source: Standing, destination: Standing) ->
 
 
 def _check_funds(movement: Movement, available: int) -> None:
-    """Refuse what the source cannot pay; ``@`` balances are no exception (docs/design/posting.md, Funds)."""
+    """Refuse what the source cannot pay; ``@`` balances are no exception (docs/design/posting.md, "Funds")."""
     limit = movement.overdraft_units
     if (movement.allow_overdraft and limit is None) or available >= movement.units:
         return

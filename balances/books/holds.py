@@ -1,4 +1,4 @@
-"""The holds under an id, and the rows that settle them (docs/design/posting.md, Holds)."""
+"""The holds under an id, and the rows that settle them (docs/design/posting.md, "Holds")."""
 
 from __future__ import annotations
 

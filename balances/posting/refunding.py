@@ -1,4 +1,4 @@
-"""Refunds: a new row in the opposite direction, never a change of the old one (docs/design/posting.md, Refunds).
+"""Refunds: a new row in the opposite direction, never a change of the old one (docs/design/posting.md, "Refunds").
 
 A payment can be refunded in parts, never beyond what was paid. A refund locks the row first, and only then counts what
 earlier refunds gave back or will give back. So each unit is given back once, whatever id a refund names.

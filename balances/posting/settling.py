@@ -1,4 +1,4 @@
-"""Commits and voids holds (docs/design/posting.md, Holds).
+"""Commits and voids holds (docs/design/posting.md, "Holds").
 
 A settlement locks both balances of a hold first, and only then reads how far the hold is settled. So each unit is
 settled once, whatever ids and workers it is reached through.
