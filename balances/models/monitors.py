@@ -48,7 +48,7 @@ class BalanceMonitor(models.Model):
     monitor_id = models.TextField(primary_key=True, default=new_monitor_id, editable=False, db_collation="C")
     balance = models.ForeignKey("balances.Balance", models.PROTECT, related_name="monitors", db_index=False)
     field = models.TextField("total", choices=Watched.choices)
-    operator = models.TextField("speaks when it", choices=Operator.choices)
+    operator = models.TextField("fires when it", choices=Operator.choices)
     value = MajorUnitsField()
     precision = MajorUnitsField(null=True)
     """Minor units in a major one; missing on rows older than this column, whose values are minor units."""
