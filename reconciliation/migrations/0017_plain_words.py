@@ -1,6 +1,9 @@
-"""Plain words for labels, and for the name of a column."""
+"""Plain words for labels, and for a field; its column keeps its name."""
 
 from django.db import migrations, models
+
+from balances.ground.fields import UTCDateTimeField
+from balances.models import now
 
 KINDS = (
     ("unexplained_drift", "Unexplained drift that lasts"),
@@ -23,7 +26,12 @@ class Migration(migrations.Migration):
 
     dependencies = (("reconciliation", "0016_what_was_followed"),)
     operations = (
-        migrations.RenameField("alert", "told_at", "notified_at"),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.RenameField("alert", "told_at", "notified_at"),
+                migrations.AlterField("alert", "notified_at", UTCDateTimeField(db_column="told_at", default=now)),
+            ]
+        ),
         migrations.AlterField("alert", "kind", models.TextField(choices=list(KINDS))),
         migrations.AlterField("reconstruction", "outcome", models.TextField(choices=list(OUTCOMES))),
     )

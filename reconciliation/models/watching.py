@@ -107,7 +107,7 @@ class Alert(models.Model):
     opened_at = UTCDateTimeField(default=now)
     seen_at = UTCDateTimeField(default=now)
     """When its condition last held."""
-    notified_at = UTCDateTimeField(default=now)
+    notified_at = UTCDateTimeField(default=now, db_column="told_at")
     """When people were last notified; the reminder comes a day later."""
     resolved_at = UTCDateTimeField(null=True)
 
