@@ -92,6 +92,10 @@ def refused(answer: Answer, status: int, code: str, text: str, *, details: bool 
         ),
         (b'{"dob":"1990-01-01T00:00:00Zx"}', 'parsing time "1990-01-01T00:00:00Zx": extra text: "x"'),
         (
+            b'{"dob":"\\u00fc"}',  # the original quotes the escape
+            'parsing time "ü" as "2006-01-02T15:04:05Z07:00": cannot parse "ü" as "2006"',
+        ),
+        (
             b'{"created_at":"x"}',
             'parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"',
         ),

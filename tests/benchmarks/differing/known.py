@@ -17,6 +17,7 @@ KNOWN: list[tuple[str, str]] = [
     # everywhere
     (r" as a float: ", "Numbers beyond 17 digits are shown rounded"),
     (r"^\w+ (/balances//|/refund-transaction/|/transactions/filter/) .*: 30[17]", "Where the last part of a path"),
+    (r"parsing time .*\\\\u[0-9a-f]{4}", "quotes it as the JSON escaped it"),
     (r"json: more than|into Go value of type float64", "A body may hold any number of values"),
     (r"^(POST /balances|PUT /balances/\{id\}/identity) \[odd\]: 20[01] / 400 .*(cannot be blank|'required' tag)",
      "Of a key that is there twice, the second time as `null`, the first value stays"),
@@ -131,6 +132,12 @@ KNOWN: list[tuple[str, str]] = [
      "Notes that would be untrue here have other words"),
     (r"bulk \[skip_queue.*dry_run.*\]: 200 notes(: - / ..the batch stops|\[\] length: )",
      "its balances stop where the real one does"),
+    (r"/inflight/bulk/\w+ \[\w+, dry run, odd.*\]: 200 results\[\]\."
+     r"((precise_)?amount|precision|currency|balances|rejection\.\w+): .* / (0|null|GEN_NOT_FOUND|NOT_FOUND.*|)$",
+     "parents of splits and empty ids are projected"),
+    (r"/bulk \[.*dry_run.*odd.*\]: 200 (results\[\]\.(amount: # / #|precise_amount: # / $|status: \w+ / -"
+     r"|would_apply: true / false|balances: \[.* / null)|would_apply: true / false)",
+     "An amount that is no whole number of minor units is rounded"),
     (r"\[dry run, split.*\]: 400 TXN_VALIDATION_ERROR source is required / 404",
      "a split of both sides lacks a `source`"),
     (r"(refund-transaction|inflight)/\{id\} \[(batch|split), dry run.*\]: 200 "
