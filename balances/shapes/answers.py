@@ -47,7 +47,8 @@ class Instant(serializers.Field[Any, Any, Any, Any]):
 
     def get_attribute(self, instance: Any) -> Any:
         """Return the instant; a row that does not keep it has none."""
-        return getattr(instance, str(self.source), None)
+        name = str(self.source)
+        return instance.get(name) if isinstance(instance, dict) else getattr(instance, name, None)
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

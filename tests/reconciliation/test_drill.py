@@ -7,6 +7,8 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import ProgrammingError
+from psycopg.errors import InsufficientPrivilege
 
 from reconciliation.drill import riddles
 from reconciliation.drill.ledger import build
@@ -82,3 +84,13 @@ def test_the_command_drills_in_a_scratch_database_and_prints_the_table() -> None
     total = json.loads(out.getvalue())[-1]
     assert (total["cause"], total["false_alarms"], total["planted"]) == ("all", 0, total["found"])
     assert "no false alarm" in err.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_no_superuser_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise ProgrammingError from InsufficientPrivilege("permission denied to set parameter")
+
+    monkeypatch.setattr("ledgerproj.management.commands.drill.drill", refused)
+    with pytest.raises(CommandError, match="only a superuser of it may do"):
+        call_command("drill")

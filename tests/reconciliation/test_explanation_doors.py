@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -58,6 +59,7 @@ def test_words_that_mean_nothing_are_refused_in_one_sentence(words: list[str], s
 def test_a_balance_without_drift_says_so(api: Client) -> None:
     body = api.get(f"/balances/{world.balance().pk}/explanation").body
     assert (body["cause"], body["explained"], body["unexplained"], body["explanations"]) == ("", 0, 0, [])
+    assert abs(datetime.fromisoformat(body["measured_at"]) - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 @pytest.mark.django_db(transaction=True)  # rows of one transaction with the measurement would be newer than it

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import ProgrammingError
+from psycopg import errors as pg
 
 from balances.ground import LedgerError
 from ledgerproj.scratch import scratch_database
@@ -55,6 +57,13 @@ class Command(BaseCommand):
                 result = drill(**{name: options[name] for name in ("seed", "each", "wallets", "postings")})
         except LedgerError as refusal:
             raise CommandError(f"{refusal}.") from refusal
+        except ProgrammingError as error:
+            if not isinstance(error.__cause__, pg.InsufficientPrivilege):
+                raise
+            raise CommandError(
+                "The drill damages rows past the guards of the database, which only a superuser of it may do. "
+                "Run it as one, or on the embedded database (without DATABASE_URL)."
+            ) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted; the scratch database is dropped.", returncode=INTERRUPTED) from None
         with opened(None, self.stdout) as out:

@@ -80,7 +80,7 @@ KNOWN: list[tuple[str, str]] = [
     (rf"/inflight/\{{id\}} \[(hold|split|batch), queued\]: 200 / 40[09] .*{SETTLED}",
      "settled twice through two ids (6)"),
     (r"/inflight/bulk/\w+ \[\w+, at once.*\]: 200 results\[\]\.(status: (failed|succeeded)|code: -|message: -) / "
-     r"(succeeded|failed|ALREADY|cannot)", "which one fails is random (`LOCKED`)"),
+     r"(succeeded|failed|ALREADY|cannot|transaction has already)", "which one fails is random (`LOCKED`)"),
     (r"/inflight/bulk/\w+ \[\w+, queued.*\]: 200 results\[\]\.(code: (ALREADY_)?QUEUED|message: (-|a commit or void)).*"
      r" / .*NOT_FOUND",
      "A bulk commit or void of an empty id is queued"),
