@@ -37,6 +37,7 @@ from tests.wire import (
 pytestmark = pytest.mark.django_db
 FAILED = "error occurred during processing: [{}]"
 EXCEEDS = FAILED.format("cannot refund more than is left of transaction {}. Left: USD{}, Requested: USD{}")
+NOTHING = "no transaction to refund"
 REFUNDED = FAILED.format("transaction {} has already been refunded")
 MODES = pytest.mark.parametrize("skip_queue", [True, False], ids=["at once", "queued"])
 
@@ -306,3 +307,14 @@ def test_many_at_once_give_back_no_more_than_was_paid(api: Client, ways: tuple[b
     assert given_back(api, paid, skip_queue=True)["precise_amount"] == 100
     assert refund(api, paid).status == 409
     assert_no_drift()
+
+
+@pytest.mark.parametrize("parent", ["txn_first", "txn_second"], ids=["its own parent", "a circle of two"])
+def test_a_refund_ends_where_parents_form_a_circle(api: Client, paid: str, parent: str) -> None:
+    for pk, above in (("txn_first", parent), ("txn_second", "txn_first")):
+        circling = Transaction.objects.get(pk=paid)
+        circling.pk, circling.reference, circling.parent_transaction, circling.status = pk, pk, above, "INFLIGHT"
+        circling.save(force_insert=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '2s'")
+    assert_refused(api.post("/refund-transaction/txn_first", {"skip_queue": True}), 404, "TXN_NOT_FOUND", NOTHING)

@@ -3,6 +3,8 @@
 -- Columns: the row; refunded numeric: what its refunds gave back or will give back, in minor units; next_number int: that
 -- of the next refund whose reference is free. Newest first; legs of one split share an instant, and come last one first.
 -- The children of an applied row are its refunds, which are not refunded in turn.
+-- UNION, not UNION ALL, above the last SELECT: in a damaged database, parents may form a circle, which it would follow
+-- without end.
 WITH RECURSIVE under AS (
     SELECT t.*
     FROM transactions AS t
@@ -14,7 +16,7 @@ WITH RECURSIVE under AS (
         WHERE c.parent_transaction = %(id)s AND c.parent_transaction > ''
           AND NOT EXISTS (SELECT FROM transactions AS own WHERE own.transaction_id = %(id)s)
     )
-    UNION ALL
+    UNION
     SELECT c.*
     FROM under AS u
     JOIN transactions AS c ON c.parent_transaction = u.transaction_id AND c.parent_transaction > ''
