@@ -20,8 +20,8 @@ PLAINER = re.compile(
     r"(?<![A-Za-z])(?:tell|tells|told|telling|nobody|whoever|anew|is to be)(?![A-Za-z])", re.IGNORECASE
 )
 """Words that read plainer as "report", "notify", "payload", "no one", "again" or a verb, in identifiers too."""
-KEPT = re.compile(r"\.tell\(\)|\btold_at = Instant\(|delivery\.tell\"")
-"""Names that are not ours to choose any more: Python's method, a key of an answer, and a task before 0.2."""
+KEPT = re.compile(r"\.tell\(\)|\btold_at = Instant\(|db_column=\"told_at\"|delivery\.tell\"")
+"""Names that are not ours to choose any more: Python's method, a key of an answer, a column, and a task before 0.2."""
 DOCUMENT = re.compile(r"[\w./-]+\.md\b")
 HEADING = re.compile(r'([\w./-]+\.md)(?:, | states the rules under )"([^"]+)"')
 """A document and one of its headings; the docstring around both may break the line between them."""

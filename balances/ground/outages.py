@@ -20,6 +20,8 @@ AWAY = {"57P03", "53300"}
 LOST = {"57P01", "57P02", "57P05"}
 """SQLSTATEs with which the server ends a connection, besides the class of connection errors."""
 CONNECTION_CLASS = "08"
+CANCELLED = "57014"
+"""SQLSTATE of a statement that an administrator or a time limit of the database ended; what it did is undone."""
 UNWRITABLE = {"25006", "58030"}
 """SQLSTATEs of a read-only server, such as a standby, or one whose disk fails; besides the next class."""
 RESOURCES_CLASS = "53"
@@ -56,6 +58,12 @@ class DatabaseUnwritable(DatabaseUnavailable):
     text = "The database can record nothing at the moment; try again later"
 
 
+class StatementCancelled(DatabaseUnavailable):
+    """An administrator, or a time limit of the database, ended a statement, and with it its transaction."""
+
+    text = "The database cancelled this before it was done; try again later"
+
+
 def outage_of(error: BaseException) -> DatabaseUnavailable | None:
     """Return the refusal for an error that is, or was caused by, an outage of the database; else ``None``.
 
@@ -88,6 +96,8 @@ def _judged(error: BaseException) -> DatabaseUnavailable | None:
         return DatabaseUnavailable()
     if state in LOST or state.startswith(CONNECTION_CLASS):
         return OutcomeUnknown()
+    if state == CANCELLED:
+        return StatementCancelled()
     if state in UNWRITABLE or state.startswith(RESOURCES_CLASS):
         return DatabaseUnwritable()
     # Errors of libpq itself have no SQLSTATE: the socket broke. An aborted pipeline only follows another error.

@@ -32,9 +32,10 @@ class MinorUnits(serializers.Field[Any, Any, Any, Any]):
 class Number(serializers.Field[Any, Any, Any, Any]):
     """A decimal number without a needless fraction: ``100``, never ``100.0``."""
 
-    def to_representation(self, value: int | Decimal) -> int | Decimal:
-        """Return an ``int`` where that is exact."""
-        return short(Decimal(value))
+    def to_representation(self, value: int | Decimal) -> int | Decimal | str:
+        """Return an ``int`` where that is exact; a text such as ``NaN`` where a database holds that."""
+        number = Decimal(value)
+        return short(number) if number.is_finite() else str(number)
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

@@ -175,3 +175,17 @@ def test_snapshots_are_taken_of_all_whose_totals_are_there(damaged: set[str]) ->
     taken = set(BalanceSnapshot.objects.values_list("balance_id", flat=True))
     assert damaged - taken == {"bln_null", "bln_nulls", "bln_held", "bln_net"}
     assert {"bln_right", "bln_drifted"} <= taken
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity"])
+def test_a_row_whose_amount_is_no_number_is_shown_as_it_is_and_breaks_no_list(api: Client, odd: str) -> None:
+    with foreign_columns():
+        posted = world.row("APPLIED", 5, world.balance(), world.balance())
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute("UPDATE transactions SET precise_amount = %s, amount = %s", [odd, odd])
+            cursor.execute("SET session_replication_role = origin")
+        one, listed = api.get(f"/transactions/{posted.pk}"), api.get("/transactions")
+        assert (one.status, listed.status) == (200, 200)
+        assert (one.body["amount"], one.body["precise_amount"]) == (odd, odd)
+        assert listed.body[0]["amount"] == odd

@@ -13,7 +13,14 @@ from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 
 from balances.ground.jobs import defer_once
-from balances.ground.outages import DatabaseUnavailable, DatabaseUnwritable, OutcomeUnknown, Unreachable, outage_of
+from balances.ground.outages import (
+    DatabaseUnavailable,
+    DatabaseUnwritable,
+    OutcomeUnknown,
+    StatementCancelled,
+    Unreachable,
+    outage_of,
+)
 from balances.ground.statements import Statement
 from balances.models import Ledger, Transaction
 from balances.recording import entries, writing
@@ -36,9 +43,9 @@ JUDGED: list[tuple[psycopg.Error, type[DatabaseUnavailable] | None]] = [
     (pg.DiskFull(), UNWRITABLE),
     (pg.OutOfMemory(), UNWRITABLE),
     (pg.IoError(), UNWRITABLE),
+    (pg.QueryCanceled(), StatementCancelled),
     (pg.LockNotAvailable(), None),
     (pg.DeadlockDetected(), None),
-    (pg.QueryCanceled(), None),
     (pg.PipelineAborted(), None),
     (pg.UniqueViolation(), None),
     (pg.UndefinedTable(), None),
@@ -260,3 +267,25 @@ def test_people_get_a_page_that_says_to_come_back(monkeypatch: pytest.MonkeyPatc
     monkeypatch.undo()
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
     assert DatabaseUnavailable().message in page.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_posting_that_an_administrator_cancels_is_a_503_to_be_sent_again_and_leaves_nothing(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = writing.RECORD_MOVEMENTS.send
+
+    def cancelled(**parameters: Any) -> Any:
+        monkeypatch.setattr(writing.RECORD_MOVEMENTS, "send", real)
+        raise OperationalError("canceling statement due to user request") from pg.QueryCanceled()
+
+    monkeypatch.setattr(writing.RECORD_MOVEMENTS, "send", cancelled)
+    monkeypatch.setattr(writing.RECORD_MOVEMENTS, "execute", cancelled)
+    body = {"currency": "USD", "reference": "again", "description": "d", "precise_amount": 5, "skip_queue": True}
+    sides = {"source": "@world", "destination": "@shop", "allow_overdraft": True}
+    answer = api.post("/transactions", body | sides)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert "cancelled this before it was done" in answer.body["error"]
+    assert not Transaction.objects.filter(reference="again").exists()
+    monkeypatch.undo()
+    assert api.post("/transactions", body | sides).status == 201
