@@ -145,9 +145,21 @@ def _from_findings(drifted: list[Measurement]) -> dict[str, Source]:
 
 
 def _gap(explanations: Iterable[Mapping[str, Any]]) -> str:
-    """Return what is missing or damaged in a source whose drift has these explanations, or nothing."""
-    blocking = (each for each in explanations if each["certainty"] in COUNTING and CAUSES[each["cause"]].blocks)
-    return next((_in_words(each["cause"], each["sentence"]) for each in blocking), "")
+    """Return what is missing or damaged in a source whose drift has these explanations, or nothing.
+
+    Where the best of them is that two balances share a movement which no row records, that is enough, although it is
+    a hint: rows that were written together raise ``version`` once, so it need not tell that one of them is gone.
+    """
+    ranked = list(explanations)
+    blocking = [each for each in ranked if each["certainty"] in COUNTING and CAUSES[each["cause"]].blocks]
+    blocking += [each for each in ranked[:1] if _is_shared(each)]
+    return _in_words(blocking[0]["cause"], blocking[0]["sentence"]) if blocking else ""
+
+
+def _is_shared(explanation: Mapping[str, Any]) -> bool:
+    """Return whether two balances share a movement without a row; where their versions tell so too, see ``gone``."""
+    seen = explanation.get("evidence") or {}
+    return explanation["cause"] == "effect_without_row" and "balances" in seen and "counted_on_both" not in seen
 
 
 def _in_words(cause: str, sentence: str) -> str:
