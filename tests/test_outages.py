@@ -49,7 +49,7 @@ def test_restarts_and_cut_connections_under_load_lose_nothing_and_repeat_nothing
     assert len(crew.acknowledged) > 20
     assert set(crew.answers) <= {201, 409, 503}, server.child.said[-5000:]
     assert outcome.log.count("The worker has lost the database") >= 2
-    assert outcome.log.count("The worker works again") >= 2
+    assert outcome.log.count("The worker is running again") >= 2
     assert "Traceback" not in outcome.log + server.child.said
 
 
@@ -109,13 +109,15 @@ def test_a_worker_waits_for_a_database_that_is_not_there_yet_and_obeys_meanwhile
         with postgres.running("work", "--once") as once, postgres.running("work") as worker:
             assert once.process.wait(60) == 1
             assert once.said.splitlines()[-1].startswith(f"CommandError: {AWAY}.")
-            until(lambda: "goes on when it is back" in worker.said, "the worker says that it waits")
+            until(lambda: "will continue when it is back" in worker.said, "the worker says that it waits")
             time.sleep(1)  # several attempts
             assert len(worker.said.splitlines()) <= 3
             postgres.start()
-            until(lambda: "works again" in worker.said, "the worker works")
+            until(lambda: "is running again" in worker.said, "the worker works")
             postgres.stop("fast")
-            until(lambda: worker.said.count("goes on when it is back") == 2, "the worker says that it waits again")
+            until(
+                lambda: worker.said.count("will continue when it is back") == 2, "the worker says that it waits again"
+            )
             began = time.monotonic()
             worker.process.terminate()
             assert worker.process.wait(60) == 0

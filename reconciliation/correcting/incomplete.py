@@ -148,7 +148,7 @@ def _gap(explanations: Iterable[Mapping[str, Any]]) -> str:
     """Return what is missing or damaged in a source whose drift has these explanations, or nothing.
 
     Where the best of them is that two balances share a movement which no row records, that is enough, although it is
-    a hint: rows that were written together raise ``version`` once, so it need not tell that one of them is gone.
+    a hint: rows that were written together raise ``version`` once, so it need not show that one of them is gone.
     """
     ranked = list(explanations)
     blocking = [each for each in ranked if each["certainty"] in COUNTING and CAUSES[each["cause"]].blocks]
@@ -157,7 +157,7 @@ def _gap(explanations: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _is_shared(explanation: Mapping[str, Any]) -> bool:
-    """Return whether two balances share a movement without a row; where their versions tell so too, see ``gone``."""
+    """Return whether two balances share a movement without a row; where their versions show it too, see ``gone``."""
     seen = explanation.get("evidence") or {}
     return explanation["cause"] == "effect_without_row" and "balances" in seen and "counted_on_both" not in seen
 

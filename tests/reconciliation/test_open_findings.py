@@ -174,7 +174,7 @@ def test_taking_a_correction_back_is_no_reconstruction_wherever_it_is_read(ben: 
 
     page = page_of(ben)
     assert "corrected since" not in page
-    assert "Corrections were taken back since, so the totals may be others now." in page
+    assert "Corrections were taken back since, so the totals may differ now." in page
     row = page.split('id="history"')[1].split("Took a correction back")[1].split("</tr>")[0]
     assert ">97105<" not in row
     listed = signed_in(*VIEW).get(reverse("admin:reconciliation_reconstruction_changelist")).content.decode()
