@@ -164,10 +164,16 @@ class LedgerModelAdmin(CarefulActions, ModelAdmin):
         return QuietChangeList
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
-        """Accept plain ids: Django would decode the ``_22`` of ``bln_22…`` as a quotation mark."""
-        if object_id is not None and quote("_") not in object_id:
-            object_id = quote(object_id)
-        return super().changeform_view(request, object_id, *args, **options)
+        """Accept plain ids."""
+        return super().changeform_view(request, _quoted(object_id), *args, **options)
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> Any:
+        """Accept plain ids."""
+        return super().delete_view(request, _quoted(object_id), *args, **options)
+
+    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> Any:
+        """Accept plain ids."""
+        return super().history_view(request, _quoted(object_id), *args, **options)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse, because posting adds rows."""
@@ -180,6 +186,11 @@ class LedgerModelAdmin(CarefulActions, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse, because rows are kept."""
         return False
+
+
+def _quoted(object_id: Any) -> Any:
+    """Return an id of an address as Django expects it, which would decode the ``_22`` of a plain ``bln_22…``."""
+    return quote(object_id) if object_id is not None and quote("_") not in object_id else object_id
 
 
 def _there(queryset: models.QuerySet[Any], keys: list[str]) -> int:

@@ -103,6 +103,16 @@ def test_an_id_that_a_client_chose_leads_to_its_page() -> None:
     assert "127.0.0.1:9/hook" in client.get(page(made)).content.decode()
 
 
+@pytest.mark.django_db
+def test_a_plain_id_that_begins_like_a_quoted_character_leads_to_all_pages_of_its_hook() -> None:
+    made = hook(hook_id="hook_22f0c3d4")  # Django reads "_22" in an address as a quotation mark
+    client = signed_in("view_hook", "change_hook", "delete_hook")
+    for name in ("change", "history", "delete"):
+        assert client.get(reverse(f"admin:hooks_hook_{name}", args=[made.pk])).status_code == 200
+    assert client.post(reverse("admin:hooks_hook_delete", args=[made.pk]), {"post": "yes"}).status_code == 302
+    assert not Hook.objects.exists()
+
+
 # --- deliveries
 
 
