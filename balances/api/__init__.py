@@ -6,5 +6,3 @@ from balances.api.errors import error_body
 from balances.api.filter_views import FilterBalancesView
 from balances.api.gate import HEADERS, PAGES
 from balances.api.go import Strings, decode
-
-__all__ = ["HEADERS", "PAGES", "FilterBalancesView", "Strings", "actor", "decode", "error_body", "listing", "views"]

@@ -14,28 +14,3 @@ from balances.backoffice.pages import (
     link,
     url_of,
 )
-
-__all__ = [
-    "COUNTED",
-    "BalanceAdmin",
-    "CarefulActions",
-    "CurrencyFilter",
-    "DaysFilter",
-    "EstimatingPaginator",
-    "LedgerModelAdmin",
-    "action",
-    "display",
-    "hooks",
-    "identities",
-    "keys",
-    "known_precision",
-    "last_transactions",
-    "ledger",
-    "lineage",
-    "link",
-    "monitors",
-    "queue",
-    "queue_warning",
-    "uploads",
-    "url_of",
-]

@@ -8,24 +8,3 @@ from balances.events.publishing import announced
 from balances.events.retrying import retry_now
 from balances.events.sending import NoAnswer, is_address, post, recipient, signed
 from balances.events.tasks import QUEUE, WAITING
-
-__all__ = [
-    "LONGEST_SECONDS",
-    "QUEUE",
-    "WAITING",
-    "HookError",
-    "HookOperationFailed",
-    "InvalidHook",
-    "MasterKeyRequired",
-    "NoAnswer",
-    "announced",
-    "check_fetching",
-    "is_address",
-    "keep_fetching_fast",
-    "post",
-    "publishing",
-    "recipient",
-    "registry",
-    "retry_now",
-    "signed",
-]

@@ -4,11 +4,3 @@ from balances.history import tasks
 from balances.history.history import balance_at
 from balances.history.snapshots import BATCH_SIZE, take_snapshots
 from balances.history.tasks import request_snapshots
-
-__all__ = [
-    "BATCH_SIZE",
-    "balance_at",
-    "request_snapshots",
-    "take_snapshots",
-    "tasks",
-]

@@ -19,18 +19,3 @@ from balances.importing.refusing import ImportRefused
 from balances.importing.report import Imported
 from balances.importing.request import ImportRequest
 from balances.importing.style import Style
-
-__all__ = [
-    "FORMATS",
-    "GENERATE_DRIFT",
-    "GZIP_MAGIC",
-    "ImportRefused",
-    "ImportRequest",
-    "Imported",
-    "Progress",
-    "Source",
-    "Style",
-    "Wish",
-    "generate_ledger",
-    "import_ledger",
-]

@@ -3,12 +3,3 @@
 from balances.keys import keyring, permissions
 from balances.keys.keyring import person
 from balances.keys.permissions import ACTIONS, APPROVE, RESOURCES
-
-__all__ = [
-    "ACTIONS",
-    "APPROVE",
-    "RESOURCES",
-    "keyring",
-    "permissions",
-    "person",
-]

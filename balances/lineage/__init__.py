@@ -6,11 +6,3 @@ record what came in and what was spent. ``recording.lineage`` notes movements to
 
 from balances.lineage import outbox, tasks
 from balances.lineage.reading import balance_lineage, transaction_lineage, untraced
-
-__all__ = [
-    "balance_lineage",
-    "outbox",
-    "tasks",
-    "transaction_lineage",
-    "untraced",
-]

@@ -21,37 +21,3 @@ from balances.models.monitors import BalanceMonitor, Operator, Watched
 from balances.models.people import NO_DATE, Account, Identity
 from balances.models.queue import Entry
 from balances.models.uploads import Content, Upload
-
-__all__ = [
-    "GENERAL_LEDGER_ID",
-    "NEVER_USED",
-    "NO_DATE",
-    "PREFIX_LENGTH",
-    "RUN_FLAG",
-    "RUN_VALUE",
-    "TOTALS",
-    "Account",
-    "ApiKey",
-    "Balance",
-    "BalanceMonitor",
-    "BalanceSnapshot",
-    "Content",
-    "Delivery",
-    "Entry",
-    "Hook",
-    "Identity",
-    "Ledger",
-    "LineageMapping",
-    "LineageOutbox",
-    "Operator",
-    "Transaction",
-    "Upload",
-    "Watched",
-    "allows",
-    "covers",
-    "new_balance_id",
-    "new_hook_id",
-    "new_ledger_id",
-    "new_transaction_id",
-    "now",
-]

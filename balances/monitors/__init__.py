@@ -2,8 +2,3 @@
 
 from balances.monitors import monitoring
 from balances.monitors.monitoring import fired
-
-__all__ = [
-    "fired",
-    "monitoring",
-]

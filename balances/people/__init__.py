@@ -4,13 +4,3 @@ from balances.people import accounts, identities, identity_exceptions, tokenizin
 from balances.people.identity_exceptions import NoFieldsNamed
 from balances.people.tokenizing import FIELDS
 from balances.people.tokens import shown
-
-__all__ = [
-    "FIELDS",
-    "NoFieldsNamed",
-    "accounts",
-    "identities",
-    "identity_exceptions",
-    "shown",
-    "tokenizing",
-]

@@ -17,36 +17,3 @@ from balances.posting.restating import Correction, restate_balances
 from balances.posting.restoring import restore_rows
 from balances.posting.settling import Outcome, request, request_each, settle, settle_each
 from balances.posting.tasks import request_batch
-
-__all__ = [
-    "LARGEST",
-    "Batch",
-    "Correction",
-    "Item",
-    "Outcome",
-    "Posting",
-    "Refund",
-    "Share",
-    "enqueue",
-    "merge_metadata",
-    "new_batch_id",
-    "open_balance",
-    "open_ledger",
-    "post",
-    "post_batch",
-    "post_transaction",
-    "preview_batch",
-    "preview_posting",
-    "preview_refund",
-    "preview_settlement",
-    "preview_settlements",
-    "refund",
-    "rename_ledger",
-    "request",
-    "request_batch",
-    "request_each",
-    "restate_balances",
-    "restore_rows",
-    "settle",
-    "settle_each",
-]

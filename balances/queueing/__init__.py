@@ -3,12 +3,3 @@
 from balances.queueing import draining, pulse
 from balances.queueing.pulse import living_workers, seconds_due
 from balances.queueing.recovery import LEAST_AGE, recover
-
-__all__ = [
-    "LEAST_AGE",
-    "draining",
-    "living_workers",
-    "pulse",
-    "recover",
-    "seconds_due",
-]

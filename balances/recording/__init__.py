@@ -6,21 +6,3 @@ from balances.recording.entries import POSTINGS, Claimed, claimed
 from balances.recording.lineage import LINEAGE, PROVIDER
 from balances.recording.tracked import Mapping, Tracked, tracked_of
 from balances.recording.writing import RECORD_MOVEMENTS, constraint, recording
-
-__all__ = [
-    "LINEAGE",
-    "POSTINGS",
-    "PROVIDER",
-    "RECORD_MOVEMENTS",
-    "Claimed",
-    "Mapping",
-    "Tracked",
-    "claimed",
-    "commit",
-    "constraint",
-    "entries",
-    "recording",
-    "tracked",
-    "tracked_of",
-    "writing",
-]

@@ -14,20 +14,3 @@ from balances.shapes.answers import (
     in_byte_order,
 )
 from balances.shapes.transactions import RecordedTransaction, TransactionAnswer
-
-__all__ = [
-    "Answer",
-    "BalanceAnswer",
-    "ErrorAnswer",
-    "IdentityAnswer",
-    "Instant",
-    "LedgerAnswer",
-    "Metadata",
-    "MinorUnits",
-    "Number",
-    "RecordedTransaction",
-    "TransactionAnswer",
-    "answers",
-    "in_byte_order",
-    "transactions",
-]

@@ -2,8 +2,3 @@
 
 from balances.uploads import service
 from balances.uploads.service import File
-
-__all__ = [
-    "File",
-    "service",
-]

@@ -2,8 +2,3 @@
 
 from reconciliation.alerting.alerts import look
 from reconciliation.alerting.metrics import exposition
-
-__all__ = [
-    "exposition",
-    "look",
-]

@@ -1,5 +1,3 @@
 """The pages of reconciliation in the admin."""
 
 from reconciliation.backoffice import balances, disclosures, evidence, findings, plans, sweeps, watching
-
-__all__ = ["balances", "disclosures", "evidence", "findings", "plans", "sweeps", "watching"]

@@ -2,9 +2,3 @@
 
 from reconciliation.drill import demo
 from reconciliation.drill.running import DrillResult, drill
-
-__all__ = [
-    "DrillResult",
-    "demo",
-    "drill",
-]

@@ -11,20 +11,3 @@ from reconciliation.measuring.measurement import (
 )
 from reconciliation.measuring.scope import Scope, ScopeRefused
 from reconciliation.measuring.trial_balances import SIDES, corrected, judged, stored_sums, trial_balance
-
-__all__ = [
-    "MEASURED_AT_ONCE",
-    "SIDES",
-    "Measurement",
-    "Scope",
-    "ScopeRefused",
-    "Totals",
-    "chunks",
-    "corrected",
-    "judged",
-    "measure",
-    "measure_all",
-    "stored_sums",
-    "trial_balance",
-    "units",
-]

@@ -6,22 +6,3 @@ from reconciliation.records.refusals import record_refusal
 from reconciliation.records.reports import FORMATS, KEYS, Report, Row, opened
 from reconciliation.records.sealing import MODELS, seal
 from reconciliation.records.verifying import Verification
-
-__all__ = [
-    "FORMATS",
-    "INTEGER",
-    "KEYS",
-    "LABELS",
-    "MODELS",
-    "RESULT_KEY",
-    "RESULT_LABELS",
-    "Comparison",
-    "Report",
-    "Row",
-    "Verification",
-    "last_result",
-    "opened",
-    "record_disclosure",
-    "record_refusal",
-    "seal",
-]

@@ -15,29 +15,3 @@ from reconciliation.sweeping.status import (
     waits,
 )
 from reconciliation.sweeping.tasks import request_resume, request_sweep
-
-__all__ = [
-    "FINDINGS",
-    "MEASURED",
-    "State",
-    "as_row",
-    "balances",
-    "cancel_sweep",
-    "create_sweep",
-    "out_of_balance",
-    "pause_sweep",
-    "proved",
-    "request_resume",
-    "request_sweep",
-    "resume_sweep",
-    "run_sweep",
-    "service",
-    "state_of",
-    "status",
-    "still_open",
-    "tasks",
-    "unproved",
-    "verdict",
-    "waits",
-    "with_state",
-]

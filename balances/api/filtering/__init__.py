@@ -8,19 +8,3 @@ from balances.api.filtering.describing import fields_of, query_of, rows_of, rows
 from balances.api.filtering.grammar import LARGEST, InvalidFilterParameters, from_query
 from balances.api.filtering.requests import FilterRequest, Page, Whole, page_from
 from balances.api.filtering.resources import Filters
-
-__all__ = [
-    "LARGEST",
-    "FilterRequest",
-    "Filters",
-    "InvalidFilterParameters",
-    "Page",
-    "Whole",
-    "fields_of",
-    "from_query",
-    "page_from",
-    "query_of",
-    "resources",
-    "rows_of",
-    "rows_or_counted",
-]

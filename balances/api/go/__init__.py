@@ -16,18 +16,3 @@ from balances.api.go.body import (
     parse_time,
 )
 from balances.api.go.untaken import FieldNotTaken, refuse_in_query
-
-__all__ = [
-    "ANYTHING",
-    "NUMBER",
-    "FieldNotTaken",
-    "InvalidBody",
-    "Kind",
-    "MalformedBody",
-    "Mismatch",
-    "Strings",
-    "Structs",
-    "decode",
-    "parse_time",
-    "refuse_in_query",
-]

@@ -1,5 +1,3 @@
 """Where Django looks for the tables of this app; they stand in ``balances.models``."""
 
 from balances.models import Delivery, Hook
-
-__all__ = ["Delivery", "Hook"]

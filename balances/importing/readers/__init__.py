@@ -16,15 +16,6 @@ from balances.importing.readers import beancount, camt, hledger, mt940, ofx
 from balances.importing.readers.reading import Figure, How, Place, Reading, Statement
 from balances.importing.refusing import ImportRefused
 
-__all__ = [
-    "FORMATS",
-    "Figure",
-    "How",
-    "Place",
-    "Statement",
-    "read",
-]
-
 START_BYTES = 4096
 LARGEST = 256 << 20
 """Most bytes of a file that is not CSV, because it is read at once."""

@@ -20,34 +20,8 @@ from reconciliation.explaining.causes import (
 )
 from reconciliation.explaining.causes.journal import facts, row_units
 from reconciliation.explaining.causes.ranking import Rank
-from reconciliation.explaining.drift import OTHER_SIDE, SIDES, Drift
+from reconciliation.explaining.drift import SIDES, Drift
 from reconciliation.explaining.explanation import COUNTING, Cause, Certainty, Explanation
-from reconciliation.explaining.observations import Status, mirrored
-
-__all__ = [
-    "CAUSES",
-    "COUNTING",
-    "FAMILIES",
-    "NOT_YET",
-    "OTHER_SIDE",
-    "SIDES",
-    "UNEXPLAINED",
-    "Case",
-    "Cause",
-    "Certainty",
-    "Drift",
-    "Explanation",
-    "Rank",
-    "Status",
-    "facts",
-    "journal",
-    "mirrored",
-    "row_units",
-    "sets_of_rows",
-    "summary",
-    "whole_totals",
-    "wrong_numbers",
-]
 
 FAMILIES: tuple[Proposer, ...] = (
     corrections.propose,

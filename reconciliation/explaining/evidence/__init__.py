@@ -7,17 +7,3 @@ from reconciliation.explaining.evidence.missing_spans import find_missing_spans
 from reconciliation.explaining.evidence.peers import Peers, drift_in, drift_now
 from reconciliation.explaining.evidence.repointed_rows import find_repointed
 from reconciliation.explaining.evidence.surroundings import find_surroundings
-
-__all__ = [
-    "HISTORY",
-    "Peers",
-    "drift_in",
-    "drift_now",
-    "edits_touching",
-    "find_gone",
-    "find_missing_spans",
-    "find_repointed",
-    "find_rows",
-    "find_surroundings",
-    "open_cases",
-]
