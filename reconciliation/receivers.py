@@ -8,7 +8,6 @@ from typing import Any
 from django.db import transaction
 
 from balances.models import Balance
-from reconciliation.correcting import Request, reconstruct
 from reconciliation.models import Origin
 from reconciliation.records import record_disclosure, record_refusal
 
@@ -22,6 +21,8 @@ def rebuild_on_request(instance: Balance, **_: Any) -> None:
     if not instance.reconstruction_requested:
         return
     instance.reconstruction_requested = False
+    from reconciliation.correcting import Request, reconstruct  # most processes do without, and start sooner
+
     doors = {"metadata": Origin.METADATA, "admin": Origin.ADMIN}
     request = Request(
         actor=instance.changed_by or "unknown",

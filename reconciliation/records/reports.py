@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from balances.ground import dumps
 
 FORMATS = ("csv", "json", "table")
@@ -50,12 +46,16 @@ class Report:
             writer.writerow(_flat(row[field]) for field in self.fields)
 
     def _table(self, rows: Iterable[Row], out: TextIO) -> None:
+        from rich.console import Console  # here, because few processes print a table
+        from rich.table import Table
+        from rich.text import Text
+
         table = Table(header_style="bold")
         for title in self.columns:
             table.add_column(title, justify="right" if title in self.numbers else "left")
         for row in rows:
             if self.in_table(row):
-                table.add_row(*(_plain(row[field]) for field in self.columns.values()))
+                table.add_row(*(Text(_plain(row[field])) for field in self.columns.values()))
         if table.row_count:
             Console(file=out, width=None if out.isatty() else 160).print(table)
 
@@ -86,10 +86,10 @@ def _flat(value: Any) -> Any:
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
-def _plain(value: Any) -> Text:
+def _plain(value: Any) -> str:
     """Return a cell as it is: no markup is read in it, and nothing in it can steer the terminal."""
     text = "" if value is None else str(value)
-    return Text("".join(character if character.isprintable() else "\ufffd" for character in text))
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 KEYS = {"credit_balance": "credit", "debit_balance": "debit", "balance": "balance"} | {
