@@ -26,7 +26,6 @@ class LaneWorker(Worker):
     """
 
     def __init__(self, notice: Notice, **options: Any) -> None:
-        """Watch what jobs end with."""
         super().__init__(**options, worker_middleware=[self._watch])
         self.ran = 0
         self._notice = notice
@@ -60,7 +59,6 @@ class LaneConnector(PsycopgConnector):
     """The connections of workers."""
 
     def __init__(self, notice: Notice) -> None:
-        """Connect as Django does."""
         super().__init__(kwargs=connector_params(), pool_factory=AsyncPool)
         self._notice = notice
 

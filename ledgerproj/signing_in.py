@@ -81,7 +81,6 @@ class SignInLimit:
     """Middleware that lets one network try only so many passwords a minute, before any of them is hashed."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Start with a full allowance for every network."""
         self.get_response = get_response
         self.limiter = RateLimiter(rate=ATTEMPTS_A_MINUTE / 60, burst=ATTEMPTS_A_MINUTE, idle_seconds=60)
 

@@ -38,7 +38,6 @@ class Shift:
     """The workers of all lanes from one beginning to the next loss of the database."""
 
     def __init__(self, lanes: Sequence[Lane], stop: asyncio.Event, *, once: bool) -> None:
-        """Take the lanes and the event that stops the workers."""
         self.lanes, self.stop, self.once = lanes, stop, once
         self.lost = asyncio.Event()
         self.workers: list[LaneWorker] = []
@@ -74,7 +73,6 @@ class Working:
     """Shifts, one after the other until stopped; while one finishes, the next one already works."""
 
     def __init__(self, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
-        """Take the lanes and the event that stops the shifts."""
         self.lanes, self.stop = lanes, stop
         self.leaving = set[asyncio.Task[None]]()
         self.interrupted = False

@@ -28,7 +28,6 @@ class TooManyRows(LedgerError):
     code = "GEN_VALIDATION_ERROR"
 
     def __init__(self, instead: str) -> None:
-        """Name the way to read the rows in parts."""
         super().__init__(f"this list has more than {MOST_ROWS:,} rows; {instead}")
 
 

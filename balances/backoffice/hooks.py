@@ -86,15 +86,12 @@ class HookAdmin(LedgerModelAdmin):
         return (*fields, "shown_id", "created", ("ran", "outcome"), *attempts)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("hooks.add_hook")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("hooks.change_hook")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("hooks.delete_hook")
 
     def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
@@ -106,39 +103,32 @@ class HookAdmin(LedgerModelAdmin):
 
     @display(description="Name")
     def shown_name(self, hook: Hook) -> str:
-        """Show the name, or the id of one without."""
         return str(hook)
 
     @display(description="Id")
     def shown_id(self, hook: Hook) -> str:
-        """Show the id that clients know."""
         return hook.hook_id
 
     @display(description="Address")
     def address(self, hook: Hook) -> str:
-        """Show host and path."""
         return recipient(hook.url) or "none"
 
     @display(description="Created (UTC)")
     def created(self, hook: Hook) -> str:
-        """Show when it was registered."""
         return instant(hook.created_at)
 
     @display(description="Last called (UTC)", ordering="last_run")
     def ran(self, hook: Hook) -> str:
-        """Show the last call."""
         return instant(hook.last_run)
 
     @display(description="Last call", label={"succeeded": "success", "failed": "danger"})
     def outcome(self, hook: Hook) -> str:
-        """Show how it ended."""
         if hook.last_run is None:
             return "none yet"
         return "succeeded" if hook.last_success else "failed"
 
     @display(description="Deliveries")
     def deliveries(self, hook: Hook) -> SafeString:
-        """Link to the attempts to call it."""
         page = reverse("admin:hooks_delivery_changelist", query={"q": hook.pk})
         return format_html('<a class="text-link" href="{}">Attempts to call this hook</a>', page)
 
@@ -179,23 +169,19 @@ class DeliveryAdmin(LedgerModelAdmin):
         return (queryset.filter(Q(subject=term) | Q(hook_id=term) & ~Q(hook_id="")) if term else queryset), False
 
     def has_retry_delivery_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may retry deliveries."""
         return request.user.has_perm("hooks.retry_delivery")
 
     @display(description="Attempted (UTC)", ordering="attempted_at")
     def attempted(self, delivery: Delivery) -> str:
-        """Show when."""
         return instant(delivery.attempted_at)
 
     @display(description="About")
     def subject_page(self, delivery: Delivery) -> SafeString | str:
-        """Link to what the event is about."""
         model = PAGES.get(delivery.subject.partition("_")[0])
         return _link(f"balances_{model}", delivery.subject) if model else delivery.subject
 
     @display(description="About")
     def subject_in_short(self, delivery: Delivery) -> SafeString:
-        """Show the beginning of the id, which distinguishes rows, and the whole id as a tooltip."""
         shown = f"{delivery.subject[:SHOWN]}…" if len(delivery.subject) > SHOWN else delivery.subject
         return format_html('<span title="{}">{}</span>', delivery.subject, shown)
 
@@ -206,7 +192,6 @@ class DeliveryAdmin(LedgerModelAdmin):
 
     @display(description="Outcome", label={Outcome.DELIVERED: "success", Outcome.FAILED: "danger"})
     def ended(self, delivery: Delivery) -> str:
-        """Show the outcome, in a list in its colour."""
         return delivery.outcome
 
 

@@ -83,27 +83,22 @@ class IdentityAdmin(LedgerModelAdmin):
         return (queryset.filter(named) if term else queryset), False
 
     def has_detokenize_identity_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may see original values."""
         return request.user.has_perm("balances.detokenize_identity")
 
     @display(description="Name")
     def name(self, identity: Identity) -> str:
-        """Show the name, or the visible part of its token."""
         return shown_name(identity)
 
     @display(description="Tokenized")
     def tokenized(self, identity: Identity) -> str:
-        """Show which fields hold tokens."""
         return ", ".join(tokenizing.tokenized_fields(identity.meta_data)) or "–"
 
     @display(description="Date of birth")
     def born(self, identity: Identity) -> str:
-        """Show the day, if there is one."""
         return "–" if identity.dob in {None, NO_DATE} else f"{identity.dob:%Y-%m-%d}"
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, identity: Identity) -> str:
-        """Show when it was created."""
         return instant(identity.created_at)
 
 
@@ -143,22 +138,18 @@ class AccountAdmin(LedgerModelAdmin):
 
     @display(description="Name")
     def account_name(self, account: Account) -> str:
-        """Show the name under which the account was opened."""
         return account.name
 
     @display(description="Identity")
     def holder(self, account: Account) -> SafeString:
-        """Link to the identity that holds the account."""
         return name_of(account.identity)
 
     @display(description="Balance")
     def balance_link(self, account: Account) -> SafeString:
-        """Link to the balance."""
         return link(account.balance)
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, account: Account) -> str:
-        """Show when it was opened."""
         return instant(account.created_at)
 
 

@@ -122,11 +122,9 @@ class ApiKeyAdmin(LedgerModelAdmin):
         return (queryset.filter(wanted) if term else queryset), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("balances.add_apikey")
 
     def has_revoke_api_key_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may revoke keys."""
         return request.user.has_perm("balances.revoke_api_key")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -147,44 +145,36 @@ class ApiKeyAdmin(LedgerModelAdmin):
 
     @display(description="Id")
     def shown_id(self, key: ApiKey) -> str:
-        """Show the id that appears in records and metadata."""
         return key.api_key_id
 
     @display(description="Prefix")
     def shown_prefix(self, key: ApiKey) -> str:
-        """Show the beginning of the key, by which it can be recognized."""
         return f"{key.key_prefix}…" if key.key_prefix else "–"
 
     @display(description="Scopes")
     def shown_scopes(self, key: ApiKey) -> str:
-        """Show the scopes on one line."""
         return ", ".join(key.scopes) or "none"
 
     @display(description="State", label=STATE_COLOURS)
     def state(self, key: ApiKey) -> str:
-        """Show whether the key can be used."""
         if key.is_revoked:
             return "revoked"
         return "valid" if key.is_valid(timezone.now()) else "expired"
 
     @display(description="Created (UTC)")
     def created(self, key: ApiKey) -> str:
-        """Show when it was issued."""
         return instant(key.created_at)
 
     @display(description="Expires (UTC)", ordering="expires_at")
     def expires(self, key: ApiKey) -> str:
-        """Show when it expires."""
         return instant(key.expires_at)
 
     @display(description="Last used (UTC)", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> str:
-        """Show the last use, known to the minute."""
         return "never" if key.last_used_at == NEVER_USED else instant(key.last_used_at)
 
     @display(description="Revoked (UTC)")
     def revoked(self, key: ApiKey) -> str:
-        """Show when it was revoked."""
         return instant(key.revoked_at)
 
 

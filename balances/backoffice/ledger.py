@@ -66,11 +66,9 @@ class LedgerAdmin(LedgerModelAdmin):
         return (queryset.filter(Q(ledger_id=term) | Q(name__istartswith=term)) if term else queryset), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("balances.add_ledger")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("balances.change_ledger")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -82,7 +80,6 @@ class LedgerAdmin(LedgerModelAdmin):
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, ledger: Ledger) -> str:
-        """Show when it was opened."""
         return instant(ledger.created_at)
 
 
@@ -149,7 +146,6 @@ class BalanceAdmin(LedgerModelAdmin):
         return facts, ("Metadata", {"fields": ("meta_data",)})
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user has the permission; the form holds nothing but metadata."""
         return request.user.has_perm("balances.change_balance")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -168,12 +164,10 @@ class BalanceAdmin(LedgerModelAdmin):
 
     @display(description="Indicator or id")
     def name(self, balance: Balance) -> str:
-        """Show the indicator, or the id."""
         return balance.indicator or balance.balance_id
 
     @display(description="Ledger")
     def ledger_link(self, balance: Balance) -> SafeString | str:
-        """Link to the ledger, or show the id of one that is missing."""
         try:
             return link(balance.ledger)
         except Ledger.DoesNotExist:
@@ -181,7 +175,6 @@ class BalanceAdmin(LedgerModelAdmin):
 
     @display(description="Identity")
     def identity_link(self, balance: Balance) -> SafeString | str:
-        """Link to the identity that holds the balance."""
         return "–" if balance.identity is None else identities.name_of(balance.identity)
 
     @display(description="Credit")
@@ -206,7 +199,6 @@ class BalanceAdmin(LedgerModelAdmin):
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, balance: Balance) -> str:
-        """Show when it was opened, to the minute."""
         return f"{balance.created_at:%Y-%m-%d %H:%M}"
 
 
@@ -271,34 +263,28 @@ class TransactionAdmin(LedgerModelAdmin):
 
     @display(description="Reference")
     def short_reference(self, row: Transaction) -> str:
-        """Show the reference, or the id where there is none."""
         return row.reference or row.transaction_id
 
     @display(description="Status", label=STATUS_COLOURS)
     def state(self, row: Transaction) -> tuple[str, str]:
-        """Show the status in its colour."""
         return row.status or "", row.get_status_display() or "–"
 
     @display(description="From")
     def from_balance(self, row: Transaction) -> SafeString | str:
-        """Link to the source."""
         return _balance(row.source)
 
     @display(description="To")
     def to_balance(self, row: Transaction) -> SafeString | str:
-        """Link to the destination."""
         return _balance(row.destination)
 
     @display(description="Amount")
     def major_units(self, row: Transaction) -> SafeString | str:
-        """Show the amount in major units with its currency."""
         units = row.precise_amount
         shown = "–" if units is None else major(units, row.precision) or f"{units}"
         return f"{shown} {row.currency or ''}"
 
     @display(description="Minor units")
     def minor_units(self, row: Transaction) -> SafeString:
-        """Show the stored integer."""
         return money(row.precise_amount)
 
     @display(description="Parent transaction")
@@ -309,7 +295,6 @@ class TransactionAdmin(LedgerModelAdmin):
 
     @display(description="Resulting transactions")
     def children(self, row: Transaction) -> SafeString | str:
-        """Link to the rows that resulted from this one: its outcome, its settlements, its refunds."""
         rows = Transaction.objects.filter(parent_transaction=row.pk, parent_transaction__gt="")
         shown = [
             (link(child, f"{child.get_status_display()}: {child}"),)
@@ -319,17 +304,14 @@ class TransactionAdmin(LedgerModelAdmin):
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, row: Transaction) -> str:
-        """Show when it was recorded."""
         return instant(row.created_at)
 
     @display(description="Effective (UTC)")
     def effective(self, row: Transaction) -> str:
-        """Show when it takes effect."""
         return instant(row.effective_date)
 
     @display(description="Scheduled for (UTC)")
     def scheduled(self, row: Transaction) -> str:
-        """Show when it is due."""
         return instant(row.scheduled_for)
 
 

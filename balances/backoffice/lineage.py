@@ -64,17 +64,14 @@ class LineageOutboxAdmin(LedgerModelAdmin):
         return (queryset.filter(transaction_id__in=rows) if term else queryset), False
 
     def has_retry_lineageoutbox_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may have movements traced again."""
         return request.user.has_perm("balances.retry_lineageoutbox")
 
     @display(description="Noted (UTC)")
     def noted(self, row: LineageOutbox) -> str:
-        """Show when the movement was recorded."""
         return instant(row.created_at)
 
     @display(description="Transaction")
     def about(self, row: LineageOutbox) -> SafeString:
-        """Link to the row that moved money."""
         transaction_id = row.transaction_id
         for ending in SETTLED:
             transaction_id = transaction_id.removesuffix(ending)
@@ -82,37 +79,30 @@ class LineageOutboxAdmin(LedgerModelAdmin):
 
     @display(description="Traced as")
     def what(self, row: LineageOutbox) -> str:
-        """Show what the row traces."""
         return row.get_lineage_type_display()
 
     @display(description="Status", label=STATUS_COLOURS)
     def state(self, row: LineageOutbox) -> tuple[str, str]:
-        """Show the status in its colour."""
         return row.status, row.get_status_display()
 
     @display(description="Failed attempts")
     def tries(self, row: LineageOutbox) -> str:
-        """Show the failed attempts, and the limit."""
         return f"{row.attempts} of {row.max_attempts}" if row.attempts else "–"
 
     @display(description="Traced (UTC)")
     def traced(self, row: LineageOutbox) -> str:
-        """Show when it was done."""
         return instant(row.processed_at)
 
     @display(description="Not before (UTC)")
     def due(self, row: LineageOutbox) -> str:
-        """Show until when it is postponed."""
         return instant(row.locked_until)
 
     @display(description="From")
     def source(self, row: LineageOutbox) -> SafeString | str:
-        """Link to the source."""
         return _balance(row.source_balance_id)
 
     @display(description="To")
     def destination(self, row: LineageOutbox) -> SafeString | str:
-        """Link to the destination."""
         return _balance(row.destination_balance_id)
 
 

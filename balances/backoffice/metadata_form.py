@@ -29,7 +29,6 @@ class ExactJSONFormField(forms.JSONField):
     widget = UnfoldAdminTextareaWidget
 
     def __init__(self, **options: Any) -> None:
-        """Fix the codec, and leave an absent value absent."""
         super().__init__(**(options | {"encoder": ExactEncoder, "decoder": ExactDecoder, "required": False}))
 
     def bound_data(self, data: Any, initial: Any) -> Any:
@@ -78,7 +77,6 @@ class MetadataForm(BalanceForm):
         fields = ("meta_data",)
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Keep a fingerprint of the metadata that the page shows."""
         super().__init__(*args, **options)
         self.initial["seen"] = fingerprint(self.instance.meta_data)
 

@@ -107,15 +107,12 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
         return queryset.filter(Q(balance__indicator=term) | Q(balance__indicator=f"@{term}")), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("balances.add_balancemonitor")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("balances.change_balancemonitor")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user has the permission."""
         return request.user.has_perm("balances.delete_balancemonitor")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -131,17 +128,14 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
 
     @display(description="Balance")
     def name(self, monitor: BalanceMonitor) -> str:
-        """Show the indicator of the watched balance, or its id."""
         return monitor.balance.indicator or monitor.balance_id
 
     @display(description="Balance")
     def watched(self, monitor: BalanceMonitor) -> SafeString:
-        """Link to the balance."""
         return link(monitor.balance)
 
     @display(description="Condition")
     def condition(self, monitor: BalanceMonitor) -> str:
-        """Show the condition in words, without its threshold."""
         return f"{monitor.get_field_display()} {monitor.get_operator_display()}"
 
     @display(description="Threshold")
@@ -153,7 +147,6 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
 
     @display(description="Value")
     def shown_value(self, monitor: BalanceMonitor) -> str:
-        """Show the value in major units."""
         return plain(monitor.value)
 
     @display(description="Precision")
@@ -163,15 +156,12 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
 
     @display(description="Currency")
     def currency(self, monitor: BalanceMonitor) -> str:
-        """Show the balance's currency."""
         return monitor.balance.currency
 
     @display(description="Description")
     def note(self, monitor: BalanceMonitor) -> str:
-        """Show the description that notifications include."""
         return monitor.description or "–"
 
     @display(description="Created (UTC)", ordering="created_at")
     def created(self, monitor: BalanceMonitor) -> str:
-        """Show when it was created."""
         return instant(monitor.created_at)

@@ -176,15 +176,12 @@ class LedgerModelAdmin(CarefulActions, ModelAdmin):
         return super().history_view(request, _quoted(object_id), *args, **options)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse, because posting adds rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse, because rows are read-only."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse, because rows are kept."""
         return False
 
 

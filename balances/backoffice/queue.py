@@ -73,12 +73,10 @@ class EntryAdmin(LedgerModelAdmin):
         self.message_user(request, sentence, messages.WARNING if rejected else messages.SUCCESS)
 
     def has_apply_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may apply entries ahead of the queue."""
         return request.user.has_perm("queueing.apply_entry")
 
     @display(description="Action", label={"apply": "info", "commit": "success", "void": "warning"})
     def what(self, entry: Entry) -> tuple[str, str]:
-        """Show the action."""
         return entry.action, entry.get_action_display()
 
     @display(description="Transaction")
@@ -90,10 +88,8 @@ class EntryAdmin(LedgerModelAdmin):
 
     @display(description="Due (UTC)")
     def due(self, entry: Entry) -> str:
-        """Show when it is due."""
         return instant(entry.due_at)
 
     @display(description="Failed attempts")
     def tries(self, entry: Entry) -> str:
-        """Show how often it failed."""
         return str(entry.attempts or "–")

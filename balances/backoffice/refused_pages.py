@@ -18,7 +18,6 @@ class RefusedPages:
     """Middleware that turns a ``LedgerError`` of the back-office into a message, or into a page of its own."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Keep the next handler."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -87,11 +87,9 @@ class UploadAdmin(LedgerModelAdmin):
         return queryset.filter(pk=term) if term.startswith("imp_") else queryset.filter(ledger_name=term), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may import."""
         return request.user.has_perm("uploads.import_ledger")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may import, or view imports."""
         return self.has_add_permission(request) or super().has_view_permission(request, obj)
 
     def get_urls(self) -> list[Any]:
@@ -183,38 +181,31 @@ class UploadAdmin(LedgerModelAdmin):
 
     @display(description="Uploaded (UTC)", ordering="uploaded_at")
     def uploaded(self, upload: Upload) -> str:
-        """Show when the files were uploaded."""
         return instant(upload.uploaded_at)
 
     @display(description="Imported or discarded (UTC)")
     def ended(self, upload: Upload) -> str:
-        """Show when the files were imported or discarded."""
         return instant(upload.ended_at)
 
     @display(description="Ledger")
     def ledger_page(self, upload: Upload) -> SafeString | str:
-        """Link to the ledger once the files are imported."""
         ledger = Ledger.objects.filter(pk=upload.ledger_id).first() if upload.ledger_id else None
         return link(ledger) if ledger else upload.ledger_name
 
     @display(description="State", label=STATE_COLOURS)
     def state_label(self, upload: Upload) -> tuple[str, str]:
-        """Show the state in its colour."""
         return upload.state, upload.get_state_display()
 
     @display(description="Files")
     def file_names(self, upload: Upload) -> str:
-        """Show what was uploaded."""
         return ", ".join(f"{each['name']} ({each['bytes']:,} bytes)" for each in upload.files)
 
     @display(description="Balances and transactions")
     def came_in(self, upload: Upload) -> str:
-        """Show how many rows were imported, or would be."""
         return f"{upload.report.get('balances', 0):,} / {upload.report.get('transactions', 0):,}"
 
     @display(description="By")
     def who(self, upload: Upload) -> str:
-        """Show who uploaded them."""
         return upload.uploaded_by
 
     @display(description="Imported or discarded by")
@@ -224,7 +215,6 @@ class UploadAdmin(LedgerModelAdmin):
 
     @display(description="Options")
     def options_in_words(self, upload: Upload) -> str:
-        """Show the options that differ from the defaults."""
         options = [
             f"{name}: {value}"
             for name, value in upload.options.items()

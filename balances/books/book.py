@@ -58,7 +58,6 @@ class Book:
     """Decides movements in order. The caller writes those it admits; those it refuses leave it unchanged."""
 
     def __init__(self, standings: Iterable[Standing], named: dict[tuple[str, str], str], used: set[str]) -> None:
-        """Take the balances as read, the ids of indicators by name and currency, and the references in use."""
         self.standings = {standing.balance_id: standing for standing in standings}
         self.named = named
         self.used = used

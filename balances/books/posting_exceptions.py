@@ -31,7 +31,6 @@ class DuplicateReference(LedgerError):
     code = "TXN_DUPLICATE_REFERENCE"
 
     def __init__(self, reference: str) -> None:
-        """Name the reference."""
         self.reference = reference
         super().__init__(f"transaction validation failed: reference {reference} has already been used")
 
@@ -62,7 +61,6 @@ class InvalidDistribution(LedgerError):
     code = "TXN_VALIDATION_ERROR"
 
     def __init__(self, why: str) -> None:
-        """Say what is wrong with the shares."""
         super().__init__(f"failed to split transaction: {why}")
 
 
@@ -83,7 +81,6 @@ class InsufficientInflight(LedgerError):
     """The balances hold less than the hold says, because their totals have drifted."""
 
     def __init__(self, action: str, side: str, have: int, need: int) -> None:
-        """Use the original's words."""
         super().__init__(
             f"saving transaction to db error: failed to apply transaction to balances: {action} inflight {side} "
             f"failed: insufficient inflight {side} balance: have {have}, need {need}"
@@ -124,7 +121,6 @@ class AlreadyCommitted(LedgerError):
     code = "TXN_ALREADY_COMMITTED"
 
     def __init__(self, action: str) -> None:
-        """Name the action."""
         super().__init__(f"cannot {action}. Transaction already committed")
 
 
@@ -152,7 +148,6 @@ class AmountsDiffer(LedgerError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, amount: str, precision: int, precise_amount: int) -> None:
-        """Name both."""
         super().__init__(f"amount {amount} at precision {precision} contradicts precise_amount {precise_amount}")
 
 
@@ -162,7 +157,6 @@ class MixedPrecisions(LedgerError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, transaction_id: str) -> None:
-        """Say what to send instead."""
         super().__init__(f"the holds under {transaction_id} have several precisions: send precise_amount, not amount")
 
 
@@ -177,7 +171,6 @@ class AlreadyRefunded(LedgerError):
     code = "GEN_CONFLICT"
 
     def __init__(self, transaction_id: str) -> None:
-        """Name it."""
         super().__init__(f"transaction {transaction_id} has already been refunded")
 
 
@@ -187,7 +180,6 @@ class RefundExceeds(LedgerError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, transaction_id: str, left: str, requested: str) -> None:
-        """Name both amounts."""
         super().__init__(
             f"cannot refund more than is left of transaction {transaction_id}. Left: {left}, Requested: {requested}"
         )
@@ -203,7 +195,6 @@ class PartOfSeveral(LedgerError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, transaction_id: str, rows: Sequence[str]) -> None:
-        """Name some of them."""
         super().__init__(
             "a part can be refunded of one transaction only, and "
             f"{transaction_id} stands for {len(rows)}: {_some(rows)}"
@@ -216,7 +207,6 @@ class ReferenceOfSeveral(LedgerError):
     code = "TXN_VALIDATION_ERROR"
 
     def __init__(self, transaction_id: str, rows: Sequence[str]) -> None:
-        """Name some of them."""
         super().__init__(
             "a reference can be given to the refund of one transaction only, and "
             f"{transaction_id} stands for {len(rows)}: {_some(rows)}"
@@ -229,7 +219,6 @@ class ReleasedInPart(LedgerError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, transaction_id: str) -> None:
-        """Name the release."""
         super().__init__(f"transaction {transaction_id} released a hold: it can be refunded as a whole only")
 
 
@@ -281,7 +270,6 @@ class BulkEmpty(LedgerError):
     code = "TXN_BULK_EMPTY"
 
     def __init__(self, name: str) -> None:
-        """Name the list."""
         super().__init__(f"{name} cannot be empty")
 
 
@@ -291,7 +279,6 @@ class BulkTooLarge(LedgerError):
     code = "TXN_BULK_LIMIT_EXCEEDED"
 
     def __init__(self, name: str, most: int) -> None:
-        """Name the list and its limit."""
         super().__init__(f"too many {name}; max is {most}")
 
 
@@ -306,5 +293,4 @@ class NonPositivePart(LedgerError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, name: str = "precise_amount") -> None:
-        """Name the field."""
         super().__init__(f"{name} must be positive")

@@ -137,7 +137,6 @@ class Projections:
     """
 
     def __init__(self, book: Book) -> None:
-        """Take the book that holds the balances."""
         self._book = book
         self._entries: dict[str, _Entry] = {}
 

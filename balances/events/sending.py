@@ -25,7 +25,6 @@ class NoAnswer(Exception):
     """No complete answer came; ``why`` gives the reason without address or headers, which may hold secrets."""
 
     def __init__(self, why: str) -> None:
-        """Keep the reason."""
         self.why = why
         super().__init__(why)
 

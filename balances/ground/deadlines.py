@@ -36,7 +36,6 @@ class ReadTimedOut(DatabaseUnavailable):
     title = "This took too long"
 
     def __init__(self, seconds: float) -> None:
-        """Name the limit, and what to do."""
         super().__init__(
             f"This read took longer than {seconds:g} seconds and was ended. Ask for less, or by an indexed field: "
             "an id, a reference, a balance or a time."

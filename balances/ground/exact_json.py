@@ -26,7 +26,6 @@ class NumberOutOfRange(ValueError):
     """A number has more digits or a larger exponent than is read; ``literal`` is its text."""
 
     def __init__(self, literal: str) -> None:
-        """Keep the literal for the message."""
         self.literal = literal if len(literal) <= 40 else f"{literal[:40]}…"
         super().__init__(self.literal)
 
@@ -103,7 +102,6 @@ class ExactEncoder(simplejson.JSONEncoder):
     """Writes ``Decimal`` as a bare number and every character as itself."""
 
     def __init__(self, **options: Any) -> None:
-        """Accept the options that Django and psycopg pass."""
         super().__init__(**(options | {"use_decimal": False, "ensure_ascii": False}))
 
     def default(self, o: Any) -> Any:

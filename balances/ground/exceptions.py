@@ -35,7 +35,6 @@ class FractionOfUnit(LedgerError, ValueError):
     code = "TXN_INVALID_AMOUNT"
 
     def __init__(self, amount: str, precision: int, neighbours: Sequence[str]) -> None:
-        """Name the nearest amounts that are whole."""
         super().__init__(
             f"{amount} at precision {precision} is no whole number of minor units; {' or '.join(neighbours)} would be"
         )
@@ -50,7 +49,6 @@ class BalanceNotFound(NotFound):
     code, details = "BAL_NOT_FOUND", {}
 
     def __init__(self, balance_id: str) -> None:
-        """Name the balance that is missing."""
         super().__init__(f"Balance with ID '{balance_id}' not found")
 
 
@@ -60,7 +58,6 @@ class IndicatorNotFound(NotFound):
     code = "BAL_NOT_FOUND"
 
     def __init__(self, indicator: str) -> None:
-        """Name the indicator that is missing."""
         super().__init__(f"balance with indicator '{indicator}' not found")
 
 
@@ -107,7 +104,6 @@ class EmptySource(LedgerError):
     code = "GEN_CONFLICT"
 
     def __init__(self, balance_id: str) -> None:
-        """Say what reconstruction would do, and how to allow it."""
         super().__init__(
             f"Balance {balance_id} has totals but no transactions: reconstruction would set them to zero, "
             "as if an opening balance had never been. Nothing was changed; allow it explicitly (allow_empty) "
@@ -141,7 +137,6 @@ class InsufficientPermissions(LedgerError):
     code = "AUTH_INSUFFICIENT_PERMISSIONS"
 
     def __init__(self, resource: str, action: str) -> None:
-        """Name the scope that would allow it."""
         super().__init__(f"Insufficient permissions for {resource}:{action}")
 
 
@@ -176,7 +171,6 @@ class UnreadableTotals(LedgerError):
     code = "GEN_CONFLICT"
 
     def __init__(self, balance_id: str) -> None:
-        """Say why nothing can be done here."""
         super().__init__(
             f"Balance {balance_id} has a total that is no number (missing, NaN or infinite), or transactions that do "
             "not add up to a whole number of minor units: no difference can be computed. Nothing was changed; mend "

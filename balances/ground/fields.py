@@ -119,7 +119,6 @@ class ExactJSONField(models.JSONField):
     """A ``jsonb`` column whose numbers survive digit for digit."""
 
     def __init__(self, **options: Any) -> None:
-        """Fix how JSON is written and read."""
         super().__init__(**options | {"encoder": ExactEncoder, "decoder": StoredDecoder})
 
     def deconstruct(self) -> Any:
@@ -132,7 +131,6 @@ class MetadataField(ExactJSONField):
     """Exact JSON that may be missing; Python ``None`` is stored as JSON ``null``."""
 
     def __init__(self, **options: Any) -> None:
-        """Fix the options that all metadata columns share."""
         super().__init__(**options | {"null": True, "blank": True})
 
     def deconstruct(self) -> Any:

@@ -45,7 +45,6 @@ class Backlog:
     """
 
     def __init__(self, task: str, *, queue: str, lock: str) -> None:
-        """Keep the name of the task that does the work, its queue, and the name of the lock that announces work."""
         self.task, self.queue, self.lock = task, queue, lock
 
     def announce(self) -> Callable[[], bool]:

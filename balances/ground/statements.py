@@ -30,7 +30,6 @@ class Statement:
     """
 
     def __init__(self, path: Path, *, hot: bool = False) -> None:
-        """Read the file once."""
         self.text = path.read_text()
         self.hot = hot
 
@@ -83,7 +82,6 @@ class Lookup(Generic[M]):
     """
 
     def __init__(self, model: type[M], *fields: str) -> None:
-        """Keep the model and the columns it is looked up by."""
         self.model, self.fields = model, fields
         self._attributes = [column.attname for column in model._meta.concrete_fields]
 

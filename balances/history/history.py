@@ -35,7 +35,6 @@ class NoBalanceThen(NotFound):
     code, details = "BAL_NOT_FOUND", {}
 
     def __init__(self, balance_id: str) -> None:
-        """Name the balance that is missing."""
         super().__init__(f"Balance '{balance_id}' not found")
 
 

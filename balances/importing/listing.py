@@ -14,7 +14,6 @@ class Listing:
     """Records that do not come from a CSV file; they are canonical, and few enough to be held in memory."""
 
     def __init__(self, path: Path, records: Sequence[Record], zone: str = "") -> None:
-        """Keep the records, the file that they came from, and the time zone of their days."""
         self.path, self._records, self.style = path, records, Style(zone=zone)
 
     @property

@@ -18,7 +18,6 @@ class LineageOff(LedgerError):
     """balance … does not have fund lineage tracking enabled."""
 
     def __init__(self, balance_id: str) -> None:
-        """Name the balance."""
         super().__init__(f"balance {balance_id} does not have fund lineage tracking enabled")
 
 

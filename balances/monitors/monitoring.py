@@ -20,7 +20,6 @@ class MonitorNotFound(NotFound):
     details: Any = {}
 
     def __init__(self, monitor_id: str) -> None:
-        """Name the monitor that is missing."""
         super().__init__(f"Monitor with ID '{monitor_id}' not found")
 
 

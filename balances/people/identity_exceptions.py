@@ -12,7 +12,6 @@ class IdentityNotFound(NotFound):
     details: Any = {}
 
     def __init__(self, identity_id: str) -> None:
-        """Name the identity that is missing."""
         super().__init__(f"Identity with ID '{identity_id}' not found")
 
 
@@ -50,7 +49,6 @@ class IdentityExists(LedgerError):
     code, details = "IDT_VALIDATION_ERROR", {}
 
     def __init__(self, identity_id: str) -> None:
-        """Name the identity."""
         super().__init__(f"Identity already exists: {identity_id}")
 
 
@@ -72,7 +70,6 @@ class FieldNotTokenizable(LedgerError):
     code = "IDT_FIELD_NOT_TOKENIZABLE"
 
     def __init__(self, field: str) -> None:
-        """Name the field."""
         super().__init__(f"field {field} is not tokenizable")
 
 
@@ -80,7 +77,6 @@ class FieldAlreadyTokenized(LedgerError):
     code = "IDT_FIELD_ALREADY_TOKENIZED"
 
     def __init__(self, field: str) -> None:
-        """Name the field."""
         super().__init__(f"field {field} is already tokenized")
 
 
@@ -96,7 +92,6 @@ class UnknownField(NotFound):
     code = "IDT_FIELD_NOT_FOUND"
 
     def __init__(self, field: str) -> None:
-        """Name the field."""
         super().__init__(f"field {field} not found")
 
 
@@ -106,7 +101,6 @@ class TokenizationDisabled(LedgerError):
     code = "IDT_TOKENIZATION_DISABLED"
 
     def __init__(self) -> None:
-        """Use the original's words."""
         super().__init__(
             "tokenization is disabled: BLNK_TOKENIZATION_SECRET or tokenization_secret in your blnk.json file "
             "must be set to a 32-byte value"
@@ -122,7 +116,6 @@ class AccountNotFound(NotFound):
     code = "ACC_NOT_FOUND"
 
     def __init__(self, account_id: str) -> None:
-        """Name the account that is missing."""
         super().__init__(f"account with ID '{account_id}' not found")
 
 
@@ -144,5 +137,4 @@ class AccountNumberTaken(LedgerError):
     code, details = "ACC_DUPLICATE", {}
 
     def __init__(self, number: str) -> None:
-        """Name the number."""
         super().__init__(f"account with number '{number}' already exists")

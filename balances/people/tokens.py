@@ -25,7 +25,6 @@ class Tokenizer:
     """Makes and opens tokens under one key of 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
-        """Take the key."""
         self._key, self._cipher = key, AESGCM(key)
 
     def token_for(self, value: str) -> str:

@@ -28,7 +28,6 @@ class Outages:
     """Logs the beginning and the end of an outage, once in each process."""
 
     def __init__(self) -> None:
-        """Assume that the database is there."""
         self._lock = threading.Lock()
         self._since: float | None = None
         self.why = ""
@@ -67,7 +66,6 @@ class Pool(ConnectionPool[psycopg.Connection[Any]]):
     """The pool of a process, for threads."""
 
     def __init__(self, **options: Any) -> None:
-        """Open nothing yet."""
         super().__init__(**OPTIONS | options)
 
     def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
@@ -103,7 +101,6 @@ class AsyncPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
     """The pool of a worker's event loop."""
 
     def __init__(self, **options: Any) -> None:
-        """Open nothing yet."""
         super().__init__(**OPTIONS | options)
 
     async def open(self, wait: bool = False, timeout: float = PATIENCE_SECONDS) -> None:

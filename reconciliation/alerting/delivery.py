@@ -25,7 +25,6 @@ class DeliveryFailed(Exception):
     """A notification failed; the row of the attempt says why, and the queue retries."""
 
     def __init__(self, recipient: str, why: str) -> None:
-        """Take the recipient as it is shown, and the reason as a sentence."""
         super().__init__(f"{recipient}: {why}")
         self.recipient, self.why = recipient, why
 

@@ -37,7 +37,6 @@ class LedgerCollector(Collector):
     """Reads everything once, in a fixed number of queries whatever the size of the ledger."""
 
     def __init__(self, at: datetime) -> None:
-        """Keep the instant that ages are counted to."""
         self.at = at
 
     def collect(self) -> Iterable[Metric]:

@@ -48,11 +48,9 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
     change_form_template = "admin/reconciliation/balance_change_form.html"
 
     def has_preview_reconstruction_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may preview reconstructions."""
         return request.user.has_perm("balances.preview_reconstruction")
 
     def has_reconstruct_balance_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may reconstruct balances."""
         return request.user.has_perm("balances.reconstruct_balance")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
@@ -161,22 +159,18 @@ class ReconstructionAdmin(LedgerModelAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     def has_undo_reconstruction_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may undo corrections."""
         return request.user.has_perm("reconciliation.undo_reconstruction")
 
     @display(description="Plan")
     def from_plan(self, record: Reconstruction) -> SafeString | str:
-        """Link to the plan that it belongs to."""
         return row_link("plan", record.plan_id)
 
     @display(description="Takes back")
     def undoes_record(self, record: Reconstruction) -> SafeString | str:
-        """Link to the correction that it took back."""
         return row_link("reconstruction", record.undoes)
 
     @display(description="Taken back by")
     def undone_by(self, record: Reconstruction) -> SafeString | str:
-        """Link to the record that took it back."""
         return row_link("reconstruction", undone([record.pk]).get(record.pk))
 
     @display(description="Executed (UTC)", ordering="executed_at")
@@ -185,7 +179,6 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Balance")
     def name(self, record: Reconstruction) -> SafeString:
-        """Show the indicator, or the id, and its currency."""
         return format_html("{} {}", record.indicator or record.balance_id, record.currency)
 
     @display(description="Balance")
@@ -210,7 +203,6 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Who")
     def who(self, record: Reconstruction) -> str:
-        """Show the person, key or program that asked."""
         return record.actor
 
     @display(description="Reason")
@@ -219,7 +211,6 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Transactions read")
     def rows(self, record: Reconstruction) -> str:
-        """Show how many rows the totals were rebuilt from."""
         return f"{record.credit_rows} credits, {record.debit_rows} debits, {record.hold_rows} holds and releases"
 
     @display(description="Version")

@@ -135,12 +135,10 @@ class EditAdmin(LedgerModelAdmin):
 
     @display(description="From")
     def where(self, edit: BalanceEdit | TransactionEdit) -> str:
-        """Show the address, or that it was a local connection."""
         return edit.client_address or "local"
 
     @display(description="Changed")
     def changed(self, edit: BalanceEdit | TransactionEdit) -> str:
-        """Show the first changes in a line."""
         return short(", ".join(f"{each.label.lower()} {each.old} → {each.new}" for each in changes(edit)))
 
 
@@ -193,7 +191,6 @@ class TransactionEditAdmin(EditAdmin):
     )
 
     def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may propose plans."""
         return request.user.has_perm("reconciliation.propose_plan")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:

@@ -32,7 +32,7 @@ from reconciliation.backoffice.columns import (
 )
 from reconciliation.backoffice.plan_actions import book_again, propose_plan, propose_plan_for_incident
 from reconciliation.checks import CHECKS
-from reconciliation.explaining import CAUSES, NOT_YET, window
+from reconciliation.explaining import CAUSES, NOT_YET, Certainty, window
 from reconciliation.measuring import Scope
 from reconciliation.models import Finding, Incident, Sweep
 from reconciliation.records import Comparison
@@ -50,12 +50,7 @@ STATE_COLOURS = {
     State.GONE: "success",
     State.MEASURED_AGAIN: "info",
 }
-CERTAINTY = {
-    "certain": "Certain",
-    "strong": "Strong",
-    "likely": "Likely",
-    "possible": "Possible (a hint; counts for nothing)",
-}
+CERTAINTY = dict(Certainty.choices)
 
 
 def title_of(cause: str) -> str:
@@ -150,7 +145,6 @@ class CaseAdmin(LedgerModelAdmin):
     """A page from which plans are proposed."""
 
     def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may propose plans."""
         return request.user.has_perm("reconciliation.propose_plan")
 
 
@@ -235,12 +229,10 @@ class FindingAdmin(CaseAdmin):
 
     @display(description="State", label=STATE_COLOURS)
     def state(self, finding: Finding) -> str:
-        """Show whether a later measurement has answered it."""
         return state_of(finding)
 
     @display(description="Balance")
     def name_and_state(self, finding: Finding) -> SafeString:
-        """Show the indicator, or the id, and under it whether a later measurement has answered the finding."""
         state = state_of(finding)
         shown = "" if state == State.OPEN else format_html('<span class="ledger-besides">{}</span>', state)
         return format_html("{}{}", finding.indicator or finding.balance_id, shown)
@@ -264,7 +256,6 @@ class FindingAdmin(CaseAdmin):
 
     @display(description="Wrong since (UTC)")
     def since(self, finding: Finding) -> str:
-        """Show when it was first seen wrong."""
         return instant(finding.first_wrong_at)
 
     @display(description="Balance")
@@ -285,7 +276,6 @@ class FindingAdmin(CaseAdmin):
 
     @display(description="Transactions read")
     def rows(self, finding: Finding) -> str:
-        """Show how many rows the totals were compared with."""
         return f"{finding.credit_rows} credits, {finding.debit_rows} debits, {finding.hold_rows} holds and releases"
 
 

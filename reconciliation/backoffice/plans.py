@@ -158,7 +158,6 @@ class PlanAdmin(LedgerModelAdmin):
 
     @display(description="What")
     def kind(self, plan: Plan) -> str:
-        """Show whether it corrects or takes corrections back."""
         return "Takes back" if plan.undoing else "Corrects"
 
     @display(description="Drift, minor units")
@@ -167,24 +166,20 @@ class PlanAdmin(LedgerModelAdmin):
 
     @display(description="Who")
     def who(self, plan: Plan) -> str:
-        """Show the person, key or program that asked."""
         return plan.actor
 
     @display(description="Second person")
     def second_person(self, plan: Plan) -> str:
-        """Show whether somebody else must approve, and why."""
         return short(SETTING.sub("", plan.policy.removeprefix(NEEDED))) if plan.needs_approval else "not needed"
 
     @display(description="Decided by")
     def decided(self, plan: Plan) -> str:
-        """Show who approved or rejected it."""
         if plan.decided_by:
             return plan.decided_by
         return "the policy" if plan.decided_at else "–"
 
     @display(description="Reason")
     def why(self, plan: Plan) -> str:
-        """Show whether it takes corrections back, the ticket and the beginning of the reason."""
         words = (self.kind(plan) if plan.undoing else "", plan.ticket, plan.reason)
         return short(": ".join(word for word in words if word))
 
@@ -198,17 +193,14 @@ class PlanAdmin(LedgerModelAdmin):
 
     @display(description="Applying finished (UTC)")
     def finished(self, plan: Plan) -> str:
-        """Show when the last balance was settled."""
         return instant(plan.finished_at)
 
     @display(description="Sweep")
     def from_sweep(self, plan: Plan) -> SafeString | str:
-        """Link to the sweep that found this."""
         return row_link("sweep", plan.sweep_id)
 
     @display(description="Incident")
     def from_incident(self, plan: Plan) -> SafeString | str:
-        """Link to the incident that it corrects."""
         return row_link("incident", plan.incident_id)
 
 

@@ -107,15 +107,12 @@ class SweepAdmin(LedgerModelAdmin):
         return (queryset.filter(sweep_id=term) if term else queryset), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Allow it by the permission alone: a new sweep is requested here."""
         return self.has_run_sweep_permission(request)
 
     def has_run_sweep_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may start, pause, resume and cancel sweeps."""
         return request.user.has_perm("reconciliation.run_sweep")
 
     def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may propose plans."""
         return request.user.has_perm("reconciliation.propose_plan")
 
     def get_urls(self) -> list[Any]:
@@ -190,12 +187,10 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="Scope")
     def about(self, sweep: Sweep) -> str:
-        """Show in words which balances it is about, or the beginning of that."""
         return short(self.scope_in_words(sweep))
 
     @display(description="Scope")
     def scope_in_words(self, sweep: Sweep) -> str:
-        """Show in words which balances it is about."""
         return str(Scope.from_json(sweep.scope))
 
     @display(description="State", label=STATE_COLOURS)
@@ -204,12 +199,10 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="Verdict", label=VERDICT_COLOURS)
     def verdict(self, sweep: Sweep) -> str:
-        """Show what it proved."""
         return status.verdict(sweep)
 
     @display(description="Measured")
     def share(self, sweep: Sweep) -> str:
-        """Show how far it is."""
         progress = status.progress(sweep)
         return f"{progress['percent']} % of {sweep.total:,}"
 
@@ -227,19 +220,16 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="Who")
     def who(self, sweep: Sweep) -> str:
-        """Show the person, key or program that asked."""
         return sweep.actor
 
     @display(description="Duration")
     def took(self, sweep: Sweep) -> str:
-        """Show how long it took from start to end, pauses included."""
         if sweep.started_at is None or sweep.finished_at is None:
             return "–"
         return duration(sweep.finished_at - sweep.started_at)
 
     @display(description="Started (UTC)")
     def started(self, sweep: Sweep) -> str:
-        """Show when its first chunk began."""
         return instant(sweep.started_at)
 
     @display(description="Finished (UTC)")
@@ -248,12 +238,10 @@ class SweepAdmin(LedgerModelAdmin):
 
     @display(description="Time at work")
     def worked_for(self, sweep: Sweep) -> str:
-        """Show how long it worked, pauses left out."""
         return duration(sweep.worked)
 
     @display(description="Last sign of life (UTC)")
     def alive(self, sweep: Sweep) -> str:
-        """Show when it last got on."""
         return instant(sweep.heartbeat_at)
 
 

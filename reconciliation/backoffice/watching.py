@@ -67,7 +67,6 @@ class ScheduleAdmin(LedgerModelAdmin):
     fields = (("name", "enabled"), "cron", "scope", "deep", ("last_due", "next_due"), "changed", "refusal")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let those change it who have the permission."""
         return request.user.has_perm("reconciliation.change_schedule")
 
     def save_model(self, request: HttpRequest, obj: Schedule, form: Any, change: bool) -> None:
@@ -76,7 +75,6 @@ class ScheduleAdmin(LedgerModelAdmin):
 
     @display(description="Last due (UTC)")
     def last_due(self, schedule: Schedule) -> str:
-        """Return the last due time that was handled."""
         return instant(schedule.last_due_at)
 
     @display(description="Next due (UTC)")
@@ -129,12 +127,10 @@ class AlertAdmin(LedgerModelAdmin):
 
     @display(description="Last seen (UTC)")
     def seen(self, alert: Alert) -> str:
-        """Return when its condition last held."""
         return instant(alert.seen_at)
 
     @display(description="Last notified (UTC)")
     def notified(self, alert: Alert) -> str:
-        """Return when people were last notified."""
         return instant(alert.notified_at)
 
     @display(description="Kind")
@@ -147,14 +143,12 @@ class AlertAdmin(LedgerModelAdmin):
 
     @display(description="Figures (minor units)")
     def figures(self, alert: Alert) -> SafeString:
-        """Show the figures, one to a line."""
         return format_html_join(
             "", "<div>{}: {}</div>", ((name, dumps(value)) for name, value in alert.details.items())
         )
 
     @display(description="Notifications")
     def attempts(self, alert: Alert) -> SafeString:
-        """Link to the attempts to notify people, newest first."""
         tried = alert.deliveries.all()[:SHOWN_DELIVERIES]
         return format_html_join("", "<div>{} {}</div>", ((instant(each.attempted_at), link(each)) for each in tried))
 

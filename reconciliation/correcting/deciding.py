@@ -19,7 +19,6 @@ class PlanNotFound(NotFound):
     """There is no such plan."""
 
     def __init__(self, plan_id: str) -> None:
-        """Name the plan that is missing."""
         super().__init__(f"Plan with ID '{plan_id}' not found")
 
 

@@ -31,7 +31,6 @@ class IncompleteSource(LedgerError):
     code = "GEN_CONFLICT"
 
     def __init__(self, balance_id: str, gap: str) -> None:
-        """Take what is missing or damaged, as a clause."""
         super().__init__(
             f"Balance {balance_id} was not changed: {gap}. Its transactions do not say what its totals ought to be. "
             "If they are to be followed all the same, allow that explicitly (allow_incomplete)."

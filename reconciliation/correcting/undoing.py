@@ -26,7 +26,6 @@ class RecordNotFound(NotFound):
     """There is no such reconstruction."""
 
     def __init__(self, record_id: str) -> None:
-        """Name the record that is missing."""
         super().__init__(f"Reconstruction with ID '{record_id}' not found")
 
 

@@ -17,7 +17,7 @@ class Certainty(TextChoices):
     CERTAIN = "certain"
     STRONG = "strong"
     LIKELY = "likely"
-    POSSIBLE = "possible"
+    POSSIBLE = "possible", "Possible (a hint; counts for nothing)"
 
 
 COUNTING = (Certainty.CERTAIN, Certainty.STRONG, Certainty.LIKELY)

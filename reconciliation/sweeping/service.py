@@ -48,7 +48,6 @@ class SweepNotFound(NotFound):
     """No sweep has this id."""
 
     def __init__(self, sweep_id: str) -> None:
-        """Name the sweep."""
         super().__init__(f"Sweep with ID '{sweep_id}' not found")
 
 

@@ -43,7 +43,6 @@ class InvalidFilter(LedgerError):
     code, details = "GEN_BAD_REQUEST", {}
 
     def __init__(self, words: str) -> None:
-        """Put the problem after the contract's prefix."""
         super().__init__(f"Invalid filter: {words}")
 
 
@@ -51,7 +50,6 @@ class Incomparable(Exception):
     """The database cannot compare the values; answered as a failure of the list."""
 
     def __init__(self, message: str = "", sqlstate: str = "") -> None:
-        """Keep the message that PostgreSQL gives, or would give."""
         self.message, self.sqlstate = message, sqlstate
         super().__init__(message)
 

@@ -27,7 +27,6 @@ class Unanswerable(LedgerError):
     code = "GEN_BAD_REQUEST"
 
     def __init__(self, rows: str, reason: columns.Incomparable) -> None:
-        """Name the requested rows, and give the message of the database under the keys of the contract."""
         super().__init__(f"Failed to retrieve {rows}")
         said = {"Severity": "ERROR", "Code": reason.sqlstate, "Message": reason.message}
         self.details = dict.fromkeys(DATABASE_ERROR_KEYS, "") | said if reason.message else {}

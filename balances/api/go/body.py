@@ -64,7 +64,6 @@ class Mismatch(Unreadable):
     """A value has the wrong type. Each enclosing object adds its part of the path to the error."""
 
     def __init__(self, what: str, go_type: str) -> None:
-        """Keep the words for the value that was sent, and for the expected type."""
         self.what, self.go_type = what, go_type
         self.struct, self.path = "", ""
         super().__init__(what, go_type)

@@ -23,7 +23,6 @@ class FieldNotTaken(LedgerError):
     code = "GEN_VALIDATION_ERROR"
 
     def __init__(self, name: str, why: str = "") -> None:
-        """Name the field."""
         self.name, self.why = name, why
         super().__init__(f"{name} is not taken here{why}; nothing was done")
 

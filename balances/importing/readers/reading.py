@@ -141,7 +141,6 @@ class Digests:
     """References for entries without an id: digests of their content, numbered where it occurs several times."""
 
     def __init__(self) -> None:
-        """Start without any content."""
         self._seen: Counter[str] = Counter()
 
     def reference(self, head: str, *content: object) -> str:

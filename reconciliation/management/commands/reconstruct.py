@@ -75,7 +75,6 @@ class Count:
     """Counts results as they pass by."""
 
     def __init__(self) -> None:
-        """Start at zero."""
         self.measured = self.drifted = self.corrected = self.refused = 0
 
     def watch(self, results: Iterable[Rebuilt]) -> Iterator[Rebuilt]:
