@@ -59,6 +59,8 @@ LEDGER_TRUSTED_PROXIES = environment.networks("LEDGER_TRUSTED_PROXIES")
 # --- reads: seconds of the database that one request may take
 LEDGER_READ_TIMEOUT = environment.number("LEDGER_READ_TIMEOUT", 5, least=1)
 
+LEDGER_HOT_READS = environment.flag("LEDGER_HOT_READS", default=True)  # one row by its key, past Django's machinery
+
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
 

@@ -1,8 +1,8 @@
 """The wire: routes, what requests must keep, and answers."""
 
-from balances.api import listing, views
+from balances.api import hot_lane, hot_reads, listing, views
 from balances.api.caller import actor
 from balances.api.errors import error_body
 from balances.api.filter_views import FilterBalancesView
-from balances.api.gate import HEADERS, PAGES
+from balances.api.gate import HEADERS, PAGES, Knock, gate_of
 from balances.api.go import Strings, decode

@@ -17,6 +17,7 @@ from rest_framework.views import set_rollback
 from balances.api.caller import principal, report_refusal
 from balances.api.filtering import InvalidFilterParameters
 from balances.api.go import InvalidBody, MalformedBody
+from balances.api.replies import NOT_FOUND, Reply, json_reply
 from balances.books import BatchRefused
 from balances.events import HookError
 from balances.ground import RETRY_AFTER_SECONDS, DatabaseUnavailable, LedgerError, OutcomeUnknown, outage_of
@@ -86,6 +87,11 @@ def headers_of(code: str) -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if code == DatabaseUnavailable.code else {}
 
 
+def error_reply(code: str, message: str) -> Reply:
+    """Return the answer to a request that meets no view."""
+    return json_reply(STATUSES[code], error_body(code, message), headers_of(code))
+
+
 def refusal_of(error: Exception, method: str | None) -> Exception:
     """Return the refusal for an outage of the database, or any other error unchanged."""
     found = None if isinstance(error, LedgerError) else outage_of(error)
@@ -98,7 +104,7 @@ def refusal_of(error: Exception, method: str | None) -> Exception:
 
 def not_found() -> HttpResponse:
     """Return the answer to an unknown path or a wrong method."""
-    return HttpResponse("404 page not found", status=404, content_type="text/plain")
+    return NOT_FOUND.response()
 
 
 def answer(error: Exception, context: dict[str, Any]) -> HttpResponseBase:

@@ -9,13 +9,13 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, Polymorphic
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api import durations, listing, transaction_requests, transaction_shapes, validation
+from balances.api import durations, hot_reads, listing, transaction_requests, transaction_shapes, validation
 from balances.api.filtering import query_of, resources
 from balances.api.go import MalformedBody, decode
 from balances.api.preview_shapes import BulkPreviewAnswer, PreviewAnswer
 from balances.api.views import REFUSED, ApiView
 from balances.books import Part, Settlement, posting_exceptions
-from balances.ground import LedgerError, Lookup
+from balances.ground import LedgerError
 from balances.models import Transaction
 from balances.posting import (
     Batch,
@@ -40,7 +40,6 @@ from balances.posting import request as request_settlement
 from balances.queueing import LEAST_AGE, recover
 from balances.shapes import answers, transactions
 
-TRANSACTION, TRANSACTION_OF_REFERENCE = Lookup(Transaction, "transaction_id"), Lookup(Transaction, "reference")
 PREVIEWED = OpenApiResponse(PreviewAnswer, "A dry run: what the call would do; nothing is written")
 BULK_PREVIEWED = OpenApiResponse(BulkPreviewAnswer, PREVIEWED.description)
 CREATED: dict[Any, Any] = {
@@ -129,20 +128,14 @@ class TransactionView(ApiView):
     @extend_schema(responses={200: transactions.TransactionAnswer} | REFUSED)
     def get(self, request: Request, transaction_id: str) -> Response:
         """Read a transaction."""
-        row = TRANSACTION.first(transaction_id=transaction_id)
-        if row is None:
-            raise posting_exceptions.TransactionNotFound(f"Transaction with ID '{transaction_id}' not found")
-        return Response(transactions.TransactionAnswer.body(row))
+        return Response(hot_reads.TRANSACTION.body(transaction_id))
 
 
 class ReferenceView(ApiView):
     @extend_schema(responses={200: transactions.TransactionAnswer} | REFUSED)
     def get(self, request: Request, reference: str) -> Response:
         """Read a transaction by its reference."""
-        row = TRANSACTION_OF_REFERENCE.first(reference=reference)
-        if row is None:
-            raise posting_exceptions.TransactionNotFound(f"Transaction with reference '{reference}' not found")
-        return Response(transactions.TransactionAnswer.body(row))
+        return Response(hot_reads.TRANSACTION_OF_REFERENCE.body(reference))
 
 
 class InflightView(ApiView):

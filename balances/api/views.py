@@ -12,18 +12,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from balances import posting
-from balances.api import listing, requests, validation
+from balances.api import hot_reads, listing, requests, validation
 from balances.api.caller import actor, is_admitted
 from balances.api.filtering import query_of, resources, rows_of
 from balances.api.go import MalformedBody, decode, refuse_in_query
-from balances.ground import Lookup, Statement, exceptions
+from balances.ground import Statement
 from balances.history import tasks
-from balances.models import Balance, Ledger
 from balances.queueing import pulse
 from balances.shapes import answers
 
 QUEUED = Statement.beside(__file__, "queued.sql")
-BALANCE, BALANCE_OF_INDICATOR = Lookup(Balance, "balance_id"), Lookup(Balance, "indicator", "currency")
 REFUSED: dict[Any, Any] = {400: answers.ErrorAnswer, 404: answers.ErrorAnswer}
 LIMIT = OpenApiParameter("limit", int)
 OFFSET = OpenApiParameter("offset", int)
@@ -99,10 +97,7 @@ class LedgerView(ApiView):
     @extend_schema(responses={200: answers.LedgerAnswer} | REFUSED)
     def get(self, request: Request, ledger_id: str) -> Response:
         """Read a ledger."""
-        ledger = Ledger.objects.filter(ledger_id=ledger_id).first()
-        if ledger is None:
-            raise exceptions.LedgerNotFound
-        return Response(answers.LedgerAnswer.body(ledger))
+        return Response(hot_reads.LEDGER.body(ledger_id))
 
     @extend_schema(request=requests.UpdateLedger, responses={200: answers.LedgerAnswer} | REFUSED)
     def put(self, request: Request, ledger_id: str) -> Response:
@@ -162,20 +157,14 @@ class BalanceView(ApiView):
 
     def find(self, request: Request, balance_id: str) -> Any:
         """Return the balance to show. Raises ``BalanceNotFound``."""
-        balance = BALANCE.first(balance_id=balance_id)
-        if balance is None:
-            raise exceptions.BalanceNotFound(balance_id)
-        return balance
+        return hot_reads.BALANCE.find(balance_id)
 
 
 class IndicatorView(ApiView):
     @extend_schema(responses={200: answers.BalanceAnswer} | REFUSED)
     def get(self, request: Request, indicator: str, currency: str) -> Response:
         """Read the balance of an indicator in a currency."""
-        balance = BALANCE_OF_INDICATOR.first(indicator=indicator, currency=currency)
-        if balance is None:
-            raise exceptions.IndicatorNotFound(indicator)
-        return Response(answers.BalanceAnswer.body(balance))
+        return Response(hot_reads.BALANCE_OF_INDICATOR.body(indicator, currency))
 
 
 class SnapshotsView(ApiView):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from balances.ground.exact_json import ExactEncoder, StoredDecoder
 
@@ -115,11 +116,20 @@ class UTCDateTimeField(DateTimeField[Set, Get]):
         return prepped.astimezone(UTC) if isinstance(prepped, datetime) and prepped.tzinfo else prepped
 
 
+STORED = StoredDecoder()
+
+
 class ExactJSONField(models.JSONField):
     """A ``jsonb`` column whose numbers survive digit for digit."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options | {"encoder": ExactEncoder, "decoder": StoredDecoder})
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Return the value, by one decoder for all; Django makes one for each."""
+        if type(value) is str and not isinstance(expression, KeyTransform):
+            return STORED.decode(value)
+        return super().from_db_value(value, expression, connection)
 
     def deconstruct(self) -> Any:
         """Leave out of migrations what ``__init__`` fixes."""

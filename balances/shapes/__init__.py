@@ -13,4 +13,5 @@ from balances.shapes.answers import (
     Number,
     in_byte_order,
 )
+from balances.shapes.rendering import rendered
 from balances.shapes.transactions import RecordedTransaction, TransactionAnswer

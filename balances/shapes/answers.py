@@ -5,6 +5,7 @@ Serializers describe; none of them saves. Rows are written by ``balances.posting
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, cached_property
@@ -79,6 +80,25 @@ def in_byte_order(value: Any) -> Any:
     return short(value) if isinstance(value, Decimal) and value.adjusted() < MAX_DIGITS else value
 
 
+UNKNOWN = object()
+"""Stands for an attribute about which the field itself must be asked."""
+
+
+def _plan(field: serializers.Field[Any, Any, Any, Any]) -> tuple[str, Any, serializers.Field[Any, Any, Any, Any], Any]:
+    """Return where a field's value is found, what it is where it is not there, the field, and its representation.
+
+    Fields look for themselves in many ways, which takes most of the time of an answer. This is what all but a few do.
+    """
+    source, absent = str(field.source), UNKNOWN
+    if type(field).get_attribute not in (serializers.Field.get_attribute, Instant.get_attribute) or "." in source:
+        source = ""  # no attribute has this name
+    elif isinstance(field, Instant):
+        absent = None
+    elif field.default is not serializers.empty and not callable(field.default):
+        absent = field.default
+    return source, absent, field, field.to_representation
+
+
 class Answer(serializers.Serializer[Any]):
     """An answer some of whose keys are left out when they say nothing."""
 
@@ -90,15 +110,18 @@ class Answer(serializers.Serializer[Any]):
         return _bound(cls).to_representation(instance)
 
     @cached_property
-    def _bound_fields(self) -> tuple[tuple[str, serializers.Field[Any, Any, Any, Any]], ...]:
-        return tuple(self.fields.items())
+    def _bound_fields(self) -> tuple[tuple[str, str, Any, serializers.Field[Any, Any, Any, Any], Any], ...]:
+        """Name, attribute, what stands for an absent one, field and its representation of each key."""
+        return tuple((name, *_plan(field)) for name, field in self.fields.items())
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the keys in order, without the empty ones that the contract omits."""
-        body = {}
-        for name, field in self._bound_fields:
-            value = field.get_attribute(instance)
-            body[name] = None if value is None and not isinstance(field, Instant) else field.to_representation(value)
+        body, is_mapping = {}, isinstance(instance, Mapping)
+        for name, attribute, absent, field, represent in self._bound_fields:
+            value = UNKNOWN if is_mapping else getattr(instance, attribute, absent)
+            if value is UNKNOWN or callable(value):
+                value = field.get_attribute(instance)
+            body[name] = None if value is None and not isinstance(field, Instant) else represent(value)
         for name in self.omitted_when_empty:
             if body[name] is None or body[name] is False or body[name] in ("", {}, []):
                 del body[name]

@@ -32,7 +32,12 @@ class ExactJSONRenderer(BaseRenderer):
         response = renderer_context["response"] if renderer_context else None
         if response is not None and response.status_code == 204:
             return b""
-        return dumps(data).translate(ESCAPED).encode()
+        return rendered(data)
+
+
+def rendered(data: Any) -> bytes:
+    """Return the bytes of a body."""
+    return dumps(data).translate(ESCAPED).encode()
 
 
 class JSONWhateverIsAsked(BaseContentNegotiation):

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
 
+from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
+from balances.api import Knock, gate_of, hot_lane, hot_reads
 from balances.ground import is_costly
 from ledgerproj.front import keeping
 from ledgerproj.front.bodies import NOTHING, Body
@@ -45,6 +47,7 @@ class Exchange:
         "costly",
         "finished",
         "gone",
+        "hot",
         "proto",
         "scope",
     )
@@ -52,7 +55,10 @@ class Exchange:
     def __init__(self, scope: Scope, proto: HTTPProtocol, body: Body = NOTHING) -> None:
         """Keep what granian gave."""
         self.scope, self.proto, self.body = scope, proto, body
-        self.costly = is_costly(scope.method, scope.path, scope.query_string)
+        method, path, query = scope.method, scope.path, scope.query_string
+        is_hot = settings.LEDGER_HOT_READS and not body.length
+        self.hot = hot_reads.hot_read(method, path, query) if is_hot else None
+        self.costly = not self.hot and is_costly(method, path, query)
         self.arrived_at = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
         self.gone = False
@@ -63,6 +69,9 @@ class Exchange:
     def answer(self) -> None:
         """Let Django answer, in the thread of the caller. A surprise is logged and answered with status 500."""
         try:
+            if self.hot:
+                self._answer_at_once(self.hot)
+                return
             keeping.before_request()
             try:
                 self._answer()
@@ -86,28 +95,37 @@ class Exchange:
         finally:
             response.close()
 
+    def _answer_at_once(self, found: hot_reads.Found) -> None:
+        knock = Knock(self.scope.method, self.scope.path, self._meta())
+        self.proto.response_bytes(*hot_lane.answer(gate_of(django), knock, found))
+
     def _environ(self) -> dict[str, Any]:
         """Return the request as WSGI has it (PEP 3333)."""
-        scope, environ = self.scope, dict[str, Any](CONSTANT)
-        host, _, environ["SERVER_PORT"] = scope.server.rpartition(":")
-        environ["SERVER_NAME"] = host.strip("[]")
-        environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
+        scope, environ = self.scope, CONSTANT | self._meta()
         environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
         environ["REQUEST_METHOD"] = scope.method
         environ["PATH_INFO"] = scope.path.encode().decode("latin-1")
-        environ["QUERY_STRING"] = scope.query_string
-        environ["wsgi.url_scheme"] = scope.scheme
         environ["wsgi.input"] = io.BytesIO(self.body.content)
         environ["ledger.when_gone"] = self.when_gone
-        for name, value in scope.headers.items():
-            if "_" in name:  # WSGI would take it for the one with a hyphen, which a proxy may have checked
-                continue
-            key = "HTTP_" + name.replace("-", "_").upper()
-            environ[key] = f"{environ[key]}{SEPARATORS.get(key, ',')}{value}" if key in environ else value
         environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
         environ.pop("HTTP_CONTENT_LENGTH", None)
         environ["CONTENT_LENGTH"] = str(self.body.length)
         return environ
+
+    def _meta(self) -> dict[str, Any]:
+        """Return what the gate looks at: both ends of the connection, the query and the headers."""
+        scope, meta = self.scope, dict[str, Any]()
+        host, _, meta["SERVER_PORT"] = scope.server.rpartition(":")
+        meta["SERVER_NAME"] = host.strip("[]")
+        meta["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
+        meta["QUERY_STRING"] = scope.query_string
+        meta["wsgi.url_scheme"] = scope.scheme
+        for name, value in scope.headers.items():
+            if "_" in name:  # WSGI would take it for the one with a hyphen, which a proxy may have checked
+                continue
+            key = "HTTP_" + name.replace("-", "_").upper()
+            meta[key] = f"{meta[key]}{SEPARATORS.get(key, ',')}{value}" if key in meta else value
+        return meta
 
     def when_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have ``callback`` called, in a thread of its own, once the client has closed; return what prevents it.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from balances.api import transaction_views, views
+from balances.api import hot_reads, views
 from balances.ground.statements import Statement
 from balances.keys import keyring
 from balances.models import ApiKey, Balance, Transaction
@@ -54,10 +54,10 @@ def test_a_lookup_finds_what_the_orm_finds() -> None:
     expires_at = datetime.now(UTC) + timedelta(days=1)
     key = keyring.issue(name="k", owner_id="o", scopes=["a:read", "b:write"], expires_at=expires_at)
     for lookup, values, model in (
-        (views.BALANCE, {"balance_id": balance.pk}, Balance),
-        (views.BALANCE_OF_INDICATOR, {"indicator": "@world", "currency": "USD"}, Balance),
-        (transaction_views.TRANSACTION, {"transaction_id": row.pk}, Transaction),
-        (transaction_views.TRANSACTION_OF_REFERENCE, {"reference": row.reference}, Transaction),
+        (hot_reads.BALANCE.lookup, {"balance_id": balance.pk}, Balance),
+        (hot_reads.BALANCE_OF_INDICATOR.lookup, {"indicator": "@world", "currency": "USD"}, Balance),
+        (hot_reads.TRANSACTION.lookup, {"transaction_id": row.pk}, Transaction),
+        (hot_reads.TRANSACTION_OF_REFERENCE.lookup, {"reference": row.reference}, Transaction),
         (keyring.KEYS, {"key_prefix": key.key_prefix}, ApiKey),
     ):
         found: Any = lookup.first(**values)
@@ -66,7 +66,7 @@ def test_a_lookup_finds_what_the_orm_finds() -> None:
             read, wanted = getattr(found, field.attname), getattr(expected, field.attname)
             assert (read, type(read)) == (wanted, type(wanted))
         assert not found._state.adding
-    assert views.BALANCE.first(balance_id="bln_nobody") is None
+    assert hot_reads.BALANCE.lookup.first(balance_id="bln_nobody") is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -87,8 +87,8 @@ def test_no_statement_about_transactions_reads_the_whole_table() -> None:
         Transaction.objects.latest_of(balances[0].pk),
     ):
         assert "Seq Scan on transactions" not in rows.explain()
-    for lookup in (transaction_views.TRANSACTION, transaction_views.TRANSACTION_OF_REFERENCE):
-        rows = Transaction.objects.filter(**dict.fromkeys(lookup.fields, "many-5"))
+    for read in (hot_reads.TRANSACTION, hot_reads.TRANSACTION_OF_REFERENCE):
+        rows = Transaction.objects.filter(**dict.fromkeys(read.fields, "many-5"))
         assert "Seq Scan on transactions" not in rows.explain()
 
 
