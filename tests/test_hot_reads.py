@@ -1,0 +1,338 @@
+"""Hot reads down both ways: the lane before Django, and Django's own, give the same answers byte for byte.
+
+Each test of the API compares the two as well, because its client sends hot reads down both (``tests.client``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import Thread
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
+from django.test import override_settings
+from django.urls import get_resolver
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from balances.api.gate import gate_of
+from balances.api.hot_reads import hot_read
+from balances.keys import keyring
+from balances.models import ApiKey, Balance, Ledger, Transaction
+from balances.models.core import now
+from ledgerproj.front import keeping
+from ledgerproj.front.exchanges import Exchange
+from ledgerproj.wsgi import application
+from reconciliation.models import Refusal
+from tests import wire, world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Got = tuple[int, list[tuple[str, str]], bytes]
+
+
+class Headers:
+    """As granian has them: any number of values for a name."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self.pairs = pairs
+
+    def items(self) -> list[tuple[str, str]]:
+        return list(self.pairs)
+
+
+class Scope:
+    server, client, http_version, scheme, query_string = "127.0.0.1:5001", "127.0.0.1:40000", "1.1", "http", ""
+
+    def __init__(self, method: str, path: str, *headers: tuple[str, str], query: str = "") -> None:
+        self.method, self.path, self.query_string = method, path, query
+        self.headers = Headers(("host", "localhost"), *headers)
+
+
+class Proto:
+    got: Got
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.got = status, headers, body
+
+    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
+        self.got = status, headers, b""
+
+
+MASTER = ("x-blnk-key", world.MASTER_KEY)
+
+
+@pytest.fixture(autouse=True)
+def _connections_kept() -> Iterator[None]:
+    keeping.take_over()
+    yield
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
+
+
+def ask(way: bool, *of: Any, **more: Any) -> Got:
+    """Ask by the lane, or by Django; the lane is for hot reads alone."""
+    scope: Any = Scope(*of, **more)
+    proto: Any = Proto()
+    with override_settings(LEDGER_HOT_READS=way):
+        exchange = Exchange(scope, proto)
+        assert bool(exchange.hot) <= way
+        exchange.answer()
+    got: Got = proto.got
+    return got
+
+
+def both(path: str, *headers: tuple[str, str], method: str = "GET", query: str = "") -> Got:
+    """Return the answer that both ways give."""
+    asked = (method, path, *(headers or (MASTER,)))
+    slow, fast = ask(False, *asked, query=query), ask(True, *asked, query=query)
+    assert fast == slow
+    return fast
+
+
+def paths() -> list[str]:
+    """Return the path of every row that has a hot one."""
+    found = [f"/ledgers/{each.pk}" for each in Ledger.objects.all()]
+    for balance in Balance.objects.all():
+        found.append(f"/balances/{balance.pk}")
+        if balance.indicator:
+            found.append(f"/balances/indicator/{balance.indicator}/currency/{balance.currency}")
+    for row in Transaction.objects.all():
+        found += [f"/transactions/{row.pk}", f"/transactions/reference/{row.reference}"]
+    return found
+
+
+@pytest.fixture
+def world_of_all() -> None:
+    """Make a row of every kind: held, committed, voided, refused, refunded, split, scheduled, old, deleted."""
+    wire.wallets()
+    api = wire.Client()
+    held, voided = wire.hold(api, "held"), wire.hold(api, "voided")
+    wire.settle(api, held, units=400)
+    wire.settle(api, voided, "void")
+    paid = wire.create(api, wire.body("paid", meta_data={"inflight": True, "ü": "<&>\u2028", "n": 10**40}))
+    api.post(f"/refund-transaction/{paid}", {"skip_queue": True})
+    wire.create(api, wire.queued("queued"))
+    wire.create(api, wire.queued("scheduled", scheduled_for="2099-01-01T00:00:00.12Z"))
+    alice = Balance.objects.get(pk="bln_alice")
+    bob = Balance.objects.get(pk="bln_bob")
+    world.row("APPLIED", None, alice, bob, amount=Decimal("1.50"), precision=None, effective_date=None, hash=None)
+    world.row("APPLIED", 10**30, alice, bob, meta_data=None, description=None, parent_transaction=None)
+
+
+def test_every_row_is_answered_alike_down_both_ways(world_of_all: None) -> None:
+    asked = paths()
+    assert len(asked) > 25
+    for path in asked:
+        assert both(path)[0] == 200, path
+    Balance.objects.filter(pk="bln_dora").delete()
+    for path in ("/balances/bln_dora", "/ledgers/none", "/transactions/a<b>", "/transactions/reference/ü\n"):
+        assert both(path)[0] == 404, path
+    assert both("/balances/indicator/@none/currency/USD")[0] == 404
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+    | st.integers(-(10**60), 10**60)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**9), max_value=10**9),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=20)
+
+
+@given(meta_data=JSON, name=TEXTS, units=st.integers(1, 10**50), inflight=st.booleans())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_stored_is_answered_alike(meta_data: Any, name: str, units: int, inflight: bool) -> None:
+    owner = Ledger.objects.create(name=name, meta_data=meta_data)
+    balances = [
+        Balance.objects.create(
+            ledger=owner,
+            currency="USD",
+            meta_data=meta_data,
+            indicator=f"{name}-{now().timestamp()}-{number}",
+            credit_balance=units,
+            balance=units,
+            created_at=now().replace(microsecond=units % 10**6),
+        )
+        for number in range(2)
+    ]
+    row = world.row("INFLIGHT" if inflight else "APPLIED", units, *balances, meta_data=meta_data, description=name)
+    for path in (
+        f"/ledgers/{owner.pk}",
+        f"/balances/{balances[0].pk}",
+        f"/balances/indicator/{balances[0].indicator}/currency/USD",
+        f"/transactions/{row.pk}",
+        f"/transactions/reference/{row.reference}",
+    ):
+        assert both(path)[0] == 200
+
+
+@given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_for_is_answered_alike(name: str) -> None:
+    for before in ("/balances/", "/ledgers/", "/transactions/", "/transactions/reference/", "/balances/indicator/x/"):
+        both(f"{before}{name}")
+    both(f"/balances/indicator/{name}/currency/{name}")
+
+
+def issued(scopes: list[str], **fields: Any) -> tuple[str, str]:
+    expires_at = datetime.now(UTC) + timedelta(days=1)
+    key = keyring.issue(name="k", owner_id="o", scopes=scopes, expires_at=expires_at)
+    if fields:
+        ApiKey.objects.filter(pk=key.pk).update(**fields)
+    return "x-blnk-key", key.plaintext
+
+
+def test_keys_open_and_close_both_ways_alike(world_of_all: None) -> None:
+    past = datetime.now(UTC) - timedelta(days=1)
+    for key, status in (
+        (issued(["balances:read"]), 200),
+        (issued(["*:*"]), 200),
+        (issued(["ledgers:read", "balances:write"]), 403),
+        (issued([]), 403),
+        (issued(["balances:read"], expires_at=past), 401),
+        (issued(["balances:read"], is_revoked=True), 401),
+        (("x-blnk-key", "wrong"), 401),
+        (("x-blnk-key", ""), 401),
+        (("x-other", "1"), 401),
+        (("x_blnk_key", world.MASTER_KEY), 401),
+    ):
+        assert both("/balances/bln_alice", key)[0] == status, key
+    assert both("/balances/bln_alice", MASTER, MASTER)[0] == 401
+    with override_settings(BLNK_SERVER_SECURE=False):
+        assert both("/balances/bln_alice", ("x-other", "1"))[0] == 200
+
+
+def test_the_lane_records_refusals_and_the_use_of_keys(world_of_all: None) -> None:
+    refused, used = issued(["ledgers:read"]), issued(["balances:read"])
+    assert ask(True, "GET", "/balances/bln_alice", refused)[0] == 403
+    assert Refusal.objects.get().what == "GET /balances/bln_alice"
+    assert ask(True, "GET", "/balances/bln_alice", used)[0] == 200
+    assert ApiKey.objects.filter(last_used_at__gt=datetime.now(UTC) - timedelta(minutes=1)).count() == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (MASTER, ("x-forwarded-proto", "https")),
+        (MASTER, ("x-forwarded-for", "203.0.113.1, 203.0.113.2"), ("x-real-ip", "203.0.113.3")),
+        (MASTER, ("accept", "text/html"), ("cookie", "a=b"), ("cookie", "c=d")),
+        (MASTER, ("if-none-match", "*"), ("range", "bytes=0-1")),
+        (MASTER, ("x_forwarded_proto", "https")),
+    ],
+)
+def test_headers_mean_the_same_both_ways(world_of_all: None, headers: tuple[tuple[str, str], ...]) -> None:
+    assert both("/balances/bln_alice", *headers)[0] == 200
+
+
+def test_a_foreign_host_is_refused_both_ways(world_of_all: None, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["ledger.example"]
+    assert both("/balances/bln_alice")[0] == 400
+
+
+def test_what_only_looks_like_a_hot_read_is_for_django(world_of_all: None) -> None:
+    for method, path, query in (
+        ("HEAD", "/balances/bln_alice", ""),
+        ("PUT", "/balances/bln_alice", ""),
+        ("get", "/balances/bln_alice", ""),
+        ("GET", "/balances/bln_alice/", ""),
+        ("GET", "//balances/bln_alice", ""),
+        ("GET", "/balances//bln_alice", ""),
+        ("GET", "/balances/bln_alice", "from_source=true"),
+        ("GET", "/balances/bln_alice", "x"),
+        ("GET", "/balances/", ""),
+        ("GET", "/balances/indicator/@x/currency/", ""),
+        ("GET", "/Balances/bln_alice", ""),
+    ):
+        assert hot_read(method, path, query) is None
+        both(path, method=method, query=query)
+
+
+def test_no_route_of_another_view_is_taken_for_a_hot_read() -> None:
+    literal = [
+        f"/{route}"
+        for pattern in get_resolver().url_patterns
+        for each in getattr(pattern, "url_patterns", [])
+        if "<" not in (route := str(each.pattern))
+    ]
+    assert "/balances/filter" in literal
+    assert [path for path in literal if hot_read("GET", path, "")] == []
+
+
+def test_both_ways_take_from_the_same_buckets(world_of_all: None) -> None:
+    before = remaining(ask(True, "GET", "/ledgers/shared", MASTER))
+    limiter = gate_limiter()
+    limiter.rate, kept = 1e-9, limiter.rate
+    try:
+        given = [remaining(ask(way, "GET", "/ledgers/shared", MASTER)) for way in (True, False, True)]
+    finally:
+        limiter.rate = kept
+    assert given == [before - 1, before - 2, before - 3]
+
+
+def test_beyond_the_limit_both_ways_refuse_alike(world_of_all: None) -> None:
+    limiter = gate_limiter()
+    kept = limiter.rate, limiter.burst
+    limiter.rate, limiter.burst = 1e-9, 1
+    limiter._buckets.clear()
+    try:
+        assert ask(True, "GET", "/ledgers/few", MASTER)[0] == 404
+        assert both("/ledgers/few")[0] == 429
+    finally:
+        limiter.rate, limiter.burst = kept
+        limiter._buckets.clear()
+
+
+def gate_limiter() -> Any:
+    return gate_of(application).limiter
+
+
+def remaining(got: Got) -> int:
+    return int(dict(got[1])["RateLimit-Remaining"])
+
+
+def test_a_hot_read_takes_one_statement(world_of_all: None, django_assert_num_queries: Callable[..., Any]) -> None:
+    for path in paths():
+        with django_assert_num_queries(1):
+            assert ask(True, "GET", path, MASTER)[0] == 200
+
+
+def test_a_lane_whose_connection_was_cut_answers_by_another(world_of_all: None) -> None:
+    asked = ("GET", "/balances/bln_alice", MASTER)
+    answer = ask(True, *asked)
+    pid = connection.connection.info.backend_pid
+
+    def cut() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+        connection.close()
+
+    other = Thread(target=cut)
+    other.start()
+    other.join()
+    assert ask(True, *asked) == answer
+
+
+def test_a_statement_that_the_server_forgot_is_prepared_again(world_of_all: None) -> None:
+    answers = []
+    for forget in ("SELECT 1", "DEALLOCATE ALL", "SELECT 1"):
+        with connection.cursor() as cursor:
+            cursor.execute(forget)
+        answers.append(ask(True, "GET", "/balances/bln_alice", MASTER))
+    assert answers[0][0] == 200
+    assert answers == [answers[0]] * 3
+
+
+def test_paths_with_percent_signs_stay_what_they_are(world_of_all: None) -> None:
+    assert both(f"/balances/{quote('bln_alice%')}")[0] == 404
