@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from balances.backoffice import balance_panels, identities
 from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
 from balances.backoffice.pages import CurrencyFilter, DaysFilter, LedgerModelAdmin, display, link
-from balances.models import Balance, Ledger, Transaction
+from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
 from balances.templatetags.money import instant, major, money
 
@@ -212,7 +212,7 @@ class TransactionAdmin(LedgerModelAdmin):
     search_fields = ("transaction_id",)
     search_help_text = "Reference, transaction id or balance id"
     sortable_by = ("created",)
-    ordering = ("-created_at", "-transaction_id")
+    ordering = ("-created_at", hashed("transaction_id").desc())  # type: ignore[assignment]  # an expression is allowed
     fieldsets = (
         (
             "Transaction",

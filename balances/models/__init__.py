@@ -9,6 +9,7 @@ from balances.models.core import (
     BalanceSnapshot,
     Ledger,
     Transaction,
+    hashed,
     new_balance_id,
     new_ledger_id,
     new_transaction_id,

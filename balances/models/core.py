@@ -55,6 +55,14 @@ def new_transaction_id() -> str:
     return f"txn_{uuid.uuid4()}"
 
 
+def hashed(key: Any) -> Func:
+    """Return the 64-bit hash of a key, which is in indexes of transactions in its place.
+
+    Two keys may share a hash: a condition compares the keys as well.
+    """
+    return Func(key, template="hashtextextended(%(expressions)s, 0)", output_field=models.BigIntegerField())
+
+
 class BalanceQuerySet(models.QuerySet["Balance"]):
     """Reads of balances."""
 
@@ -79,8 +87,8 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
     """Reads of transactions."""
 
     def newest_first(self) -> TransactionQuerySet:
-        """Order as all lists of the contract, with the key as tie-breaker."""
-        return self.order_by("-created_at", "-transaction_id")
+        """Order as all lists of the contract, with a hash of the key as tie-breaker."""
+        return self.order_by("-created_at", hashed("transaction_id").desc())
 
     def with_children(self, transaction_id: str) -> TransactionQuerySet:
         """Return a row and its children, one level deep, as far as metadata updates reach."""
@@ -324,11 +332,14 @@ class Transaction(models.Model):
             models.Index(
                 fields=("parent_transaction", "status"), condition=Q(parent_transaction__gt=""), name="children"
             ),
-            # take_snapshots.sql: the newest row of a balance, of any status.
-            models.Index(fields=("source", "created_at"), name="debits_by_creation"),
-            models.Index(fields=("destination", "created_at"), name="credits_by_creation"),
-            # GET /transactions and the admin's list, newest first.
-            models.Index(fields=("-created_at", "-transaction_id"), name="transactions_newest"),
+            # Rows of a balance of any status, newest first: filters, take_snapshots.sql. By a hash of its id, because
+            # the id itself takes three times the space; conditions name both.
+            models.Index(hashed("source"), "created_at", name="debits_of_balance"),
+            models.Index(hashed("destination"), "created_at", name="credits_of_balance"),
+            # GET /transactions and the admin's list, newest first. Ascending, and read backwards: pages of an index
+            # that grows at its end are full, those of one that grows at its beginning are half empty. Rows of one
+            # instant, such as those of a bulk, are in the order of a hash, which takes a third of the space of an id.
+            models.Index("created_at", hashed("transaction_id"), name="transactions_in_order"),
             # shadows.sql and GET /transactions/{id}/lineage: the shadow rows of a movement; only shadow rows.
             # By hash, because clients may send texts of any length under this name.
             HashIndex(

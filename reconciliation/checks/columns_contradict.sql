@@ -16,7 +16,10 @@ WITH odd AS (
               >= greatest(1, abs(precise_amount) * 0.000000000000001)
            AND amount IS DISTINCT FROM round(precise_amount / coalesce(nullif(precision, 0), 1), 16))
       AND (%(balance_ids)s::text[] IS NULL
-           OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
+           OR status = 'APPLIED' AND source = ANY(%(balance_ids)s::text[])
+           OR status = 'APPLIED' AND destination = ANY(%(balance_ids)s::text[])
+           OR status IN ('INFLIGHT', 'VOID') AND source = ANY(%(balance_ids)s::text[])
+           OR status IN ('INFLIGHT', 'VOID') AND destination = ANY(%(balance_ids)s::text[]))
     UNION
     SELECT c.transaction_id, c.source, c.destination
     FROM transactions AS c
@@ -26,7 +29,10 @@ WITH odd AS (
       AND (c.precise_amount, c.amount, c.currency, c.source, c.destination)
           IS DISTINCT FROM (q.precise_amount, q.amount, q.currency, q.source, q.destination)
       AND (%(balance_ids)s::text[] IS NULL
-           OR c.source = ANY(%(balance_ids)s::text[]) OR c.destination = ANY(%(balance_ids)s::text[]))
+           OR c.status = 'APPLIED' AND c.source = ANY(%(balance_ids)s::text[])
+           OR c.status = 'APPLIED' AND c.destination = ANY(%(balance_ids)s::text[])
+           OR c.status = 'INFLIGHT' AND c.source = ANY(%(balance_ids)s::text[])
+           OR c.status = 'INFLIGHT' AND c.destination = ANY(%(balance_ids)s::text[]))
 )
 SELECT side.balance_id,
        format('Rows whose columns contradict each other, or the queued row that they came from: %%s.', count(*)) AS detail,

@@ -56,11 +56,11 @@ edited AS (
             AND (f.drifted OR f.not_proved <> '[]'))
       AND NOT EXISTS (
           SELECT FROM transactions AS t
-          WHERE t.source = e.balance_id
+          WHERE hashtextextended(t.source, 0) = hashtextextended(e.balance_id, 0) AND t.source = e.balance_id
             AND t.created_at BETWEEN e.edited_at - interval '5 seconds' AND e.edited_at + interval '5 seconds')
       AND NOT EXISTS (
           SELECT FROM transactions AS t
-          WHERE t.destination = e.balance_id
+          WHERE hashtextextended(t.destination, 0) = hashtextextended(e.balance_id, 0) AND t.destination = e.balance_id
             AND t.created_at BETWEEN e.edited_at - interval '5 seconds' AND e.edited_at + interval '5 seconds')
     GROUP BY e.balance_id
     HAVING (sum((e.new ->> 'credit_balance')::numeric - (e.old ->> 'credit_balance')::numeric),

@@ -23,7 +23,10 @@ WITH suspects AS MATERIALIZED (
       AND (reference NOT LIKE '%%\_q' OR hash IS DISTINCT FROM encode(sha256(convert_to(
           trim_scale(amount)::text || left(reference, -2) || currency || source || destination, 'UTF8')), 'hex'))
       AND (%(balance_ids)s::text[] IS NULL
-           OR source = ANY(%(balance_ids)s::text[]) OR destination = ANY(%(balance_ids)s::text[]))
+           OR status = 'APPLIED' AND source = ANY(%(balance_ids)s::text[])
+           OR status = 'APPLIED' AND destination = ANY(%(balance_ids)s::text[])
+           OR status IN ('INFLIGHT', 'VOID') AND source = ANY(%(balance_ids)s::text[])
+           OR status IN ('INFLIGHT', 'VOID') AND destination = ANY(%(balance_ids)s::text[]))
 ),
 unread AS MATERIALIZED (
     SELECT t.*, s.indicator AS source_name, d.indicator AS destination_name

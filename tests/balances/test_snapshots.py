@@ -185,8 +185,8 @@ def test_a_batch_reads_by_index_and_takes_one_statement_however_large_it_is(
         next(iter(row.values()))
         for row in explain(TAKE_SNAPSHOTS, {"after": "", "batch_size": 10, "taken_at": datetime.now(UTC)})
     )
-    assert "debits_by_creation" in plan, plan
-    assert "credits_by_creation" in plan, plan
+    assert "debits_of_balance" in plan, plan
+    assert "credits_of_balance" in plan, plan
     assert "Seq Scan on transactions" not in plan, plan
     assert "Seq Scan on balance_snapshots" not in plan, plan
     with django_assert_num_queries(2):

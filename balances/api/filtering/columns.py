@@ -17,7 +17,7 @@ from django.db.models.lookups import Exact, IsNull
 from balances.api.filtering.grammar import OPERATORS, Condition
 from balances.api.filtering.values import Given
 from balances.ground import LedgerError, dumps
-from balances.models import Balance
+from balances.models import Balance, hashed
 
 SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "LIKE", "ilike": "ILIKE"}
 PATTERN_SIGNS = {"like": "~~", "ilike": "~~*"}
@@ -25,6 +25,9 @@ PATTERN_SIGNS = {"like": "~~", "ilike": "~~*"}
 KEY = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*", re.ASCII)
 NUMBER = r"^ *[+-]?([0-9]{1,250}(\.[0-9]{0,250})?|\.[0-9]{1,250})([eE][+-]?[0-9]{1,3})? *$"
 """A text in metadata that counts as a number; longer ones do not, so that no cast can fail."""
+
+HASHES = "ARRAY(SELECT hashtextextended(value, 0) FROM unnest(%(expressions)s::text[]) AS value)"
+"""The hashes of an array of texts, as ``balances.models.hashed`` has that of one."""
 
 DAY_OF_YEAR = (
     r"(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31",
@@ -112,6 +115,28 @@ class Sparse(Column):
         return found
 
 
+class Side(Column):
+    """The source or the destination of a transaction, whose index is on a hash of it."""
+
+    def condition(self, asked: Condition) -> Any:
+        """Return the condition, and the same on the hash where the index can answer it."""
+        return of_side(self.field_name, asked)
+
+
+def of_side(side: str, asked: Condition) -> Any:
+    """Return a condition on a side of a transaction. Raises ``Incomparable``."""
+    found, key = compare(F(side), asked.operator, asked.values), hashed(F(side))
+    match asked.operator:
+        case "eq":  # not as an array of one, since the rows of an array are in no order
+            return Q(found) & Q(Exact(key, hashed(_as(Value(asked.values[0].written), "text"))))
+        case "in":
+            texts = Value([value.written for value in asked.values])
+            return Q(found) & Q(_infix(key, " = ANY(", Func(texts, template=HASHES), ")"))
+        case "isnull":
+            return Q(found) & Q(IsNull(key, True))
+    return found
+
+
 class Numeric(Column):
     """An amount of any size, exact."""
 
@@ -192,7 +217,7 @@ class EitherSide(Column):
 
     def condition(self, asked: Condition) -> Any:
         """Return whether either side matches, or for a negated operator whether both do."""
-        source, destination = (Q(compare(F(side), asked.operator, asked.values)) for side in ("source", "destination"))
+        source, destination = (Q(of_side(side, asked)) for side in ("source", "destination"))
         return source & destination if asked.operator in ("ne", "isnull") else source | destination
 
 
@@ -207,7 +232,9 @@ class EitherIndicator(Column):
         if asked.operator == "isnull":  # nearly every balance: too many for a list
             return Q(source__in=matching) | Q(destination__in=matching)
         # As an array, read once, the few balances with an indicator are looked up by the indexes of both sides.
+        ids, keys = ArraySubquery(matching), ArraySubquery(matching.values(key=hashed(F("balance_id"))))
         source, destination = (
-            Q(_infix(F(side), " = ANY(", ArraySubquery(matching), ")")) for side in ("source", "destination")
+            Q(_infix(F(side), " = ANY(", ids, ")"), _infix(hashed(F(side)), " = ANY(", keys, ")"))
+            for side in ("source", "destination")
         )
         return source | destination

@@ -15,7 +15,7 @@ from django.db.models import F, Func, OrderBy, OuterRef, QuerySet, TextField
 
 from balances.api.filtering.columns import compare
 from balances.api.filtering.grammar import MAX_FILTERS, MAX_VALUES, Asked, Condition
-from balances.models import Balance, Transaction
+from balances.models import Balance, Transaction, hashed
 
 SIDES = ("source", "destination")
 
@@ -35,7 +35,8 @@ class Balances:
         named = Balance.objects.filter(compare(F(self.column), self.condition.operator, self.condition.values))
         parts = []
         for side in self.sides:
-            first = rows.filter(**{side: OuterRef("pk")}).order_by(*ordering).values("pk")[:count]
+            own = rows.alias(hashed=hashed(F(side))).filter(hashed=hashed(OuterRef("pk")), **{side: OuterRef("pk")})
+            first = own.order_by(*ordering).values("pk")[:count]
             each = Func(ArraySubquery(first), function="unnest", output_field=TextField())
             parts.append(named.order_by().annotate(first=each).values("first"))
         return Transaction.objects.filter(pk__in=parts[0].union(*parts[1:], all=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 import django_filters
 from django.db import DatabaseError, models
-from django.db.models import Count, F, OrderBy, Q, QuerySet, Subquery, Value
+from django.db.models import Count, F, Func, OrderBy, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from balances.api.filtering import columns, lookups
@@ -15,7 +15,7 @@ from balances.api.filtering.columns import KEY, InvalidFilter
 from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, Condition
 from balances.api.filtering.requests import Page
 from balances.ground import LedgerError, MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField
-from balances.models import Account, Balance, Identity, Ledger, Transaction
+from balances.models import Account, Balance, Identity, Ledger, Transaction, hashed
 
 REFUSED_CLASSES = ("22", "42", "54")
 """SQLSTATE classes that blame the request, not the database: bad values, bad types, too complex."""
@@ -59,6 +59,7 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
 
     keys: tuple[str, ...] = ()
     """Indexed fields with few rows for each value: such rows are fetched and then sorted, not read in order."""
+    tie_breaker: F | Func = F("pk")
 
     @property
     def errors(self) -> dict[str, Any]:
@@ -127,8 +128,8 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
     @classmethod
     def _page(cls, page: Page) -> QuerySet[Any]:
         every = cls(data=page.asked, queryset=cls._meta.model._default_manager.all()).qs.order_by()
-        # The key as tie-breaker, in the same direction: equal instants page stably, by one index.
-        keys: Iterator[F | Coalesce] = (F(name) for name in (cls._sorted_by(page.sort_by), "pk"))
+        # A tie-breaker in the same direction: equal instants page stably, by one index.
+        keys: Iterator[F | Func] = iter((F(cls._sorted_by(page.sort_by)), cls.tie_breaker))
         if lookups.is_by_key(page.asked, cls.keys):
             keys = (Coalesce(key, key) for key in tuple(keys))  # the same, but no index could be read in that order
         ordering = [key.asc() if page.ascending else key.desc() for key in keys]
@@ -171,11 +172,13 @@ class BalanceFilters(Filters):
 
 class TransactionFilters(Filters):
     parent_transaction = columns.Sparse()
+    source, destination = columns.Side(), columns.Side()
     status = columns.Column()
     balance_id = columns.EitherSide()
     indicator = columns.EitherIndicator()
 
     keys = ("transaction_id", "reference", "parent_transaction")
+    tie_breaker = hashed("pk")
 
     class Meta:
         model = Transaction

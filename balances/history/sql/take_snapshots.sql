@@ -21,10 +21,12 @@ WITH batch AS (
     FROM batch AS b
     LEFT JOIN LATERAL (
         (SELECT t.transaction_id, t.created_at FROM transactions AS t
-         WHERE t.source = b.balance_id ORDER BY t.created_at DESC LIMIT 1)
+         WHERE hashtextextended(t.source, 0) = hashtextextended(b.balance_id, 0) AND t.source = b.balance_id
+         ORDER BY t.created_at DESC LIMIT 1)
         UNION ALL
         (SELECT t.transaction_id, t.created_at FROM transactions AS t
-         WHERE t.destination = b.balance_id ORDER BY t.created_at DESC LIMIT 1)
+         WHERE hashtextextended(t.destination, 0) = hashtextextended(b.balance_id, 0) AND t.destination = b.balance_id
+         ORDER BY t.created_at DESC LIMIT 1)
         ORDER BY created_at DESC LIMIT 1
     ) AS newest ON true
     WHERE num_nulls(b.balance, b.credit_balance, b.debit_balance,

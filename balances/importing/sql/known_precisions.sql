@@ -3,10 +3,12 @@
 SELECT DISTINCT ON (b.currency) b.currency, newest.precision
 FROM balances AS b
 CROSS JOIN LATERAL (
-    (SELECT t.precision, t.created_at FROM transactions AS t WHERE t.source = b.balance_id
+    (SELECT t.precision, t.created_at FROM transactions AS t
+     WHERE hashtextextended(t.source, 0) = hashtextextended(b.balance_id, 0) AND t.source = b.balance_id
      ORDER BY t.created_at DESC LIMIT 1)
     UNION ALL
-    (SELECT t.precision, t.created_at FROM transactions AS t WHERE t.destination = b.balance_id
+    (SELECT t.precision, t.created_at FROM transactions AS t
+     WHERE hashtextextended(t.destination, 0) = hashtextextended(b.balance_id, 0) AND t.destination = b.balance_id
      ORDER BY t.created_at DESC LIMIT 1)
 ) AS newest
 WHERE b.ledger_id = %(ledger_id)s AND newest.precision IS NOT NULL

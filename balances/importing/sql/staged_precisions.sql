@@ -16,9 +16,13 @@ others AS (
     SELECT p.file_number, p.line, p.currency, p.precision, stored.precision
     FROM places AS p
     CROSS JOIN LATERAL (
-        (SELECT t.precision FROM transactions AS t WHERE t.source = p.balance_id ORDER BY t.created_at DESC LIMIT 1)
+        (SELECT t.precision FROM transactions AS t
+         WHERE hashtextextended(t.source, 0) = hashtextextended(p.balance_id, 0) AND t.source = p.balance_id
+         ORDER BY t.created_at DESC LIMIT 1)
         UNION ALL
-        (SELECT t.precision FROM transactions AS t WHERE t.destination = p.balance_id ORDER BY t.created_at DESC LIMIT 1)
+        (SELECT t.precision FROM transactions AS t
+         WHERE hashtextextended(t.destination, 0) = hashtextextended(p.balance_id, 0) AND t.destination = p.balance_id
+         ORDER BY t.created_at DESC LIMIT 1)
     ) AS stored
 )
 SELECT file_number, line, currency, precision, other

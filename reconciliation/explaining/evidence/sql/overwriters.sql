@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
              SELECT w.transaction_id, w.created_at, w.source, w.destination, w.status FROM transactions AS w
              WHERE w.created_at BETWEEN t.created_at - interval '100 milliseconds'
                                     AND t.created_at + interval '100 milliseconds'
-             ORDER BY w.created_at DESC, w.transaction_id DESC
+             ORDER BY w.created_at DESC, hashtextextended(w.transaction_id, 0) DESC
              LIMIT 500
          ) AS o
          WHERE (o.source = g.balance_id OR o.destination = g.balance_id) AND o.status IN ('APPLIED', 'INFLIGHT', 'VOID'))
