@@ -81,13 +81,23 @@ def dotted(path: Path) -> str:
 
 
 @cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def known() -> dict[str, Path]:
     return {dotted(path): path for path in modules()}
 
 
-def names(path: Path) -> Iterator[str]:
+@cache
+def names(path: Path) -> list[str]:
+    return list(_names(path))
+
+
+def _names(path: Path) -> Iterator[str]:
     """Yield what a module imports: modules of ours as far as they are named, and whatever else by its first name."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -96,6 +106,7 @@ def names(path: Path) -> Iterator[str]:
                 yield inner if inner in known() else node.module or ""
 
 
+@cache
 def imported(name: str) -> list[str]:
     return [found for found in names(known()[name]) if found in known() and found != name]
 
@@ -151,7 +162,7 @@ def test_nobody_goes_past_the_door_of_a_room() -> None:
     past = [
         f"{name} imports {node.module} past {door}"
         for name, path in known().items()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.ImportFrom) and node.module and (door := is_outside(name, node.module))
     ]
     assert past == []
@@ -187,12 +198,11 @@ def test_cursors_are_opened_in_few_named_places() -> None:
 def test_functions_and_modules_stay_small() -> None:
     long = []
     for path in modules():
-        tree = ast.parse(path.read_text())
         if len(path.read_text().splitlines()) > MODULE_LINES:
             long.append(relative(path))
         long += [
             f"{relative(path)}:{node.name}"
-            for node in ast.walk(tree)
+            for node in ast.walk(tree(path))
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES
         ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import tokenize
 import tomllib
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from tests.benchmarks.differing import known
 from tests.test_wording import PLAINER
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = {".py", ".sql", ".html"}
 NOT_OURS = {"BLNK_SLACK_WEBHOOK_URL", "BLNK_RUN_RECONCILIATION", "BLNK_RECONCILIATION_RESULT", "BLNK_LINEAGE_PROVIDER"}
 """What only the original reads, and keys of metadata."""
 
@@ -100,33 +99,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading() -> None:
     assert links == []
 
 
-def test_code_names_no_document_that_is_not_there() -> None:
-    named = re.compile(r"[\w./-]*[\w-]+\.md\b")
-    chapter = re.compile(
-        r"\b(?:architecture|conventions|filtering|platform|tables|transactions) (?:D?\d+\b(?!,?\d{3}))"
-    )
-    lost = []
-    for path in (path for name in (*PRODUCT, "tests") for path in (ROOT / name).rglob("*") if path.suffix in SOURCES):
-        if path != Path(__file__):
-            comments = comments_of(path)
-            pages = [name for name in named.findall(comments) if not is_there(path, name)]
-            lost += [(path.relative_to(ROOT).as_posix(), each) for each in (*pages, *chapter.findall(comments))]
-    assert lost == []
-
-
-def comments_of(path: Path) -> str:
-    """Return what a file says to people who read its source: docstrings and comments, or all of a file of SQL."""
-    text = path.read_text()
-    if path.suffix != ".py":
-        return text
-    kinds = (tokenize.STRING, tokenize.COMMENT)
-    return "\n".join(each.string for each in tokenize.generate_tokens(StringIO(text).readline) if each.type in kinds)
-
-
-def is_there(path: Path, name: str) -> bool:
-    return any((folder / name).exists() for folder in (ROOT, ROOT / "docs", path.parent))
-
-
+@cache
 def variables_read() -> set[str]:
     """Return every environment variable that product code reads by name."""
     readers = {name for name, member in vars(environment).items() if callable(member) and not isinstance(member, type)}
