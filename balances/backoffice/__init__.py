@@ -10,7 +10,9 @@ from balances.backoffice.pages import (
     EstimatingPaginator,
     LedgerModelAdmin,
     action,
+    allowed,
     display,
     link,
+    moment,
     url_of,
 )

@@ -16,10 +16,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, display
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, allowed, display, moment
 from balances.events import LONGEST_SECONDS, is_address, recipient, registry, retry_now
 from balances.models import Delivery, Hook
-from balances.templatetags.money import instant
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Hook]
@@ -85,14 +84,9 @@ class HookAdmin(LedgerModelAdmin):
         attempts = ("deliveries",) if request.user.has_perm("hooks.view_delivery") else ()
         return (*fields, "shown_id", "created", ("ran", "outcome"), *attempts)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("hooks.add_hook")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("hooks.change_hook")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("hooks.delete_hook")
+    has_add_permission = allowed("hooks.add_hook")
+    has_change_permission = allowed("hooks.change_hook")
+    has_delete_permission = allowed("hooks.delete_hook")
 
     def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
         """Register or replace the hook, keeping the results of calls made meanwhile."""
@@ -113,13 +107,8 @@ class HookAdmin(LedgerModelAdmin):
     def address(self, hook: Hook) -> str:
         return recipient(hook.url) or "none"
 
-    @display(description="Created (UTC)")
-    def created(self, hook: Hook) -> str:
-        return instant(hook.created_at)
-
-    @display(description="Last called (UTC)", ordering="last_run")
-    def ran(self, hook: Hook) -> str:
-        return instant(hook.last_run)
+    created = moment("created_at", "Created (UTC)")
+    ran = moment("last_run", "Last called (UTC)", ordering="last_run")
 
     @display(description="Last call", label={"succeeded": "success", "failed": "danger"})
     def outcome(self, hook: Hook) -> str:
@@ -168,12 +157,8 @@ class DeliveryAdmin(LedgerModelAdmin):
         term = term.strip()
         return (queryset.filter(Q(subject=term) | Q(hook_id=term) & ~Q(hook_id="")) if term else queryset), False
 
-    def has_retry_delivery_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("hooks.retry_delivery")
-
-    @display(description="Attempted (UTC)", ordering="attempted_at")
-    def attempted(self, delivery: Delivery) -> str:
-        return instant(delivery.attempted_at)
+    has_retry_delivery_permission = allowed("hooks.retry_delivery")
+    attempted = moment("attempted_at", "Attempted (UTC)", ordering="attempted_at")
 
     @display(description="About")
     def subject_page(self, delivery: Delivery) -> SafeString | str:

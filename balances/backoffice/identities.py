@@ -11,11 +11,10 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, display, link, url_of
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, allowed, display, link, moment, url_of
 from balances.ground import LedgerError, client_address
 from balances.models import NO_DATE, Account, Identity
 from balances.people import shown, tokenizing
-from balances.templatetags.money import instant
 
 MOST_AT_ONCE = 20
 """Identities whose original values are shown on one page."""
@@ -82,8 +81,7 @@ class IdentityAdmin(LedgerModelAdmin):
         named = Q(last_name__startswith=term) | Q(organization_name__startswith=term)
         return (queryset.filter(named) if term else queryset), False
 
-    def has_detokenize_identity_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.detokenize_identity")
+    has_detokenize_identity_permission = allowed("balances.detokenize_identity")
 
     @display(description="Name")
     def name(self, identity: Identity) -> str:
@@ -97,9 +95,7 @@ class IdentityAdmin(LedgerModelAdmin):
     def born(self, identity: Identity) -> str:
         return "–" if identity.dob in {None, NO_DATE} else f"{identity.dob:%Y-%m-%d}"
 
-    @display(description="Created (UTC)", ordering="created_at")
-    def created(self, identity: Identity) -> str:
-        return instant(identity.created_at)
+    created = moment("created_at", "Created (UTC)", ordering="created_at")
 
 
 @admin.register(Account)
@@ -148,9 +144,7 @@ class AccountAdmin(LedgerModelAdmin):
     def balance_link(self, account: Account) -> SafeString:
         return link(account.balance)
 
-    @display(description="Created (UTC)", ordering="created_at")
-    def created(self, account: Account) -> str:
-        return instant(account.created_at)
+    created = moment("created_at", "Created (UTC)", ordering="created_at")
 
 
 def shown_name(identity: Identity) -> str:

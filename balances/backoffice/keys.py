@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice.pages import LedgerModelAdmin, action, display, url_of
+from balances.backoffice.pages import LedgerModelAdmin, action, allowed, display, moment, url_of
 from balances.keys import ACTIONS, APPROVE, RESOURCES, keyring
 from balances.models import NEVER_USED, ApiKey
 from balances.templatetags.money import instant
@@ -121,11 +121,8 @@ class ApiKeyAdmin(LedgerModelAdmin):
         wanted = Q(api_key_id=term) | Q(owner_id=term) | Q(key_prefix=term) | Q(name__istartswith=term)
         return (queryset.filter(wanted) if term else queryset), False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.add_apikey")
-
-    def has_revoke_api_key_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.revoke_api_key")
+    has_add_permission = allowed("balances.add_apikey")
+    has_revoke_api_key_permission = allowed("balances.revoke_api_key")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Issue the key, and keep it on the instance for the answer."""
@@ -161,21 +158,14 @@ class ApiKeyAdmin(LedgerModelAdmin):
             return "revoked"
         return "valid" if key.is_valid(timezone.now()) else "expired"
 
-    @display(description="Created (UTC)")
-    def created(self, key: ApiKey) -> str:
-        return instant(key.created_at)
-
-    @display(description="Expires (UTC)", ordering="expires_at")
-    def expires(self, key: ApiKey) -> str:
-        return instant(key.expires_at)
+    created = moment("created_at", "Created (UTC)")
+    expires = moment("expires_at", "Expires (UTC)", ordering="expires_at")
 
     @display(description="Last used (UTC)", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> str:
         return "never" if key.last_used_at == NEVER_USED else instant(key.last_used_at)
 
-    @display(description="Revoked (UTC)")
-    def revoked(self, key: ApiKey) -> str:
-        return instant(key.revoked_at)
+    revoked = moment("revoked_at", "Revoked (UTC)")
 
 
 @never_cache

@@ -16,10 +16,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from balances.backoffice import balance_panels, identities
 from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
-from balances.backoffice.pages import CurrencyFilter, DaysFilter, LedgerModelAdmin, display, link
+from balances.backoffice.pages import CurrencyFilter, DaysFilter, LedgerModelAdmin, allowed, display, link, moment
 from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
-from balances.templatetags.money import instant, major, money
+from balances.templatetags.money import major, money
 
 SHOWN_TRANSACTIONS = 20
 """Transactions shown on the page of a balance."""
@@ -65,11 +65,8 @@ class LedgerAdmin(LedgerModelAdmin):
         term = term.strip()
         return (queryset.filter(Q(ledger_id=term) | Q(name__istartswith=term)) if term else queryset), False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.add_ledger")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("balances.change_ledger")
+    has_add_permission = allowed("balances.add_ledger")
+    has_change_permission = allowed("balances.change_ledger")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write through posting, the one writer."""
@@ -78,9 +75,7 @@ class LedgerAdmin(LedgerModelAdmin):
         else:
             obj.ledger_id = open_ledger(name=obj.name, meta_data=obj.meta_data).pk
 
-    @display(description="Created (UTC)", ordering="created_at")
-    def created(self, ledger: Ledger) -> str:
-        return instant(ledger.created_at)
+    created = moment("created_at", "Created (UTC)", ordering="created_at")
 
 
 @admin.register(Balance)
@@ -145,8 +140,7 @@ class BalanceAdmin(LedgerModelAdmin):
             return facts, metadata
         return facts, ("Metadata", {"fields": ("meta_data",)})
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("balances.change_balance")
+    has_change_permission = allowed("balances.change_balance")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save only the metadata, naming the user; the model reacts to the flag."""
@@ -302,17 +296,9 @@ class TransactionAdmin(LedgerModelAdmin):
         ]
         return format_html_join(mark_safe("<br>"), "{}", shown) or "–"
 
-    @display(description="Created (UTC)", ordering="created_at")
-    def created(self, row: Transaction) -> str:
-        return instant(row.created_at)
-
-    @display(description="Effective (UTC)")
-    def effective(self, row: Transaction) -> str:
-        return instant(row.effective_date)
-
-    @display(description="Scheduled for (UTC)")
-    def scheduled(self, row: Transaction) -> str:
-        return instant(row.scheduled_for)
+    created = moment("created_at", "Created (UTC)", ordering="created_at")
+    effective = moment("effective_date", "Effective (UTC)")
+    scheduled = moment("scheduled_for", "Scheduled for (UTC)")
 
 
 def _balance(balance: Balance | None) -> SafeString | str:

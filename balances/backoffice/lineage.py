@@ -11,10 +11,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice.pages import LedgerModelAdmin, action, display, link
+from balances.backoffice.pages import LedgerModelAdmin, action, allowed, display, link, moment
 from balances.lineage import outbox
 from balances.models import Balance, LineageOutbox, Transaction
-from balances.templatetags.money import instant
 
 Status = LineageOutbox.Status
 STATUS_COLOURS = {
@@ -63,12 +62,8 @@ class LineageOutboxAdmin(LedgerModelAdmin):
         rows = [term, *(f"{term}{ending}" for ending in SETTLED)]
         return (queryset.filter(transaction_id__in=rows) if term else queryset), False
 
-    def has_retry_lineageoutbox_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.retry_lineageoutbox")
-
-    @display(description="Noted (UTC)")
-    def noted(self, row: LineageOutbox) -> str:
-        return instant(row.created_at)
+    has_retry_lineageoutbox_permission = allowed("balances.retry_lineageoutbox")
+    noted = moment("created_at", "Noted (UTC)")
 
     @display(description="Transaction")
     def about(self, row: LineageOutbox) -> SafeString:
@@ -89,13 +84,8 @@ class LineageOutboxAdmin(LedgerModelAdmin):
     def tries(self, row: LineageOutbox) -> str:
         return f"{row.attempts} of {row.max_attempts}" if row.attempts else "–"
 
-    @display(description="Traced (UTC)")
-    def traced(self, row: LineageOutbox) -> str:
-        return instant(row.processed_at)
-
-    @display(description="Not before (UTC)")
-    def due(self, row: LineageOutbox) -> str:
-        return instant(row.locked_until)
+    traced = moment("processed_at", "Traced (UTC)")
+    due = moment("locked_until", "Not before (UTC)")
 
     @display(description="From")
     def source(self, row: LineageOutbox) -> SafeString | str:

@@ -14,11 +14,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, display, link
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, display, link, moment
 from balances.ground import plain
 from balances.models import BalanceMonitor, Operator, Watched
 from balances.monitors import monitoring
-from balances.templatetags.money import instant, money
+from balances.templatetags.money import money
 
 if TYPE_CHECKING:
     MonitorModelForm = forms.ModelForm[BalanceMonitor]
@@ -106,14 +106,9 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
             return queryset.filter(balance=term), False
         return queryset.filter(Q(balance__indicator=term) | Q(balance__indicator=f"@{term}")), False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.add_balancemonitor")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("balances.change_balancemonitor")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("balances.delete_balancemonitor")
+    has_add_permission = allowed("balances.add_balancemonitor")
+    has_change_permission = allowed("balances.change_balancemonitor")
+    has_delete_permission = allowed("balances.delete_balancemonitor")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write through the service, which computes the threshold."""
@@ -162,6 +157,4 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
     def note(self, monitor: BalanceMonitor) -> str:
         return monitor.description or "–"
 
-    @display(description="Created (UTC)", ordering="created_at")
-    def created(self, monitor: BalanceMonitor) -> str:
-        return instant(monitor.created_at)
+    created = moment("created_at", "Created (UTC)", ordering="created_at")

@@ -24,6 +24,7 @@ from unfold.utils import parse_date_str
 from unfold.views import ChangeList
 
 from balances.ground import Statement
+from balances.templatetags.money import instant
 
 if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, with unfold's additional options
     from django.contrib import admin
@@ -51,8 +52,10 @@ __all__ = [
     "LedgerModelAdmin",
     "ModelAdmin",
     "action",
+    "allowed",
     "display",
     "link",
+    "moment",
     "url_of",
 ]
 
@@ -223,6 +226,25 @@ class DaysFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no type h
             end = datetime.combine(last, time(), UTC) + timedelta(days=1)
             queryset = queryset.filter(**{f"{self.field_path}__lt": end})
         return queryset
+
+
+def moment(field: str, title: str, **options: Any) -> Any:
+    """Return a column that shows an instant of a row."""
+
+    @display(description=title, **options)
+    def shown(self: Any, row: Any) -> str:
+        return instant(getattr(row, field))
+
+    return shown
+
+
+def allowed(permission: str) -> Callable[..., bool]:
+    """Return what answers whether a user may do something, by one permission alone."""
+
+    def has_permission(self: Any, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(permission)
+
+    return has_permission
 
 
 def url_of(row: models.Model) -> str:

@@ -11,11 +11,10 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import queue_warning
-from balances.backoffice.pages import LedgerModelAdmin, action, display, link
+from balances.backoffice.pages import LedgerModelAdmin, action, allowed, display, link, moment
 from balances.ground import LedgerError
 from balances.models import Entry, Transaction
 from balances.queueing import draining
-from balances.templatetags.money import instant
 
 APPLIED_AT_ONCE = 500
 """Most entries that one click applies, because the user waits for it."""
@@ -72,8 +71,7 @@ class EntryAdmin(LedgerModelAdmin):
         sentence = f"{len(ids)} were taken out of the queue; {rejected} of them were rejected."
         self.message_user(request, sentence, messages.WARNING if rejected else messages.SUCCESS)
 
-    def has_apply_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("queueing.apply_entry")
+    has_apply_permission = allowed("queueing.apply_entry")
 
     @display(description="Action", label={"apply": "info", "commit": "success", "void": "warning"})
     def what(self, entry: Entry) -> tuple[str, str]:
@@ -86,9 +84,7 @@ class EntryAdmin(LedgerModelAdmin):
             return entry.transaction_id
         return link(Transaction(transaction_id=entry.transaction_id), entry.transaction_id)
 
-    @display(description="Due (UTC)")
-    def due(self, entry: Entry) -> str:
-        return instant(entry.due_at)
+    due = moment("due_at", "Due (UTC)")
 
     @display(description="Failed attempts")
     def tries(self, entry: Entry) -> str:

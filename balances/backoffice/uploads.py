@@ -14,11 +14,10 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, display, link, url_of
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, display, link, moment, url_of
 from balances.backoffice.upload_forms import CHOICES, UploadForm, request_of
 from balances.importing import ImportRefused
 from balances.models import Ledger, Upload
-from balances.templatetags.money import instant
 from balances.uploads import service
 
 STATE_COLOURS = {
@@ -86,8 +85,7 @@ class UploadAdmin(LedgerModelAdmin):
             return queryset, False
         return queryset.filter(pk=term) if term.startswith("imp_") else queryset.filter(ledger_name=term), False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("uploads.import_ledger")
+    has_add_permission = allowed("uploads.import_ledger")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_add_permission(request) or super().has_view_permission(request, obj)
@@ -179,13 +177,8 @@ class UploadAdmin(LedgerModelAdmin):
         context["not_listed"] = upload.report.get("asserted", 0) - len(upload.report.get("assertions", ()))
         return super().render_change_form(request, context, *args, **options)
 
-    @display(description="Uploaded (UTC)", ordering="uploaded_at")
-    def uploaded(self, upload: Upload) -> str:
-        return instant(upload.uploaded_at)
-
-    @display(description="Imported or discarded (UTC)")
-    def ended(self, upload: Upload) -> str:
-        return instant(upload.ended_at)
+    uploaded = moment("uploaded_at", "Uploaded (UTC)", ordering="uploaded_at")
+    ended = moment("ended_at", "Imported or discarded (UTC)")
 
     @display(description="Ledger")
     def ledger_page(self, upload: Upload) -> SafeString | str:

@@ -16,12 +16,14 @@ from balances.backoffice import (
     CurrencyFilter,
     DaysFilter,
     LedgerModelAdmin,
+    allowed,
     display,
     known_precision,
     last_transactions,
+    moment,
 )
 from balances.models import Balance, BalanceSnapshot
-from balances.templatetags.money import instant, money
+from balances.templatetags.money import money
 from reconciliation.backoffice import findings
 from reconciliation.backoffice.actions import preview_reconstruction, reconstruct_balances
 from reconciliation.backoffice.columns import balance_link, net_difference, of_balance, row_link, short
@@ -47,11 +49,8 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
     actions = (preview_reconstruction, reconstruct_balances)
     change_form_template = "admin/reconciliation/balance_change_form.html"
 
-    def has_preview_reconstruction_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.preview_reconstruction")
-
-    def has_reconstruct_balance_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("balances.reconstruct_balance")
+    has_preview_reconstruction_permission = allowed("balances.preview_reconstruction")
+    has_reconstruct_balance_permission = allowed("balances.reconstruct_balance")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add the last result, the history and the actions that this user may take."""
@@ -158,8 +157,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
         }
         return super().render_change_form(request, context, *args, **options)
 
-    def has_undo_reconstruction_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("reconciliation.undo_reconstruction")
+    has_undo_reconstruction_permission = allowed("reconciliation.undo_reconstruction")
 
     @display(description="Plan")
     def from_plan(self, record: Reconstruction) -> SafeString | str:
@@ -173,9 +171,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
     def undone_by(self, record: Reconstruction) -> SafeString | str:
         return row_link("reconstruction", undone([record.pk]).get(record.pk))
 
-    @display(description="Executed (UTC)", ordering="executed_at")
-    def executed(self, record: Reconstruction) -> str:
-        return instant(record.executed_at)
+    executed = moment("executed_at", "Executed (UTC)", ordering="executed_at")
 
     @display(description="Balance")
     def name(self, record: Reconstruction) -> SafeString:

@@ -8,8 +8,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, display
-from balances.templatetags.money import instant
+from balances.backoffice import DaysFilter, LedgerModelAdmin, moment
 from reconciliation.models import Disclosure
 
 
@@ -32,6 +31,4 @@ class DisclosureAdmin(LedgerModelAdmin):
         wanted = Q(identity_id=term) | Q(disclosure_id=term)
         return (queryset.filter(wanted) if term else queryset), False
 
-    @display(description="When (UTC)", ordering="disclosed_at")
-    def disclosed(self, record: Disclosure) -> str:
-        return instant(record.disclosed_at)
+    disclosed = moment("disclosed_at", "When (UTC)", ordering="disclosed_at")

@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, display, link
+from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, display, link, moment
 from balances.models import TOTALS, BalanceSnapshot
-from balances.templatetags.money import instant, money
+from balances.templatetags.money import money
 from reconciliation.backoffice.columns import of_balance, row_link, short
 from reconciliation.backoffice.plan_actions import book_again
 from reconciliation.backoffice.plans import ActorFilter
@@ -86,13 +86,8 @@ class SnapshotAdmin(LedgerModelAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         return of_balance(queryset, term, "balance"), False
 
-    @display(description="Snapshot of (UTC)")
-    def taken(self, snapshot: BalanceSnapshot) -> str:
-        return instant(snapshot.snapshot_time)
-
-    @display(description="Written (UTC)")
-    def created(self, snapshot: BalanceSnapshot) -> str:
-        return instant(snapshot.created_at)
+    taken = moment("snapshot_time", "Snapshot of (UTC)")
+    created = moment("created_at", "Written (UTC)")
 
     @display(description="Balance")
     def balance_page(self, snapshot: BalanceSnapshot) -> SafeString:
@@ -129,9 +124,7 @@ class EditAdmin(LedgerModelAdmin):
         context["changes"] = changes(context["original"])
         return super().render_change_form(request, context, *args, **options)
 
-    @display(description="Edited (UTC)")
-    def edited(self, edit: BalanceEdit | TransactionEdit) -> str:
-        return instant(edit.edited_at)
+    edited = moment("edited_at", "Edited (UTC)")
 
     @display(description="From")
     def where(self, edit: BalanceEdit | TransactionEdit) -> str:
@@ -190,8 +183,7 @@ class TransactionEditAdmin(EditAdmin):
         ),
     )
 
-    def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("reconciliation.propose_plan")
+    has_propose_plan_permission = allowed("reconciliation.propose_plan")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         if not term.strip():
@@ -217,9 +209,7 @@ class RefusalAdmin(LedgerModelAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
         return (queryset.filter(refusal_id=term.strip()) if term.strip() else queryset), False
 
-    @display(description="Refused (UTC)")
-    def refused(self, refusal: Refusal) -> str:
-        return instant(refusal.refused_at)
+    refused = moment("refused_at", "Refused (UTC)")
 
 
 @admin.register(Step)
@@ -239,9 +229,7 @@ class StepAdmin(LedgerModelAdmin):
         term = term.strip()
         return (queryset.filter(Q(plan_id=term) | Q(step_id=term)) if term else queryset), False
 
-    @display(description="When (UTC)")
-    def taken(self, step: Step) -> str:
-        return instant(step.taken_at)
+    taken = moment("taken_at", "When (UTC)")
 
     @display(description="Plan")
     def plan_page(self, step: Step) -> SafeString | str:
@@ -272,9 +260,7 @@ class SealAdmin(LedgerModelAdmin):
             return queryset.filter(sequence=int(term)), False
         return (queryset.filter(kind__in=MODELS, record_id=term) if term else queryset), False
 
-    @display(description="Sealed (UTC)")
-    def sealed(self, seal: Seal) -> str:
-        return instant(seal.sealed_at)
+    sealed = moment("sealed_at", "Sealed (UTC)")
 
     @display(description="Record")
     def record_page(self, seal: Seal) -> SafeString | str:

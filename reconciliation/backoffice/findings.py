@@ -15,9 +15,11 @@ from balances.backoffice import (
     CurrencyFilter,
     DaysFilter,
     LedgerModelAdmin,
+    allowed,
     display,
     known_precision,
     last_transactions,
+    moment,
 )
 from balances.ground import ExactEncoder
 from balances.templatetags.money import instant
@@ -144,8 +146,7 @@ class ExplainedFilter(DropdownFilter):  # type: ignore[misc]
 class CaseAdmin(LedgerModelAdmin):
     """A page from which plans are proposed."""
 
-    def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("reconciliation.propose_plan")
+    has_propose_plan_permission = allowed("reconciliation.propose_plan")
 
 
 @admin.register(Finding)
@@ -254,9 +255,7 @@ class FindingAdmin(CaseAdmin):
         title = NOT_YET.rstrip(".") if waits(finding) else title_of(finding.cause)
         return format_html("{}{}", title, format_html_join("", BESIDES, lines))
 
-    @display(description="Wrong since (UTC)")
-    def since(self, finding: Finding) -> str:
-        return instant(finding.first_wrong_at)
+    since = moment("first_wrong_at", "Wrong since (UTC)")
 
     @display(description="Balance")
     def balance_page(self, finding: Finding) -> SafeString:
@@ -270,9 +269,7 @@ class FindingAdmin(CaseAdmin):
     def from_incident(self, finding: Finding) -> SafeString | str:
         return row_link("incident", finding.incident_id)
 
-    @display(description="Found (UTC)")
-    def found(self, finding: Finding) -> str:
-        return instant(finding.found_at)
+    found = moment("found_at", "Found (UTC)")
 
     @display(description="Transactions read")
     def rows(self, finding: Finding) -> str:
@@ -326,9 +323,7 @@ class IncidentAdmin(CaseAdmin):
     def amounts(self, incident: Incident) -> SafeString:
         return by_currency(incident.drift)
 
-    @display(description="Opened (UTC)")
-    def opened(self, incident: Incident) -> str:
-        return instant(incident.opened_at)
+    opened = moment("opened_at", "Opened (UTC)")
 
     @display(description="Sweep")
     def from_sweep(self, incident: Incident) -> SafeString | str:

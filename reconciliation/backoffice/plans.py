@@ -12,8 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
 
-from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, display
-from balances.templatetags.money import instant
+from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, display, moment
 from reconciliation.backoffice.buttons import button_route, settle
 from reconciliation.backoffice.columns import by_currency, row_link, short
 from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
@@ -148,9 +147,7 @@ class PlanAdmin(LedgerModelAdmin):
         }
         return super().render_change_form(request, context, *args, **options)
 
-    @display(description="Requested (UTC)", ordering="requested_at")
-    def requested(self, plan: Plan) -> str:
-        return instant(plan.requested_at)
+    requested = moment("requested_at", "Requested (UTC)", ordering="requested_at")
 
     @display(description="State", label=STATE_COLOURS)
     def state_label(self, plan: Plan) -> tuple[str, str]:
@@ -183,17 +180,9 @@ class PlanAdmin(LedgerModelAdmin):
         words = (self.kind(plan) if plan.undoing else "", plan.ticket, plan.reason)
         return short(": ".join(word for word in words if word))
 
-    @display(description="Decided (UTC)")
-    def decided_on(self, plan: Plan) -> str:
-        return instant(plan.decided_at)
-
-    @display(description="Applying started (UTC)")
-    def started(self, plan: Plan) -> str:
-        return instant(plan.started_at)
-
-    @display(description="Applying finished (UTC)")
-    def finished(self, plan: Plan) -> str:
-        return instant(plan.finished_at)
+    decided_on = moment("decided_at", "Decided (UTC)")
+    started = moment("started_at", "Applying started (UTC)")
+    finished = moment("finished_at", "Applying finished (UTC)")
 
     @display(description="Sweep")
     def from_sweep(self, plan: Plan) -> SafeString | str:

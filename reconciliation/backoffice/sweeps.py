@@ -13,9 +13,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, display, url_of
+from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, display, moment, url_of
 from balances.ground import LedgerError
-from balances.templatetags.money import instant
 from reconciliation.backoffice.buttons import button_route, settle
 from reconciliation.backoffice.columns import duration, short
 from reconciliation.backoffice.plan_actions import propose_plan_for_sweep
@@ -106,14 +105,8 @@ class SweepAdmin(LedgerModelAdmin):
         term = term.strip()
         return (queryset.filter(sweep_id=term) if term else queryset), False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return self.has_run_sweep_permission(request)
-
-    def has_run_sweep_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("reconciliation.run_sweep")
-
-    def has_propose_plan_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("reconciliation.propose_plan")
+    has_add_permission = has_run_sweep_permission = allowed("reconciliation.run_sweep")
+    has_propose_plan_permission = allowed("reconciliation.propose_plan")
 
     def get_urls(self) -> list[Any]:
 
@@ -181,9 +174,7 @@ class SweepAdmin(LedgerModelAdmin):
         }
         return super().render_change_form(request, context, *args, **options)
 
-    @display(description="Requested (UTC)", ordering="requested_at")
-    def requested(self, sweep: Sweep) -> str:
-        return instant(sweep.requested_at)
+    requested = moment("requested_at", "Requested (UTC)", ordering="requested_at")
 
     @display(description="Scope")
     def about(self, sweep: Sweep) -> str:
@@ -228,21 +219,14 @@ class SweepAdmin(LedgerModelAdmin):
             return "–"
         return duration(sweep.finished_at - sweep.started_at)
 
-    @display(description="Started (UTC)")
-    def started(self, sweep: Sweep) -> str:
-        return instant(sweep.started_at)
-
-    @display(description="Finished (UTC)")
-    def finished(self, sweep: Sweep) -> str:
-        return instant(sweep.finished_at)
+    started = moment("started_at", "Started (UTC)")
+    finished = moment("finished_at", "Finished (UTC)")
 
     @display(description="Time at work")
     def worked_for(self, sweep: Sweep) -> str:
         return duration(sweep.worked)
 
-    @display(description="Last sign of life (UTC)")
-    def alive(self, sweep: Sweep) -> str:
-        return instant(sweep.heartbeat_at)
+    alive = moment("heartbeat_at", "Last sign of life (UTC)")
 
 
 def _in_words(sweep: Sweep, verdict: str) -> str:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, display, link
+from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, display, link, moment
 from balances.ground import LedgerError, dumps
 from balances.templatetags.money import instant
 from reconciliation.measuring import Scope, ScopeRefused
@@ -66,16 +66,13 @@ class ScheduleAdmin(LedgerModelAdmin):
     readonly_fields = ("name", "last_due", "next_due", "changed", "refusal")
     fields = (("name", "enabled"), "cron", "scope", "deep", ("last_due", "next_due"), "changed", "refusal")
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("reconciliation.change_schedule")
+    has_change_permission = allowed("reconciliation.change_schedule")
 
     def save_model(self, request: HttpRequest, obj: Schedule, form: Any, change: bool) -> None:
         """Store the change with who made it."""
         change_schedule(obj, request.user.get_username())
 
-    @display(description="Last due (UTC)")
-    def last_due(self, schedule: Schedule) -> str:
-        return instant(schedule.last_due_at)
+    last_due = moment("last_due_at", "Last due (UTC)")
 
     @display(description="Next due (UTC)")
     def next_due(self, schedule: Schedule) -> str:
@@ -117,21 +114,14 @@ class AlertAdmin(LedgerModelAdmin):
         "attempts",
     )
 
-    @display(description="Opened (UTC)", ordering="opened_at")
-    def opened(self, alert: Alert) -> str:
-        return instant(alert.opened_at)
+    opened = moment("opened_at", "Opened (UTC)", ordering="opened_at")
 
     @display(description="Resolved (UTC)")
     def resolved(self, alert: Alert) -> str:
         return instant(alert.resolved_at) if alert.resolved_at else "—"
 
-    @display(description="Last seen (UTC)")
-    def seen(self, alert: Alert) -> str:
-        return instant(alert.seen_at)
-
-    @display(description="Last notified (UTC)")
-    def notified(self, alert: Alert) -> str:
-        return instant(alert.notified_at)
+    seen = moment("seen_at", "Last seen (UTC)")
+    notified = moment("notified_at", "Last notified (UTC)")
 
     @display(description="Kind")
     def kind_in_words(self, alert: Alert) -> str:
@@ -177,9 +167,7 @@ class AlertDeliveryAdmin(LedgerModelAdmin):
     def alert_page(self, delivery: AlertDelivery) -> SafeString:
         return link(delivery.alert)
 
-    @display(description="Attempted (UTC)", ordering="attempted_at")
-    def attempted(self, delivery: AlertDelivery) -> str:
-        return instant(delivery.attempted_at)
+    attempted = moment("attempted_at", "Attempted (UTC)", ordering="attempted_at")
 
     @display(description="Outcome", label={"delivered": "success", "failed": "danger"})
     def current_outcome(self, delivery: AlertDelivery) -> tuple[str, str]:
