@@ -71,15 +71,12 @@ class IdentityAdmin(LedgerModelAdmin):
         ("Record", {"fields": ("tokenized", "created", "meta_data")}),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by id, or by the beginning of a name as it is stored; each has an index."""
-        term = term.strip()
         if term.startswith("idt_"):
-            return queryset.filter(identity_id__startswith=term), False
+            return queryset.filter(identity_id__startswith=term)
         named = Q(last_name__startswith=term) | Q(organization_name__startswith=term)
-        return (queryset.filter(named) if term else queryset), False
+        return queryset.filter(named)
 
     has_detokenize_identity_permission = allowed("balances.detokenize_identity")
 
@@ -118,15 +115,12 @@ class AccountAdmin(LedgerModelAdmin):
         "meta_data",
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by a whole number or id."""
-        term = term.strip()
         for prefix, column in (("acc_", "account_id"), ("idt_", "identity_id"), ("bln_", "balance_id")):
             if term.startswith(prefix):
-                return queryset.filter(**{column: term}), False
-        return (queryset.filter(number=term) if term else queryset), False
+                return queryset.filter(**{column: term})
+        return queryset.filter(number=term)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Fetch the linked rows along."""

@@ -113,13 +113,10 @@ class ApiKeyAdmin(LedgerModelAdmin):
             "shown_id",
         )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by whole id, owner or prefix, or by the beginning of the name."""
-        term = term.strip()
         wanted = Q(api_key_id=term) | Q(owner_id=term) | Q(key_prefix=term) | Q(name__istartswith=term)
-        return (queryset.filter(wanted) if term else queryset), False
+        return queryset.filter(wanted)
 
     has_add_permission = allowed("balances.add_apikey")
     has_revoke_api_key_permission = allowed("balances.revoke_api_key")

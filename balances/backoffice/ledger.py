@@ -58,12 +58,9 @@ class LedgerAdmin(LedgerModelAdmin):
         options["widget"] = UnfoldAdminTextInputWidget
         return super().formfield_for_dbfield(db_field, request, **options)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by id, or by the beginning of the name."""
-        term = term.strip()
-        return (queryset.filter(Q(ledger_id=term) | Q(name__istartswith=term)) if term else queryset), False
+        return queryset.filter(Q(ledger_id=term) | Q(name__istartswith=term))
 
     has_add_permission = allowed("balances.add_ledger")
     has_change_permission = allowed("balances.change_ledger")
@@ -110,16 +107,11 @@ class BalanceAdmin(LedgerModelAdmin):
         """Fetch ledger and identity along, without a join that would hide balances whose ledger is missing."""
         return super().get_queryset(request).select_related("identity").prefetch_related("ledger")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by the beginning of an id or of an indicator, with or without its ``@``; both have an index."""
-        term = term.strip()
-        if not term:
-            return queryset, False
         if term.startswith("bln_"):
-            return queryset.filter(balance_id__startswith=term), False
-        return queryset.filter(Q(indicator__startswith=term) | Q(indicator__startswith=f"@{term}")), False
+            return queryset.filter(balance_id__startswith=term)
+        return queryset.filter(Q(indicator__startswith=term) | Q(indicator__startswith=f"@{term}"))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Lock the row to save, so that no one writes between the form's check and the save."""
@@ -239,21 +231,14 @@ class TransactionAdmin(LedgerModelAdmin):
         """Fetch both balances along."""
         return super().get_queryset(request).select_related("source", "destination")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by what has an index: reference, id and its children, or balance."""
-        term = term.strip()
-        rows: Any = queryset
         if term.startswith("bln_"):
-            rows = rows.moving(term)
-        elif term.startswith("txn_"):
-            rows = rows.filter(
-                Q(transaction_id__startswith=term) | Q(parent_transaction=term, parent_transaction__gt="")
-            )
-        elif term:
-            rows = rows.filter(reference=term)
-        return rows, False
+            return queryset.moving(term)
+        if term.startswith("txn_"):
+            children = Q(parent_transaction=term, parent_transaction__gt="")
+            return queryset.filter(Q(transaction_id__startswith=term) | children)
+        return queryset.filter(reference=term)
 
     @display(description="Reference")
     def short_reference(self, row: Transaction) -> str:

@@ -54,13 +54,10 @@ class LineageOutboxAdmin(LedgerModelAdmin):
         ("Tracing", {"fields": (("noted", "traced"), ("status", "tries"), ("due", "last_error"))}),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by the id of the row that moved money, which for a settlement is the commit or void."""
-        term = term.strip()
         rows = [term, *(f"{term}{ending}" for ending in SETTLED)]
-        return (queryset.filter(transaction_id__in=rows) if term else queryset), False
+        return queryset.filter(transaction_id__in=rows)
 
     has_retry_lineageoutbox_permission = allowed("balances.retry_lineageoutbox")
     noted = moment("created_at", "Noted (UTC)")

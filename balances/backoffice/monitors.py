@@ -93,18 +93,13 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
         """Fetch the balance along."""
         return super().get_queryset(request).select_related("balance")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by a whole id, or by the balance's indicator with or without its ``@``; each has an index."""
-        term = term.strip()
-        if not term:
-            return queryset, False
         if term.startswith("mon_"):
-            return queryset.filter(monitor_id=term), False
+            return queryset.filter(monitor_id=term)
         if term.startswith("bln_"):
-            return queryset.filter(balance=term), False
-        return queryset.filter(Q(balance__indicator=term) | Q(balance__indicator=f"@{term}")), False
+            return queryset.filter(balance=term)
+        return queryset.filter(Q(balance__indicator=term) | Q(balance__indicator=f"@{term}"))
 
     has_add_permission = allowed("balances.add_balancemonitor")
     has_change_permission = allowed("balances.change_balancemonitor")

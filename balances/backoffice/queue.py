@@ -43,16 +43,11 @@ class EntryAdmin(LedgerModelAdmin):
             queue_warning.warn(request)
         return super().changelist_view(request, extra_context)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by id, which has an index."""
-        term = term.strip()
-        if not term:
-            return queryset, False
         members = queryset.filter(group_id=term, group_id__gt="").order_by()
         rows = queryset.filter(transaction_id=term).order_by()
-        return queryset.filter(pk__in=members.union(rows, all=True).values("pk")), False
+        return queryset.filter(pk__in=members.union(rows, all=True).values("pk"))
 
     @action(description="Apply now", permissions=["apply"])
     def apply_now(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:

@@ -78,12 +78,9 @@ class UploadAdmin(LedgerModelAdmin):
         ),
     )
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by the whole id, or by the whole name of the ledger."""
-        term = term.strip()
-        if not term:
-            return queryset, False
-        return queryset.filter(pk=term) if term.startswith("imp_") else queryset.filter(ledger_name=term), False
+        return queryset.filter(pk=term) if term.startswith("imp_") else queryset.filter(ledger_name=term)
 
     has_add_permission = allowed("uploads.import_ledger")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -138,14 +137,11 @@ class ReconstructionAdmin(LedgerModelAdmin):
         ),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by balance or by the record's own id; an indicator leads to its balances first, by their index."""
-        term = term.strip()
         if term.startswith("rcn_"):
-            return queryset.filter(reconstruction_id=term), False
-        return of_balance(queryset, term, "balance_id"), False
+            return queryset.filter(reconstruction_id=term)
+        return of_balance(queryset, term, "balance_id")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add the six totals before and after, and whether this user may undo the correction."""

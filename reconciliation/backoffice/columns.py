@@ -31,9 +31,6 @@ def net_difference(compared: Comparison) -> SafeString:
 
 def of_balance(queryset: Any, term: str, column: str) -> Any:
     """Narrow rows to a balance by its id, or to those of an indicator, by their index."""
-    term = term.strip()
-    if not term:
-        return queryset
     if term.startswith("bln_"):
         return queryset.filter(**{column: term})
     return queryset.filter(**{f"{column}__in": Balance.objects.called(term).values("balance_id")})

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, moment
 from reconciliation.models import Disclosure
@@ -23,12 +22,9 @@ class DisclosureAdmin(LedgerModelAdmin):
     sortable_by = ("disclosed",)
     fields = (("disclosed", "actor"), "identity_id", "field_names", ("door", "address"), "disclosure_id")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by the identity whose data was shown, or the record's own id."""
-        term = term.strip()
         wanted = Q(identity_id=term) | Q(disclosure_id=term)
-        return (queryset.filter(wanted) if term else queryset), False
+        return queryset.filter(wanted)
 
     disclosed = moment("disclosed_at", "When (UTC)", ordering="disclosed_at")

@@ -83,8 +83,8 @@ class SnapshotAdmin(LedgerModelAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("balance")
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        return of_balance(queryset, term, "balance"), False
+    def searched(self, queryset: Any, term: str) -> Any:
+        return of_balance(queryset, term, "balance")
 
     taken = moment("snapshot_time", "Snapshot of (UTC)")
     created = moment("created_at", "Written (UTC)")
@@ -156,8 +156,8 @@ class BalanceEditAdmin(EditAdmin):
         ),
     )
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        return of_balance(queryset, term, "balance_id"), False
+    def searched(self, queryset: Any, term: str) -> Any:
+        return of_balance(queryset, term, "balance_id")
 
 
 @admin.register(TransactionEdit)
@@ -185,11 +185,9 @@ class TransactionEditAdmin(EditAdmin):
 
     has_propose_plan_permission = allowed("reconciliation.propose_plan")
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        if not term.strip():
-            return queryset, False
+    def searched(self, queryset: Any, term: str) -> Any:
         sides = [of_balance(queryset.order_by(), term, side).values("pk") for side in ("source", "destination")]
-        return queryset.filter(Q(pk__in=sides[0]) | Q(pk__in=sides[1])), False
+        return queryset.filter(Q(pk__in=sides[0]) | Q(pk__in=sides[1]))
 
 
 @admin.register(Refusal)
@@ -206,8 +204,8 @@ class RefusalAdmin(LedgerModelAdmin):
         ("Refusal", {"fields": (("refused", "actor"), ("door", "address"), "what", "why", ("attempts", "refusal_id"))}),
     )
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        return (queryset.filter(refusal_id=term.strip()) if term.strip() else queryset), False
+    def searched(self, queryset: Any, term: str) -> Any:
+        return queryset.filter(refusal_id=term)
 
     refused = moment("refused_at", "Refused (UTC)")
 
@@ -224,10 +222,9 @@ class StepAdmin(LedgerModelAdmin):
     ordering = ("-taken_at", "-step_id")
     fieldsets = (("Step", {"fields": (("taken", "kind"), ("actor", "origin"), ("plan_page", "step_id"), "note")}),)
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by the whole id of the plan or of the step."""
-        term = term.strip()
-        return (queryset.filter(Q(plan_id=term) | Q(step_id=term)) if term else queryset), False
+        return queryset.filter(Q(plan_id=term) | Q(step_id=term))
 
     taken = moment("taken_at", "When (UTC)")
 
@@ -253,12 +250,11 @@ class SealAdmin(LedgerModelAdmin):
     ordering = ("-sequence",)
     fieldsets = (("Seal", {"fields": (("sequence", "sealed"), ("kind", "record_page"), "digest", "hash")}),)
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by the record or by the place in the chain."""
-        term = term.strip()
         if term.isdecimal() and len(term) < 19:
-            return queryset.filter(sequence=int(term)), False
-        return (queryset.filter(kind__in=MODELS, record_id=term) if term else queryset), False
+            return queryset.filter(sequence=int(term))
+        return queryset.filter(kind__in=MODELS, record_id=term)
 
     sealed = moment("sealed_at", "Sealed (UTC)")
 

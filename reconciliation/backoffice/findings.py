@@ -202,12 +202,11 @@ class FindingAdmin(CaseAdmin):
         # "sweep" would join the sweeps and order by theirs
         return ("sweep_id", "balance_id") if of_a_sweep else ("-found_at", "balance_id")
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by balance, indicator or the finding's own id."""
-        term = term.strip()
         if term.startswith("fnd_"):
-            return queryset.filter(finding_id=term), False
-        return of_balance(queryset, term, "balance_id"), False
+            return queryset.filter(finding_id=term)
+        return of_balance(queryset, term, "balance_id")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add both totals, what else is wrong, the explanations, and the rows among which it went wrong."""
@@ -295,9 +294,8 @@ class IncidentAdmin(CaseAdmin):
         ),
     )
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        term = term.strip()
-        return (queryset.filter(incident_id=term) if term else queryset), False
+    def searched(self, queryset: Any, term: str) -> Any:
+        return queryset.filter(incident_id=term)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add what the findings have in common, and the first of them."""

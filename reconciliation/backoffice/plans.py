@@ -98,12 +98,11 @@ class PlanAdmin(LedgerModelAdmin):
         ),
     )
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
+    def searched(self, queryset: Any, term: str) -> Any:
         """Find by the whole id or the whole ticket."""
-        term = term.strip()
         if term.startswith("pln_"):
-            return queryset.filter(plan_id=term), False
-        return (queryset.filter(ticket=term) if term else queryset), False
+            return queryset.filter(plan_id=term)
+        return queryset.filter(ticket=term)
 
     def get_urls(self) -> list[Any]:
         routes = {"approve": self._approve, "reject": self._reject, "apply": self._apply, "cancel": self._cancel}

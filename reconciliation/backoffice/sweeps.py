@@ -101,9 +101,8 @@ class SweepAdmin(LedgerModelAdmin):
         ),
     )
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> tuple[Any, bool]:
-        term = term.strip()
-        return (queryset.filter(sweep_id=term) if term else queryset), False
+    def searched(self, queryset: Any, term: str) -> Any:
+        return queryset.filter(sweep_id=term)
 
     has_add_permission = has_run_sweep_permission = allowed("reconciliation.run_sweep")
     has_propose_plan_permission = allowed("reconciliation.propose_plan")
