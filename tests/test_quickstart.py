@@ -18,9 +18,10 @@ from typing import Any
 
 import psutil
 import pytest
+from django.core.management import CommandError
 
 from ledgerproj.demo_client import AMOUNTS, is_result
-from ledgerproj.management.commands.serve import is_loopback
+from ledgerproj.management.commands.serve import is_loopback, refuse_weak_secrets
 from ledgerproj.processes import StartFailed, free_port, wait_until_healthy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,12 +208,19 @@ def test_two_first_quickstarts_at_once_make_everything_once(
         ({"DJANGO_SECRET_KEY": "x" * 60, "BLNK_SERVER_SECRET_KEY": "secret"}, "BLNK_SERVER_SECRET_KEY is a well-known"),
     ],
 )
-def test_serve_refuses_to_start_without_good_secrets_beyond_this_machine(
-    environment: dict[str, str], secrets: dict[str, str], sentence: str
+def test_secrets_are_refused_that_anyone_could_guess(
+    monkeypatch: pytest.MonkeyPatch, secrets: dict[str, str], sentence: str
 ) -> None:
-    refused = manage(environment | secrets, "serve", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104
+    for name in ("DJANGO_SECRET_KEY", "BLNK_SERVER_SECRET_KEY"):
+        monkeypatch.setenv(name, secrets.get(name, ""))
+    with pytest.raises(CommandError, match=sentence):
+        refuse_weak_secrets()
+
+
+def test_serve_refuses_to_start_without_good_secrets_beyond_this_machine(environment: dict[str, str]) -> None:
+    refused = manage(environment, "serve", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104
     assert refused.returncode == 1
-    assert sentence in refused.stderr
+    assert "DJANGO_SECRET_KEY is not set" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -262,14 +262,14 @@ def test_a_long_history_is_summed_in_one_statement_from_the_covering_indexes_alo
     api: Client, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     alice, bob, *others = (world.balance() for _ in range(12))
-    world.many_rows([alice, bob], 100_000)
-    world.many_rows(others, 20_000, prefix="other")
-    instant = datetime.now(UTC) - timedelta(seconds=50_000)
+    world.many_rows([alice, bob], 40_000)
+    world.many_rows(others, 8_000, prefix="other")
+    instant = datetime.now(UTC) - timedelta(seconds=20_000)
     credit, debit = sides(api, bob, instant)
     by_then = Transaction.objects.filter(effective_date__lte=instant)
     assert credit == sum(by_then.filter(destination=bob).values_list("precise_amount", flat=True))
     assert debit == sum(by_then.filter(source=bob).values_list("precise_amount", flat=True))
-    assert credit > 2_000_000
+    assert credit > 900_000
     for rest in SOURCES:
         with django_assert_num_queries(1):
             assert ask(api, bob, instant, rest).body["balance"]["credit_balance"] == credit

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
+from pytest_django.plugin import DjangoDbBlocker
 
 from balances.api.filtering.grammar import Asked, Condition
 from balances.api.filtering.requests import Page
@@ -16,14 +19,24 @@ from balances.models import Transaction
 from tests import world
 from tests.client import Client
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("plans")]
 
 ROWS, STALE = 20_000, 300
 PAGE = 20
 
 
-@pytest.fixture
-def history() -> dict[str, str]:
+@pytest.fixture(scope="module")
+def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, str]]:
+    """Make the rows once for all tests, which only read them: VACUUM runs in no transaction that a test could undo."""
+    with django_db_blocker.unblock():
+        made = filled()
+    yield made
+    with django_db_blocker.unblock():
+        TransactionTestCase()._fixture_teardown()  # type: ignore[attr-defined]  # tests/conftest.py replaces it
+        connection.close()
+
+
+def filled() -> dict[str, str]:
     """Make 20,000 rows of a hundred busy balances, and before them 300 of one that has not moved since."""
     owner = world.ledger()
     busy = [world.balance(owner) for _ in range(100)]
