@@ -24,8 +24,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     else environment.database(DATABASE_URL)
 }
 LEDGER_POOL_SIZE = environment.number("LEDGER_POOL_SIZE", 16, least=1)
-# One more than requests at work: /health is answered while they have all the others.
-DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 1}
+# Three more than requests at work: /health and hot reads are answered while they have all the others.
+DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 3}
 # The edit journal records this name, unlike that of psql; DATABASE_URL and PGAPPNAME may override it.
 DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (

@@ -5,16 +5,18 @@ Each test of the API compares the two as well, because its client sends hot read
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connection
+from django.db import OperationalError, close_old_connections, connection
 from django.test import override_settings
 from django.urls import get_resolver
 from hypothesis import HealthCheck, given, settings
@@ -22,16 +24,19 @@ from hypothesis import strategies as st
 
 from balances.api.gate import gate_of
 from balances.api.hot_reads import hot_read
+from balances.ground import Lookup
 from balances.keys import keyring
 from balances.models import ApiKey, Balance, Ledger, Transaction
 from balances.models.core import now
 from ledgerproj.front import keeping
-from ledgerproj.front.exchanges import Exchange
+from ledgerproj.front import together as reads
+from ledgerproj.front.exchanges import Exchange, answer_together
 from ledgerproj.wsgi import application
 from reconciliation.models import Refusal
 from tests import wire, world
+from tests.serving import request, serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("front")]
 
 Got = tuple[int, list[tuple[str, str]], bytes]
 
@@ -336,3 +341,93 @@ def test_a_statement_that_the_server_forgot_is_prepared_again(world_of_all: None
 
 def test_paths_with_percent_signs_stay_what_they_are(world_of_all: None) -> None:
     assert both(f"/balances/{quote('bln_alice%')}")[0] == 404
+
+
+def together(*asked: tuple[Any, ...]) -> list[Got]:
+    """Ask all at once down the lane."""
+    with override_settings(LEDGER_HOT_READS=True):
+        protos: list[Any] = [Proto() for _ in asked]
+        scopes: list[Any] = [Scope("GET", *each) for each in asked]
+        answer_together([Exchange(scope, proto) for scope, proto in zip(scopes, protos, strict=True)])
+    return [proto.got for proto in protos]
+
+
+def test_reads_that_are_fetched_together_are_answered_as_if_each_had_come_alone(world_of_all: None) -> None:
+    asked: list[tuple[Any, ...]] = [
+        (path, MASTER) for path in [*paths(), "/balances/none", "/transactions/reference/ü"]
+    ]
+    asked += [("/balances/bln_alice", ("x-blnk-key", "wrong")), ("/ledgers/a\0b", MASTER)]
+    asked += [("/balances/bln_bob", issued(["balances:read"])), ("/balances/bln_bob", issued(["ledgers:read"]))]
+    asked += [("/balances/" + "x" * 5000, MASTER)]
+    assert together(*asked[:16]) == [ask(False, "GET", *each) for each in asked[:16]]
+    assert together(*asked[16:]) == [ask(False, "GET", *each) for each in asked[16:]]
+    assert together(*asked) == [ask(False, "GET", *each) for each in asked]
+
+
+def test_reads_are_fetched_in_one_trip(world_of_all: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [(path, MASTER) for path in paths()[:16]]
+    expected = together(*asked)
+
+    def alone(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Lookup, "_fetched", alone)
+    assert together(*asked) == expected
+
+
+@pytest.mark.parametrize("harm", ["DEALLOCATE ALL", "SELECT pg_terminate_backend(pg_backend_pid())"])
+def test_what_the_server_forgot_or_cut_is_asked_for_again(world_of_all: None, harm: str) -> None:
+    asked = [(path, MASTER) for path in paths()[:8]]
+    expected = together(*asked)
+    with suppress(OperationalError), connection.cursor() as cursor:
+        cursor.execute(harm)
+    assert [together(*asked) for _ in range(3)] == [expected] * 3
+
+
+def test_a_read_that_waits_too_long_is_refused_and_the_others_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, refused, answered = Event(), list[Exchange](), list[Exchange]()
+
+    def answer(exchanges: list[Exchange]) -> None:
+        go_on.wait(20)
+        answered.extend(exchanges)
+
+    monkeypatch.setattr(reads, "answer_together", answer)
+    monkeypatch.setattr(reads, "ROOM", 30)
+
+    async def ask_many() -> None:
+        lane = reads.Together(patience=0.3, refuse=refused.append)
+        scope: Any = Scope("GET", "/balances/x")
+        proto: Any = Proto()
+        first = []
+        for _ in range(reads.THREADS):  # one by one, else a thread takes both
+            first.append(lane.ask(Exchange(scope, proto)))
+            while lane.waiting:
+                await asyncio.sleep(0.01)
+        late = [lane.ask(Exchange(scope, proto)) for _ in range(31)]
+        assert len(refused) == 1
+        await asyncio.wait_for(asyncio.gather(*late), 20)
+        assert len(refused) == 31
+        go_on.set()
+        await asyncio.wait_for(asyncio.gather(*first), 20)
+
+    asyncio.run(ask_many())
+    assert len(answered) == reads.THREADS
+
+
+def test_a_server_answers_many_reads_at_once_as_each_alone(world_of_all: None) -> None:
+    asked = paths()
+    with serving() as server, serving(LEDGER_HOT_READS="false") as slow, ExitStack() as stack:
+        expected = [slow.ask("GET", quote(path)) for path in asked]
+        lines = [server.line() for _ in range(8)]
+        for line in lines:
+            stack.callback(line.close)
+            line.send(b"".join(request("GET", quote(path)) for path in asked))
+        for line in lines:
+            got = [line.reply() for _ in asked]
+            assert [(each and (each.status, each.body)) for each in got] == [(e.status, e.body) for e in expected]
+            changing = {"date", "ratelimit-remaining"}
+            for one, other in zip(got, expected, strict=True):
+                assert one
+                assert {k: v for k, v in one.headers.items() if k not in changing} == {
+                    k: v for k, v in other.headers.items() if k not in changing
+                }

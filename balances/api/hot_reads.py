@@ -34,7 +34,10 @@ class HotRead(Generic[M]):
 
     def body(self, *key: str) -> dict[str, Any]:
         """Return the body of the answer. Raises what ``missing`` gives."""
-        values = self.lookup.values(**dict(zip(self.fields, key, strict=True)))
+        return self.body_of(self.lookup.values(**dict(zip(self.fields, key, strict=True))), key)
+
+    def body_of(self, values: dict[str, Any] | None, key: Sequence[str]) -> dict[str, Any]:
+        """Return the body for the values of a row that was looked up. Raises what ``missing`` gives."""
         if values is None:
             raise self.missing(key[0])
         return self.shape.body(SimpleNamespace(**values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -98,7 +99,24 @@ class Lookup(Generic[M]):
 
     def values(self, **values: str) -> dict[str, Any] | None:
         """Return the values of a row by the names of its attributes, or ``None``; this makes no instance."""
-        return next((dict(zip(self._attributes, row, strict=True)) for row in self._fetched(values)), None)
+        return next((self._named(row) for row in self._fetched(values)), None)
+
+    @staticmethod
+    def values_of_each(asked: Sequence[tuple[Lookup[Any], Sequence[str]]]) -> list[list[dict[str, Any]] | None]:
+        """Return the values of each of several lookups in one trip; ``None`` where one has to ask by itself."""
+        fetched = Prepared.rows_of_each([(lookup._prepared, lookup._in_order(given)) for lookup, given in asked])
+        return [
+            None if rows is None else [lookup._named(lookup._converted(row)) for row in rows]
+            for (lookup, _), rows in zip(asked, fetched, strict=True)
+        ]
+
+    def _in_order(self, given: Sequence[str]) -> list[str]:
+        """Return values, given in the order of the fields, in that of the parameters."""
+        values = dict(zip(self.fields, given, strict=True))
+        return [values[name] for name in self._query[1]]
+
+    def _named(self, row: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(self._attributes, row, strict=True))
 
     @cached_property
     def _query(self) -> tuple[str, tuple[str, ...]]:
@@ -155,23 +173,86 @@ class Prepared:
         A statement may be forgotten by the server, or its connection lost: asking again is right, because it only
         reads.
         """
-        django = connections[DEFAULT_DB_ALIAS]
-        django.ensure_connection()
-        raw: Any = django.connection
-        if django.in_atomic_block or django.execute_wrappers or django.queries_logged or raw.pgconn.transaction_status:
+        raw = _free_connection()
+        if raw is None or not self._is_ready(raw):
             return None
-        kept = vars(raw).setdefault("ledger_prepared", {})
-        transformer = kept.get(self.name)
-        if transformer is None and raw.pgconn.prepare(self.name, self.text).status != ExecStatus.COMMAND_OK:
+        return self._loaded(raw, raw.pgconn.exec_prepared(self.name, [each.encode() for each in parameters]))
+
+    @staticmethod
+    def rows_of_each(asked: Sequence[tuple[Prepared, Sequence[str]]]) -> list[list[tuple[Any, ...]] | None]:
+        """Return the same for several reads, which travel together: all are sent before the first is answered.
+
+        Those after one that fails are ``None`` as well.
+        """
+        raw = _free_connection()
+        if raw is None or sum(len(each) for _, parameters in asked for each in parameters) > MOST_SENT_TOGETHER:
+            return [None] * len(asked)
+        if not all(prepared._is_ready(raw) for prepared, _ in asked):
+            return [None] * len(asked)
+        line = raw.pgconn
+        try:
+            line.enter_pipeline_mode()
+            for prepared, parameters in asked:
+                line.send_query_prepared(prepared.name, [each.encode() for each in parameters])
+            line.pipeline_sync()
+            results = [(_next_result(line), _next_result(line))[0] for _ in asked]
+            _next_result(line)
+            line.exit_pipeline_mode()
+        except psycopg.OperationalError:
+            raw.close()  # what is still to come would be taken for other answers
+            return [None] * len(asked)
+        return [prepared._loaded(raw, result) for (prepared, _), result in zip(asked, results, strict=True)]
+
+    def _is_ready(self, raw: Any) -> bool:
+        """Return whether the server knows the statement, having prepared it if need be."""
+        known = _transformers(raw)
+        if self.name not in known:
+            if raw.pgconn.prepare(self.name, self.text).status != ExecStatus.COMMAND_OK:
+                return False
+            known[self.name] = None
+        return True
+
+    def _loaded(self, raw: Any, result: Any) -> list[tuple[Any, ...]] | None:
+        known = _transformers(raw)
+        if result is None or result.status != ExecStatus.TUPLES_OK:
+            known.pop(self.name, None)
             return None
-        result = raw.pgconn.exec_prepared(self.name, [parameter.encode() for parameter in parameters])
-        if result.status != ExecStatus.TUPLES_OK:
-            kept.pop(self.name, None)
-            return None
+        transformer = known[self.name]
         if transformer is None:
-            transformer = kept[self.name] = Transformer(raw)
+            transformer = known[self.name] = Transformer(raw)
             transformer.set_pgresult(result)
         else:
             transformer.set_pgresult(result, set_loaders=False)
         rows: list[tuple[Any, ...]] = transformer.load_rows(0, result.ntuples, tuple)
         return rows
+
+
+MOST_SENT_TOGETHER = 4096
+"""Characters: what is sent before anything is read must fit into what the system keeps for the server."""
+
+
+def _next_result(line: Any) -> Any:
+    """Return the next result of a pipeline; others may compute while the server does."""
+    if line.is_busy():
+        poll = select.poll()
+        poll.register(line.socket, select.POLLIN)
+        while line.is_busy():
+            poll.poll()
+            line.consume_input()
+    return line.get_result()
+
+
+def _transformers(raw: Any) -> dict[bytes, Any]:
+    """Return, by its name, what loads the rows of each statement that a connection has prepared."""
+    known: dict[bytes, Any] = vars(raw).setdefault("ledger_prepared", {})
+    return known
+
+
+def _free_connection() -> Any:
+    """Return psycopg's connection of this thread, or ``None`` where it is in a transaction, watched or limited."""
+    django = connections[DEFAULT_DB_ALIAS]
+    django.ensure_connection()
+    raw: Any = django.connection
+    if django.in_atomic_block or django.execute_wrappers or django.queries_logged or raw.pgconn.transaction_status:
+        return None
+    return raw

@@ -12,6 +12,7 @@ from ledgerproj.front import keeping, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.readers import Readers
+from ledgerproj.front.together import Together
 from ledgerproj.front.turns import Turns
 
 HEALTH = "/health"
@@ -23,6 +24,7 @@ class Front:
     """Answers requests: ``/health`` by a thread of its own, all others in turn."""
 
     turns: Turns
+    together: Together
     spare: Turns
 
     def __init__(self) -> None:
@@ -45,6 +47,10 @@ class Front:
             patience=settings.LEDGER_WAIT_TIMEOUT,
             refuse=lambda exchange: refusals.busy(exchange.scope, exchange.proto),
         )
+        self.together = Together(
+            patience=settings.LEDGER_WAIT_TIMEOUT,
+            refuse=lambda exchange: refusals.busy(exchange.scope, exchange.proto),
+        )
         self.spare = Turns(
             size=1, costly=1, patience=HEALTH_SECONDS, refuse=lambda exchange: refusals.down(exchange.proto)
         )
@@ -60,7 +66,8 @@ class Front:
             if body.length > self.bodies.most and refusals.is_page(scope):
                 refusals.too_large(scope, proto, self.bodies.most)
                 return
-            await self.turns.ask(Exchange(scope, proto, body))
+            exchange = Exchange(scope, proto, body)
+            await (self.together if exchange.hot else self.turns).ask(exchange)
         except Slow:
             refusals.slow(scope, proto, settings.LEDGER_REQUEST_TIMEOUT)
         except Crowded:

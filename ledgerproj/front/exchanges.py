@@ -7,7 +7,7 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock, Thread
 from typing import Any
 
@@ -70,7 +70,7 @@ class Exchange:
         """Let Django answer, in the thread of the caller. A surprise is logged and answered with status 500."""
         try:
             if self.hot:
-                self._answer_at_once(self.hot)
+                answer_together([self])
                 return
             keeping.before_request()
             try:
@@ -95,9 +95,9 @@ class Exchange:
         finally:
             response.close()
 
-    def _answer_at_once(self, found: hot_reads.Found) -> None:
-        knock = Knock(self.scope.method, self.scope.path, self._meta())
-        self.proto.response_bytes(*hot_lane.answer(gate_of(django), knock, found))
+    def knock(self) -> Knock:
+        """Return what the gate looks at."""
+        return Knock(self.scope.method, self.scope.path, self._meta())
 
     def _environ(self) -> dict[str, Any]:
         """Return the request as WSGI has it (PEP 3333)."""
@@ -171,3 +171,16 @@ class Exchange:
             self._watcher.cancel()
         if self.finished and not self.finished.done():
             self.finished.set_result(None)
+
+
+def answer_together(exchanges: Sequence[Exchange]) -> None:
+    """Answer hot reads past Django, in the thread of the caller. A surprise is logged and answered with status 500."""
+    unanswered = [*exchanges]
+    try:
+        asked = [(each.knock(), each.hot) for each in exchanges if each.hot]
+        for answer in hot_lane.answers(gate_of(django), asked):
+            unanswered.pop(0).proto.response_bytes(*answer)
+    except BaseException:  # whatever it was, the thread goes on
+        logger.exception("Reads could not be answered")
+        for each in unanswered:
+            each.proto.response_empty(500, [])
