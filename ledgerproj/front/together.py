@@ -30,7 +30,7 @@ class Together:
         self.patience, self.refuse = patience, refuse
         self.loop = asyncio.get_running_loop()
         self.waiting: dict[Exchange, None] = {}
-        """In the order in which they came. Whoever takes one out, a thread or the loop, answers it."""
+        """In the order in which they came. A thread or the loop takes one out, and answers it."""
         self.calls: SimpleQueue[None] = SimpleQueue()
         self.done: deque[Exchange] = deque()
         self.is_collecting = False
