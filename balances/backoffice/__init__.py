@@ -11,6 +11,7 @@ from balances.backoffice.pages import (
     LedgerModelAdmin,
     action,
     allowed,
+    column,
     display,
     link,
     moment,

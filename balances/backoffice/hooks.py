@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, allowed, display, moment
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, allowed, column, display, moment
 from balances.events import LONGEST_SECONDS, is_address, recipient, registry, retry_now
 from balances.models import Delivery, Hook
 
@@ -95,18 +95,9 @@ class HookAdmin(LedgerModelAdmin):
         else:
             obj.pk = registry.register(**form.cleaned_data).pk
 
-    @display(description="Name")
-    def shown_name(self, hook: Hook) -> str:
-        return str(hook)
-
-    @display(description="Id")
-    def shown_id(self, hook: Hook) -> str:
-        return hook.hook_id
-
-    @display(description="Address")
-    def address(self, hook: Hook) -> str:
-        return recipient(hook.url) or "none"
-
+    shown_name = column("Name", lambda hook: str(hook))
+    shown_id = column("Id", lambda hook: hook.hook_id)
+    address = column("Address", lambda hook: recipient(hook.url) or "none")
     created = moment("created_at", "Created (UTC)")
     ran = moment("last_run", "Last called (UTC)", ordering="last_run")
 

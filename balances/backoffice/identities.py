@@ -11,7 +11,17 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, allowed, display, link, moment, url_of
+from balances.backoffice.pages import (
+    DaysFilter,
+    LedgerModelAdmin,
+    action,
+    allowed,
+    column,
+    display,
+    link,
+    moment,
+    url_of,
+)
 from balances.ground import LedgerError, client_address
 from balances.models import NO_DATE, Account, Identity
 from balances.people import shown, tokenizing
@@ -79,14 +89,8 @@ class IdentityAdmin(LedgerModelAdmin):
         return queryset.filter(named)
 
     has_detokenize_identity_permission = allowed("balances.detokenize_identity")
-
-    @display(description="Name")
-    def name(self, identity: Identity) -> str:
-        return shown_name(identity)
-
-    @display(description="Tokenized")
-    def tokenized(self, identity: Identity) -> str:
-        return ", ".join(tokenizing.tokenized_fields(identity.meta_data)) or "–"
+    name = column("Name", lambda identity: shown_name(identity))
+    tokenized = column("Tokenized", lambda identity: ", ".join(tokenizing.tokenized_fields(identity.meta_data)) or "–")
 
     @display(description="Date of birth")
     def born(self, identity: Identity) -> str:
@@ -117,27 +121,18 @@ class AccountAdmin(LedgerModelAdmin):
 
     def searched(self, queryset: Any, term: str) -> Any:
         """Find by a whole number or id."""
-        for prefix, column in (("acc_", "account_id"), ("idt_", "identity_id"), ("bln_", "balance_id")):
+        for prefix, field in (("acc_", "account_id"), ("idt_", "identity_id"), ("bln_", "balance_id")):
             if term.startswith(prefix):
-                return queryset.filter(**{column: term})
+                return queryset.filter(**{field: term})
         return queryset.filter(number=term)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Fetch the linked rows along."""
         return super().get_queryset(request).select_related("identity", "balance")
 
-    @display(description="Name")
-    def account_name(self, account: Account) -> str:
-        return account.name
-
-    @display(description="Identity")
-    def holder(self, account: Account) -> SafeString:
-        return name_of(account.identity)
-
-    @display(description="Balance")
-    def balance_link(self, account: Account) -> SafeString:
-        return link(account.balance)
-
+    account_name = column("Name", lambda account: account.name)
+    holder = column("Identity", lambda account: name_of(account.identity))
+    balance_link = column("Balance", lambda account: link(account.balance))
     created = moment("created_at", "Created (UTC)", ordering="created_at")
 
 

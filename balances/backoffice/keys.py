@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice.pages import LedgerModelAdmin, action, allowed, display, moment, url_of
+from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column, display, moment, url_of
 from balances.keys import ACTIONS, APPROVE, RESOURCES, keyring
 from balances.models import NEVER_USED, ApiKey
 from balances.templatetags.money import instant
@@ -137,17 +137,9 @@ class ApiKeyAdmin(LedgerModelAdmin):
         }
         return _shown_once(request, context)
 
-    @display(description="Id")
-    def shown_id(self, key: ApiKey) -> str:
-        return key.api_key_id
-
-    @display(description="Prefix")
-    def shown_prefix(self, key: ApiKey) -> str:
-        return f"{key.key_prefix}…" if key.key_prefix else "–"
-
-    @display(description="Scopes")
-    def shown_scopes(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes) or "none"
+    shown_id = column("Id", lambda key: key.api_key_id)
+    shown_prefix = column("Prefix", lambda key: f"{key.key_prefix}…" if key.key_prefix else "–")
+    shown_scopes = column("Scopes", lambda key: ", ".join(key.scopes) or "none")
 
     @display(description="State", label=STATE_COLOURS)
     def state(self, key: ApiKey) -> str:

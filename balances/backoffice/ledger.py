@@ -16,7 +16,16 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from balances.backoffice import balance_panels, identities
 from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
-from balances.backoffice.pages import CurrencyFilter, DaysFilter, LedgerModelAdmin, allowed, display, link, moment
+from balances.backoffice.pages import (
+    CurrencyFilter,
+    DaysFilter,
+    LedgerModelAdmin,
+    allowed,
+    column,
+    display,
+    link,
+    moment,
+)
 from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
 from balances.templatetags.money import major, money
@@ -148,9 +157,7 @@ class BalanceAdmin(LedgerModelAdmin):
         context |= balance_panels.lineage(balance)
         return super().render_change_form(request, context, *args, **options)
 
-    @display(description="Indicator or id")
-    def name(self, balance: Balance) -> str:
-        return balance.indicator or balance.balance_id
+    name = column("Indicator or id", lambda balance: balance.indicator or balance.balance_id)
 
     @display(description="Ledger")
     def ledger_link(self, balance: Balance) -> SafeString | str:
@@ -183,9 +190,7 @@ class BalanceAdmin(LedgerModelAdmin):
         """Show what open holds would change, in minor units."""
         return money(balance.inflight_balance)
 
-    @display(description="Created (UTC)", ordering="created_at")
-    def created(self, balance: Balance) -> str:
-        return f"{balance.created_at:%Y-%m-%d %H:%M}"
+    created = column("Created (UTC)", lambda balance: f"{balance.created_at:%Y-%m-%d %H:%M}", ordering="created_at")
 
 
 @admin.register(Transaction)
@@ -240,21 +245,10 @@ class TransactionAdmin(LedgerModelAdmin):
             return queryset.filter(Q(transaction_id__startswith=term) | children)
         return queryset.filter(reference=term)
 
-    @display(description="Reference")
-    def short_reference(self, row: Transaction) -> str:
-        return row.reference or row.transaction_id
-
-    @display(description="Status", label=STATUS_COLOURS)
-    def state(self, row: Transaction) -> tuple[str, str]:
-        return row.status or "", row.get_status_display() or "–"
-
-    @display(description="From")
-    def from_balance(self, row: Transaction) -> SafeString | str:
-        return _balance(row.source)
-
-    @display(description="To")
-    def to_balance(self, row: Transaction) -> SafeString | str:
-        return _balance(row.destination)
+    short_reference = column("Reference", lambda row: row.reference or row.transaction_id)
+    state = column("Status", lambda row: (row.status or "", row.get_status_display() or "–"), label=STATUS_COLOURS)
+    from_balance = column("From", lambda row: _balance(row.source))
+    to_balance = column("To", lambda row: _balance(row.destination))
 
     @display(description="Amount")
     def major_units(self, row: Transaction) -> SafeString | str:
@@ -262,9 +256,7 @@ class TransactionAdmin(LedgerModelAdmin):
         shown = "–" if units is None else major(units, row.precision) or f"{units}"
         return f"{shown} {row.currency or ''}"
 
-    @display(description="Minor units")
-    def minor_units(self, row: Transaction) -> SafeString:
-        return money(row.precise_amount)
+    minor_units = column("Minor units", lambda row: money(row.precise_amount))
 
     @display(description="Parent transaction")
     def parent(self, row: Transaction) -> SafeString | str:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice.pages import LedgerModelAdmin, action, allowed, display, link, moment
+from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column, display, link, moment
 from balances.lineage import outbox
 from balances.models import Balance, LineageOutbox, Transaction
 
@@ -69,28 +69,13 @@ class LineageOutboxAdmin(LedgerModelAdmin):
             transaction_id = transaction_id.removesuffix(ending)
         return link(Transaction(transaction_id=transaction_id), transaction_id)
 
-    @display(description="Traced as")
-    def what(self, row: LineageOutbox) -> str:
-        return row.get_lineage_type_display()
-
-    @display(description="Status", label=STATUS_COLOURS)
-    def state(self, row: LineageOutbox) -> tuple[str, str]:
-        return row.status, row.get_status_display()
-
-    @display(description="Failed attempts")
-    def tries(self, row: LineageOutbox) -> str:
-        return f"{row.attempts} of {row.max_attempts}" if row.attempts else "–"
-
+    what = column("Traced as", lambda row: row.get_lineage_type_display())
+    state = column("Status", lambda row: (row.status, row.get_status_display()), label=STATUS_COLOURS)
+    tries = column("Failed attempts", lambda row: f"{row.attempts} of {row.max_attempts}" if row.attempts else "–")
     traced = moment("processed_at", "Traced (UTC)")
     due = moment("locked_until", "Not before (UTC)")
-
-    @display(description="From")
-    def source(self, row: LineageOutbox) -> SafeString | str:
-        return _balance(row.source_balance_id)
-
-    @display(description="To")
-    def destination(self, row: LineageOutbox) -> SafeString | str:
-        return _balance(row.destination_balance_id)
+    source = column("From", lambda row: _balance(row.source_balance_id))
+    destination = column("To", lambda row: _balance(row.destination_balance_id))
 
 
 def _balance(balance_id: str | None) -> SafeString | str:

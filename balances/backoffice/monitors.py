@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, display, link, moment
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, column, display, link, moment
 from balances.ground import plain
 from balances.models import BalanceMonitor, Operator, Watched
 from balances.monitors import monitoring
@@ -116,17 +116,9 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
     def _may_write(self, request: HttpRequest, obj: Any) -> bool:
         return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
 
-    @display(description="Balance")
-    def name(self, monitor: BalanceMonitor) -> str:
-        return monitor.balance.indicator or monitor.balance_id
-
-    @display(description="Balance")
-    def watched(self, monitor: BalanceMonitor) -> SafeString:
-        return link(monitor.balance)
-
-    @display(description="Condition")
-    def condition(self, monitor: BalanceMonitor) -> str:
-        return f"{monitor.get_field_display()} {monitor.get_operator_display()}"
+    name = column("Balance", lambda monitor: monitor.balance.indicator or monitor.balance_id)
+    watched = column("Balance", lambda monitor: link(monitor.balance))
+    condition = column("Condition", lambda monitor: f"{monitor.get_field_display()} {monitor.get_operator_display()}")
 
     @display(description="Threshold")
     def threshold(self, monitor: BalanceMonitor) -> SafeString:
@@ -135,21 +127,13 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
         whole = int(precision) if precision and precision == precision.to_integral_value() else None
         return money(monitor.threshold, whole)
 
-    @display(description="Value")
-    def shown_value(self, monitor: BalanceMonitor) -> str:
-        return plain(monitor.value)
+    shown_value = column("Value", lambda monitor: plain(monitor.value))
 
     @display(description="Precision")
     def shown_precision(self, monitor: BalanceMonitor) -> str:
         """Show how many minor units make a major one."""
         return "–" if monitor.precision is None else plain(monitor.precision)
 
-    @display(description="Currency")
-    def currency(self, monitor: BalanceMonitor) -> str:
-        return monitor.balance.currency
-
-    @display(description="Description")
-    def note(self, monitor: BalanceMonitor) -> str:
-        return monitor.description or "–"
-
+    currency = column("Currency", lambda monitor: monitor.balance.currency)
+    note = column("Description", lambda monitor: monitor.description or "–")
     created = moment("created_at", "Created (UTC)", ordering="created_at")

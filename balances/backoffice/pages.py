@@ -53,6 +53,7 @@ __all__ = [
     "ModelAdmin",
     "action",
     "allowed",
+    "column",
     "display",
     "link",
     "moment",
@@ -237,14 +238,14 @@ class DaysFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no type h
         return queryset
 
 
+def column(title: str, shown: Callable[[Any], Any], **options: Any) -> Any:
+    """Return a column that shows what ``shown`` makes of a row."""
+    return display(description=title, **options)(lambda self, row: shown(row))
+
+
 def moment(field: str, title: str, **options: Any) -> Any:
     """Return a column that shows an instant of a row."""
-
-    @display(description=title, **options)
-    def shown(self: Any, row: Any) -> str:
-        return instant(getattr(row, field))
-
-    return shown
+    return column(title, lambda row: instant(getattr(row, field)), **options)
 
 
 def allowed(permission: str) -> Callable[..., bool]:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import queue_warning
-from balances.backoffice.pages import LedgerModelAdmin, action, allowed, display, link, moment
+from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column, display, link, moment
 from balances.ground import LedgerError
 from balances.models import Entry, Transaction
 from balances.queueing import draining
@@ -80,7 +80,4 @@ class EntryAdmin(LedgerModelAdmin):
         return link(Transaction(transaction_id=entry.transaction_id), entry.transaction_id)
 
     due = moment("due_at", "Due (UTC)")
-
-    @display(description="Failed attempts")
-    def tries(self, entry: Entry) -> str:
-        return str(entry.attempts or "–")
+    tries = column("Failed attempts", lambda entry: str(entry.attempts or "–"))

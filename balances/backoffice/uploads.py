@@ -14,7 +14,7 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, display, link, moment, url_of
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, column, display, link, moment, url_of
 from balances.backoffice.upload_forms import CHOICES, UploadForm, request_of
 from balances.importing import ImportRefused
 from balances.models import Ledger, Upload
@@ -182,9 +182,7 @@ class UploadAdmin(LedgerModelAdmin):
         ledger = Ledger.objects.filter(pk=upload.ledger_id).first() if upload.ledger_id else None
         return link(ledger) if ledger else upload.ledger_name
 
-    @display(description="State", label=STATE_COLOURS)
-    def state_label(self, upload: Upload) -> tuple[str, str]:
-        return upload.state, upload.get_state_display()
+    state_label = column("State", lambda upload: (upload.state, upload.get_state_display()), label=STATE_COLOURS)
 
     @display(description="Files")
     def file_names(self, upload: Upload) -> str:
@@ -194,9 +192,7 @@ class UploadAdmin(LedgerModelAdmin):
     def came_in(self, upload: Upload) -> str:
         return f"{upload.report.get('balances', 0):,} / {upload.report.get('transactions', 0):,}"
 
-    @display(description="By")
-    def who(self, upload: Upload) -> str:
-        return upload.uploaded_by
+    who = column("By", lambda upload: upload.uploaded_by)
 
     @display(description="Imported or discarded by")
     def who_ended(self, upload: Upload) -> str:

@@ -16,6 +16,7 @@ from balances.backoffice import (
     DaysFilter,
     LedgerModelAdmin,
     allowed,
+    column,
     display,
     known_precision,
     last_transactions,
@@ -154,28 +155,16 @@ class ReconstructionAdmin(LedgerModelAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     has_undo_reconstruction_permission = allowed("reconciliation.undo_reconstruction")
-
-    @display(description="Plan")
-    def from_plan(self, record: Reconstruction) -> SafeString | str:
-        return row_link("plan", record.plan_id)
-
-    @display(description="Takes back")
-    def undoes_record(self, record: Reconstruction) -> SafeString | str:
-        return row_link("reconstruction", record.undoes)
-
-    @display(description="Taken back by")
-    def undone_by(self, record: Reconstruction) -> SafeString | str:
-        return row_link("reconstruction", undone([record.pk]).get(record.pk))
-
+    from_plan = column("Plan", lambda record: row_link("plan", record.plan_id))
+    undoes_record = column("Takes back", lambda record: row_link("reconstruction", record.undoes))
+    undone_by = column("Taken back by", lambda record: row_link("reconstruction", undone([record.pk]).get(record.pk)))
     executed = moment("executed_at", "Executed (UTC)", ordering="executed_at")
 
     @display(description="Balance")
     def name(self, record: Reconstruction) -> SafeString:
         return format_html("{} {}", record.indicator or record.balance_id, record.currency)
 
-    @display(description="Balance")
-    def balance_page(self, record: Reconstruction) -> SafeString:
-        return balance_link(record)
+    balance_page = column("Balance", lambda record: balance_link(record))
 
     @display(description="Outcome", label=OUTCOME_COLOURS)
     def state(self, record: Reconstruction) -> tuple[str, str]:
@@ -193,13 +182,8 @@ class ReconstructionAdmin(LedgerModelAdmin):
         """Show the balance that the transactions gave, in minor units."""
         return money(None if record.by_transactions is None else record.recalculated_balance)
 
-    @display(description="Who")
-    def who(self, record: Reconstruction) -> str:
-        return record.actor
-
-    @display(description="Reason")
-    def why(self, record: Reconstruction) -> str:
-        return short(record.reason)
+    who = column("Who", lambda record: record.actor)
+    why = column("Reason", lambda record: short(record.reason))
 
     @display(description="Transactions read")
     def rows(self, record: Reconstruction) -> str:

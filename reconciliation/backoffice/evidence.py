@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, display, link, moment
+from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, column, display, link, moment
 from balances.models import TOTALS, BalanceSnapshot
 from balances.templatetags.money import money
 from reconciliation.backoffice.columns import of_balance, row_link, short
@@ -93,13 +93,8 @@ class SnapshotAdmin(LedgerModelAdmin):
     def balance_page(self, snapshot: BalanceSnapshot) -> SafeString:
         return link(snapshot.balance, snapshot.balance.indicator or snapshot.balance_id)
 
-    @display(description="Credit")
-    def credit(self, snapshot: BalanceSnapshot) -> SafeString:
-        return money(snapshot.credit_balance)
-
-    @display(description="Debit")
-    def debit(self, snapshot: BalanceSnapshot) -> SafeString:
-        return money(snapshot.debit_balance)
+    credit = column("Credit", lambda snapshot: money(snapshot.credit_balance))
+    debit = column("Debit", lambda snapshot: money(snapshot.debit_balance))
 
     @display(description="Balance")
     def net(self, snapshot: BalanceSnapshot) -> SafeString:
@@ -125,10 +120,7 @@ class EditAdmin(LedgerModelAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     edited = moment("edited_at", "Edited (UTC)")
-
-    @display(description="From")
-    def where(self, edit: BalanceEdit | TransactionEdit) -> str:
-        return edit.client_address or "local"
+    where = column("From", lambda edit: edit.client_address or "local")
 
     @display(description="Changed")
     def changed(self, edit: BalanceEdit | TransactionEdit) -> str:
@@ -227,10 +219,7 @@ class StepAdmin(LedgerModelAdmin):
         return queryset.filter(Q(plan_id=term) | Q(step_id=term))
 
     taken = moment("taken_at", "When (UTC)")
-
-    @display(description="Plan")
-    def plan_page(self, step: Step) -> SafeString | str:
-        return row_link("plan", step.plan_id)
+    plan_page = column("Plan", lambda step: row_link("plan", step.plan_id))
 
     @display(description="Note")
     def words(self, step: Step) -> str:
@@ -262,6 +251,4 @@ class SealAdmin(LedgerModelAdmin):
     def record_page(self, seal: Seal) -> SafeString | str:
         return row_link(seal.kind, seal.record_id) if seal.kind in MODELS else seal.record_id
 
-    @display(description="Hash")
-    def short_hash(self, seal: Seal) -> str:
-        return f"{seal.hash[:16]}…"
+    short_hash = column("Hash", lambda seal: f"{seal.hash[:16]}…")

@@ -16,6 +16,7 @@ from balances.backoffice import (
     DaysFilter,
     LedgerModelAdmin,
     allowed,
+    column,
     display,
     known_precision,
     last_transactions,
@@ -227,9 +228,7 @@ class FindingAdmin(CaseAdmin):
         }
         return super().render_change_form(request, context, *args, **options)
 
-    @display(description="State", label=STATE_COLOURS)
-    def state(self, finding: Finding) -> str:
-        return state_of(finding)
+    state = column("State", lambda finding: state_of(finding), label=STATE_COLOURS)
 
     @display(description="Balance")
     def name_and_state(self, finding: Finding) -> SafeString:
@@ -255,19 +254,9 @@ class FindingAdmin(CaseAdmin):
         return format_html("{}{}", title, format_html_join("", BESIDES, lines))
 
     since = moment("first_wrong_at", "Wrong since (UTC)")
-
-    @display(description="Balance")
-    def balance_page(self, finding: Finding) -> SafeString:
-        return balance_link(finding)
-
-    @display(description="Sweep")
-    def from_sweep(self, finding: Finding) -> SafeString | str:
-        return row_link("sweep", finding.sweep_id)
-
-    @display(description="Incident")
-    def from_incident(self, finding: Finding) -> SafeString | str:
-        return row_link("incident", finding.incident_id)
-
+    balance_page = column("Balance", lambda finding: balance_link(finding))
+    from_sweep = column("Sweep", lambda finding: row_link("sweep", finding.sweep_id))
+    from_incident = column("Incident", lambda finding: row_link("incident", finding.incident_id))
     found = moment("found_at", "Found (UTC)")
 
     @display(description="Transactions read")
@@ -313,19 +302,10 @@ class IncidentAdmin(CaseAdmin):
         }
         return super().render_change_form(request, context, *args, **options)
 
-    @display(description="Cause")
-    def why(self, incident: Incident) -> str:
-        return title_of(incident.cause)
-
-    @display(description="Drift, minor units")
-    def amounts(self, incident: Incident) -> SafeString:
-        return by_currency(incident.drift)
-
+    why = column("Cause", lambda incident: title_of(incident.cause))
+    amounts = column("Drift, minor units", lambda incident: by_currency(incident.drift))
     opened = moment("opened_at", "Opened (UTC)")
-
-    @display(description="Sweep")
-    def from_sweep(self, incident: Incident) -> SafeString | str:
-        return row_link("sweep", incident.sweep_id)
+    from_sweep = column("Sweep", lambda incident: row_link("sweep", incident.sweep_id))
 
 
 def explained(finding: Finding) -> list[dict[str, Any]]:

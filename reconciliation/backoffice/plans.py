@@ -9,10 +9,9 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
 
-from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, display, moment
+from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, column, display, moment
 from reconciliation.backoffice.buttons import button_route, settle
 from reconciliation.backoffice.columns import by_currency, row_link, short
 from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
@@ -147,22 +146,10 @@ class PlanAdmin(LedgerModelAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     requested = moment("requested_at", "Requested (UTC)", ordering="requested_at")
-
-    @display(description="State", label=STATE_COLOURS)
-    def state_label(self, plan: Plan) -> tuple[str, str]:
-        return plan.state, plan.get_state_display()
-
-    @display(description="What")
-    def kind(self, plan: Plan) -> str:
-        return "Takes back" if plan.undoing else "Corrects"
-
-    @display(description="Drift, minor units")
-    def amounts(self, plan: Plan) -> SafeString:
-        return by_currency(plan.drift)
-
-    @display(description="Who")
-    def who(self, plan: Plan) -> str:
-        return plan.actor
+    state_label = column("State", lambda plan: (plan.state, plan.get_state_display()), label=STATE_COLOURS)
+    kind = column("What", lambda plan: "Takes back" if plan.undoing else "Corrects")
+    amounts = column("Drift, minor units", lambda plan: by_currency(plan.drift))
+    who = column("Who", lambda plan: plan.actor)
 
     @display(description="Second person")
     def second_person(self, plan: Plan) -> str:
@@ -182,14 +169,8 @@ class PlanAdmin(LedgerModelAdmin):
     decided_on = moment("decided_at", "Decided (UTC)")
     started = moment("started_at", "Applying started (UTC)")
     finished = moment("finished_at", "Applying finished (UTC)")
-
-    @display(description="Sweep")
-    def from_sweep(self, plan: Plan) -> SafeString | str:
-        return row_link("sweep", plan.sweep_id)
-
-    @display(description="Incident")
-    def from_incident(self, plan: Plan) -> SafeString | str:
-        return row_link("incident", plan.incident_id)
+    from_sweep = column("Sweep", lambda plan: row_link("sweep", plan.sweep_id))
+    from_incident = column("Incident", lambda plan: row_link("incident", plan.incident_id))
 
 
 def _who(request: HttpRequest) -> tuple[str, Origin]:

@@ -13,7 +13,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, display, moment, url_of
+from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, column, display, moment, url_of
 from balances.ground import LedgerError
 from reconciliation.backoffice.buttons import button_route, settle
 from reconciliation.backoffice.columns import duration, short
@@ -179,13 +179,8 @@ class SweepAdmin(LedgerModelAdmin):
     def about(self, sweep: Sweep) -> str:
         return short(self.scope_in_words(sweep))
 
-    @display(description="Scope")
-    def scope_in_words(self, sweep: Sweep) -> str:
-        return str(Scope.from_json(sweep.scope))
-
-    @display(description="State", label=STATE_COLOURS)
-    def state_label(self, sweep: Sweep) -> tuple[str, str]:
-        return sweep.state, sweep.get_state_display()
+    scope_in_words = column("Scope", lambda sweep: str(Scope.from_json(sweep.scope)))
+    state_label = column("State", lambda sweep: (sweep.state, sweep.get_state_display()), label=STATE_COLOURS)
 
     @display(description="Verdict", label=VERDICT_COLOURS)
     def verdict(self, sweep: Sweep) -> str:
@@ -208,9 +203,7 @@ class SweepAdmin(LedgerModelAdmin):
         lines = ((f"{count:,}", word) for count, word in counts if count)
         return format_html_join("", '<span class="ledger-amount">{} {}</span>', lines) or "–"
 
-    @display(description="Who")
-    def who(self, sweep: Sweep) -> str:
-        return sweep.actor
+    who = column("Who", lambda sweep: sweep.actor)
 
     @display(description="Duration")
     def took(self, sweep: Sweep) -> str:
@@ -220,11 +213,7 @@ class SweepAdmin(LedgerModelAdmin):
 
     started = moment("started_at", "Started (UTC)")
     finished = moment("finished_at", "Finished (UTC)")
-
-    @display(description="Time at work")
-    def worked_for(self, sweep: Sweep) -> str:
-        return duration(sweep.worked)
-
+    worked_for = column("Time at work", lambda sweep: duration(sweep.worked))
     alive = moment("heartbeat_at", "Last sign of life (UTC)")
 
 

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, display, link, moment
+from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, column, display, link, moment
 from balances.ground import LedgerError, dumps
 from balances.templatetags.money import instant
 from reconciliation.measuring import Scope, ScopeRefused
@@ -79,9 +79,7 @@ class ScheduleAdmin(LedgerModelAdmin):
         due = next_start(schedule)
         return instant(due) if due else "switched off"
 
-    @display(description="Changed")
-    def changed(self, schedule: Schedule) -> str:
-        return f"{schedule.changed_by}, {instant(schedule.changed_at)}"
+    changed = column("Changed", lambda schedule: f"{schedule.changed_by}, {instant(schedule.changed_at)}")
 
 
 @admin.register(Alert)
@@ -115,17 +113,10 @@ class AlertAdmin(LedgerModelAdmin):
     )
 
     opened = moment("opened_at", "Opened (UTC)", ordering="opened_at")
-
-    @display(description="Resolved (UTC)")
-    def resolved(self, alert: Alert) -> str:
-        return instant(alert.resolved_at) if alert.resolved_at else "—"
-
+    resolved = column("Resolved (UTC)", lambda alert: instant(alert.resolved_at) if alert.resolved_at else "—")
     seen = moment("seen_at", "Last seen (UTC)")
     notified = moment("notified_at", "Last notified (UTC)")
-
-    @display(description="Kind")
-    def kind_in_words(self, alert: Alert) -> str:
-        return alert.get_kind_display()
+    kind_in_words = column("Kind", lambda alert: alert.get_kind_display())
 
     @display(description="State", label={"open": "danger", "resolved": "success"})
     def current_state(self, alert: Alert) -> tuple[str, str]:
@@ -163,10 +154,7 @@ class AlertDeliveryAdmin(LedgerModelAdmin):
         ("current_outcome", "answer"),
     )
 
-    @display(description="Alert")
-    def alert_page(self, delivery: AlertDelivery) -> SafeString:
-        return link(delivery.alert)
-
+    alert_page = column("Alert", lambda delivery: link(delivery.alert))
     attempted = moment("attempted_at", "Attempted (UTC)", ordering="attempted_at")
 
     @display(description="Outcome", label={"delivered": "success", "failed": "danger"})
