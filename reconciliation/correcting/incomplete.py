@@ -101,9 +101,7 @@ def gone(drifted: list[Measurement]) -> dict[str, str]:
     evidence.find_rows(cases)
     find_gone(cases, None)
     return {
-        case.balance_id: "a transaction may be gone without a trace: this balance and "
-        f"{' or '.join(case.gone_with[:NAMED])} have the same too much on opposite sides, and both counted more "
-        "postings than they have transactions"
+        case.balance_id: f"a transaction may be gone without a trace: this {case.shared_excess}"
         for case in cases
         if case.gone_with
     }

@@ -124,6 +124,15 @@ class Case:
         return not self.imported and self._behind < 0
 
     @property
+    def shared_excess(self) -> str:
+        """Return in words what it shares with those in ``gone_with``."""
+        others = " or ".join(self.gone_with[:3])
+        return (
+            f"balance and {others} have the same excess on opposite sides, and both counted more postings than they "
+            "have transactions"
+        )
+
+    @property
     def _behind(self) -> int:
         rows = self.rows_seen - (self.birth.rows if self.birth else 0)
         raised = sum(record.version_after - record.version_before for record in self.records)

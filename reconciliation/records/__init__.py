@@ -3,6 +3,6 @@
 from reconciliation.records.comparison import INTEGER, LABELS, RESULT_KEY, RESULT_LABELS, Comparison, last_result
 from reconciliation.records.disclosures import record_disclosure
 from reconciliation.records.refusals import record_refusal
-from reconciliation.records.reports import FORMATS, KEYS, Report, Row, opened
+from reconciliation.records.reports import COLUMNS, FORMATS, NUMBERS, WHOSE, Report, Row, compared, figures, opened
 from reconciliation.records.sealing import MODELS, seal
 from reconciliation.records.verifying import Verification

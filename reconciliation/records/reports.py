@@ -98,3 +98,27 @@ KEYS = {"credit_balance": "credit", "debit_balance": "debit", "balance": "balanc
     "inflight_balance": "inflight_balance",
 }
 """The name of each total in a report: the same as in the result that is left in the metadata."""
+WHOSE = ("balance_id", "indicator", "ledger_id", "currency")
+COLUMNS = {
+    "Balance": "name",
+    "Currency": "currency",
+    "Stored": "previous_balance",
+    "Recalculated": "recalculated_balance",
+    "Difference": "difference",
+    "Inflight difference": "inflight_difference",
+}
+"""What a table shows of a balance that was measured."""
+NUMBERS = frozenset({"Stored", "Recalculated", "Before", "After", "Difference", "Inflight difference"})
+
+
+def figures(*whens: str) -> tuple[str, ...]:
+    """Return the fields of totals at several times, and of the difference."""
+    return (*(f"{when}_{key}" for when in whens for key in KEYS.values()), "difference", "inflight_difference")
+
+
+def compared(of: Any, **totals: Any) -> dict[str, Any]:
+    """Return the fields of a balance and its totals; amounts are texts of minor units, nothing where none is known."""
+    row = {name: getattr(of, name) for name in WHOSE} | {"name": of.indicator or of.balance_id}
+    for when, each in totals.items():
+        row |= {f"{when}_{key}": None if each is None else str(getattr(each, total)) for total, key in KEYS.items()}
+    return row | {"difference": str(of.difference.balance), "inflight_difference": str(of.difference.inflight_balance)}

@@ -10,7 +10,7 @@ from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE
 from reconciliation.explaining import NOT_YET, UNEXPLAINED, summary
 from reconciliation.measuring import SIDES, Scope
 from reconciliation.models import Finding, Sweep
-from reconciliation.records import KEYS, Report
+from reconciliation.records import COLUMNS, NUMBERS, WHOSE, Report, compared, figures
 
 CHECKS_FOUND = Statement.beside(__file__, "checks_found.sql")
 MEASURED = {
@@ -168,50 +168,24 @@ def waits(finding: Finding) -> bool:
     return finding.drifted and finding.explained_at is None and not finding.cause
 
 
+TEXTS = ("faults", "not_proved", "remarks")
 FINDINGS = Report(
     fields=(
-        "finding_id",
-        "balance_id",
-        "indicator",
-        "ledger_id",
-        "currency",
-        *(f"{when}_{key}" for when in ("previous", "recalculated") for key in KEYS.values()),
-        "difference",
-        "inflight_difference",
-        "cause",
-        "explained",
-        "unexplained",
-        "explanation",
-        "faults",
-        "not_proved",
-        "remarks",
+        *("finding_id", *WHOSE, *figures("previous", "recalculated")),
+        *("cause", "explained", "unexplained", "explanation", *TEXTS),
     ),
-    columns={
-        "Balance": "name",
-        "Currency": "currency",
-        "Stored": "previous_balance",
-        "Recalculated": "recalculated_balance",
-        "Difference": "difference",
-        "Inflight difference": "inflight_difference",
-        "What is wrong": "words",
-    },
-    numbers=frozenset({"Stored", "Recalculated", "Difference", "Inflight difference"}),
+    columns=COLUMNS | {"What is wrong": "words"},
+    numbers=NUMBERS,
 )
 """The report of a sweep: one row a finding."""
 
 
 def as_row(finding: Finding) -> dict[str, Any]:
     """Return one finding; amounts are texts of minor units, ``words`` is all of it for people."""
-    row: dict[str, Any] = {name: getattr(finding, name) for name in ("finding_id", "balance_id", "indicator")}
-    row |= {"ledger_id": finding.ledger_id, "currency": finding.currency, "cause": finding.cause}
-    for when, totals in (("previous", finding.previous), ("recalculated", finding.recalculated)):
-        row |= {f"{when}_{key}": str(getattr(totals, total)) for total, key in KEYS.items()}
-    row["difference"] = str(finding.difference.balance)
-    row["inflight_difference"] = str(finding.difference.inflight_balance)
-    row["explained"], row["unexplained"] = str(finding.explained), str(finding.unexplained)
+    row = compared(finding, previous=finding.previous, recalculated=finding.recalculated)
+    row |= {name: getattr(finding, name) for name in ("finding_id", "cause", *TEXTS)}
+    row |= {name: str(getattr(finding, name)) for name in ("explained", "unexplained")}
     row["explanation"] = why(finding)
-    row |= {name: getattr(finding, name) for name in ("faults", "not_proved", "remarks")}
-    row["name"] = finding.indicator or finding.balance_id
     sentences = [entry["detail"] for entry in [*finding.faults, *finding.not_proved]]
     sentences += [f"Remark: {entry['detail']}" for entry in finding.remarks]
     row["words"] = " ".join([row["explanation"], *sentences]).strip()

@@ -121,9 +121,7 @@ def _moved_without_row(case: Case) -> Iterator[Explanation]:
     if case.gone_with:
         yield Explanation(
             "effect_without_row",
-            f"This balance and {' or '.join(case.gone_with[:3])} have the same excess on opposite sides, and both "
-            "counted more postings than they have transactions: a transaction between them is gone, most likely "
-            "deleted without a trace.",
+            f"This {case.shared_excess}: a transaction between them is gone, most likely deleted without a trace.",
             case.rest,
             Certainty.POSSIBLE,
             alternatives=len(case.gone_with) - 1,
