@@ -39,7 +39,7 @@ def button_route(model_admin: Any, name: str, view: Callable[[HttpRequest, str],
     return route
 
 
-def settle(model_admin: Any, request: HttpRequest, object_id: str, do: Callable[[str], Any], done: str) -> HttpResponse:
+def press(model_admin: Any, request: HttpRequest, object_id: str, do: Callable[[str], Any], done: str) -> HttpResponse:
     """Call ``do`` with the note of the form, show the message ``done`` and return to the page; ``do`` may raise."""
     form = NoteForm(request.POST)
     if form.is_valid():

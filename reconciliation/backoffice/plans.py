@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
 
 from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, column, display, moment
-from reconciliation.backoffice.buttons import button_route, settle
+from reconciliation.backoffice.buttons import button_route, press
 from reconciliation.backoffice.columns import by_currency, row_link, short
 from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
 from reconciliation.measuring import SIDES
@@ -110,25 +110,25 @@ class PlanAdmin(LedgerModelAdmin):
     def _approve(self, request: HttpRequest, plan_id: str) -> HttpResponse:
         _require(request, "approve_plan")
         who = _who(request)
-        return settle(self, request, plan_id, lambda note: approve(plan_id, *who, note), "The plan is approved.")
+        return press(self, request, plan_id, lambda note: approve(plan_id, *who, note), "The plan is approved.")
 
     def _reject(self, request: HttpRequest, plan_id: str) -> HttpResponse:
         _require(request, "approve_plan")
         who = _who(request)
-        return settle(self, request, plan_id, lambda note: reject(plan_id, *who, note), "The plan is rejected.")
+        return press(self, request, plan_id, lambda note: reject(plan_id, *who, note), "The plan is rejected.")
 
     def _apply(self, request: HttpRequest, plan_id: str) -> HttpResponse:
         _require(request, "apply_plan")
         who = _who(request)
         done = "The background worker applies the plan."
-        return settle(self, request, plan_id, lambda note: apply_in_background(plan_id, *who), done)
+        return press(self, request, plan_id, lambda note: apply_in_background(plan_id, *who), done)
 
     def _cancel(self, request: HttpRequest, plan_id: str) -> HttpResponse:
         own = Plan.objects.filter(pk=plan_id, actor=request.user.get_username())
         if not own.exists():
             _require(request, "approve_plan")
         who = _who(request)
-        return settle(self, request, plan_id, lambda note: cancel(plan_id, *who, note), "The plan is cancelled.")
+        return press(self, request, plan_id, lambda note: cancel(plan_id, *who, note), "The plan is cancelled.")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add the decisions that this user may take now, the items, the trial balance and the steps."""

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, column, display, moment, url_of
 from balances.ground import LedgerError
-from reconciliation.backoffice.buttons import button_route, settle
+from reconciliation.backoffice.buttons import button_route, press
 from reconciliation.backoffice.columns import duration, short
 from reconciliation.backoffice.plan_actions import propose_plan_for_sweep
 from reconciliation.backoffice.sweep_form import SweepForm
@@ -118,7 +118,7 @@ class SweepAdmin(LedgerModelAdmin):
         if not self.has_run_sweep_permission(request):
             raise PermissionDenied
         _, _, service, done = BUTTONS[name]
-        return settle(self, request, sweep_id, lambda note: service(sweep_id), done)
+        return press(self, request, sweep_id, lambda note: service(sweep_id), done)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from balances.models import Balance, BalanceSnapshot, Transaction, new_balance_id
 from reconciliation.drill.damage import shift
@@ -12,17 +13,11 @@ from reconciliation.drill.ledger import CURRENCY, Status
 from reconciliation.measuring import measure
 
 
-def _born(places: Places, *, credit: int, debit: int) -> str:
+def _born(places: Places, *, credit: int, debit: int, **fields: Any) -> str:
     """Insert a balance that has totals already."""
-    balance = Balance.objects.create(
-        balance_id=new_balance_id(),
-        ledger=places.ledger.ledgers[0],
-        currency=CURRENCY,
-        credit_balance=credit,
-        debit_balance=debit,
-        balance=credit - debit,
-    )
-    return balance.balance_id
+    given = {"balance_id": new_balance_id(), "ledger": places.ledger.ledgers[0], "currency": CURRENCY} | fields
+    totals = {"credit_balance": credit, "debit_balance": debit, "balance": credit - debit}
+    return Balance.objects.create(**given, **totals).balance_id
 
 
 def _trade(places: Places, balance: str, rows: int) -> list[Transaction]:
@@ -54,15 +49,8 @@ def opening_brought_along(places: Places) -> Fault | None:
         units, into = ledger.amount(), number % 2 == 0
         rows.append((hub, balance, units) if into else (balance, hub, units))
         credit, debit = credit + units * into, debit + units * (not into)
-    Balance.objects.create(
-        balance_id=balance,
-        ledger=ledger.ledgers[1],
-        currency=CURRENCY,
-        credit_balance=credit,
-        debit_balance=debit,
-        balance=credit - debit,
-        created_at=ledger.began - timedelta(days=1),
-    )
+    born = {"balance_id": balance, "ledger": ledger.ledgers[1], "created_at": ledger.began - timedelta(days=1)}
+    _born(places, credit=credit, debit=debit, **born)
     for source, destination, units in rows:
         ledger.row(Status.APPLIED, source, destination, units, ledger.instant())
         ledger.move(hub, **{"credit" if destination == hub else "debit": units}, version=1)
@@ -210,14 +198,7 @@ def cut_off(places: Places) -> Fault | None:
         rows.append((hub, balance, units, when) if into else (balance, hub, units, when))
         if number < len(days) + 3 - late:
             credit, debit = credit + units * into, debit + units * (not into)
-    Balance.objects.create(
-        balance_id=balance,
-        ledger=ledger.ledgers[1],
-        currency=CURRENCY,
-        credit_balance=credit,
-        debit_balance=debit,
-        balance=credit - debit,
-    )
+    _born(places, credit=credit, debit=debit, balance_id=balance, ledger=ledger.ledgers[1])
     made = []
     for source, destination, units, when in rows:
         made.append(ledger.row(Status.APPLIED, source, destination, units, when))
