@@ -14,16 +14,18 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from balances.ground import is_outage
+from balances.ground import Mode, ModeForbids, is_outage, require_mode
 
 OURS = ("balances", "reconciliation", "ledgerproj")
-MAKES_ITS_OWN = ("quickstart", "drill", "hammer")
+MAKES_ITS_OWN = ("quickstart", "drill", "hammer", "adopt", "migrate")
 """Commands that bring their tables along."""
 LOOKS_ITSELF = "serve"
 """It refuses first what would be unsafe whatever the database holds."""
 WAITS = ("serve", "work")
 """Commands that may start before the database: they log that, and continue when it is there."""
 ALSO = ("createsuperuser", "changepassword")
+POSTS = ("import_ledger", "generate_ledger")
+"""Commands that write transactions."""
 
 
 class Manager(ManagementUtility):
@@ -66,13 +68,24 @@ def require_tables(name: str) -> None:
         raise
     finally:
         let_go()
-    if len(missing) == len(on_disk()):
-        raise CommandError("The database has no tables yet. Run “manage.py migrate” first.")
     if missing:
-        count = f"{len(missing)} migrations are" if len(missing) > 1 else "1 migration is"
-        raise CommandError(
-            f"The tables are behind: {count} not applied, {missing[0]} first. Run “manage.py migrate” first."
-        )
+        raise CommandError(_behind(missing))
+    if name in POSTS:
+        try:
+            require_mode(Mode.SERVE)
+        except ModeForbids as error:
+            raise CommandError(error.message) from error
+
+
+def _behind(missing: list[str]) -> str:
+    """Return in a sentence that tables are missing or behind, and what makes them."""
+    from ledgerproj.adopting import belongs_to_blnk  # seldom needed: commands start faster without
+
+    how = "adopt --yes" if belongs_to_blnk() else "migrate"
+    if len(missing) == len(on_disk()):
+        return f"The database has no tables yet. Run “manage.py {how}” first."
+    count = f"{len(missing)} migrations are" if len(missing) > 1 else "1 migration is"
+    return f"The tables are behind: {count} not applied, {missing[0]} first. Run “manage.py {how}” first."
 
 
 def unapplied() -> list[str]:

@@ -12,6 +12,7 @@ from procrastinate import App
 from procrastinate.jobs import DeleteJobCondition
 
 from balances.events import QUEUE as WEBHOOKS
+from balances.ground import Mode, may
 
 POSTINGS = "postings"
 SPARE_THREADS = 4
@@ -39,6 +40,8 @@ class Lane:
 def lanes(app: App, wanted: Sequence[str] | None, *, postings: int, webhooks: int, others: int) -> list[Lane]:
     """Return the lanes for the queues that are wanted, by default all: postings, webhooks, and everything else.
 
+    Beside a Blnk that posts, the queue of postings is left alone, and so are its rows, holds and outbox.
+
     A worker takes a list of queues to serve, not one of queues to leave, so the others are those that tasks name.
     Raises ``UnknownQueue``.
     """
@@ -46,7 +49,10 @@ def lanes(app: App, wanted: Sequence[str] | None, *, postings: int, webhooks: in
     known = {task.queue for task in app.tasks.values()} | {POSTINGS, WEBHOOKS}
     if unknown := sorted(set(wanted or ()) - known):
         raise UnknownQueue(f"There is no queue {unknown[0]}; there are {', '.join(sorted(known))}.")
-    served = known.intersection(wanted or known)
+    closed = set() if may(Mode.SERVE) else {POSTINGS}
+    if wanted and (refused := closed.intersection(wanted)):
+        raise UnknownQueue(f"Queue {min(refused)} is not served here: the mode of the adopted database forbids it.")
+    served = known.intersection(wanted or known) - closed
     shared = sorted(served - {POSTINGS, WEBHOOKS})
     all_lanes = (([POSTINGS], postings), ([WEBHOOKS], webhooks), (shared, others))
     return [Lane(queues=queues, concurrency=most) for queues, most in all_lanes if served.issuperset(queues) and queues]

@@ -275,6 +275,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "account_balance",
     "SITE_URL": None,
     "SHOW_HISTORY": False,
+    "ENVIRONMENT": "ledgerproj.adopting.badge.mode_of",
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("balances/icon.svg")}],
     "STYLES": [lambda request: static("balances/money.css")],

@@ -6,3 +6,4 @@ from balances.api.errors import error_body
 from balances.api.filter_views import FilterBalancesView
 from balances.api.gate import HEADERS, PAGES, Knock, gate_of
 from balances.api.go import Strings, decode
+from balances.api.transaction_views import PreviewedView

@@ -20,7 +20,7 @@ from balances.api.go import InvalidBody, MalformedBody
 from balances.api.replies import NOT_FOUND, Reply, json_reply
 from balances.books import BatchRefused
 from balances.events import HookError
-from balances.ground import RETRY_AFTER_SECONDS, DatabaseUnavailable, LedgerError, OutcomeUnknown, outage_of
+from balances.ground import RETRY_AFTER_SECONDS, DatabaseUnavailable, LedgerError, OutcomeUnknown, forbidden, outage_of
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +95,8 @@ def error_reply(code: str, message: str) -> Reply:
 def refusal_of(error: Exception, method: str | None) -> Exception:
     """Return the refusal for an outage of the database, or any other error unchanged."""
     found = None if isinstance(error, LedgerError) else outage_of(error)
+    if found is None and (forbids := forbidden(error)):
+        return forbids
     if isinstance(found, OutcomeUnknown) and method in READING:
         return DatabaseUnavailable()  # a read has no unknown outcome
     if found and type(found) is not DatabaseUnavailable:  # which the pool logs, once

@@ -18,6 +18,7 @@ from balances.shapes import answers, transactions
 class FilterView(views.ApiView):
     """The rows of one table that a body asks for. A subclass names the table's filters and how a row is shown."""
 
+    needs = None
     filters: type[resources.Filters]
     answer: type[answers.Answer]
     empty: list[Any] | None = None

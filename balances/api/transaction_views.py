@@ -15,7 +15,7 @@ from balances.api.go import MalformedBody, decode
 from balances.api.preview_shapes import BulkPreviewAnswer, PreviewAnswer
 from balances.api.views import REFUSED, ApiView
 from balances.books import Part, Settlement, posting_exceptions
-from balances.ground import LedgerError
+from balances.ground import LedgerError, loads
 from balances.models import Transaction
 from balances.posting import (
     Batch,
@@ -75,7 +75,19 @@ ITEM_CODES = {
 """The code of an item in the answer to a bulk settlement."""
 
 
-class TransactionsView(ApiView):
+class PreviewedView(ApiView):
+    """A route whose calls can be tried out."""
+
+    def only_previews(self, request: Request) -> bool:
+        """Return whether the body asks for a dry run."""
+        try:
+            body = loads(request._request.body.decode())
+        except (ValueError, LedgerError):
+            return False  # decoding the body says what is wrong with it
+        return isinstance(body, dict) and body.get("dry_run") is True
+
+
+class TransactionsView(PreviewedView):
     @extend_schema(
         parameters=query_of(resources.TransactionFilters),
         responses={200: transactions.TransactionAnswer(many=True)} | REFUSED,
@@ -99,7 +111,7 @@ class TransactionsView(ApiView):
         return Response(transaction_shapes.created(item), status=201)
 
 
-class BulkView(ApiView):
+class BulkView(PreviewedView):
     @extend_schema(
         request=transaction_requests.BulkTransactions,
         responses={200: BULK_PREVIEWED, 201: dict, 202: dict} | REFUSED,
@@ -138,7 +150,7 @@ class ReferenceView(ApiView):
         return Response(hot_reads.TRANSACTION_OF_REFERENCE.body(reference))
 
 
-class InflightView(ApiView):
+class InflightView(PreviewedView):
     @extend_schema(request=transaction_requests.UpdateInflight, responses=CHANGED)
     def put(self, request: Request, transaction_id: str) -> Response:
         """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
@@ -158,7 +170,7 @@ class InflightView(ApiView):
         return Response(transactions.TransactionAnswer.body(row) | {"queued": True})
 
 
-class BulkCommitView(ApiView):
+class BulkCommitView(PreviewedView):
     @extend_schema(request=transaction_requests.BulkCommit, responses=BULK_SETTLED)
     def post(self, request: Request) -> Response:
         """Commit up to 100 holds."""
@@ -176,7 +188,7 @@ class BulkCommitView(ApiView):
         return _settled(settlements, fields)
 
 
-class BulkVoidView(ApiView):
+class BulkVoidView(PreviewedView):
     @extend_schema(request=transaction_requests.BulkVoid, responses=BULK_SETTLED)
     def post(self, request: Request) -> Response:
         """Void up to 100 holds."""
@@ -186,7 +198,7 @@ class BulkVoidView(ApiView):
         return _settled(settlements, fields)
 
 
-class RefundView(ApiView):
+class RefundView(PreviewedView):
     @extend_schema(request=transaction_requests.RefundTransaction, responses=CREATED)
     def post(self, request: Request, transaction_id: str) -> Response:
         """Give back what was moved under an id: by a worker, or at once (``skip_queue``)."""

@@ -30,6 +30,8 @@ class MultiSearchSearchesParameter(serializers.Serializer[Any]):
 
 
 class SearchView(ApiView):
+    needs = None
+
     @extend_schema(request=SearchCollectionParams, responses=REFUSED)
     def post(self, request: Request, collection: str) -> Response:
         """Refuse a search."""
@@ -39,6 +41,8 @@ class SearchView(ApiView):
 
 
 class MultiSearchView(ApiView):
+    needs = None
+
     @extend_schema(request=MultiSearchSearchesParameter, responses=REFUSED)
     def post(self, request: Request) -> Response:
         """Refuse several searches."""
@@ -48,6 +52,8 @@ class MultiSearchView(ApiView):
 
 class UnservedView(ApiView):
     """Refuses whatever is asked of it; a subclass names the methods that exist."""
+
+    needs = None
 
     sentence: str
 

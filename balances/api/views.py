@@ -16,7 +16,7 @@ from balances.api import hot_reads, listing, requests, validation
 from balances.api.caller import actor, is_admitted
 from balances.api.filtering import query_of, resources, rows_of
 from balances.api.go import MalformedBody, decode, refuse_in_query
-from balances.ground import Statement
+from balances.ground import Mode, Statement, require_mode
 from balances.history import tasks
 from balances.queueing import pulse
 from balances.shapes import answers
@@ -31,6 +31,8 @@ class ApiView(APIView):
     """A route of the API: no method exists that is not written out."""
 
     http_method_names = ["get", "post", "put", "delete"]
+    needs: Mode | None = Mode.SERVE
+    """The mode that an adopted database must be in for any method but GET."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse what came past the gate by a path that only looks like a page for people."""
@@ -38,7 +40,13 @@ class ApiView(APIView):
             raise Http404
         if request.method in ("POST", "PUT") and request.META.get("QUERY_STRING"):
             refuse_in_query(request.query_params)
+        if request.method != "GET" and self.needs is not None and not self.only_previews(request):
+            require_mode(self.needs)
         super().initial(request, *args, **kwargs)
+
+    def only_previews(self, request: Request) -> bool:
+        """Return whether the request changes nothing, whatever its method."""
+        return False
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         """Answer as to an unknown path; to ``POST /{anything}/metadata`` as its own route does."""
@@ -168,6 +176,8 @@ class IndicatorView(ApiView):
 
 
 class SnapshotsView(ApiView):
+    needs = None  # snapshots go into a table of ours
+
     @extend_schema(
         parameters=[OpenApiParameter("batch_size", int, description="Balances in one commit (1000)")],
         request=None,
@@ -181,6 +191,11 @@ class SnapshotsView(ApiView):
 
 
 class MetadataView(ApiView):
+    @property
+    def needs(self) -> Mode:  # type: ignore[override]  # it depends on what the id is of
+        """Return the mode that metadata needs: that of balances has results and requests of reconstructions."""
+        return Mode.REPAIR if self.kwargs["entity_id"].startswith("bln_") else Mode.SERVE
+
     @extend_schema(request=requests.UpdateMetadata, responses={200: answers.MetadataAnswer} | REFUSED)
     def post(self, request: Request, entity_id: str) -> Response:
         """Merge metadata; ``BLNK_RUN_RECONCILIATION: "SOURCE"`` on a balance rebuilds it before this answers."""

@@ -8,8 +8,11 @@ from django.db.models.signals import post_migrate
 
 def ensure_general_ledger(using: str, **_: Any) -> None:
     """Create the ledger of ``@`` balances unless it exists."""
+    from balances.ground import adoption
     from balances.models import GENERAL_LEDGER_ID, Ledger
 
+    if adoption():
+        return  # Blnk makes it by itself
     Ledger.objects.using(using).get_or_create(
         ledger_id=GENERAL_LEDGER_ID, defaults={"name": "General Ledger", "meta_data": {}}
     )

@@ -8,7 +8,7 @@ from django import forms
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from balances.ground import LedgerError
+from balances.ground import LedgerError, Mode, may
 from balances.history import balance_at
 from balances.lineage import balance_lineage, untraced
 from balances.models import Balance, BalanceMonitor
@@ -55,6 +55,6 @@ def monitors(request: HttpRequest, balance: Balance) -> dict[str, Any]:
     may_see = request.user.has_perm("balances.view_balancemonitor")
     return {
         "may_see_monitors": may_see,
-        "may_add_monitor": request.user.has_perm("balances.add_balancemonitor"),
+        "may_add_monitor": request.user.has_perm("balances.add_balancemonitor") and may(Mode.SERVE),
         "monitors": BalanceMonitor.objects.filter(balance=balance)[:SHOWN_MONITORS] if may_see else [],
     }

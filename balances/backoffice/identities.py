@@ -55,6 +55,8 @@ def show_originals(model_admin: Any, request: HttpRequest, queryset: QuerySet[Id
 class IdentityAdmin(LedgerModelAdmin):
     """Identities, read-only: they are created through the API."""
 
+    needs = None  # showing originals leaves a record of ours
+
     actions = (show_originals,)
     list_display = ("name", "identity_id", "identity_type", "category", "country", "tokenized", "created")
     list_filter = (("created_at", DaysFilter),)

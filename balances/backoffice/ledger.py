@@ -26,6 +26,7 @@ from balances.backoffice.pages import (
     link,
     moment,
 )
+from balances.ground import Mode
 from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
 from balances.templatetags.money import major, money
@@ -87,6 +88,8 @@ class LedgerAdmin(LedgerModelAdmin):
 @admin.register(Balance)
 class BalanceAdmin(LedgerModelAdmin):
     """Balances, with read-only totals and editable metadata."""
+
+    needs = Mode.REPAIR
 
     form = MetadataForm
     change_form_template = "admin/balances/balance/change_form.html"

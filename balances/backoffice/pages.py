@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import messages
@@ -23,7 +24,7 @@ from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
 from unfold.views import ChangeList
 
-from balances.ground import Statement
+from balances.ground import Mode, Statement, may
 from balances.templatetags.money import instant
 
 if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, with unfold's additional options
@@ -152,8 +153,24 @@ class CarefulActions(Mixin):
         return response
 
 
+READING = {"has_view_permission", "has_view_or_change_permission", "has_module_permission"}
+"""Permissions that no mode of an adopted database takes away."""
+
+
 class LedgerModelAdmin(CarefulActions, ModelAdmin):
     """A read-only page: no row is added, changed or deleted by hand unless a subclass allows it."""
+
+    needs: Mode | None = Mode.SERVE
+    """The mode that an adopted database must be in for whatever its pages can do besides showing."""
+    needs_else: dict[str, Mode | None] = {}
+    """The same of single permissions, by the names of their methods."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have each permission of a page depend on the mode: what it forbids is offered nowhere, and refused."""
+        super().__init_subclass__(**options)
+        for name, method in list(vars(cls).items()):
+            if name.startswith("has_") and name.endswith("_permission") and name not in READING:
+                setattr(cls, name, _within_mode(name, method))
 
     paginator = EstimatingPaginator
     show_full_result_count = False
@@ -201,6 +218,15 @@ class LedgerModelAdmin(CarefulActions, ModelAdmin):
 def _quoted(object_id: Any) -> Any:
     """Return an id of an address as Django expects it, which would decode the ``_22`` of a plain ``bln_22…``."""
     return quote(object_id) if object_id is not None and quote("_") not in object_id else object_id
+
+
+def _within_mode(name: str, permitted: Callable[..., bool]) -> Callable[..., bool]:
+    @wraps(permitted)
+    def permitted_here(page: LedgerModelAdmin, request: HttpRequest, *given: Any, **named: Any) -> bool:
+        needed = page.needs_else.get(name, page.needs)
+        return (needed is None or may(needed)) and permitted(page, request, *given, **named)
+
+    return permitted_here
 
 
 def _there(queryset: models.QuerySet[Any], keys: list[str]) -> int:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import ResolverMatch, reverse
 
-from balances.ground import DatabaseUnavailable, LedgerError, NotFound
+from balances.ground import DatabaseUnavailable, LedgerError, NotFound, forbidden
 
 NOT_FOUND, CONFLICT = 404, 409
 
@@ -27,6 +27,7 @@ class RefusedPages:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer a form with a message on its page, and any other request with a page that gives the reason."""
         match = request.resolver_match
+        exception = forbidden(exception) or exception
         if not isinstance(exception, LedgerError) or match is None or match.app_name != "admin":
             return None
         if isinstance(exception, DatabaseUnavailable):

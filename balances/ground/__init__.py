@@ -2,6 +2,7 @@
 
 from balances.ground import amounts, exceptions, lookalikes, upkeep
 from balances.ground.addresses import client_address, network_of
+from balances.ground.adoptions import SCHEMA, Adoption, Mode, ModeForbids, adoption, forbidden, may, require_mode
 from balances.ground.amounts import (
     EXACT,
     ZERO,

@@ -1,4 +1,8 @@
-"""Runs statements kept in ``.sql`` files: one statement a file, named parameters, nothing built from strings."""
+"""Runs statements kept in ``.sql`` files: one statement a file, named parameters, nothing built from strings.
+
+What stands between ``/*rated`` and ``rated*/`` is a comment, except in an adopted database whose transactions have
+exchange rates (docs/adopt.md): so nothing of it costs anything elsewhere, and each rule still stands in one place.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus
+
+from balances.ground.adoptions import adoption
 
 M = TypeVar("M", bound=models.Model)
 
@@ -33,9 +39,14 @@ class Statement:
     It may take parameters in binary (``%(name)b``), which is several times as fast for arrays of texts and instants.
     """
 
+    _rated: str | None = None
+    """The text for transactions with exchange rates, where it is another one."""
+
     def __init__(self, path: Path, *, hot: bool = False) -> None:
         self.text = path.read_text()
         self.hot = hot
+        if "/*rated" in self.text:
+            self._rated = self.text.replace("/*rated", "").replace("rated*/", "")
 
     @classmethod
     def beside(cls, module: str, name: str, *, hot: bool = False) -> Statement:
@@ -45,7 +56,7 @@ class Statement:
     def execute(self, **parameters: Any) -> None:
         """Run the statement on the default database and ignore its rows."""
         with self._cursor() as cursor:
-            cursor.execute(self.text, parameters)
+            cursor.execute(self._chosen, parameters)
 
     def rows(self, **parameters: Any) -> list[dict[str, Any]]:
         """Run the statement on the default database and return its rows by column name."""
@@ -54,7 +65,7 @@ class Statement:
     def send(self, **parameters: Any) -> Callable[[], list[dict[str, Any]]]:
         """Send the statement and return a function that fetches its rows. In a pipeline, later ones travel with it."""
         cursor = self._cursor()
-        cursor.execute(self.text, parameters)
+        cursor.execute(self._chosen, parameters)
 
         def fetch() -> list[dict[str, Any]]:
             with cursor:
@@ -63,6 +74,13 @@ class Statement:
                 return [dict(zip(columns, row, strict=True)) for row in rows]
 
         return fetch
+
+    @property
+    def _chosen(self) -> str:
+        """The text for the database that it is sent to."""
+        if self._rated is None or not ((found := adoption()) and found.has_rates):
+            return self.text
+        return self._rated
 
     def _cursor(self) -> Any:
         if not self.hot:

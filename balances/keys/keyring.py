@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from balances.ground import Lookup, Principal, exceptions
+from balances.ground import Lookup, Mode, Principal, exceptions, may
 from balances.models import PREFIX_LENGTH, ApiKey, covers
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def note_use(key: ApiKey) -> None:
     """Note that a key was used, at most once a minute. A failure is logged, and the request goes on."""
     now = timezone.now()
     due = now - USE_NOTED_EVERY
-    if key.last_used_at > due:
+    if key.last_used_at > due or not may(Mode.SERVE):
         return
     try:
         ApiKey.objects.filter(pk=key.pk, last_used_at__lte=due).update(last_used_at=now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from balances.ground import BalanceLocked, is_outage
+from balances.ground import BalanceLocked, Mode, is_outage, require_mode
 from balances.lineage import outbox
 from balances.lineage.following import LineageTracer
 from balances.lineage.outbox import Intent
@@ -23,8 +23,9 @@ def trace(*, size: int = outbox.WINDOW) -> int:
 
     Where a batch cannot be traced, its movements are traced one by one; the one at fault is counted as failed and
     postponed, and so are later ones on the same balances. Raises ``AnotherTraces``, ``BalanceLocked``, and errors of
-    outages.
+    outages, and ``ModeForbids``.
     """
+    require_mode(Mode.SERVE)
     try:
         return _trace(size)
     except (outbox.AnotherTraces, BalanceLocked):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from balances.events import publishing
-from balances.ground import Statement, dumps, exceptions
+from balances.ground import Mode, Statement, dumps, exceptions, require_mode
 from balances.models import TOTALS, Balance
 
 RESTATE = Statement.beside(__file__, "restate.sql")
@@ -30,8 +30,10 @@ def restate_balances(corrections: list[Correction]) -> None:
     """Add each correction to the current totals.
 
     Must run in an atomic block; the row locks last until its end. Corrections are differences, so postings since the
-    measurement are kept. A result is written even where nothing moves. Raises ``BalanceNotFound`` where one is gone.
+    measurement are kept. A result is written even where nothing moves. Raises ``BalanceNotFound`` where one is gone,
+    and ``ModeForbids``.
     """
+    require_mode(Mode.REPAIR)
     ordered = sorted(corrections, key=lambda correction: correction.balance_id)
     ids = [correction.balance_id for correction in ordered]
     list(Balance.objects.locked(ids).values_list("balance_id"))

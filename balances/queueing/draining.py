@@ -40,7 +40,7 @@ from balances.books import (
 )
 from balances.events import publishing
 from balances.ground import LOCK_WAIT as REQUEST_LOCK_WAIT
-from balances.ground import LedgerError, Statement, amounts, is_outage, refused_when_locked
+from balances.ground import LedgerError, Mode, Statement, amounts, is_outage, refused_when_locked, require_mode
 from balances.models import Entry, Transaction, new_transaction_id
 from balances.recording import POSTINGS, Claimed, claimed, commit, writing
 
@@ -80,8 +80,9 @@ def drain(*, size: int = BATCH) -> int:
     """Apply the next due entries in one commit, and return their number.
 
     Where a batch cannot be written, its entries are applied one by one, and the one at fault is postponed, and finally
-    rejected. Raises ``DatabaseError`` in an outage, which no entry is at fault for.
+    rejected. Raises ``DatabaseError`` in an outage, which no entry is at fault for, and ``ModeForbids``.
     """
+    require_mode(Mode.SERVE)
     try:
         return _drain(lambda: claimed(CLAIM_ENTRIES, size=size))
     except (DatabaseError, LedgerError) as error:

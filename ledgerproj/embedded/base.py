@@ -14,9 +14,9 @@ from ledgerproj.postgresql import base
 class DatabaseWrapper(base.DatabaseWrapper):
     """Starts the embedded server when the first connection asks where it is."""
 
-    def get_connection_params(self) -> dict[str, Any]:
+    def get_server_params(self) -> dict[str, Any]:
         """Return psycopg's parameters, those of the running embedded server included."""
-        params: dict[str, Any] = super().get_connection_params()
+        params = super().get_server_params()
         return params | connection_params(Path(settings.LEDGER_DATA_DIR), settings.EMBEDDED_DATABASE)
 
     def _pooled_params(self) -> dict[str, Any]:

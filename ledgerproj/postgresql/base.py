@@ -12,6 +12,8 @@ from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg.pq import PipelineStatus
 
+from balances.ground import Adoption
+from ledgerproj.postgresql import adopted
 from ledgerproj.postgresql.pools import Pool
 
 LOST = "the connection was lost in a pipeline"
@@ -29,7 +31,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _pipeline: ExitStack | None = None
     """What ends the pipeline that the connection is in."""
     _connection_pools: dict[str, Pool]
-    _configure_connection: Any
 
     @property
     def pool(self) -> Any:
@@ -44,6 +45,27 @@ class DatabaseWrapper(base.DatabaseWrapper):
             made = Pool(kwargs=self._pooled_params, configure=self._configure_connection, open=False, **options)
             pools.setdefault(self.alias, made)  # another thread may have made one meanwhile
         return pools[self.alias]
+
+    @property
+    def adoption(self) -> Adoption | None:
+        """Return how this database was adopted, if it is one of Blnk's."""
+        return adopted.adoption_of(self.settings_dict, self.get_server_params)
+
+    def get_server_params(self) -> dict[str, Any]:
+        """Return psycopg's parameters, whatever the database is."""
+        params: dict[str, Any] = super().get_connection_params()
+        return params
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return psycopg's parameters; in an adopted database names are looked up in our schema alone."""
+        params = self.get_server_params()
+        return adopted.with_schema(params) if self.adoption else params
+
+    def _configure_connection(self, connection: Any) -> Any:
+        if self.adoption:
+            for loader in (adopted.UTCLoader, adopted.UTCBinaryLoader):
+                connection.adapters.register_loader("timestamp", loader)
+        return super()._configure_connection(connection)  # type: ignore[misc]
 
     def _pooled_params(self) -> dict[str, Any]:
         """Return the parameters of a new connection: asked for each time, because they may change."""

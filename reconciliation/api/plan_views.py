@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from balances.api import actor, decode
 from balances.api import views as core
+from balances.ground import Mode
 from balances.shapes import ErrorAnswer
 from reconciliation.api.plan_answers import (
     AskNote,
@@ -48,6 +49,8 @@ class PlanItemFilter(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class PlansView(core.ApiView):
+    needs = Mode.REPAIR
+
     @extend_schema(parameters=parameters(PlanFilter), responses={200: PlanAnswer(many=True)} | core.REFUSED)
     def get(self, request: Request) -> Response:
         """List plans, newest first."""
@@ -87,6 +90,8 @@ class PlanItemsView(core.ApiView):
 
 
 class ApproveView(core.ApiView):
+    needs = Mode.REPAIR
+
     @extend_schema(request=AskNote, responses=DECIDED)
     def post(self, request: Request, plan_id: str) -> Response:
         """Approve a plan as the second person; the one who proposed it is refused, and so is an unknown caller."""
@@ -94,6 +99,8 @@ class ApproveView(core.ApiView):
 
 
 class RejectView(core.ApiView):
+    needs = None
+
     @extend_schema(request=AskRejection, responses=DECIDED)
     def post(self, request: Request, plan_id: str) -> Response:
         """Reject a plan, with a reason."""
@@ -102,6 +109,8 @@ class RejectView(core.ApiView):
 
 
 class CancelView(core.ApiView):
+    needs = None
+
     @extend_schema(request=AskNote, responses=DECIDED)
     def post(self, request: Request, plan_id: str) -> Response:
         """Cancel a plan that is not being applied yet."""
@@ -109,6 +118,8 @@ class CancelView(core.ApiView):
 
 
 class ApplyView(core.ApiView):
+    needs = Mode.REPAIR
+
     @extend_schema(request=None, responses={202: PlanDetailAnswer} | CONFLICT)
     def post(self, request: Request, plan_id: str) -> Response:
         """Let the background worker apply an approved plan, or go on with one that was cut short."""
@@ -123,6 +134,8 @@ class ReconstructionView(core.ApiView):
 
 
 class UndoView(core.ApiView):
+    needs = Mode.REPAIR
+
     @extend_schema(request=AskUndo, responses={201: PlanDetailAnswer} | CONFLICT)
     def post(self, request: Request, reconstruction_id: str) -> Response:
         """Plan to take a correction back by difference; approve and apply that plan like any other."""

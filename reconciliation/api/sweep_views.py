@@ -71,6 +71,8 @@ def parameters(shape: type[Any]) -> list[Any]:
 
 
 class SweepsView(core.ApiView):
+    needs = None
+
     @extend_schema(parameters=parameters(SweepFilter), responses={200: SweepAnswer(many=True)} | core.REFUSED)
     def get(self, request: Request) -> Response:
         """List sweeps, newest first."""
@@ -95,6 +97,8 @@ class SweepView(core.ApiView):
 
 
 class PauseView(core.ApiView):
+    needs = None
+
     @extend_schema(request=None, responses={200: SweepAnswer} | CONFLICT)
     def post(self, request: Request, sweep_id: str) -> Response:
         """Let a sweep stop after its present chunk."""
@@ -102,6 +106,8 @@ class PauseView(core.ApiView):
 
 
 class ResumeView(core.ApiView):
+    needs = None
+
     @extend_schema(request=None, responses={200: SweepAnswer} | CONFLICT)
     def post(self, request: Request, sweep_id: str) -> Response:
         """Let the background worker go on with a sweep where it stopped."""
@@ -109,6 +115,8 @@ class ResumeView(core.ApiView):
 
 
 class CancelView(core.ApiView):
+    needs = None
+
     @extend_schema(request=None, responses={200: SweepAnswer} | CONFLICT)
     def post(self, request: Request, sweep_id: str) -> Response:
         """End a sweep for good; what it found stays."""

@@ -8,9 +8,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api import actor, decode, listing
+from balances.api import PreviewedView, actor, decode, listing
 from balances.api import views as core
-from balances.ground import BalanceNotFound
+from balances.ground import BalanceNotFound, Mode
 from balances.models import TOTALS, Balance
 from reconciliation.api.serializers import AskReconstruction, ReconstructionAnswer
 from reconciliation.correcting import rebuilding
@@ -36,7 +36,9 @@ class BalanceView(core.BalanceView):
         return balance
 
 
-class ReconstructionsView(core.ApiView):
+class ReconstructionsView(PreviewedView):
+    needs = Mode.REPAIR
+
     @extend_schema(
         parameters=[core.LIMIT, core.OFFSET], responses={200: ReconstructionAnswer(many=True)} | core.REFUSED
     )

@@ -22,6 +22,7 @@ from balances.backoffice import (
     last_transactions,
     moment,
 )
+from balances.ground import Mode
 from balances.models import Balance, BalanceSnapshot
 from balances.templatetags.money import money
 from reconciliation.backoffice import findings
@@ -45,6 +46,8 @@ admin.site.unregister(Balance)
 @admin.register(Balance)
 class ReconstructableBalanceAdmin(BalanceAdmin):
     """Balances with preview and reconstruction, the last result and the history."""
+
+    needs_else = {"has_preview_reconstruction_permission": None}
 
     actions = (preview_reconstruction, reconstruct_balances)
     change_form_template = "admin/reconciliation/balance_change_form.html"
@@ -105,6 +108,8 @@ OUTCOME_COLOURS = {
 @admin.register(Reconstruction)
 class ReconstructionAdmin(LedgerModelAdmin):
     """Records of reconstructions: append-only, so read-only here. A correction can be undone by a plan."""
+
+    needs = Mode.REPAIR
 
     actions = (take_back,)
     change_form_template = "admin/reconciliation/reconstruction_change_form.html"

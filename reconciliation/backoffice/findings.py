@@ -22,7 +22,7 @@ from balances.backoffice import (
     last_transactions,
     moment,
 )
-from balances.ground import ExactEncoder
+from balances.ground import ExactEncoder, Mode
 from balances.templatetags.money import instant
 from reconciliation.backoffice.columns import (
     BESIDES,
@@ -146,6 +146,8 @@ class ExplainedFilter(DropdownFilter):  # type: ignore[misc]
 
 class CaseAdmin(LedgerModelAdmin):
     """A page from which plans are proposed."""
+
+    needs = Mode.REPAIR
 
     has_propose_plan_permission = allowed("reconciliation.propose_plan")
 

@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
 
 from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, column, display, moment
+from balances.ground import Mode, require_mode
+from balances.ground import may as within_mode
 from reconciliation.backoffice.buttons import button_route, press
 from reconciliation.backoffice.columns import by_currency, row_link, short
 from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
@@ -180,6 +182,8 @@ def _who(request: HttpRequest) -> tuple[str, Origin]:
 def _require(request: HttpRequest, codename: str) -> None:
     if not request.user.has_perm(f"reconciliation.{codename}"):
         raise PermissionDenied
+    if codename == "apply_plan":
+        require_mode(Mode.REPAIR)
 
 
 def _buttons(request: HttpRequest, plan: Plan) -> dict[str, bool]:
@@ -190,7 +194,7 @@ def _buttons(request: HttpRequest, plan: Plan) -> dict[str, bool]:
     return {
         "may_approve": waits and may("approve_plan") and not why_not_second(request.user.get_username(), plan.actor),
         "may_reject": waits and may("approve_plan"),
-        "may_apply": plan.state == State.APPROVED and may("apply_plan"),
+        "may_apply": plan.state == State.APPROVED and may("apply_plan") and within_mode(Mode.REPAIR),
         "may_cancel": plan.state in (State.PROPOSED, State.APPROVED) and (mine or may("approve_plan")),
         "waits_for_another": waits and mine and plan.needs_approval,
     }

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, column, display, moment, url_of
-from balances.ground import LedgerError
+from balances.ground import LedgerError, Mode
 from reconciliation.backoffice.buttons import button_route, press
 from reconciliation.backoffice.columns import duration, short
 from reconciliation.backoffice.plan_actions import propose_plan_for_sweep
@@ -63,6 +63,8 @@ BUTTONS = {
 @admin.register(Sweep)
 class SweepAdmin(LedgerModelAdmin):
     """Sweeps are started, paused, resumed and cancelled here; the background worker runs them."""
+
+    needs, needs_else = None, {"has_propose_plan_permission": Mode.REPAIR}
 
     change_form_template = "admin/reconciliation/sweep_change_form.html"
     actions = (propose_plan_for_sweep,)

@@ -61,6 +61,8 @@ class ScheduleForm(ModelForm):
 class ScheduleAdmin(LedgerModelAdmin):
     """When sweeps and snapshots start by themselves."""
 
+    needs = None
+
     form = ScheduleForm
     list_display = ("name", "cron", "enabled", "last_due", "next_due", "changed", "refusal")
     readonly_fields = ("name", "last_due", "next_due", "changed", "refusal")

@@ -14,12 +14,12 @@ from datetime import timedelta
 from django.db.models import Count
 from procrastinate.contrib.django import app
 
-from balances.ground import Statement, atomic_with_lock_limit, defer_once
+from balances.ground import Mode, Statement, atomic_with_lock_limit, defer_once, require_mode
 from balances.models import now
 from balances.posting import restate_balances
 from reconciliation.correcting import rebooking
 from reconciliation.correcting.deciding import NotPossibleNow, deciding, locked, require, take_step
-from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, damage, followed, gone, left
+from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, RATES_GONE, damage, followed, gone, left
 from reconciliation.correcting.planning import fingerprint, undone
 from reconciliation.correcting.rebuilding import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
 from reconciliation.correcting.undoing import changed_by
@@ -49,8 +49,9 @@ class ItemResult:
 def apply(plan_id: str, actor: str, origin: Origin, progress: Progress = lambda settled: None) -> Plan:
     """Apply an approved plan, or go on with one whose applying was cut short, and return it.
 
-    ``progress`` is called after each commit with the number of items it settled. Raises ``PlanNotFound`` or
-    ``NotPossibleNow``, with a step that records the refusal, or ``BalanceLocked``: the plan can then be applied again.
+    ``progress`` is called after each commit with the number of items it settled. Raises ``PlanNotFound``,
+    ``ModeForbids``, or ``NotPossibleNow``, with a step that records the refusal, or ``BalanceLocked``: the plan can
+    then be applied again.
     """
     _start(plan_id, actor, origin)
     return carry_on(plan_id, actor, origin, progress)
@@ -84,6 +85,7 @@ def outcomes(plan: Plan) -> dict[str, int]:
 
 
 def _start(plan_id: str, actor: str, origin: Origin, *, in_background: bool = False) -> Plan:
+    require_mode(Mode.REPAIR)
     with deciding(plan_id, actor, origin) as plan:
         resumed = plan.state == Plan.State.APPLYING
         if not resumed:
@@ -143,7 +145,9 @@ def _judge(items: Sequence[PlanItem], plan: Plan) -> list[ItemResult]:
     corrected = [item.balance_id for item in items if not item.undoes]
     drifted = [each for key in corrected if (each := measured.get(key)) and each.has_drift]
     gaps = gone(drifted) | damage(drifted) | {each.balance_id: NO_ROWS for each in drifted if each.is_empty}
-    notes = {key: followed(gap) if plan.allow_incomplete else left(gap) for key, gap in gaps.items()}
+    notes = {
+        key: followed(gap) if plan.allow_incomplete and gap != RATES_GONE else left(gap) for key, gap in gaps.items()
+    }
     return [_result(item, measured.get(item.balance_id), taken, plan, notes) for item in items]
 
 
@@ -163,7 +167,7 @@ def _result(
         return ItemResult(item, Outcome.UNCHANGED)
     if measured.difference != item.difference:
         return ItemResult(item, Outcome.STALE, f"The drift is now {measured.drift_in_words}; make a new plan.")
-    if item.balance_id in notes and not plan.allow_incomplete:
+    if notes.get(item.balance_id) == left(RATES_GONE) or (item.balance_id in notes and not plan.allow_incomplete):
         return ItemResult(item, Outcome.REFUSED, notes[item.balance_id])
     return ItemResult(item, Outcome.APPLIED, notes.get(item.balance_id, item.note), measured)
 

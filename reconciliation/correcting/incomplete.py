@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from balances.ground import LedgerError
+from balances.ground import LedgerError, adoption
 from reconciliation.checks import CHECKS
 from reconciliation.explaining import CAUSES, COUNTING, EXPLAINED_AT_ONCE, Drift, evidence, explain, facts, find_gone
 from reconciliation.measuring import Measurement, chunks
@@ -19,10 +19,19 @@ from reconciliation.models import Finding, TransactionEdit
 
 NO_ROWS = "the balance has totals but no transactions"
 NO_NUMBER = "a total is no number, or its transactions do not add up to whole minor units"
+RATES_GONE = (
+    "it received from balances in another currency, at exchange rates that this database no longer has: its totals are "
+    "the only record of them"
+)
+"""What no one can allow to be followed: the transactions name amounts that were never credited."""
+SETTLED_BEYOND = "holds that were settled for more than they held"
 DAMAGE = (CHECKS["hash_disagrees"], CHECKS["columns_contradict"])
 """The checks that find, for single balances, rows that were changed after they were written."""
 NAMED = 3
 """Rows named in a sentence; the others are counted."""
+
+
+ALLOWED = " If they are to be followed all the same, allow that explicitly (allow_incomplete)."
 
 
 class IncompleteSource(LedgerError):
@@ -32,8 +41,8 @@ class IncompleteSource(LedgerError):
 
     def __init__(self, balance_id: str, gap: str) -> None:
         super().__init__(
-            f"Balance {balance_id} was not changed: {gap}. Its transactions do not say what its totals ought to be. "
-            "If they are to be followed all the same, allow that explicitly (allow_incomplete)."
+            f"Balance {balance_id} was not changed: {gap}. Its transactions do not say what its totals ought to be."
+            + ALLOWED * (gap != RATES_GONE)
         )
 
 
@@ -80,13 +89,31 @@ def damage(drifted: list[Measurement]) -> dict[str, str]:
     """
     ids = [each.balance_id for each in drifted if each.is_readable]
     edited = evidence.edits_touching(ids).exists() if ids else False
-    gaps = _suspicious(ids)
+    final = _without_rates(ids)
+    gaps = _of_adopted(ids) | _suspicious(ids) | final
     if not edited:
         return gaps
     for case in evidence.open_cases([each for each in drifted if each.is_readable]):
         if gap := _gap(fact.as_json() for fact in facts(case)):
             gaps[case.balance_id] = gap
-    return gaps
+    return gaps | final
+
+
+def _of_adopted(balance_ids: list[str]) -> dict[str, str]:
+    """Return for balances of an adopted database which of their holds were settled twice, in a sentence each."""
+    if not balance_ids or adoption() is None:
+        return {}
+    found = CHECKS["hold_settled_beyond"].faults(balance_ids=balance_ids)
+    return {each.balance_id: f"{SETTLED_BEYOND}: {', '.join(each.rows[:NAMED])}" for each in found}
+
+
+def _without_rates(balance_ids: list[str]) -> dict[str, str]:
+    """Return the balances whose credits were converted at rates that are gone from an adopted database."""
+    found = adoption()
+    if not balance_ids or found is None or found.rates_gone_at is None:
+        return {}
+    faults = CHECKS["foreign_currency"].faults(balance_ids=balance_ids)
+    return {fault.balance_id: RATES_GONE for fault in faults if fault.balance_id in balance_ids}
 
 
 def gone(drifted: list[Measurement]) -> dict[str, str]:

@@ -12,10 +12,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from balances.ground import LedgerError, NotFound, Statement, atomic_with_lock_limit, dumps
+from balances.ground import LedgerError, Mode, NotFound, Statement, atomic_with_lock_limit, dumps, require_mode
 from balances.models import TOTALS, BalanceMonitor, now
 from reconciliation.correcting.deciding import ReasonRequired, take_step
-from reconciliation.correcting.incomplete import followed, left, sources
+from reconciliation.correcting.incomplete import RATES_GONE, followed, left, sources
 from reconciliation.correcting.policy import Facts, Policy, second_person_needed
 from reconciliation.correcting.rebuilding import MAX_REASON, PATIENCE, ReasonTooLong
 from reconciliation.measuring import MEASURED_AT_ONCE, Scope, Totals, chunks, corrected, judged, measure, stored_sums
@@ -126,8 +126,9 @@ def propose(choice: Choice, proposal: Proposal) -> Plan:
     """Store a plan that corrects the drift of the chosen balances, measured again.
 
     It is approved at once where the policy requires no second person. Raises what ``Choice.ids`` raises, and
-    ``NothingToCorrect``, with nothing written.
+    ``NothingToCorrect``, or ``ModeForbids``, with nothing written.
     """
+    require_mode(Mode.REPAIR)
     with atomic_with_lock_limit(PATIENCE, durable=True):
         incident = Incident.objects.filter(pk=choice.incident_id).first()
         sweep_id = choice.sweep_id or (incident and incident.sweep_id)
@@ -155,7 +156,7 @@ def corrections(balance_ids: list[str], *, allow_incomplete: bool) -> list[Plann
     for measured in drifted:
         source = known[measured.balance_id]
         item = PlanItem(**PlanItem.copied(measured))
-        if source.gap and allow_incomplete and measured.is_readable:
+        if source.gap and allow_incomplete and measured.is_readable and source.gap != RATES_GONE:
             item.note = followed(source.gap)
         elif source.gap:
             item.outcome, item.note = PlanItem.Outcome.REFUSED, left(source.gap)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from django.db.models import Q
 
-from balances.ground import LedgerError, Statement, atomic_with_lock_limit
+from balances.ground import LedgerError, Mode, Statement, atomic_with_lock_limit, require_mode
 from balances.models import Transaction, now
 from balances.posting import restore_rows
 from reconciliation.correcting.deciding import locked
@@ -59,8 +59,9 @@ def propose_rebooking(transaction_ids: Sequence[str], proposal: Proposal) -> Pla
     """Store a plan that books deleted transactions again; approve and apply it like any other.
 
     Raises ``CannotBeRebooked``, which names the first transaction that cannot be booked again and says why, or
-    ``TooManyRows``; nothing is written then.
+    ``TooManyRows``, or ``ModeForbids``; nothing is written then.
     """
+    require_mode(Mode.SERVE)
     ids = sorted(set(transaction_ids))
     if not 0 < len(ids) <= BOOKED_AT_ONCE:
         raise TooManyRows if ids else CannotBeRebooked("Say which transaction to book again.")

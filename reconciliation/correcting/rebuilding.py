@@ -14,13 +14,15 @@ from balances.ground import (
     BalanceNotFound,
     EmptySource,
     LedgerError,
+    Mode,
     Statement,
     UnreadableTotals,
     atomic_with_lock_limit,
+    require_mode,
 )
 from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
-from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, IncompleteSource, followed, sources
+from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, RATES_GONE, IncompleteSource, followed, sources
 from reconciliation.correcting.policy import require_second_person
 from reconciliation.measuring import MEASURED_AT_ONCE, Measurement, chunks, measure
 from reconciliation.models import Origin, Reconstruction
@@ -97,8 +99,9 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
     Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, ``EmptySource`` where totals without rows
     would become zero, ``IncompleteSource`` where its transactions are known to be incomplete or damaged, or
     ``SecondPersonNeeded`` where a person requests what the policy leaves to two, with nothing written. Without drift
-    only the record is written, and the result if it was requested.
+    only the record is written, and the result if it was requested. Raises ``ModeForbids`` for anything but a preview.
     """
+    _require_mode(request)
     with atomic_with_lock_limit(durable=True):
         measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
         if not measurements:
@@ -112,6 +115,11 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
         return _settle(measurements, request, gaps)[0]
 
 
+def _require_mode(request: Request) -> None:
+    if not request.dry_run:
+        require_mode(Mode.REPAIR)
+
+
 def _gaps(measurements: list[Measurement]) -> dict[str, str]:
     """Return, by balance id, why the transactions of balances that drift should not be followed."""
     drifted = [each for each in measurements if each.has_drift]
@@ -119,9 +127,9 @@ def _gaps(measurements: list[Measurement]) -> dict[str, str]:
 
 
 def _refused(gaps: dict[str, str], request: Request) -> dict[str, str]:
-    """Return the gaps that the request does not allow."""
+    """Return the gaps that the request does not allow; only Blnk's own flag follows rows whose rates are gone."""
     if request.allow_incomplete:
-        return {}
+        return {} if request.leave_result else {each: gap for each, gap in gaps.items() if gap == RATES_GONE}
     return {each: gap for each, gap in gaps.items() if not (request.allow_empty and gap == NO_ROWS)}
 
 
@@ -130,8 +138,10 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[R
 
     A record is left for each balance that drifted. Chunks are committed one by one, so an interrupted run
     is complete for every balance it has yielded. Ids that do not exist are left out. Raises ``BalanceLocked``, or
-    ``SecondPersonNeeded`` where a person requests what the policy leaves to two, with nothing of that chunk written.
+    ``SecondPersonNeeded`` where a person requests what the policy leaves to two, with nothing of that chunk written, or
+    ``ModeForbids``.
     """
+    _require_mode(request)
     for chunk in chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
         concerned = (each for each in measurements if each.has_drift or not each.is_readable or request.record_each)

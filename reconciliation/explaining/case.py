@@ -23,6 +23,7 @@ from reconciliation.explaining.observations import (
     Row,
     ScalePeers,
     Side,
+    SilentSettlement,
 )
 from reconciliation.measuring import Measurement
 from reconciliation.models import BalanceEdit, Reconstruction, TransactionEdit
@@ -73,6 +74,8 @@ class Case:
     """Balances with which it shares a movement that both counted and that no row records any more."""
     odd: set[int] = field(default_factory=set)
     """Amounts of candidate rows that a damaged row, which counts nowhere, has as well: either may be the cause."""
+    silent: list[SilentSettlement] = field(default_factory=list)
+    """Settlements that moved other totals than their rows say, in an adopted database."""
     net_only: bool = False
     """Whether its ledger came from a source that kept only nets, so that either side may show the difference."""
 

@@ -219,3 +219,17 @@ class Opened:
 
     at: datetime
     first_row_at: datetime
+
+
+@dataclass(frozen=True)
+class SilentSettlement:
+    """A settlement, on one side of a balance, that moved other totals than its row says; ``units`` are minor units."""
+
+    transaction_id: str
+    side: str
+    is_void: bool
+    units: int
+    had_effect: bool
+    settles: bool
+    """Whether measuring takes the row off a hold."""
+    created_at: datetime

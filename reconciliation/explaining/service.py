@@ -17,7 +17,7 @@ from django.db import transaction
 from balances.ground import BalanceNotFound, Statement, UnreadableTotals, dumps
 from reconciliation.explaining import evidence
 from reconciliation.explaining.case import Case
-from reconciliation.explaining.causes import CAUSES, FAMILIES, UNEXPLAINED, facts, summary
+from reconciliation.explaining.causes import CAUSES, FAMILIES, UNEXPLAINED, facts, silent_settlements, summary
 from reconciliation.explaining.choosing import choose, within_lag
 from reconciliation.explaining.drift import SIDES, Drift
 from reconciliation.explaining.explanation import Explanation
@@ -87,8 +87,9 @@ def explain(
     cases = evidence.open_cases([each for each in measured if each.is_whole and each.has_drift])
     known: dict[str, list[Explanation]] = {}
     evidence.find_rows(cases)
+    evidence.find_silent_settlements(cases)
     for case in cases:
-        known[case.balance_id] = facts(case)
+        known[case.balance_id] = [*facts(case), *silent_settlements.facts(case)]
         case.rest = case.drift - sum((fact.drift for fact in known[case.balance_id]), Drift())
     after_facts = [case for case in cases if case.rest]
     if any(known.values()):

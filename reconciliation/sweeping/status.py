@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from balances.ground import Statement
+from balances.ground import Statement, adoption
 from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE
 from reconciliation.explaining import NOT_YET, UNEXPLAINED, summary
 from reconciliation.measuring import SIDES, Scope
@@ -35,9 +35,17 @@ def verdict(sweep: Sweep) -> str:
 def out_of_balance(sweep: Sweep) -> list[str]:
     """Return in sentences where the stored sums of a sweep of all balances contradict each other, by currency.
 
-    Where a sum is no number, a balance is not proved, and nothing contradicts anything.
+    Where a sum is no number, a balance is not proved, and nothing contradicts anything. Nor does it where credits at
+    exchange rates enter other currencies than those that they left.
     """
+    if _has_rates():
+        return []
     return [_sides(line) for line in _disagreeing(sweep)] if sweep.scope.get("everything") else []
+
+
+def _has_rates() -> bool:
+    found = adoption()
+    return found is not None and (found.has_rates or found.rates_gone_at is not None)
 
 
 def _disagreeing(sweep: Sweep) -> list[dict[str, Any]]:
@@ -77,9 +85,13 @@ def unproved(sweep: Sweep) -> list[str]:
         )
     if sweep.not_proved:
         sentences.append(f"{balances(sweep.not_proved)} could not be judged; the findings say why.")
+    if _has_rates():
+        sentences.append(
+            "Trial balance not judged: credits at exchange rates enter other currencies than those that they left."
+        )
     if sweep.out_of_scope:
         sentences.append(f"{balances(sweep.out_of_scope)} not in scope.")
-    if not sweep.scope.get("everything") and (apart := _disagreeing(sweep)):
+    if not (sweep.scope.get("everything") or _has_rates()) and (apart := _disagreeing(sweep)):
         named = ", ".join(_named(line) for line in apart)
         sentences.append(f"The trial balance of all balances does not agree in {named}: a sweep of all says more.")
     ran = {entry["check"] for entry in sweep.checks}

@@ -36,7 +36,7 @@ WITH batch AS (
         WHERE s.balance_id = b.balance_id
           AND (s.snapshot_time AT TIME ZONE 'UTC')::date = (%(taken_at)s AT TIME ZONE 'UTC')::date
     )
-    ON CONFLICT (balance_id, ((snapshot_time AT TIME ZONE 'UTC')::date)) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING 1
 )
 SELECT (SELECT max(balance_id) FROM batch) AS last, (SELECT count(*) FROM taken) AS taken

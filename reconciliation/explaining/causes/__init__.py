@@ -14,6 +14,7 @@ from reconciliation.explaining.causes import (
     missing,
     repointed,
     sets_of_rows,
+    silent_settlements,
     surplus,
     whole_totals,
     wrong_numbers,
@@ -56,6 +57,7 @@ MODULES = (
     sets_of_rows,
     earlier_totals,
     repointed,
+    silent_settlements,
 )
 CAUSES: dict[str, Cause] = {cause.slug: cause for module in MODULES for cause in module.CAUSES} | {
     UNEXPLAINED.slug: UNEXPLAINED

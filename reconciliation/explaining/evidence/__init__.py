@@ -6,4 +6,5 @@ from reconciliation.explaining.evidence.history import HISTORY, edits_touching, 
 from reconciliation.explaining.evidence.missing_spans import find_missing_spans
 from reconciliation.explaining.evidence.peers import Peers, drift_in, drift_now
 from reconciliation.explaining.evidence.repointed_rows import find_repointed
+from reconciliation.explaining.evidence.silent_settlements import find_silent_settlements
 from reconciliation.explaining.evidence.surroundings import find_surroundings

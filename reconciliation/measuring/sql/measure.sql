@@ -26,6 +26,20 @@ credits AS (
     WHERE status = 'APPLIED' AND destination = (%(balance_ids)s::text[])[1]
     HAVING cardinality(%(balance_ids)s::text[]) = 1
 ),
+/*rated
+-- What credits at an exchange rate add to or take from the amounts that their rows name; holds at a rate hold likewise,
+-- while what settles them, at rate 0, moves the amounts themselves.
+rated AS (
+    SELECT destination AS balance_id,
+           sum(minor_units(precise_amount, amount, precision, rate) - minor_units(precise_amount, amount, precision))
+               FILTER (WHERE status = 'APPLIED') AS applied,
+           sum(minor_units(precise_amount, amount, precision, rate) - minor_units(precise_amount, amount, precision))
+               FILTER (WHERE status = 'INFLIGHT') AS held
+    FROM transactions
+    WHERE rate NOT IN (0, 1) AND status IN ('APPLIED', 'INFLIGHT') AND destination = ANY(%(balance_ids)s::text[])
+    GROUP BY destination
+),
+rated*/
 -- Rows from before precise_amount existed: amount in major units times precision.
 legacy_debits AS (
     SELECT source AS balance_id, sum(minor_units(NULL, amount, precision)) AS units
@@ -90,9 +104,10 @@ SELECT b.balance_id, b.indicator, coalesce(b.currency, '') AS currency, coalesce
        coalesce(l.name, '') AS ledger_name, coalesce(b.version, 0) AS version,
        b.credit_balance, b.debit_balance, b.balance,
        b.inflight_credit_balance, b.inflight_debit_balance, b.inflight_balance,
-       coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) AS credit,
+       coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) /*rated + coalesce(rated.applied, 0) rated*/
+           AS credit,
        coalesce(debits.units, 0) + coalesce(legacy_debits.units, 0) AS debit,
-       coalesce(inflight.credit, 0) AS inflight_credit,
+       coalesce(inflight.credit, 0) /*rated + coalesce(rated.held, 0) rated*/ AS inflight_credit,
        coalesce(inflight.debit, 0) AS inflight_debit,
        coalesce(credits.row_count, 0) AS credit_rows,
        coalesce(debits.row_count, 0) AS debit_rows,
@@ -107,5 +122,6 @@ LEFT JOIN credits ON credits.balance_id = b.balance_id
 LEFT JOIN legacy_debits ON legacy_debits.balance_id = b.balance_id
 LEFT JOIN legacy_credits ON legacy_credits.balance_id = b.balance_id
 LEFT JOIN inflight ON inflight.balance_id = b.balance_id
+/*rated LEFT JOIN rated ON rated.balance_id = b.balance_id rated*/
 WHERE b.balance_id = ANY(%(balance_ids)s::text[])
 ORDER BY b.balance_id

@@ -27,6 +27,19 @@ legacy_credits AS (
     WHERE status = 'APPLIED' AND precise_amount IS NULL AND destination > %(after)s AND destination <= %(through)s
     GROUP BY destination
 ),
+/*rated
+rated AS (
+    SELECT destination AS balance_id,
+           sum(minor_units(precise_amount, amount, precision, rate) - minor_units(precise_amount, amount, precision))
+               FILTER (WHERE status = 'APPLIED') AS applied,
+           sum(minor_units(precise_amount, amount, precision, rate) - minor_units(precise_amount, amount, precision))
+               FILTER (WHERE status = 'INFLIGHT') AS held
+    FROM transactions
+    WHERE rate NOT IN (0, 1) AND status IN ('APPLIED', 'INFLIGHT')
+      AND destination > %(after)s AND destination <= %(through)s
+    GROUP BY destination
+),
+rated*/
 -- Rows with a source between the keys, then those of the others whose destination is: no row twice.
 holds AS MATERIALIZED (
     SELECT transaction_id, parent_transaction, source, destination, status, precise_amount, amount, precision
@@ -69,9 +82,10 @@ inflight AS (
 ),
 expected AS (
     SELECT b.balance_id,
-           coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) AS credit,
+           coalesce(credits.units, 0) + coalesce(legacy_credits.units, 0) /*rated + coalesce(rated.applied, 0) rated*/
+               AS credit,
            coalesce(debits.units, 0) + coalesce(legacy_debits.units, 0) AS debit,
-           coalesce(inflight.credit, 0) AS inflight_credit,
+           coalesce(inflight.credit, 0) /*rated + coalesce(rated.held, 0) rated*/ AS inflight_credit,
            coalesce(inflight.debit, 0) AS inflight_debit,
            b.credit_balance, b.debit_balance, b.balance,
            b.inflight_credit_balance, b.inflight_debit_balance, b.inflight_balance
@@ -81,6 +95,7 @@ expected AS (
     LEFT JOIN legacy_debits ON legacy_debits.balance_id = b.balance_id
     LEFT JOIN legacy_credits ON legacy_credits.balance_id = b.balance_id
     LEFT JOIN inflight ON inflight.balance_id = b.balance_id
+    /*rated LEFT JOIN rated ON rated.balance_id = b.balance_id rated*/
     WHERE b.balance_id > %(after)s AND b.balance_id <= %(through)s
 )
 SELECT balance_id

@@ -18,7 +18,7 @@ holds AS MATERIALIZED (
         WHERE w.side = 'debit' AND t.source = w.balance_id AND t.status = 'INFLIGHT'
         UNION ALL
         SELECT t.transaction_id, t.created_at, t.parent_transaction,
-               minor_units(t.precise_amount, t.amount, t.precision)
+               minor_units(t.precise_amount, t.amount, t.precision /*rated , t.rate rated*/)
         FROM transactions AS t
         WHERE w.side = 'credit' AND t.destination = w.balance_id AND t.status = 'INFLIGHT'
     ) AS h

@@ -81,10 +81,18 @@ fitting AS (
         SELECT 'credit' AS side, t.* FROM transactions AS t
         WHERE t.destination = w.balance_id AND t.status = 'REJECTED'
           AND minor_units(t.precise_amount, t.amount, t.precision) = ANY (w.units)
+        /*rated
+        UNION ALL
+        SELECT 'credit' AS side, t.* FROM transactions AS t
+        WHERE t.destination = w.balance_id AND t.status IN ('APPLIED', 'INFLIGHT') AND t.rate NOT IN (0, 1)
+          AND minor_units(t.precise_amount, t.amount, t.precision, t.rate) = ANY (w.units)
+          AND minor_units(t.precise_amount, t.amount, t.precision) <> ALL (w.units)
+        rated*/
     ) AS t
 ),
 counted AS (
-    SELECT f.*, minor_units(f.precise_amount, f.amount, f.precision) AS units_moved,
+    SELECT f.*, minor_units(f.precise_amount, f.amount, f.precision
+                            /*rated , CASE f.side WHEN 'credit' THEN f.rate END rated*/) AS units_moved,
            count(*) OVER same AS twins,
            row_number() OVER (same ORDER BY f.created_at DESC, f.transaction_id DESC) AS place
     FROM fitting AS f
@@ -94,7 +102,8 @@ counted AS (
       AND EXISTS (SELECT FROM balances AS d WHERE d.balance_id = f.destination)
     WINDOW same AS (
         PARTITION BY f.balance_id, f.side, f.status,
-                     minor_units(f.precise_amount, f.amount, f.precision)
+                     minor_units(f.precise_amount, f.amount, f.precision
+                                 /*rated , CASE f.side WHEN 'credit' THEN f.rate END rated*/)
     )
 )
 SELECT c.balance_id, c.side, c.transaction_id, c.status, c.units_moved AS units,

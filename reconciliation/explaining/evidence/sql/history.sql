@@ -35,7 +35,7 @@ moves AS (
         UNION ALL
         SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
                             - interval '1 microsecond', r.ends) AS span,
-               minor_units(t.precise_amount, t.amount, t.precision), 0, 0, 0
+               minor_units(t.precise_amount, t.amount, t.precision /*rated , t.rate rated*/), 0, 0, 0
         FROM transactions AS t WHERE t.destination = r.balance_id AND t.status = 'APPLIED'
         UNION ALL
         SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
@@ -47,7 +47,7 @@ moves AS (
         SELECT width_bucket(CASE WHEN t.reference LIKE '%%\_q' THEN greatest(t.created_at, t.scheduled_for) ELSE t.created_at END
                             - interval '1 microsecond', r.ends) AS span, 0, 0,
                CASE t.status WHEN 'INFLIGHT' THEN 1 ELSE -1 END
-               * minor_units(t.precise_amount, t.amount, t.precision), 0
+               * minor_units(t.precise_amount, t.amount, t.precision /*rated , t.rate rated*/), 0
         FROM transactions AS t WHERE t.destination = r.balance_id AND t.status IN ('INFLIGHT', 'VOID')
     ) AS m
 ),

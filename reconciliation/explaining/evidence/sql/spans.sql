@@ -14,7 +14,8 @@ WITH wanted AS MATERIALIZED (
 moves AS MATERIALIZED (
     SELECT w.balance_id, r.transaction_id, r.parent_transaction, r.other, r.side, r.status,
            CASE WHEN r.reference LIKE '%%\_q' THEN greatest(r.created_at, r.scheduled_for) ELSE r.created_at END AS at,
-           minor_units(r.precise_amount, r.amount, r.precision) AS units
+           minor_units(r.precise_amount, r.amount, r.precision
+                       /*rated , CASE WHEN r.side = 'credit' AND r.status <> 'VOID' THEN r.rate END rated*/) AS units
     FROM wanted AS w
     CROSS JOIN LATERAL (
         SELECT t.destination AS other, 'debit' AS side, t.* FROM transactions AS t

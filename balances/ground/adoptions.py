@@ -1,0 +1,94 @@
+"""Whether the default database is one of Blnk's that was adopted, and what may be done to it then (docs/adopt.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import connection
+from psycopg import errors as pg
+
+from balances.ground.exceptions import LedgerError
+
+SCHEMA = "backoffice"
+"""The schema of an adopted database that has all that is ours."""
+
+
+class Mode(StrEnum):
+    """What may be done to the tables of an adopted database; each mode allows what those before it do."""
+
+    OBSERVE = "observe"
+    REPAIR = "repair"
+    SERVE = "serve"
+
+    @property
+    def in_words(self) -> str:
+        """Return what it allows, as a clause."""
+        return IN_WORDS[self]
+
+    def allows(self, wanted: Mode) -> bool:
+        """Return whether what needs another mode may be done in this one."""
+        order = list(Mode)
+        return order.index(wanted) <= order.index(self)
+
+
+IN_WORDS = {
+    Mode.OBSERVE: "Blnk's tables are read, and nothing is ever written to them",
+    Mode.REPAIR: "totals of balances are corrected, and nothing else of Blnk's is written",
+    Mode.SERVE: "transactions are posted here as well",
+}
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """A database of Blnk's that was adopted: where its tables are, of which generation, and how far we may go."""
+
+    schema: str
+    generation: str
+    mode: Mode
+    has_rates: bool
+    """Whether its transactions have a column ``rate``: credits are then amounts times rate."""
+    silent_until: datetime | None
+    """Until when Blnk let settlements have no effect without a word; ``None`` where it never did."""
+    rates_gone_at: datetime | None
+    """When the column ``rate`` was dropped; ``None`` where it is there, or never was."""
+
+
+class ModeForbids(LedgerError):
+    """The mode in which the database was adopted does not allow this."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, mode: Mode) -> None:
+        """Name the mode and say what it allows."""
+        super().__init__(
+            f"This is the database of a Blnk, adopted in mode {mode}: {mode.in_words}. This was not done, and nothing "
+            "was changed."
+        )
+
+
+def adoption() -> Adoption | None:
+    """Return how the default database was adopted, or ``None`` where its tables are our own."""
+    found: Adoption | None = connection.adoption  # type: ignore[attr-defined]  # of ledgerproj.postgresql
+    return found
+
+
+def may(wanted: Mode) -> bool:
+    """Return whether what needs a mode may be done: always, where the tables are our own."""
+    found = adoption()
+    return found is None or found.mode.allows(wanted)
+
+
+def require_mode(wanted: Mode) -> None:
+    """Raise ``ModeForbids`` where what needs a mode may not be done."""
+    found = adoption()
+    if found is not None and not found.mode.allows(wanted):
+        raise ModeForbids(found.mode)
+
+
+def forbidden(error: BaseException) -> ModeForbids | None:
+    """Return the refusal for an error with which an adopted database refused to be written; else ``None``."""
+    refused = isinstance(error, pg.InsufficientPrivilege) or isinstance(error.__cause__, pg.InsufficientPrivilege)
+    found = adoption() if refused else None
+    return None if found is None or found.mode is Mode.SERVE else ModeForbids(found.mode)

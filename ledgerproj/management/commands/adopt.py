@@ -1,0 +1,92 @@
+"""``manage.py adopt``: look at a database of Blnk's, and adopt it as it is."""
+
+from __future__ import annotations
+
+import getpass
+from io import StringIO
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+
+from balances.ground import SCHEMA, Mode, adoption
+from ledgerproj.adopting import Found, adopt, look, remove, what_it_creates
+
+MODES = (Mode.OBSERVE,)
+"""The modes that are offered."""
+
+
+class Command(BaseCommand):
+    """Adapter: shows what is there and what would be made; makes it, or takes it away, with ``--yes`` alone."""
+
+    requires_system_checks = ()
+    help = (
+        "Adopt the database of a running Blnk: look at it, and with --yes make a schema of ours beside Blnk's. "
+        "Nothing of Blnk's is changed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare that nothing happens without a yes, and how to leave."""
+        parser.add_argument("--yes", action="store_true", help="do it; without this it is only shown")
+        parser.add_argument(
+            "--remove", action="store_true", help=f"take everything of ours out again: drop schema {SCHEMA}"
+        )
+
+    def handle(self, *, yes: bool, verbosity: int, **options: Any) -> None:
+        """Show, and do it if that is wanted."""
+        if not verbosity:
+            self.stdout = OutputWrapper(StringIO())
+        if options["remove"]:
+            self._leave(yes=yes)
+            return
+        found = look()
+        standing = adoption()
+        self._show(found)
+        if not yes:
+            self.stdout.write("Nothing was changed. To do this, run it again with --yes.")
+            return
+        is_new = adopt(found, standing.mode if standing else Mode.OBSERVE, getpass.getuser())
+        done = "Adopted" if is_new else "Brought up to date"
+        self.stdout.write(self.style.SUCCESS(f"{done}. Next: manage.py sweep --all, and manage.py createsuperuser."))
+
+    def _show(self, found: Found) -> None:
+        say = self.stdout.write
+        say(f"Database {found.database}, schema {found.schema}: Blnk {found.generation} by its columns.")
+        if found.is_newer:
+            say(
+                self.style.WARNING(
+                    f"Blnk has migrated it to {found.newest_migration}, which is newer than this program knows. "
+                    "What it does not know it does not read."
+                )
+            )
+        say(f"About {found.rows:,} transactions and {found.balances:,} balances, as the planner estimates.")
+        say(f"Mode {Mode.OBSERVE}: {Mode.OBSERVE.in_words}.")
+        say(f"Role {found.role}: {self._rights(found)}")
+        say("It creates:" if not adoption() else "It was adopted already. It brings up to date:")
+        for line in what_it_creates(found):
+            say(f"  - {line}")
+        if found.rates_gone_at:
+            say(
+                "Its transactions no longer have their exchange rates: balances that received from another currency "
+                "before Blnk 0.15 are called not proved."
+            )
+
+    def _rights(self, found: Found) -> str:
+        read = f"may read schema {found.schema}" if found.may_read else f"may NOT read schema {found.schema}"
+        make = f"may make schema {SCHEMA}" if found.may_create else f"may NOT make schema {SCHEMA}"
+        if not found.may_write:
+            return f"{read}; may not write to it; {make}."
+        return f"{read}; {make}; may also write to Blnk's tables, which is more than is needed: see docs/adopt.md."
+
+    def _leave(self, *, yes: bool) -> None:
+        standing = adoption()
+        if standing is None:
+            raise CommandError("There is nothing to remove: this database was not adopted, or was left already.")
+        self.stdout.write(
+            f"This drops schema {SCHEMA} with all findings, plans, records and users in it. Schema {standing.schema} "
+            "stays as it is."
+        )
+        if not yes:
+            self.stdout.write("Nothing was changed. To do this, run it again with --remove --yes.")
+            return
+        remove()
+        self.stdout.write(self.style.SUCCESS("Removed."))

@@ -1,0 +1,78 @@
+"""Looks whether a database is one of Blnk's that was adopted: connections then see schema ``backoffice`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.datetime import TimestampBinaryLoader, TimestampLoader
+
+from balances.ground import SCHEMA, Adoption, Mode, Unreachable
+
+IS_THERE = "SELECT to_regclass(%s) IS NOT NULL AS is_there"
+READ = f"""
+SELECT schema, generation, mode, has_rates, silent_until, rates_gone_at FROM {SCHEMA}.adoption
+"""  # noqa: S608  # a name of ours
+_known: dict[tuple[str, ...], Adoption | None] = {}
+
+
+class UTCLoader(TimestampLoader):
+    """Reads ``timestamp without time zone``, which Blnk's tables have, as an instant in UTC."""
+
+    def load(self, data: Any) -> datetime:
+        """Return the instant."""
+        return super().load(data).replace(tzinfo=UTC)
+
+
+class UTCBinaryLoader(TimestampBinaryLoader):
+    """The same of what is sent in binary."""
+
+    def load(self, data: Any) -> datetime:
+        """Return the instant."""
+        return super().load(data).replace(tzinfo=UTC)
+
+
+def adoption_of(settings: dict[str, Any], params: Callable[[], dict[str, Any]]) -> Adoption | None:
+    """Return how the database of Django's settings was adopted, looked up once in each process.
+
+    ``params`` returns what psycopg connects with. Raises ``Unreachable``.
+    """
+    key = _key(settings)
+    if key not in _known:
+        try:
+            _known[key] = _look(params())
+        except psycopg.OperationalError as error:
+            raise Unreachable(str(error)) from error
+    return _known[key]
+
+
+def suppose(settings: dict[str, Any], adoption: Adoption | None) -> None:
+    """Let connections of this process go to a database as if it was adopted like this, until ``forget``."""
+    _known[_key(settings)] = adoption
+
+
+def forget() -> None:
+    """Look again: the database has been adopted or left."""
+    _known.clear()
+
+
+def _key(settings: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(settings[name]) for name in ("HOST", "PORT", "NAME"))
+
+
+def _look(params: dict[str, Any]) -> Adoption | None:
+    plain = {"autocommit": True, "cursor_factory": psycopg.Cursor, "prepare_threshold": None, "row_factory": dict_row}
+    with psycopg.connect(**params | plain) as server:
+        if not server.execute(IS_THERE, [f"{SCHEMA}.adoption"]).fetchone()["is_there"]:  # type: ignore[index]
+            return None
+        row = server.execute(READ).fetchone()
+    return Adoption(**row | {"mode": Mode(row["mode"])}) if row else None
+
+
+def with_schema(params: dict[str, Any]) -> dict[str, Any]:
+    """Return connection parameters with which names mean what is in our schema, and nothing else."""
+    given = params.get("options") or ""
+    return params | {"options": f"{given} -c search_path={SCHEMA}".strip()}
