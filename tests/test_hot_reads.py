@@ -6,6 +6,7 @@ Each test of the API compares the two as well, because its client sends hot read
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -22,9 +23,10 @@ from django.urls import get_resolver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from balances.api import hot_reads
 from balances.api.gate import gate_of
 from balances.api.hot_reads import hot_read
-from balances.ground import Lookup
+from balances.ground import Lookup, tables
 from balances.keys import keyring
 from balances.models import ApiKey, Balance, Ledger, Transaction
 from balances.models.core import now
@@ -272,7 +274,52 @@ def test_no_route_of_another_view_is_taken_for_a_hot_read() -> None:
         if "<" not in (route := str(each.pattern))
     ]
     assert "/balances/filter" in literal
-    assert [path for path in literal if hot_read("GET", path, "")] == []
+    assert {path for path in literal if hot_read("GET", path, "")} == LISTS
+
+
+LISTS = {"/ledgers", "/balances", "/transactions"}
+
+
+def test_the_newest_rows_are_answered_alike_down_both_ways(world_of_all: None) -> None:
+    for path in LISTS:
+        for query in ("", "limit=1", "limit=3", "limit=100"):
+            assert hot_read("GET", path, query)
+            assert both(path, query=query)[0] == 200
+        for query in (
+            *("limit=0", "limit=101", "limit=-1", "limit=+5", "limit=05", "limit=%35", "limit=\u0663", "limit=x"),
+            *("limit=", "limit", "limit=5&offset=1", "limit=5&limit=6", "offset=1", "status_eq=APPLIED", "x=1", "&"),
+        ):
+            assert hot_read("GET", path, query) is None
+            both(path, query=query)
+
+
+def test_a_row_that_changed_is_listed_as_it_is_now(world_of_all: None) -> None:
+    assert b"changed" not in both("/transactions")[2]
+    Transaction.objects.filter(status="APPLIED").update(meta_data={"changed": "\u2028"})
+    Balance.objects.filter(pk="bln_alice").update(meta_data={"changed": 1})
+    for path in ("/transactions", "/balances"):
+        assert b"changed" in both(path)[2]
+        assert both(path) == both(path)
+
+
+def test_what_is_kept_of_listed_rows_is_bounded(world_of_all: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = hot_reads.TRANSACTIONS.table._shown
+    kept.clear()
+    rows = len(json.loads(both("/transactions")[2]))
+    assert len(kept) == rows > 5
+    monkeypatch.setattr(tables, "KEPT", 3)
+    Transaction.objects.update(meta_data={"other": True})
+    both("/transactions")
+    assert len(kept) <= 3
+    kept.clear()
+    monkeypatch.setattr(tables, "LARGEST_KEPT", 10)
+    both("/transactions")
+    assert not kept
+
+
+def test_lists_without_rows_are_answered_alike_down_both_ways() -> None:
+    Ledger.objects.all().delete()
+    assert [both(path)[2] for path in sorted(LISTS)] == [b"null", b"[]", b"[]"]
 
 
 def test_both_ways_take_from_the_same_buckets(world_of_all: None) -> None:

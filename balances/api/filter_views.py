@@ -33,7 +33,7 @@ class FilterView(views.ApiView):
         body = [self.answer.body(row) for row in rows] or self.empty
         if not page.counted:
             return Response(body)
-        count = {"total_count": rows[0].total_count} if rows else {}
+        count = {"total_count": rows[0]["total_count"]} if rows else {}
         return Response({"data": body} | count)
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]

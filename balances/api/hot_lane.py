@@ -14,7 +14,7 @@ from django.db import DatabaseError
 
 from balances.api import errors
 from balances.api.gate import ApiGate, Knock
-from balances.api.hot_reads import Found
+from balances.api.hot_reads import Found, HotList, HotRead
 from balances.api.replies import JSON, Header, Reply
 from balances.ground import Lookup
 from balances.shapes import rendered
@@ -40,18 +40,22 @@ def answers(gate: ApiGate, asked: Sequence[tuple[Knock, Found]]) -> list[tuple[i
 
 def _rows(found: Sequence[Found]) -> list[list[dict[str, Any]] | None]:
     """Return the rows for each read; ``None`` where it has to look by itself, as a single one does."""
-    if len(found) < 2:
+    together = [(read.lookup, key) for read, key in found if isinstance(read, HotRead)]
+    if len(together) < 2:
         return [None] * len(found)
     try:
-        return Lookup.values_of_each([(read.lookup, key) for read, key in found])
+        rows = iter(Lookup.values_of_each(together))
     except DatabaseError:  # each reports it in its own answer
         return [None] * len(found)
+    return [next(rows) if isinstance(read, HotRead) else None for read, _ in found]
 
 
 def _read(knock: Knock, found: Found, rows: list[dict[str, Any]] | None) -> Reply:
     read, key = found
     try:
-        return Reply(200, rendered(read.body(*key) if rows is None else read.body_of(next(iter(rows), None), key)))
+        if rows is None or isinstance(read, HotList):
+            return Reply(200, read.content(*key))
+        return Reply(200, rendered(read.body_of(next(iter(rows), None), key)))
     except Exception as error:  # what a view does not catch either is answered in the same way
         response: Any = errors.answer(error, {"request": SimpleNamespace(method=knock.method, _request=knock)})
         kept = [(name, value) for name, value in response.items() if name != "Content-Type"]

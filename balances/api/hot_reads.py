@@ -1,17 +1,24 @@
-"""Reads of one row by its key, which clients make most: each stands here once, for its view and for ``hot_lane``."""
+"""Reads that clients make most, of one row by its key and of the newest rows.
+
+Each stands here once, for its view and for ``hot_lane``.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 from django.db import models
+from rest_framework.request import Request
 
+from balances.api import listing
+from balances.api.filtering import Filters, resources
+from balances.api.listing import Paging
 from balances.books import posting_exceptions
-from balances.ground import LedgerError, Lookup, exceptions
+from balances.ground import LedgerError, Lookup, ShownTable, exceptions
 from balances.models import Balance, Ledger, Transaction
-from balances.shapes import Answer, BalanceAnswer, LedgerAnswer, TransactionAnswer
+from balances.shapes import Answer, BalanceAnswer, LedgerAnswer, TransactionAnswer, rendered
 
 M = TypeVar("M", bound=models.Model)
 
@@ -40,7 +47,33 @@ class HotRead(Generic[M]):
         """Return the body for the values of a row that was looked up. Raises what ``missing`` gives."""
         if values is None:
             raise self.missing(key[0])
-        return self.shape.body(SimpleNamespace(**values))
+        return self.shape.body(values)
+
+    def content(self, *key: str) -> bytes:
+        """Return the bytes of that body."""
+        return rendered(self.body(*key))
+
+
+class HotList:
+    """The newest rows of a table, without conditions."""
+
+    def __init__(self, filters: type[Filters], paging: Paging, *, shape: type[Answer], empty: list[Any] | None) -> None:
+        """Keep what the list is made of; ``empty`` is what is answered without rows."""
+        self.filters, self.paging, self.shape, self.empty = filters, paging, shape, empty
+        self.table = ShownTable(filters._meta.model, lambda row: rendered(shape.body(row)))
+
+    def shown(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]] | None:
+        """Return the body of the answer with these rows."""
+        return [self.shape.body(row) for row in rows] or self.empty
+
+    def listed(self, request: Request) -> list[dict[str, Any]] | None:
+        """Return the body of the page that a request asks for, with conditions or without."""
+        return self.shown(self.paging.rows(self.filters, request))
+
+    def content(self, limit: str) -> bytes:
+        """Return the bytes of the first page; ``limit`` is a number of the query, or empty."""
+        rows = self.table.shown(self.filters.newest(int(limit or self.paging.default)))
+        return b"[" + b",".join(rows) + b"]" if rows else rendered(self.empty)
 
 
 LEDGER = HotRead(Ledger, "ledger_id", shape=LedgerAnswer, missing=lambda _: exceptions.LedgerNotFound())
@@ -60,15 +93,25 @@ TRANSACTION_OF_REFERENCE = HotRead(
     shape=TransactionAnswer,
     missing=lambda key: posting_exceptions.TransactionNotFound(f"Transaction with reference '{key}' not found"),
 )
+LEDGERS = HotList(resources.LedgerFilters, listing.LEDGERS, shape=LedgerAnswer, empty=[])
+BALANCES = HotList(resources.BalanceFilters, listing.BALANCES, shape=BalanceAnswer, empty=None)
+TRANSACTIONS = HotList(resources.TransactionFilters, listing.TRANSACTIONS, shape=TransactionAnswer, empty=[])
+LISTS = {"/ledgers": LEDGERS, "/balances": BALANCES, "/transactions": TRANSACTIONS}
+FIRST_PAGE = re.compile(r"(?:limit=([1-9][0-9]?|100))?")
+"""Queries of pages that cost little: more rows, and those further on, take turns with all that costs much."""
 ROUTES_OF_OTHERS = {"filter", "bulk", "recover"}
 """What stands in the place of an id without being one."""
 
-Found = tuple[HotRead[Any], Sequence[str]]
+Found = tuple[HotRead[Any] | HotList, Sequence[str]]
 
 
 def hot_read(method: str, path: str, query: str) -> Found | None:
     """Return the read that a request asks for, and its key; ``None`` for anything that is for the views."""
-    if method != "GET" or query:
+    if method != "GET":
+        return None
+    if path in LISTS and (page := FIRST_PAGE.fullmatch(query)):
+        return LISTS[path], (page[1] or "",)
+    if query:
         return None
     found: Found
     match path.split("/"):

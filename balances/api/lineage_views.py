@@ -33,7 +33,7 @@ class BalanceLineageAnswer(Answer):
 class ShadowAnswer(RecordedTransaction):
     """A shadow row as the original shows it: without its parent and its effective date."""
 
-    def to_representation(self, instance: Transaction) -> dict[str, Any]:
+    def to_representation(self, instance: Transaction | dict[str, Any]) -> dict[str, Any]:
         """Return the body."""
         body = super().to_representation(instance) | {"parent_transaction": ""}
         return {name: value for name, value in body.items() if name != "effective_date"}

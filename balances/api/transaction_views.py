@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, Polymorphic
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from balances.api import durations, hot_reads, listing, transaction_requests, transaction_shapes, validation
+from balances.api import durations, hot_reads, transaction_requests, transaction_shapes, validation
 from balances.api.filtering import query_of, resources
 from balances.api.go import MalformedBody, decode
 from balances.api.preview_shapes import BulkPreviewAnswer, PreviewAnswer
@@ -94,8 +94,7 @@ class TransactionsView(PreviewedView):
     )
     def get(self, request: Request) -> Response:
         """List transactions, newest first."""
-        page = listing.TRANSACTIONS.rows(resources.TransactionFilters, request)
-        return Response([transactions.TransactionAnswer.body(row) for row in page])
+        return Response(hot_reads.TRANSACTIONS.listed(request))
 
     @extend_schema(request=transaction_requests.RecordTransaction, responses=CREATED)
     def post(self, request: Request) -> Response:

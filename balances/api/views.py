@@ -89,8 +89,7 @@ class LedgersView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """List ledgers, newest first."""
-        page = listing.LEDGERS.rows(resources.LedgerFilters, request)
-        return Response([answers.LedgerAnswer.body(ledger) for ledger in page])
+        return Response(hot_reads.LEDGERS.listed(request))
 
     @extend_schema(request=requests.CreateLedger, responses={201: answers.LedgerAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
@@ -124,8 +123,7 @@ class BalancesView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """List balances, newest first; an empty list is ``null``, as in the original."""
-        page = listing.BALANCES.rows(resources.BalanceFilters, request)
-        return Response([answers.BalanceAnswer.body(balance) for balance in page] or None)
+        return Response(hot_reads.BALANCES.listed(request))
 
     @extend_schema(request=requests.CreateBalance, responses={201: answers.BalanceAnswer} | REFUSED)
     def post(self, request: Request) -> Response:

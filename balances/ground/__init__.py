@@ -55,3 +55,4 @@ from balances.ground.principals import ANYBODY, MASTER, Principal
 from balances.ground.rate_limit import RateLimiter, bucket_of, headers_of
 from balances.ground.signals import disclosed, refused
 from balances.ground.statements import Lookup, Statement, pipelined
+from balances.ground.tables import ShownTable, Table

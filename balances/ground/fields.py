@@ -42,7 +42,11 @@ class MinorUnitsField(Field[Set, Get]):
         """Return an ``int``; a fraction from a foreign database stays a ``Decimal``, so that it can be fixed."""
         if value is None or isinstance(value, int):
             return value
-        return int(value) if value.is_finite() and value == value.to_integral_value() else value
+        try:
+            units = int(value)
+        except (ValueError, OverflowError):  # NaN and infinity
+            return value
+        return units if units == value else value
 
     def to_python(self, value: Any) -> int | Decimal | None:
         """Return an ``int`` from an ``int`` or digits. Raises ``ValidationError``, also for floats and fractions."""

@@ -159,11 +159,13 @@ class Lookup(Generic[M]):
         text, names = self._query
         parameters = [values[name] for name in names]
         rows = self._prepared.rows(parameters)
-        if rows is None:
-            with connection.cursor() as cursor:
-                cursor.execute(text, parameters)
-                rows = cursor.fetchall()
-        return [self._converted(row) for row in rows]
+        return [self._converted(row) for row in (self._asked(text, parameters) if rows is None else rows)]
+
+    def _asked(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(text, parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
     def _converted(self, row: tuple[Any, ...]) -> list[Any]:
         values = list(row)
@@ -186,7 +188,12 @@ class Prepared:
         self.name = b"lookup_%d" % next(self._numbers)
 
     def rows(self, parameters: Sequence[str]) -> list[tuple[Any, ...]] | None:
-        """Return the rows, or ``None`` where a cursor should ask: it also knows how to report what goes wrong.
+        """Return the rows, or ``None`` where a cursor should ask."""
+        result = self.result(parameters)
+        return result.rows() if result else None
+
+    def result(self, parameters: Sequence[str]) -> Result | None:
+        """Return the result, or ``None`` where a cursor should ask: it also knows how to report what goes wrong.
 
         A statement may be forgotten by the server, or its connection lost: asking again is right, because it only
         reads.
@@ -219,7 +226,8 @@ class Prepared:
         except psycopg.OperationalError:
             raw.close()  # what is still to come would be taken for other answers
             return [None] * len(asked)
-        return [prepared._loaded(raw, result) for (prepared, _), result in zip(asked, results, strict=True)]
+        loaded = (prepared._loaded(raw, result) for (prepared, _), result in zip(asked, results, strict=True))
+        return [result.rows() if result else None for result in loaded]
 
     def _is_ready(self, raw: Any) -> bool:
         """Return whether the server knows the statement, having prepared it if need be."""
@@ -230,7 +238,7 @@ class Prepared:
             known[self.name] = None
         return True
 
-    def _loaded(self, raw: Any, result: Any) -> list[tuple[Any, ...]] | None:
+    def _loaded(self, raw: Any, result: Any) -> Result | None:
         known = _transformers(raw)
         if result is None or result.status != ExecStatus.TUPLES_OK:
             known.pop(self.name, None)
@@ -241,8 +249,27 @@ class Prepared:
             transformer.set_pgresult(result)
         else:
             transformer.set_pgresult(result, set_loaders=False)
-        rows: list[tuple[Any, ...]] = transformer.load_rows(0, result.ntuples, tuple)
+        return Result(result, transformer)
+
+
+class Result:
+    """Rows as the server sent them, to be read before the next statement of their connection."""
+
+    def __init__(self, result: Any, transformer: Any) -> None:
+        """Keep the rows, and what reads them."""
+        self._result, self._transformer = result, transformer
+
+    def rows(self, first: int = 0, last: int | None = None) -> list[tuple[Any, ...]]:
+        """Return the values of rows, of all unless some are named."""
+        rows: list[tuple[Any, ...]] = self._transformer.load_rows(
+            first, self._result.ntuples if last is None else last, tuple
+        )
         return rows
+
+    def stored(self) -> list[tuple[bytes | None, ...]]:
+        """Return the texts of all rows."""
+        text, columns = self._result.get_value, range(self._result.nfields)
+        return [tuple([text(number, column) for column in columns]) for number in range(self._result.ntuples)]
 
 
 MOST_SENT_TOGETHER = 4096

@@ -5,7 +5,6 @@ Serializers describe; none of them saves. Rows are written by ``balances.posting
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, cached_property
@@ -80,25 +79,6 @@ def in_byte_order(value: Any) -> Any:
     return short(value) if isinstance(value, Decimal) and value.adjusted() < MAX_DIGITS else value
 
 
-UNKNOWN = object()
-"""Stands for an attribute about which the field itself must be asked."""
-
-
-def _plan(field: serializers.Field[Any, Any, Any, Any]) -> tuple[str, Any, serializers.Field[Any, Any, Any, Any], Any]:
-    """Return where a field's value is found, what it is where it is not there, the field, and its representation.
-
-    Fields look for themselves in many ways, which takes most of the time of an answer. This is what all but a few do.
-    """
-    source, absent = str(field.source), UNKNOWN
-    if type(field).get_attribute not in (serializers.Field.get_attribute, Instant.get_attribute) or "." in source:
-        source = ""  # no attribute has this name
-    elif isinstance(field, Instant):
-        absent = None
-    elif field.default is not serializers.empty and not callable(field.default):
-        absent = field.default
-    return source, absent, field, field.to_representation
-
-
 class Answer(serializers.Serializer[Any]):
     """An answer some of whose keys are left out when they say nothing."""
 
@@ -110,22 +90,61 @@ class Answer(serializers.Serializer[Any]):
         return _bound(cls).to_representation(instance)
 
     @cached_property
-    def _bound_fields(self) -> tuple[tuple[str, str, Any, serializers.Field[Any, Any, Any, Any], Any], ...]:
-        """Name, attribute, what stands for an absent one, field and its representation of each key."""
-        return tuple((name, *_plan(field)) for name, field in self.fields.items())
+    def _parts(self) -> tuple[Part, ...]:
+        return tuple(Part(name, field, name in self.omitted_when_empty) for name, field in self.fields.items())
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the keys in order, without the empty ones that the contract omits."""
-        body, is_mapping = {}, isinstance(instance, Mapping)
-        for name, attribute, absent, field, represent in self._bound_fields:
-            value = UNKNOWN if is_mapping else getattr(instance, attribute, absent)
-            if value is UNKNOWN or callable(value):
-                value = field.get_attribute(instance)
-            body[name] = None if value is None and not isinstance(field, Instant) else represent(value)
-        for name in self.omitted_when_empty:
-            if body[name] is None or body[name] is False or body[name] in ("", {}, []):
-                del body[name]
+        body = {}
+        is_mapping = isinstance(instance, dict)
+        for part in self._parts:
+            source = part.source
+            value = instance.get(source, ABSENT) if is_mapping else getattr(instance, source, ABSENT)
+            if type(value) is not part.shown_as_is:
+                value = part.unset if value is ABSENT and part.unset is not ABSENT else part.shown(instance, value)
+            if not (part.is_omitted and (value is None or value is False or value in EMPTY)):
+                body[part.name] = value
         return body
+
+
+ABSENT: Any = object()
+EMPTY: tuple[Any, ...] = ("", {}, [])
+AS_IS: dict[type, type] = {
+    serializers.CharField: str,
+    serializers.IntegerField: int,
+    serializers.BooleanField: bool,
+    serializers.ChoiceField: str,
+    MinorUnits: int,
+    Number: int,
+}
+"""The type of the values that a field shows as they are: nearly all, so that the field is not called for them."""
+
+
+class Part:
+    """One key of an answer, with all that is known about it before there is an instance."""
+
+    __slots__ = ("field", "is_omitted", "name", "shown_as_is", "source", "unset")
+
+    def __init__(self, name: str, field: serializers.Field[Any, Any, Any, Any], is_omitted: bool) -> None:
+        """Take from a field what does not change."""
+        self.name, self.field, self.is_omitted = name, field, is_omitted
+        self.source = str(field.source)
+        self.shown_as_is = AS_IS.get(type(field))
+        self.unset = ABSENT
+        """What is shown of an instance without the attribute, if that is always the same."""
+        if type(field).get_attribute not in (serializers.Field.get_attribute, Instant.get_attribute):
+            self.source = ""  # no attribute has this name: the field is asked
+        default = field.default
+        if isinstance(field, Instant):
+            self.unset = ZERO_TIME
+        elif self.source.isidentifier() and (default is None or isinstance(default, (str, int, tuple))):
+            self.unset = None if default is None else field.to_representation(default)
+
+    def shown(self, instance: Any, value: Any) -> Any:
+        """Return what the field shows of a value that is not shown as it is."""
+        if value is ABSENT or callable(value):
+            value = self.field.get_attribute(instance)
+        return None if value is None and not isinstance(self.field, Instant) else self.field.to_representation(value)
 
 
 @cache
@@ -163,7 +182,7 @@ class IdentityAnswer(Answer):
     created_at = Instant()
     meta_data = Metadata()
 
-    def to_representation(self, instance: Identity) -> dict[str, Any]:
+    def to_representation(self, instance: Identity | dict[str, Any]) -> dict[str, Any]:
         """Return the body; what is not known is an empty text, or the zero time."""
         body = super().to_representation(instance)
         absent = {"dob": ZERO_TIME, "meta_data": None}
@@ -197,7 +216,7 @@ class BalanceAnswer(Answer):
 
     omitted_when_empty = ("queued_debit_balance", "queued_credit_balance", "indicator", "identity", "ledger")
 
-    def to_representation(self, instance: Balance) -> dict[str, Any]:
+    def to_representation(self, instance: Balance | dict[str, Any]) -> dict[str, Any]:
         """Return the body; no identity is an empty string."""
         body = super().to_representation(instance)
         body["identity_id"] = body["identity_id"] or ""

@@ -65,14 +65,15 @@ class RecordedTransaction(Answer):
         "meta_data",
     )
 
-    def to_representation(self, instance: Transaction) -> dict[str, Any]:
+    def to_representation(self, instance: Transaction | dict[str, Any]) -> dict[str, Any]:
         """Return the body; what is not known is an empty text or zero."""
         body = super().to_representation(instance)
         for name in ("parent_transaction", "reference", "currency", "status", "hash"):
             body[name] = body[name] or ""
         for name in ("amount", "precision"):
             body[name] = body[name] or 0
-        if instance.effective_date is None:
+        values = instance if isinstance(instance, dict) else vars(instance)
+        if values["effective_date"] is None:
             del body["effective_date"]
         return body
 
@@ -80,7 +81,7 @@ class RecordedTransaction(Answer):
 class TransactionAnswer(RecordedTransaction):
     """The transaction as clients of the API see it."""
 
-    def to_representation(self, instance: Transaction) -> dict[str, Any]:
+    def to_representation(self, instance: Transaction | dict[str, Any]) -> dict[str, Any]:
         """Return the body; ``inflight`` stands in the metadata and is lifted out of it."""
         body = super().to_representation(instance)
         metadata = body.get("meta_data")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from django.db import Error, NotSupportedError, OperationalError, transaction
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
+from psycopg.abc import Buffer
 from psycopg.pq import PipelineStatus
+from psycopg.types.datetime import TimestamptzLoader
 
 from balances.ground import Adoption
 from ledgerproj.postgresql import adopted
@@ -23,6 +26,20 @@ class SavepointLost(Exception):
     """A savepoint could be neither rolled back nor released, because the connection was lost."""
 
 
+class InstantLoader(TimestamptzLoader):
+    """Reads an instant by what Python has in C; psycopg's own way, by a pattern, takes forty times as long."""
+
+    timezone = UTC
+    """Django makes a loader of its own for any other."""
+
+    def load(self, data: Buffer) -> datetime:
+        """Return the instant in UTC. Raises ``psycopg.DataError`` where a ``datetime`` cannot hold it."""
+        try:
+            return datetime.fromisoformat(bytes(data).decode()).astimezone(UTC)
+        except ValueError:
+            return super().load(data).replace(tzinfo=UTC)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Takes connections out of a ``Pool``."""
 
@@ -31,6 +48,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _pipeline: ExitStack | None = None
     """What ends the pipeline that the connection is in."""
     _connection_pools: dict[str, Pool]
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return psycopg's parameters, with a loader of our own."""
+        params: dict[str, Any] = super().get_connection_params()
+        if self.timezone == UTC:
+            params["context"].adapters.register_loader("timestamptz", InstantLoader)
+        return params
 
     @property
     def pool(self) -> Any:

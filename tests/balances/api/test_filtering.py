@@ -41,6 +41,24 @@ def names(rows: Any, key: str = "name") -> str:
     return " ".join(sorted(str(row[key]).replace(" ", "_") for row in rows or ()))
 
 
+def test_a_statement_that_was_compiled_for_some_texts_serves_others(api: Client) -> None:
+    alice, bob = world.balance(), world.balance()
+    for reference in ("one", "two", "\ue0000", "\ue0001", "2026-01-01"):
+        world.post(alice, bob, 5, reference=reference)
+        world.post(bob, alice, 5, reference=f"back-{reference}")
+    for reference in ("one", "two", "\ue0001", "\ue0000", "2026-01-01", "none"):
+        known = [] if reference == "none" else [reference]
+        assert [row["reference"] for row in ask(api, "transactions", ("reference", "eq", reference))] == known
+        for side, other in (("source", alice), ("destination", alice), ("balance_id", bob)):
+            rows = ask(api, "transactions", (side, "eq", other.pk), ("reference", "eq", reference))
+            assert [row["reference"] for row in rows] == ([] if side == "destination" else known)
+            rows = ask(api, "transactions", ("reference", "eq", reference), (side, "eq", "bln_none"))
+            assert rows == []
+        both = [("reference", "eq", reference), ("reference", "eq", "back-one")]
+        rows = ask(api, "transactions", *both, logical_operator="or")
+        assert {row["reference"] for row in rows} == {"back-one", *known}
+
+
 @pytest.fixture
 def ledgers() -> None:
     """Make a, b, c, d on four days, besides the general ledger, which has no metadata."""

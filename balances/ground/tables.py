@@ -1,0 +1,62 @@
+"""Reads of many rows of a model by statements that the ORM compiled, as dictionaries or as what is shown of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from django.db import models
+
+from balances.ground.statements import Lookup, Prepared
+
+M = TypeVar("M", bound=models.Model)
+Stored = tuple[bytes | None, ...]
+"""The columns of a row as the server writes them."""
+KEPT = 2_000
+"""Rows of a table of which is kept what was shown of them."""
+LARGEST_KEPT = 4_096
+"""Bytes of what is kept of one row, at most."""
+
+
+class Table(Lookup[M]):
+    """Rows of a model by statements that select its columns; instances would take several times as long to make."""
+
+    def dictionaries(self, text: str, parameters: Sequence[Any], *further: str) -> list[dict[str, Any]]:
+        """Return the rows of a statement by the names of their attributes, and of further columns."""
+        names = (*self._attributes, *further)
+        return [dict(zip(names, self._converted(row), strict=True)) for row in self._asked(text, parameters)]
+
+
+class ShownTable(Table[M]):
+    """The same as bytes."""
+
+    def __init__(self, model: type[M], show: Callable[[dict[str, Any]], bytes]) -> None:
+        """Keep what is shown of a row, which must follow from the row alone."""
+        super().__init__(model)
+        self._show = show
+        self._shown: dict[Stored, bytes] = {}
+        self._statements: dict[str, Prepared] = {}
+
+    def shown(self, text: str) -> list[bytes]:
+        """Return what is shown of the rows of a statement without parameters. It is prepared: there may be few.
+
+        What was shown is kept for rows that are stored alike to the last byte: clients ask for the newest rows again
+        and again.
+        """
+        result = self._statements.setdefault(text, Prepared(text)).result(())
+        if result is None:
+            return [self._show(row) for row in self.dictionaries(text, ())]
+        shown = []
+        for number, stored in enumerate(result.stored()):
+            if (known := self._shown.get(stored)) is None:
+                [row] = result.rows(number, number + 1)
+                known = self._show(self._named(self._converted(row)))
+                self._keep(stored, known)
+            shown.append(known)
+        return shown
+
+    def _keep(self, stored: Stored, shown: bytes) -> None:
+        if len(shown) <= LARGEST_KEPT:
+            if len(self._shown) >= KEPT:
+                self._shown.clear()
+            self._shown[stored] = shown
