@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from balances.api import account_views, identity_shapes, identity_views, transaction_views, views
+from balances.api import account_views, hot_reads, identity_shapes, identity_views, transaction_views, views
 from balances.api.filtering import FilterRequest, fields_of, page_from, resources, rows_or_counted
 from balances.shapes import answers, transactions
 
@@ -26,9 +27,14 @@ class FilterView(views.ApiView):
     one: type[APIView]
     """The view of a single row: to every other method, ``filter`` is the id of one."""
 
-    def post(self, request: Request) -> Response:
+    hot: hot_reads.HotList | None = None
+    """The list of the same rows, if it is one that clients read most."""
+
+    def post(self, request: Request) -> HttpResponse:
         """Return the rows, in data and with their total_count if that is asked for."""
         page = page_from(request)
+        if self.hot and not page.counted:
+            return self.hot.response(page)
         rows = self.filters.rows(page)
         body = [self.answer.body(row) for row in rows] or self.empty
         if not page.counted:
@@ -57,11 +63,13 @@ def described(view: type[FilterView]) -> type[FilterView]:
 @described
 class FilterLedgersView(FilterView):
     filters, answer, empty, one = resources.LedgerFilters, answers.LedgerAnswer, [], views.LedgerView
+    hot = hot_reads.LEDGERS
 
 
 @described
 class FilterBalancesView(FilterView):
     filters, answer, one = resources.BalanceFilters, answers.BalanceAnswer, views.BalanceView
+    hot = hot_reads.BALANCES
 
 
 @described
@@ -71,7 +79,7 @@ class FilterTransactionsView(FilterView):
         transactions.TransactionAnswer,
         transaction_views.TransactionView,
     )
-    empty = []
+    empty, hot = [], hot_reads.TRANSACTIONS
 
 
 @described

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db import models
+from django.http import HttpResponse
 from rest_framework.request import Request
 
 from balances.api import listing
-from balances.api.filtering import Filters, resources
+from balances.api.filtering import Filters, Page, resources
 from balances.api.listing import Paging
+from balances.api.replies import Reply
 from balances.books import posting_exceptions
 from balances.ground import LedgerError, Lookup, ShownTable, exceptions
 from balances.models import Balance, Ledger, Transaction
@@ -62,17 +64,19 @@ class HotList:
         self.filters, self.paging, self.shape, self.empty = filters, paging, shape, empty
         self.table = ShownTable(filters._meta.model, lambda row: rendered(shape.body(row)))
 
-    def shown(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]] | None:
-        """Return the body of the answer with these rows."""
-        return [self.shape.body(row) for row in rows] or self.empty
+    def listed(self, request: Request) -> HttpResponse:
+        """Return the answer to a query, with conditions or without."""
+        return self.response(self.paging.asked(request))
 
-    def listed(self, request: Request) -> list[dict[str, Any]] | None:
-        """Return the body of the page that a request asks for, with conditions or without."""
-        return self.shown(self.paging.rows(self.filters, request))
+    def response(self, page: Page) -> HttpResponse:
+        """Return the answer with a page that is not counted."""
+        return Reply(200, self._joined(self.filters.shown(page, self.table))).response()
 
     def content(self, limit: str) -> bytes:
         """Return the bytes of the first page; ``limit`` is a number of the query, or empty."""
-        rows = self.table.shown(self.filters.newest(int(limit or self.paging.default)))
+        return self._joined(self.table.shown(self.filters.newest(int(limit or self.paging.default))))
+
+    def _joined(self, rows: list[bytes]) -> bytes:
         return b"[" + b",".join(rows) + b"]" if rows else rendered(self.empty)
 
 

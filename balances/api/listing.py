@@ -54,18 +54,23 @@ class Paging:
     def rows(self, filters: type[Filters], request: Request) -> list[Any]:
         """Return the rows that the query filters, one page of them, newest first.
 
-        Raises ``InvalidParameter``, ``TooManyRows``, and what the filters raise.
+        Raises ``TooManyRows``, and what ``asked`` and the filters raise.
         """
+        page = self.asked(request)
+        if self.all_unless_filtered and not page.asked.conditions:
+            return whole(filters.rows(Page(page.asked, MOST_ROWS + 1, 0)), "read it in pages with POST and /filter")
+        return filters.rows(page)
+
+    def asked(self, request: Request) -> Page:
+        """Return the page that a query asks for. Raises ``InvalidParameter`` and ``InvalidFilterParameters``."""
         limit, offset = self._numbers(request)
         asked = from_query(request.query_params)
-        if self.all_unless_filtered and not asked.conditions:
-            return whole(filters.rows(Page(asked, MOST_ROWS + 1, 0)), "read it in pages with POST and /filter")
         if self.cap_of_filtered is not None:
             if asked.conditions:
                 limit = min(limit, self.cap_of_filtered)
             elif limit > MOST_ROWS:  # a smaller page than requested would look like the last one
                 raise InvalidParameter(f"limit cannot be more than {MOST_ROWS:,}")
-        return filters.rows(Page(asked, limit, offset))
+        return Page(asked, limit, offset)
 
     def page(self, rows: Any, request: Request) -> Any:
         """Return one page of the rows of a list without operators. Raises ``InvalidParameter``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -92,9 +93,9 @@ class TransactionsView(PreviewedView):
         parameters=query_of(resources.TransactionFilters),
         responses={200: transactions.TransactionAnswer(many=True)} | REFUSED,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """List transactions, newest first."""
-        return Response(hot_reads.TRANSACTIONS.listed(request))
+        return hot_reads.TRANSACTIONS.listed(request)
 
     @extend_schema(request=transaction_requests.RecordTransaction, responses=CREATED)
     def post(self, request: Request) -> Response:

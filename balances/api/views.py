@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import DatabaseError
-from django.http import Http404, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -87,9 +87,9 @@ class LedgersView(ApiView):
     @extend_schema(
         parameters=query_of(resources.LedgerFilters), responses={200: answers.LedgerAnswer(many=True)} | REFUSED
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """List ledgers, newest first."""
-        return Response(hot_reads.LEDGERS.listed(request))
+        return hot_reads.LEDGERS.listed(request)
 
     @extend_schema(request=requests.CreateLedger, responses={201: answers.LedgerAnswer} | REFUSED)
     def post(self, request: Request) -> Response:
@@ -121,9 +121,9 @@ class BalancesView(ApiView):
         parameters=query_of(resources.BalanceFilters),
         responses={200: OpenApiResponse(rows_of(answers.BalanceAnswer, or_null=True))} | REFUSED,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """List balances, newest first; an empty list is ``null``, as in the original."""
-        return Response(hot_reads.BALANCES.listed(request))
+        return hot_reads.BALANCES.listed(request)
 
     @extend_schema(request=requests.CreateBalance, responses={201: answers.BalanceAnswer} | REFUSED)
     def post(self, request: Request) -> Response:

@@ -22,6 +22,7 @@ from psycopg.pq import ExecStatus
 from balances.ground.adoptions import adoption
 
 M = TypeVar("M", bound=models.Model)
+R = TypeVar("R")
 
 
 class PreparingCursor(psycopg.Cursor[Any]):
@@ -162,10 +163,15 @@ class Lookup(Generic[M]):
         return [self._converted(row) for row in (self._asked(text, parameters) if rows is None else rows)]
 
     def _asked(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._read(text, parameters, lambda result: result.rows())
+
+    @staticmethod
+    def _read(text: str, parameters: Sequence[Any], read: Callable[[Result], list[R]]) -> list[R]:
+        """Run a statement by a cursor, and return what is read from its result."""
         with connection.cursor() as cursor:
             cursor.execute(text, parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
+            with connection.wrap_database_errors:
+                return read(Result(cursor.cursor.pgresult, cursor.cursor._tx))
 
     def _converted(self, row: tuple[Any, ...]) -> list[Any]:
         values = list(row)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from balances.ground.statements import Lookup, Prepared
+from balances.ground.statements import Lookup, Prepared, Result
 
 M = TypeVar("M", bound=models.Model)
 Stored = tuple[bytes | None, ...]
@@ -38,14 +38,19 @@ class ShownTable(Table[M]):
         self._statements: dict[str, Prepared] = {}
 
     def shown(self, text: str) -> list[bytes]:
-        """Return what is shown of the rows of a statement without parameters. It is prepared: there may be few.
-
-        What was shown is kept for rows that are stored alike to the last byte: clients ask for the newest rows again
-        and again.
-        """
+        """Return what is shown of the rows of a statement without parameters. It is prepared: there may be few."""
         result = self._statements.setdefault(text, Prepared(text)).result(())
-        if result is None:
-            return [self._show(row) for row in self.dictionaries(text, ())]
+        return self.shown_by_cursor(text, ()) if result is None else self._each(result)
+
+    def shown_by_cursor(self, text: str, parameters: Sequence[Any]) -> list[bytes]:
+        """Return what is shown of the rows of any statement."""
+        return self._read(text, parameters, self._each)
+
+    def _each(self, result: Result) -> list[bytes]:
+        """Return what is shown of each row.
+
+        That is kept for rows that are stored alike to the last byte: clients ask for the same rows again and again.
+        """
         shown = []
         for number, stored in enumerate(result.stored()):
             if (known := self._shown.get(stored)) is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import django_filters
 from django.core.exceptions import EmptyResultSet
@@ -17,34 +17,25 @@ from balances.api.filtering import columns, lookups
 from balances.api.filtering.columns import KEY, InvalidFilter
 from balances.api.filtering.grammar import LARGEST, OPERATORS, Asked, Condition
 from balances.api.filtering.requests import Page
+from balances.api.filtering.unanswerable import Unanswerable
 from balances.api.filtering.values import from_json
-from balances.ground import LedgerError, MajorUnitsField, MetadataField, MinorUnitsField, Table, UTCDateTimeField
+from balances.ground import (
+    MajorUnitsField,
+    MetadataField,
+    MinorUnitsField,
+    ShownTable,
+    Table,
+    UTCDateTimeField,
+)
 from balances.models import Account, Balance, Identity, Ledger, Transaction, hashed
 
 REFUSED_CLASSES = ("22", "42", "54")
 """SQLSTATE classes that blame the request, not the database: bad values, bad types, too complex."""
 
 
+R = TypeVar("R")
 COMPILED = 256
 """Statements that are kept, of each table: Django takes longer to compile one than the database to answer it."""
-
-
-class Unanswerable(LedgerError):
-    """A value or a type that the database cannot compare; the original reports its own failure."""
-
-    code = "GEN_BAD_REQUEST"
-
-    def __init__(self, rows: str, reason: columns.Incomparable) -> None:
-        super().__init__(f"Failed to retrieve {rows}")
-        said = {"Severity": "ERROR", "Code": reason.sqlstate, "Message": reason.message}
-        self.details = dict.fromkeys(DATABASE_ERROR_KEYS, "") | said if reason.message else {}
-
-
-DATABASE_ERROR_KEYS = (
-    *("Severity", "Code", "Message", "Detail", "Hint", "Position", "InternalPosition", "InternalQuery", "Where"),
-    *("Schema", "Table", "Column", "DataTypeName", "Constraint", "File", "Line", "Routine"),
-)
-"""The keys of a PostgreSQL error on the wire."""
 
 
 class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library has no type hints
@@ -126,9 +117,21 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
 
         Raises ``InvalidFilter``, or ``Unanswerable`` where the database cannot compare what is asked.
         """
+        counted = ("total_count",) if page.counted else ()
+        return cls._read(page, lambda text, parameters: cls._table().dictionaries(text, parameters, *counted))
+
+    @classmethod
+    def shown(cls, page: Page, table: ShownTable[Any]) -> list[bytes]:
+        """Return what a table shows of the rows of a page that is not counted. Raises the same."""
+        return cls._read(page, table.shown_by_cursor)
+
+    @classmethod
+    def _read(cls, page: Page, read: Callable[[str, Sequence[Any]], list[R]]) -> list[R]:
         model = cls._meta.model
         try:
-            return cls._read(page)
+            return read(*cls._statement(page))
+        except EmptyResultSet:
+            return []
         except columns.Incomparable as error:
             raise Unanswerable(str(model._meta.verbose_name_plural), error) from error
         except DatabaseError as error:
@@ -137,15 +140,6 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]  # the library ha
                 raise
             reason = columns.Incomparable(str(error).splitlines()[0], sqlstate)
             raise Unanswerable(str(model._meta.verbose_name_plural), reason) from error
-
-    @classmethod
-    def _read(cls, page: Page) -> list[dict[str, Any]]:
-        counted = ("total_count",) if page.counted else ()
-        try:
-            text, parameters = cls._statement(page)
-        except EmptyResultSet:
-            return []
-        return cls._table().dictionaries(text, parameters, *counted)
 
     @classmethod
     def _statement(cls, page: Page) -> tuple[str, Sequence[Any]]:
