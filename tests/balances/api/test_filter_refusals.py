@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from balances.api.filtering import resources
+from balances.api.filtering import unanswerable
 from balances.models import ApiKey
 from tests import world
 from tests.client import Client
@@ -265,7 +265,7 @@ def test_a_value_that_the_database_cannot_compare_is_refused_in_the_contracts_wo
     detail = answer.body["error_detail"]
     assert (answer.body["error"], detail["code"]) == (f"Failed to retrieve {table}", "GEN_BAD_REQUEST")
     assert detail["message"] == answer.body["error"]
-    assert tuple(detail["details"]) == resources.DATABASE_ERROR_KEYS
+    assert tuple(detail["details"]) == unanswerable.DATABASE_ERROR_KEYS
     assert (detail["details"]["Severity"], detail["details"]["Code"]) == ("ERROR", sqlstate)
     assert detail["details"]["Message"].startswith(words)
 

@@ -253,7 +253,7 @@ def test_a_key_is_called_invalid_where_the_lookup_fails_otherwise(monkeypatch: p
         raise DatabaseError from pg.UndefinedTable('relation "api_keys" does not exist')
 
     monkeypatch.setattr(connection, "cursor", fail)
-    answer = Client("A" * 43 + "=").get("/ledgers")
+    answer = Client("A" * 43 + "=").get("/ledgers?offset=1")
     monkeypatch.undo()
     assert (answer.status, answer.body["error_detail"]["code"]) == (401, "AUTH_INVALID_API_KEY")
 
