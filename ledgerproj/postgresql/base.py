@@ -49,13 +49,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """What ends the pipeline that the connection is in."""
     _connection_pools: dict[str, Pool]
 
-    def get_connection_params(self) -> dict[str, Any]:
-        """Return psycopg's parameters, with a loader of our own."""
-        params: dict[str, Any] = super().get_connection_params()
-        if self.timezone == UTC:
-            params["context"].adapters.register_loader("timestamptz", InstantLoader)
-        return params
-
     @property
     def pool(self) -> Any:
         """Return the pool of the process; Django's own would make one that waits half a minute for a lost database."""
@@ -76,8 +69,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return adopted.adoption_of(self.settings_dict, self.get_server_params)
 
     def get_server_params(self) -> dict[str, Any]:
-        """Return psycopg's parameters, whatever the database is."""
+        """Return psycopg's parameters, whatever the database is, with a loader of our own."""
         params: dict[str, Any] = super().get_connection_params()
+        if self.timezone == UTC:
+            params["context"].adapters.register_loader("timestamptz", InstantLoader)
         return params
 
     def get_connection_params(self) -> dict[str, Any]:
