@@ -1,7 +1,8 @@
 """Runs statements kept in ``.sql`` files: one statement a file, named parameters, nothing built from strings.
 
-What stands between ``/*rated`` and ``rated*/`` is a comment, except in an adopted database whose transactions have
-exchange rates (docs/adopt.md): so nothing of it costs anything elsewhere, and each rule still stands in one place.
+Two comments mean something in an adopted database (docs/adopt.md), so that neither costs anything elsewhere, and each
+rule still stands in one place. What is between ``/*rated`` and ``rated*/`` belongs to the statement where transactions
+have exchange rates. ``/*dated*/transactions`` is a view there, in which a missing effective date is that of creation.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from psycopg.pq import ExecStatus
 
 from balances.ground.adoptions import adoption
 
+DATED = "/*dated*/transactions"
 M = TypeVar("M", bound=models.Model)
 R = TypeVar("R")
 
@@ -40,14 +42,15 @@ class Statement:
     It may take parameters in binary (``%(name)b``), which is several times as fast for arrays of texts and instants.
     """
 
-    _rated: str | None = None
-    """The text for transactions with exchange rates, where it is another one."""
+    _adopted: dict[bool, str] | None = None
+    """The text for an adopted database, where it is another one, by whether its transactions have exchange rates."""
 
     def __init__(self, path: Path, *, hot: bool = False) -> None:
         self.text = path.read_text()
         self.hot = hot
-        if "/*rated" in self.text:
-            self._rated = self.text.replace("/*rated", "").replace("rated*/", "")
+        if "/*rated" in self.text or DATED in self.text:
+            dated = self.text.replace(DATED, "dated_transactions")
+            self._adopted = {False: dated, True: dated.replace("/*rated", "").replace("rated*/", "")}
 
     @classmethod
     def beside(cls, module: str, name: str, *, hot: bool = False) -> Statement:
@@ -79,9 +82,9 @@ class Statement:
     @property
     def _chosen(self) -> str:
         """The text for the database that it is sent to."""
-        if self._rated is None or not ((found := adoption()) and found.has_rates):
+        if self._adopted is None or (found := adoption()) is None:
             return self.text
-        return self._rated
+        return self._adopted[found.has_rates]
 
     def _cursor(self) -> Any:
         if not self.hot:

@@ -41,6 +41,8 @@ def statements(found: Found, mode: Mode, *, with_tables: bool) -> Iterator[str]:
             yield _made("snapshots.sql")
         elif table in found.tables:
             yield _view(table, _select(model, found))
+            if table == "transactions":
+                yield _view(f"dated_{table}", _dated(model, found))
         elif with_tables:
             yield _table(model, table)
     yield from ((MIGRATIONS / name).read_text() for name in FUNCTIONS)
@@ -73,6 +75,7 @@ def without(found: Found) -> Iterator[str]:
     for model in core_models():
         if model._meta.db_table in found.tables:
             yield _text(sql.SQL("DROP VIEW IF EXISTS {} CASCADE").format(sql.Identifier(SCHEMA, model._meta.db_table)))
+    yield f"DROP VIEW IF EXISTS {SCHEMA}.dated_transactions"
     yield _made("without.sql")
 
 
@@ -94,6 +97,12 @@ def _select(model: type[models.Model], found: Found) -> str:
     return _text(
         sql.SQL("SELECT {} FROM {} AS t").format(sql.SQL(", ").join(columns), sql.Identifier(found.schema, table))
     )
+
+
+def _dated(model: type[models.Model], found: Found) -> str:
+    """Return the rows with the date of their creation where they have no effective one: as evidence they have one."""
+    own = '"t"."effective_date"'
+    return _select(model, found).replace(own, f'coalesce({own}, "t"."created_at") AS "effective_date"', 1)
 
 
 def _column(field: Any, table: str, there: dict[str, str]) -> sql.Composable:

@@ -6,11 +6,11 @@ FROM unnest(%(balance_ids)s::text[], %(instants)s::timestamptz[]) AS g (balance_
 CROSS JOIN LATERAL (
     SELECT either.transaction_id
     FROM (
-        (SELECT t.transaction_id, t.effective_date FROM transactions AS t
+        (SELECT t.transaction_id, t.effective_date FROM /*dated*/transactions AS t
          WHERE t.status = 'APPLIED' AND t.source = g.balance_id AND t.effective_date >= g.instant
          ORDER BY t.effective_date LIMIT 1)
         UNION ALL
-        (SELECT t.transaction_id, t.effective_date FROM transactions AS t
+        (SELECT t.transaction_id, t.effective_date FROM /*dated*/transactions AS t
          WHERE t.status = 'APPLIED' AND t.destination = g.balance_id AND t.effective_date >= g.instant
          ORDER BY t.effective_date LIMIT 1)
     ) AS either

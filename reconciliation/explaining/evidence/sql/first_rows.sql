@@ -3,9 +3,9 @@
 -- The first row is the first entry of each side in the covering indexes.
 SELECT b.balance_id, b.created_at AS opened_at,
        least(
-           (SELECT min(t.effective_date) FROM transactions AS t
+           (SELECT min(t.effective_date) FROM /*dated*/transactions AS t
             WHERE t.status = 'APPLIED' AND t.source = b.balance_id),
-           (SELECT min(t.effective_date) FROM transactions AS t
+           (SELECT min(t.effective_date) FROM /*dated*/transactions AS t
             WHERE t.status = 'APPLIED' AND t.destination = b.balance_id)
        ) AS first_at
 FROM balances AS b

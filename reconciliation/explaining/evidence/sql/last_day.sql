@@ -11,37 +11,37 @@ SELECT g.balance_id, r.side, r.transaction_id, r.status,
            LEFT JOIN balances AS b ON b.balance_id = e.balance_id
            WHERE b.version IS DISTINCT FROM 1
               OR EXISTS (
-                  SELECT FROM transactions AS t
+                  SELECT FROM /*dated*/transactions AS t
                   WHERE t.status = 'APPLIED' AND t.source = e.balance_id
                     AND t.effective_date >= day.began + interval '1 day'
               )
               OR EXISTS (
-                  SELECT FROM transactions AS t
+                  SELECT FROM /*dated*/transactions AS t
                   WHERE t.status = 'APPLIED' AND t.destination = e.balance_id
                     AND t.effective_date >= day.began + interval '1 day'
               )
               OR NOT EXISTS (
-                  SELECT FROM transactions AS t
+                  SELECT FROM /*dated*/transactions AS t
                   WHERE t.status = 'APPLIED' AND t.source = e.balance_id AND t.transaction_id <> r.transaction_id
               )
               AND NOT EXISTS (
-                  SELECT FROM transactions AS t
+                  SELECT FROM /*dated*/transactions AS t
                   WHERE t.status = 'APPLIED' AND t.destination = e.balance_id AND t.transaction_id <> r.transaction_id
               )
        ) AS is_last_of_both
 FROM unnest(%(balance_ids)s::text[]) AS g (balance_id)
 CROSS JOIN LATERAL (
     SELECT date_trunc('day', greatest(
-        (SELECT max(t.effective_date) FROM transactions AS t WHERE t.status = 'APPLIED' AND t.source = g.balance_id),
-        (SELECT max(t.effective_date) FROM transactions AS t WHERE t.status = 'APPLIED' AND t.destination = g.balance_id)
+        (SELECT max(t.effective_date) FROM /*dated*/transactions AS t WHERE t.status = 'APPLIED' AND t.source = g.balance_id),
+        (SELECT max(t.effective_date) FROM /*dated*/transactions AS t WHERE t.status = 'APPLIED' AND t.destination = g.balance_id)
     ), 'UTC') AS began
 ) AS day
 CROSS JOIN LATERAL (
-    (SELECT 'debit' AS side, t.* FROM transactions AS t
+    (SELECT 'debit' AS side, t.* FROM /*dated*/transactions AS t
      WHERE t.status = 'APPLIED' AND t.source = g.balance_id AND t.effective_date >= day.began
      ORDER BY t.effective_date DESC LIMIT 13)
     UNION ALL
-    (SELECT 'credit', t.* FROM transactions AS t
+    (SELECT 'credit', t.* FROM /*dated*/transactions AS t
      WHERE t.status = 'APPLIED' AND t.destination = g.balance_id AND t.effective_date >= day.began
      ORDER BY t.effective_date DESC LIMIT 13)
 ) AS r

@@ -10,7 +10,7 @@ lots AS MATERIALIZED (
     SELECT w.balance_id, l.destination AS hub, 'credit' AS hub_side, l.effective_date, l.precise_amount
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT DISTINCT t.destination, t.effective_date, t.precise_amount FROM transactions AS t
+        SELECT DISTINCT t.destination, t.effective_date, t.precise_amount FROM /*dated*/transactions AS t
         WHERE t.status = 'APPLIED' AND t.source = w.balance_id AND t.precise_amount > w.missing
         LIMIT 1000
     ) AS l
@@ -19,7 +19,7 @@ lots AS MATERIALIZED (
     SELECT w.balance_id, l.source, 'debit', l.effective_date, l.precise_amount
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT DISTINCT t.source, t.effective_date, t.precise_amount FROM transactions AS t
+        SELECT DISTINCT t.source, t.effective_date, t.precise_amount FROM /*dated*/transactions AS t
         WHERE t.status = 'APPLIED' AND t.destination = w.balance_id AND t.precise_amount > w.missing
         LIMIT 1000
     ) AS l
@@ -28,7 +28,7 @@ lots AS MATERIALIZED (
     SELECT w.balance_id, w.balance_id, w.side, l.effective_date, l.precise_amount
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT t.effective_date, t.precise_amount FROM transactions AS t
+        SELECT t.effective_date, t.precise_amount FROM /*dated*/transactions AS t
         WHERE t.status = 'APPLIED' AND t.destination = w.balance_id AND t.precise_amount <= w.missing
         GROUP BY t.effective_date, t.precise_amount
         HAVING (count(*) - 1) * t.precise_amount = w.missing
@@ -38,7 +38,7 @@ lots AS MATERIALIZED (
     SELECT w.balance_id, w.balance_id, w.side, l.effective_date, l.precise_amount
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT t.effective_date, t.precise_amount FROM transactions AS t
+        SELECT t.effective_date, t.precise_amount FROM /*dated*/transactions AS t
         WHERE t.status = 'APPLIED' AND t.source = w.balance_id AND t.precise_amount <= w.missing
         GROUP BY t.effective_date, t.precise_amount
         HAVING (count(*) - 1) * t.precise_amount = w.missing
@@ -50,12 +50,12 @@ SELECT l.balance_id, l.hub, l.hub_side, l.precise_amount AS units,
        array_agg(line.other ORDER BY line.transaction_id) AS others
 FROM lots AS l
 CROSS JOIN LATERAL (
-    (SELECT t.transaction_id, t.source AS other FROM transactions AS t
+    (SELECT t.transaction_id, t.source AS other FROM /*dated*/transactions AS t
      WHERE l.hub_side = 'credit' AND t.status = 'APPLIED' AND t.destination = l.hub
        AND t.effective_date = l.effective_date AND t.precise_amount = l.precise_amount
      LIMIT 1000)
     UNION ALL
-    (SELECT t.transaction_id, t.destination FROM transactions AS t
+    (SELECT t.transaction_id, t.destination FROM /*dated*/transactions AS t
      WHERE l.hub_side = 'debit' AND t.status = 'APPLIED' AND t.source = l.hub
        AND t.effective_date = l.effective_date AND t.precise_amount = l.precise_amount
      LIMIT 1000)

@@ -7,7 +7,7 @@ WITH debits AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT t.effective_date, t.precise_amount, lag(t.effective_date) OVER seen AS before,
                lag(t.precise_amount) OVER seen AS units_before
-        FROM transactions AS t
+        FROM /*dated*/transactions AS t
         WHERE t.status = 'APPLIED' AND t.source = w.balance_id
         WINDOW seen AS (ORDER BY t.effective_date)
     ) AS p
@@ -20,7 +20,7 @@ credits AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT t.effective_date, t.precise_amount, lag(t.effective_date) OVER seen AS before,
                lag(t.precise_amount) OVER seen AS units_before
-        FROM transactions AS t
+        FROM /*dated*/transactions AS t
         WHERE t.status = 'APPLIED' AND t.destination = w.balance_id
         WINDOW seen AS (ORDER BY t.effective_date)
     ) AS p
@@ -32,13 +32,13 @@ SELECT p.balance_id, 'debit' AS side, a.transaction_id AS first_id, b.transactio
        a.created_at AS first_at, b.created_at AS second_at
 FROM debits AS p
 CROSS JOIN LATERAL (
-    SELECT t.* FROM transactions AS t
+    SELECT t.* FROM /*dated*/transactions AS t
     WHERE t.status = 'APPLIED' AND t.source = p.balance_id
       AND t.effective_date = p.before AND t.precise_amount = p.units_before
     OFFSET 0
 ) AS a
 CROSS JOIN LATERAL (
-    SELECT t.* FROM transactions AS t
+    SELECT t.* FROM /*dated*/transactions AS t
     WHERE t.status = 'APPLIED' AND t.source = p.balance_id
       AND t.effective_date = p.effective_date AND t.precise_amount = p.precise_amount
     OFFSET 0
@@ -50,13 +50,13 @@ SELECT p.balance_id, 'credit' AS side, a.transaction_id AS first_id, b.transacti
        a.created_at AS first_at, b.created_at AS second_at
 FROM credits AS p
 CROSS JOIN LATERAL (
-    SELECT t.* FROM transactions AS t
+    SELECT t.* FROM /*dated*/transactions AS t
     WHERE t.status = 'APPLIED' AND t.destination = p.balance_id
       AND t.effective_date = p.before AND t.precise_amount = p.units_before
     OFFSET 0
 ) AS a
 CROSS JOIN LATERAL (
-    SELECT t.* FROM transactions AS t
+    SELECT t.* FROM /*dated*/transactions AS t
     WHERE t.status = 'APPLIED' AND t.destination = p.balance_id
       AND t.effective_date = p.effective_date AND t.precise_amount = p.precise_amount
     OFFSET 0

@@ -20,11 +20,11 @@ fitting AS (
     CROSS JOIN LATERAL (
         SELECT t.*, t.destination AS other
         FROM (
-            SELECT DISTINCT t.effective_date FROM transactions AS t
+            SELECT DISTINCT t.effective_date FROM /*dated*/transactions AS t
             WHERE p.side = 'debit' AND t.status = 'APPLIED' AND t.source = p.into_id AND t.precise_amount = p.units
         ) AS at
         CROSS JOIN LATERAL (
-            SELECT * FROM transactions AS t
+            SELECT * FROM /*dated*/transactions AS t
             WHERE t.status = 'APPLIED' AND t.source = p.into_id AND t.effective_date = at.effective_date
               AND t.precise_amount = p.units
             OFFSET 0
@@ -32,11 +32,11 @@ fitting AS (
         UNION ALL
         SELECT t.*, t.source
         FROM (
-            SELECT DISTINCT t.effective_date FROM transactions AS t
+            SELECT DISTINCT t.effective_date FROM /*dated*/transactions AS t
             WHERE p.side = 'credit' AND t.status = 'APPLIED' AND t.destination = p.into_id AND t.precise_amount = p.units
         ) AS at
         CROSS JOIN LATERAL (
-            SELECT * FROM transactions AS t
+            SELECT * FROM /*dated*/transactions AS t
             WHERE t.status = 'APPLIED' AND t.destination = p.into_id AND t.effective_date = at.effective_date
               AND t.precise_amount = p.units
             OFFSET 0
