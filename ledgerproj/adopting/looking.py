@@ -16,9 +16,11 @@ from django.db import connection
 from psycopg import sql
 from psycopg.rows import dict_row
 
-SCHEMAS, COLUMNS, RIGHTS = (
-    (Path(__file__).parent / "sql" / name).read_text() for name in ("schemas.sql", "columns.sql", "rights.sql")
+SCHEMAS, COLUMNS, RIGHTS, CLOCK = (
+    (Path(__file__).parent / "sql" / f"{name}.sql").read_text() for name in ("schemas", "columns", "rights", "clock")
 )
+JOURNAL = "transaction_journal"
+"""Blnk's own, written by a trigger on its transactions."""
 RATES_DROPPED = "1780963300.sql"
 """The migration with which Blnk 0.15 dropped exchange rates."""
 NEWEST_KNOWN = "1781162329.sql"
@@ -48,6 +50,8 @@ class Found:
     may_read: bool
     may_write: bool
     may_create: bool
+    hours_ahead: float = 0.0
+    """By how much the clock of Blnk's process is ahead of the database's, in quarters of an hour."""
     unread: list[str] = field(default_factory=list)
     silent_until: datetime | None = None
     rates_gone_at: datetime | None = None
@@ -111,6 +115,7 @@ def _found(server: psycopg.Connection[dict[str, Any]], schema: str) -> Found:
         may_write=rights["may_write"],
         may_create=bool(rights["may_create"] if rights["owns"] is None else rights["owns"]),
         unread=rights["unread"] or [],
+        hours_ahead=_hours_ahead(server, schema) if may_read and JOURNAL in tables else 0.0,
         **_old_rows(server, schema, tables, history) if may_read else {},
     )
 
@@ -126,6 +131,11 @@ def _generation(tables: dict[str, dict[str, str]]) -> str:
     if "rate" not in tables["transactions"]:
         return "0.15"
     return "0.14" if "track_fund_lineage" in tables["balances"] else "0.10"
+
+
+def _hours_ahead(server: psycopg.Connection[dict[str, Any]], schema: str) -> float:
+    row = server.execute(sql.SQL(CLOCK).format(journal=sql.Identifier(schema, JOURNAL))).fetchone()
+    return round(row["seconds"] / 900) / 4 if row and row["seconds"] else 0.0
 
 
 def _history(server: psycopg.Connection[dict[str, Any]], schema: str) -> dict[str, datetime]:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 import balances
 from balances.ground import SCHEMA, Mode
-from ledgerproj.adopting.looking import Found, NothingToAdopt
+from ledgerproj.adopting.looking import JOURNAL, Found, NothingToAdopt
 
 MIGRATIONS = Path(balances.__file__).parent / "migrations"
 FUNCTIONS = ("0014_minor_units.sql", "0015_settlements.sql")
@@ -46,6 +46,7 @@ def statements(found: Found, mode: Mode, *, with_tables: bool) -> Iterator[str]:
         elif with_tables:
             yield _table(model, table)
     yield from ((MIGRATIONS / name).read_text() for name in FUNCTIONS)
+    yield from _journal(found, with_tables=with_tables)
     if with_tables:
         yield _made("sequence.sql")
     if found.has_rates:
@@ -76,6 +77,8 @@ def without(found: Found) -> Iterator[str]:
         if model._meta.db_table in found.tables:
             yield _text(sql.SQL("DROP VIEW IF EXISTS {} CASCADE").format(sql.Identifier(SCHEMA, model._meta.db_table)))
     yield f"DROP VIEW IF EXISTS {SCHEMA}.dated_transactions"
+    if JOURNAL in found.tables:
+        yield f"DROP VIEW IF EXISTS {SCHEMA}.{JOURNAL}"
     yield _made("without.sql")
 
 
@@ -97,6 +100,19 @@ def _select(model: type[models.Model], found: Found) -> str:
     return _text(
         sql.SQL("SELECT {} FROM {} AS t").format(sql.SQL(", ").join(columns), sql.Identifier(found.schema, table))
     )
+
+
+def _journal(found: Found, *, with_tables: bool) -> Iterator[str]:
+    """Yield a view of Blnk's own journal of transactions, or an empty table where it has none."""
+    columns = ("id", "transaction_id", "action_type", "client_addr", "backend_pid", "timestamp", "old_data", "new_data")
+    names = sql.SQL(", ").join(map(sql.Identifier, (*columns, "succeeded")))
+    if JOURNAL in found.tables:
+        read = sql.SQL("SELECT {} FROM {}").format(names, sql.Identifier(found.schema, JOURNAL))
+        yield _view(JOURNAL, _text(read))
+    elif with_tables:
+        yield _made("no_journal.sql")
+    if with_tables:
+        yield _made("journal_taken.sql")
 
 
 def _dated(model: type[models.Model], found: Found) -> str:

@@ -88,6 +88,7 @@ def damage(drifted: list[Measurement]) -> dict[str, str]:
     whose columns contradict each other, is enough.
     """
     ids = [each.balance_id for each in drifted if each.is_readable]
+    evidence.take_up_journal()
     edited = evidence.edits_touching(ids).exists() if ids else False
     final = _without_rates(ids)
     gaps = _of_adopted(ids) | _suspicious(ids) | final

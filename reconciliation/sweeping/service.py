@@ -20,7 +20,7 @@ from django.db.models import F
 from balances.ground import LedgerError, NotFound, Statement, is_outage
 from balances.models import Balance, now
 from reconciliation.checks import CHECKS, Check, Fault
-from reconciliation.explaining import explain_findings
+from reconciliation.explaining import evidence, explain_findings
 from reconciliation.measuring import MEASURED_AT_ONCE, Scope, chunks, measure, trial_balance
 from reconciliation.models import Finding, Origin, Sweep
 from reconciliation.sweeping.findings import add_faults, findings_of
@@ -164,6 +164,7 @@ def _start(sweep_id: str) -> Sweep:
     sweep = find_sweep(sweep_id)
     if sweep.state not in (Sweep.State.QUEUED, Sweep.State.RUNNING):
         raise SweepRefused(f"Sweep {sweep_id} is {sweep.state}; it cannot be run. Resume it first.")
+    evidence.take_up_journal()  # for the checks of edits by force
     started = {"state": Sweep.State.RUNNING, "heartbeat_at": now(), "started_at": sweep.started_at or now()}
     Sweep.objects.filter(pk=sweep_id, state=sweep.state).update(**started)
     return find_sweep(sweep_id)

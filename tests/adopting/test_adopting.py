@@ -109,6 +109,18 @@ def test_times_without_a_zone_are_read_as_utc(blnk: Adopt) -> None:
     assert read.replace(tzinfo=None) == raw[0]
 
 
+def test_a_blnk_in_another_time_zone_is_named(blnk: Adopt) -> None:
+    server = blnk("0.15", adopt=False)
+    assert "clock" not in said()
+    server.execute("TRUNCATE blnk.transaction_journal")
+    server.execute(
+        "INSERT INTO blnk.transaction_journal (transaction_id, action_type, new_data, succeeded) "
+        "SELECT 'txn_' || n, 'INSERT', jsonb_build_object('created_at', now()::timestamp + interval '2 hours'), true "
+        "FROM generate_series(1, 5) AS n"
+    )
+    assert "Blnk's clock is 2 hours ahead of that of the database" in said()
+
+
 def test_adopting_again_brings_up_to_date_and_keeps_what_is_there(blnk: Adopt) -> None:
     server = blnk("0.14.5")
     server.execute("ALTER TABLE blnk.balances ADD COLUMN hue text")

@@ -64,6 +64,14 @@ class Command(BaseCommand):
         say("It creates:" if not adoption() else "It was adopted already. It brings up to date:")
         for line in what_it_creates(found):
             say(f"  - {line}")
+        if found.hours_ahead:
+            off = f"{abs(found.hours_ahead):g} hours {'ahead of' if found.hours_ahead > 0 else 'behind'}"
+            say(
+                self.style.WARNING(
+                    f"Blnk's clock is {off} that of the database: its process runs in another time zone. Its instants "
+                    "are read as UTC, so they are shown as much off, and compared with snapshots as if they were right."
+                )
+            )
         if found.rates_gone_at:
             say(
                 "Its transactions no longer have their exchange rates: balances that received from another currency "

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from balances.ground import amounts
 from balances.models import Transaction
 from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes.number_changes import amounts_to, totals_amount_to
@@ -187,9 +188,9 @@ def _effect(case: Case, row: dict[str, Any] | None) -> Drift:
     """Return what a row adds to the recalculated totals of this balance, less what its commits subtract."""
     if not row:
         return Drift()
-    status, units = row.get("status"), row_units(row)
+    status, moved = row.get("status"), row_units(row)
     drift = Drift()
-    for column, side in (("source", "debit"), ("destination", "credit")):
+    for column, side, units in (("source", "debit", moved), ("destination", "credit", _credited(row, moved))):
         if row.get(column) == case.balance_id:
             if status == Status.APPLIED:
                 taken = {f"inflight_{side}": -units} if _settles(case, row) else {}
@@ -197,6 +198,12 @@ def _effect(case: Case, row: dict[str, Any] | None) -> Drift:
             elif status in (Status.INFLIGHT, Status.VOID):
                 drift += Drift.on(f"inflight_{side}", units if status == Status.INFLIGHT else -units)
     return drift + (_commits_of(case, row) if status == Status.INFLIGHT else Drift())
+
+
+def _credited(row: dict[str, Any], moved: int) -> int:
+    """Return what a row credits: in the journal of an adopted database it may have an exchange rate."""
+    rate = row.get("rate")
+    return moved if rate is None or row.get("status") == Status.VOID else amounts.at_rate(moved, float(rate))
 
 
 def row_units(row: dict[str, Any]) -> int:

@@ -1,5 +1,6 @@
 """Evidence about many balances: gathered by a fixed number of statements, however many balances there are."""
 
+from reconciliation.explaining.evidence.blnks_journal import take_up_journal
 from reconciliation.explaining.evidence.fitting import find_rows
 from reconciliation.explaining.evidence.gone_rows import find_gone
 from reconciliation.explaining.evidence.history import HISTORY, edits_touching, open_cases

@@ -14,6 +14,7 @@ from balances.models import Transaction
 from reconciliation.explaining.case import Case
 from reconciliation.explaining.causes import journal
 from reconciliation.explaining.drift import SIDES, Drift
+from reconciliation.explaining.evidence.blnks_journal import take_up_journal
 from reconciliation.explaining.observations import Point
 from reconciliation.measuring import Measurement, units
 from reconciliation.models import BalanceEdit, Finding, Reconstruction, Sweep, TransactionEdit
@@ -27,6 +28,7 @@ SWEEPS_BACK = 50
 
 def open_cases(measurements: list[Measurement]) -> list[Case]:
     """Return a case for each balance, with its edits, its records, and the moments at which its drift is known."""
+    take_up_journal()
     cases = {}
     for each in measurements:
         drift = Drift.of(each.recalculated, each.stored)
