@@ -532,7 +532,7 @@ def test_a_long_history_is_searched_in_the_covering_indexes_alone() -> None:
 
 
 def test_every_cause_has_words_for_people() -> None:
-    assert len(CAUSES) == 26
+    assert len(CAUSES) == 28
     assert all(cause.title and cause.description.endswith(".") for cause in CAUSES.values())
     assert len(FAMILIES) == 11
 

@@ -190,13 +190,13 @@ def _effect(case: Case, row: dict[str, Any] | None) -> Drift:
         return Drift()
     status, moved = row.get("status"), row_units(row)
     drift = Drift()
-    for column, side, units in (("source", "debit", moved), ("destination", "credit", _credited(row, moved))):
+    for column, side, effect in (("source", "debit", moved), ("destination", "credit", _credited(row, moved))):
         if row.get(column) == case.balance_id:
             if status == Status.APPLIED:
-                taken = {f"inflight_{side}": -units} if _settles(case, row) else {}
-                drift += Drift(**{side: units} | taken)
+                taken = {f"inflight_{side}": -effect} if _settles(case, row) else {}
+                drift += Drift(**{side: effect} | taken)
             elif status in (Status.INFLIGHT, Status.VOID):
-                drift += Drift.on(f"inflight_{side}", units if status == Status.INFLIGHT else -units)
+                drift += Drift.on(f"inflight_{side}", effect if status == Status.INFLIGHT else -effect)
     return drift + (_commits_of(case, row) if status == Status.INFLIGHT else Drift())
 
 
