@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -30,7 +29,7 @@ class FilterView(views.ApiView):
     hot: hot_reads.HotList | None = None
     """The list of the same rows, if it is one that clients read most."""
 
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: Request) -> Response:
         """Return the rows, in data and with their total_count if that is asked for."""
         page = page_from(request)
         if self.hot and not page.counted:

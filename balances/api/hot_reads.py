@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db import models
-from django.http import HttpResponse
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from balances.api import listing
 from balances.api.filtering import Filters, Page, resources
 from balances.api.listing import Paging
-from balances.api.replies import Reply
 from balances.books import posting_exceptions
 from balances.ground import LedgerError, Lookup, ShownTable, exceptions
 from balances.models import Balance, Ledger, Transaction
@@ -64,13 +63,13 @@ class HotList:
         self.filters, self.paging, self.shape, self.empty = filters, paging, shape, empty
         self.table = ShownTable(filters._meta.model, lambda row: rendered(shape.body(row)))
 
-    def listed(self, request: Request) -> HttpResponse:
+    def listed(self, request: Request) -> Response:
         """Return the answer to a query, with conditions or without."""
         return self.response(self.paging.asked(request))
 
-    def response(self, page: Page) -> HttpResponse:
+    def response(self, page: Page) -> Response:
         """Return the answer with a page that is not counted."""
-        return Reply(200, self._joined(self.filters.shown(page, self.table))).response()
+        return Response(self._joined(self.filters.shown(page, self.table)))
 
     def content(self, limit: str) -> bytes:
         """Return the bytes of the first page; ``limit`` is a number of the query, or empty."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -93,7 +92,7 @@ class TransactionsView(PreviewedView):
         parameters=query_of(resources.TransactionFilters),
         responses={200: transactions.TransactionAnswer(many=True)} | REFUSED,
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> Response:
         """List transactions, newest first."""
         return hot_reads.TRANSACTIONS.listed(request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import DatabaseError
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -87,7 +87,7 @@ class LedgersView(ApiView):
     @extend_schema(
         parameters=query_of(resources.LedgerFilters), responses={200: answers.LedgerAnswer(many=True)} | REFUSED
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> Response:
         """List ledgers, newest first."""
         return hot_reads.LEDGERS.listed(request)
 
@@ -121,7 +121,7 @@ class BalancesView(ApiView):
         parameters=query_of(resources.BalanceFilters),
         responses={200: OpenApiResponse(rows_of(answers.BalanceAnswer, or_null=True))} | REFUSED,
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> Response:
         """List balances, newest first; an empty list is ``null``, as in the original."""
         return hot_reads.BALANCES.listed(request)
 

@@ -36,8 +36,8 @@ class ExactJSONRenderer(BaseRenderer):
 
 
 def rendered(data: Any) -> bytes:
-    """Return the bytes of a body."""
-    return dumps(data).translate(ESCAPED).encode()
+    """Return the bytes of a body, which may be rendered already."""
+    return data if isinstance(data, bytes) else dumps(data).translate(ESCAPED).encode()
 
 
 class JSONWhateverIsAsked(BaseContentNegotiation):

@@ -198,7 +198,7 @@ def test_a_surprise_outside_of_a_view_is_answered_like_one_inside(
 
     monkeypatch.setattr("balances.shapes.rendering.dumps", broken)
     api.django.raise_request_exception = False
-    answer = api.get("/ledgers")
+    answer = api.get("/balance-monitors")
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/json; charset=utf-8")
     assert answer.body["error_detail"] == {"code": "GEN_INTERNAL", "message": "internal server error"}
     assert answer.headers["X-Frame-Options"] == "DENY"
