@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from reconciliation.explaining.evidence.surroundings import ODD_ROWS
 from tests import world
 from tests.benchmarks import space
 
-STAGE_ROWS = "CREATE TEMPORARY TABLE IF NOT EXISTS staged_rows (LIKE transactions, file_number int, line bigint)"
+STAGE_ROWS = "CREATE TEMPORARY TABLE staged_rows (LIKE transactions, file_number int, line bigint)"
 
 
 @pytest.mark.django_db
@@ -37,7 +38,7 @@ def test_a_payment_takes_less_than_970_bytes_with_its_indexes() -> None:
 
 
 @pytest.fixture
-def history() -> dict[str, Any]:
+def history() -> Iterator[dict[str, Any]]:
     """Make 20,000 rows of a hundred balances."""
     owner = world.ledger()
     cast = [world.balance(owner) for _ in range(100)]
@@ -45,10 +46,11 @@ def history() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE balances")
         cursor.execute(STAGE_ROWS)
-        cursor.execute("TRUNCATE staged_rows")
         cursor.execute("INSERT INTO staged_rows SELECT *, 1, 1 FROM transactions LIMIT 20")
         cursor.execute("ANALYZE staged_rows")
-    return {"ledger_id": owner.pk, "balance_ids": [cast[0].pk]}
+    yield {"ledger_id": owner.pk, "balance_ids": [cast[0].pk]}
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE staged_rows")
 
 
 def plan_of(text: str, parameters: dict[str, Any]) -> str:
