@@ -24,8 +24,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     else environment.database(DATABASE_URL)
 }
 LEDGER_POOL_SIZE = environment.number("LEDGER_POOL_SIZE", 16, least=1)
-# Three more than requests at work: /health and hot reads are answered while they have all the others.
-DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 3}
+# Four more than requests at work: /health, hot reads and postings are answered while they have all the others.
+DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 4}
 # The edit journal records this name, unlike that of psql; DATABASE_URL and PGAPPNAME may override it.
 DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (
@@ -59,6 +59,7 @@ LEDGER_TRUSTED_PROXIES = environment.networks("LEDGER_TRUSTED_PROXIES")
 # --- reads: seconds of the database that one request may take
 LEDGER_READ_TIMEOUT = environment.number("LEDGER_READ_TIMEOUT", 5, least=1)
 
+LEDGER_SHARED_COMMITS = environment.flag("LEDGER_SHARED_COMMITS", default=True)  # postings that wait for a commit
 LEDGER_HOT_READS = environment.flag("LEDGER_HOT_READS", default=True)  # one row by its key, past Django's machinery
 
 # --- sweeps

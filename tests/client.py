@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import simplejson
 from django.db import connection, transaction
@@ -13,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client as DjangoClient
 from django.test import RequestFactory
 
-from balances.api import hot_lane
+from balances.api import hot_lane, posting_lane
 from balances.api.gate import ApiGate, Knock, gate_of
 from balances.api.hot_reads import Found, hot_read
 from balances.ground.exact_json import loads
@@ -62,20 +64,54 @@ def by_lane(
     beside.limiter = RateLimiter(**limits, clock=lambda: counted)
     beside.limiter._buckets = buckets
     knock = Knock(request.method or "", request.path, request.META)
+    if writes:
+        return cast("tuple[int, list[tuple[str, str]], bytes]", taken_back(hot_lane.answer, beside, knock, found))
     logged, connection.force_debug_cursor = connection.force_debug_cursor, False
     try:
-        if not writes:
-            return hot_lane.answer(beside, knock, found)
+        return hot_lane.answer(beside, knock, found)
+    finally:
+        connection.force_debug_cursor = logged
+
+
+OWN = re.compile(
+    r"(txn|bulk|balance|bln|ref)_[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{64}"
+    r"|(RateLimit-Remaining|Content-Length)', '\d+"
+)
+
+
+def masked(part: object) -> str:
+    """Return a part of an answer without what differs each time."""
+    return OWN.sub("…", str(part))
+
+
+def recorded_by_lane(gate: ApiGate, request: HttpRequest) -> Any:
+    """Return the answer of the lane to a request alone in its group; ``None`` where it is left to the view."""
+    knock = Knock(request.method or "", request.path, dict(request.META))
+    knock._body = request.body
+    (answer,) = posting_lane.answer(gate, [knock])
+    return answer
+
+
+def taken_back(do: Callable[..., Any], *given: Any) -> Any:
+    """Return what a function returns, having undone what it wrote and hidden its statements."""
+    logged, connection.force_debug_cursor = connection.force_debug_cursor, False
+    try:
         with transaction.atomic():
-            answer = hot_lane.answer(beside, knock, found)
+            result = do(*given)
             transaction.set_rollback(True)
-            return answer
+            return result
     finally:
         connection.force_debug_cursor = logged
 
 
 class Client:
-    """Sends the master key unless told otherwise. Each hot read goes down the lane as well, with the same answer."""
+    """Sends the master key unless told otherwise.
+
+    Whatever has a lane goes down that as well, with the same answer; of what writes, the lane's is taken back. ``way``
+    leaves only the "view" or only the "lane" to what is recorded.
+    """
+
+    way = "both"
 
     def __init__(self, key: str | None = MASTER_KEY) -> None:
         self.django = DjangoClient()
@@ -86,12 +122,30 @@ class Client:
         given: Any = {"content_type": "application/json", "headers": self.headers | headers}
         request = RequestFactory().generic(method, path, raw, **given)
         found = None if raw else hot_read(request.method or "", request.path, request.META["QUERY_STRING"])
+        if posting_lane.is_for(request.method or "", request.path, request.META["QUERY_STRING"]):
+            return self._record(request, lambda: Answer(self.django.generic(method, path, raw, **given)))
         if found is None:
             return Answer(self.django.generic(method, path, raw, **given))
         gate = self._gate()
         before = OrderedDict(gate.limiter._buckets)
         answer = Answer(self.django.generic(method, path, raw, **given))
         assert by_lane(gate, before, request, found, writes=answer.status in (401, 403)) == answer.all
+        return answer
+
+    def _record(self, request: HttpRequest, by_view: Callable[[], Answer]) -> Answer:
+        gate = self._gate()
+        if self.way == "lane":
+            lane = recorded_by_lane(gate, request)
+            return Answer(HttpResponse(lane[2], status=lane[0], headers=dict(lane[1]))) if lane else by_view()
+        lane = None
+        if self.way == "both":
+            before = OrderedDict(gate.limiter._buckets)
+            lane = taken_back(recorded_by_lane, gate, request)
+            gate.limiter._buckets = before
+        answer = by_view()
+        if lane is not None:
+            ways = [[masked(part) for part in way] for way in (lane, answer.all)]
+            assert ways[0] == ways[1], ways
         return answer
 
     def _gate(self) -> ApiGate:

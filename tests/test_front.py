@@ -52,8 +52,12 @@ def opened(server: Server, lines: ExitStack, data: bytes = b"") -> Line:
     return line.send(data)
 
 
-def posting(reference: str, **fields: Any) -> bytes:
-    return request("POST", "/transactions", wire.body(reference, **fields))
+def posting(reference: str, units: int = 1000, **fields: Any) -> bytes:
+    return request("POST", "/transactions", wire.body(reference, units, **fields))
+
+
+def opening(name: str) -> bytes:
+    return request("POST", "/ledgers", {"name": name})
 
 
 @contextmanager
@@ -171,13 +175,13 @@ def stopped_backends() -> Iterator[None]:
 
 def test_a_request_beyond_those_at_work_waits_for_its_turn(server: Server, lines: ExitStack) -> None:
     with all_at_work(server, lines):
-        late = opened(server, lines, posting("late"))
+        late = opened(server, lines, opening("late"))
     assert late.reply().status == 201
 
 
 def test_a_request_that_waits_too_long_is_refused_and_nothing_was_done(server: Server, lines: ExitStack) -> None:
     with all_at_work(server, lines):
-        waiting = opened(server, lines, posting("too-late")), opened(server, lines, request("GET", "/admin/login/"))
+        waiting = opened(server, lines, opening("too-late")), opened(server, lines, request("GET", "/admin/login/"))
         late, page = (line.reply() for line in waiting)
     message = "The server has more requests than it can answer. Nothing was done; try again in a moment."
     assert (late.status, late.headers["retry-after"]) == (503, "5")
@@ -188,18 +192,18 @@ def test_a_request_that_waits_too_long_is_refused_and_nothing_was_done(server: S
         "text/plain; charset=utf-8",
     )
     until(lambda: Ledger.objects.filter(name="held").count() == AT_WORK)
-    assert not Transaction.objects.filter(reference="too-late").exists()
+    assert not Ledger.objects.filter(name="too-late").exists()
 
 
 def test_a_request_that_waits_is_dropped_when_its_client_leaves(server: Server, lines: ExitStack) -> None:
     with all_at_work(server, lines) as held:
-        left = opened(server, lines, posting("left"))
+        left = opened(server, lines, opening("left"))
         time.sleep(0.1)
         left.close()
         time.sleep(1.5)
     assert [line.reply().status for line in held] == [201] * AT_WORK
-    assert server.ask("POST", "/transactions", wire.body("next")).status == 201
-    assert not Transaction.objects.filter(reference="left").exists()
+    assert server.ask("POST", "/ledgers", {"name": "next"}).status == 201
+    assert not Ledger.objects.filter(name="left").exists()
 
 
 def test_reads_leave_turns_to_postings(server: Server, lines: ExitStack) -> None:
@@ -207,6 +211,7 @@ def test_reads_leave_turns_to_postings(server: Server, lines: ExitStack) -> None
         reads = [opened(server, lines, request("GET", "/ledgers")) for _ in range(2 * AT_WORK)]
         until(lambda: waiting_for_locks() == READS_AT_WORK)
         assert server.ask("POST", "/transactions", wire.body("beside-reads")).status == 201
+        assert server.ask("POST", "/transactions", wire.body("tried", dry_run=True)).status == 200
         assert server.ask("GET", "/health").status == 200
     assert [line.reply().status for line in reads] == [200] * len(reads)
 
@@ -370,3 +375,35 @@ def test_a_server_that_is_told_to_end_answers_what_is_at_work_and_closes_what_is
         assert [line.reply() and 408 for line in half] == [None, 408]
         assert server.process.wait(PATIENCE_SECONDS) == 0
     assert Ledger.objects.filter(name="at the end").exists()
+
+
+def test_of_many_postings_at_once_each_gets_its_own_answer_and_none_waits_for_the_lock_of_another(
+    server: Server, lines: ExitStack
+) -> None:
+    def answers(asked: list[bytes]) -> list[int]:
+        return [line.reply().status for line in [opened(server, lines, each) for each in asked]]
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT FROM balances WHERE balance_id = 'bln_carol' FOR UPDATE")
+        stuck = {"source": "bln_dora", "destination": "bln_carol", "allow_overdraft": True}
+        held = [opened(server, lines, posting(f"held-{number}", **stuck)) for number in range(3)]
+        began = time.monotonic()
+        assert answers([posting(f"free-{number}", 10) for number in range(30)]) == [201] * 30
+        assert answers([posting(f"free-{number}", 10) for number in range(30)]) == [409] * 30
+        assert time.monotonic() - began < 2.5  # before anything gives up waiting for a lock
+    assert [line.reply().status for line in held] == [201] * 3
+    assert answers([posting("poor", 10**9), posting("again", 10), posting("again", 10)]) == [400, 201, 409]
+    wire.assert_no_drift()
+
+
+def test_a_client_that_leaves_takes_no_posting_with_it_but_its_own(server: Server, lines: ExitStack) -> None:
+    for number in range(40):
+        line = opened(server, lines, posting(f"mine-{number}", 10))
+        if number % 2:
+            line.close()
+        else:
+            assert line.reply().status == 201
+    until(lambda: Transaction.objects.filter(reference__startswith="mine-").count() >= 20)
+    kept = set(Transaction.objects.filter(reference__startswith="mine-").values_list("reference", flat=True))
+    assert kept >= {f"mine-{number}" for number in range(0, 40, 2)}
+    wire.assert_no_drift()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledgerproj import processes
-from ledgerproj.front import bodies, turns
+from ledgerproj.front import bodies, together, turns
 from ledgerproj.front.exchanges import Exchange
 
 LIMIT_SECONDS = 20
@@ -139,3 +139,17 @@ def test_threads_that_compute_give_way_to_postings_within_half_a_millisecond() -
         assert sys.getswitchinterval() <= 0.0005
     finally:
         sys.setswitchinterval(before)
+
+
+def test_what_a_surprise_keeps_a_lane_from_looking_at_is_left_to_others() -> None:
+    def fail(_: Any) -> None:
+        raise ZeroDivisionError
+
+    async def ask_three() -> list[Exchange]:
+        given: Any = {"threads": 1, "most": 9, "patience": LIMIT_SECONDS, "refuse": Exchange.finish}
+        lane = together.Together(answer=fail, **given)
+        asked = [exchange() for _ in range(3)]
+        await asyncio.wait_for(asyncio.gather(*map(lane.ask, asked)), LIMIT_SECONDS)
+        return asked
+
+    assert [each.answered for each in asyncio.run(ask_three())] == [False] * 3

@@ -6,10 +6,11 @@ docs/design/wire.md states the rules under "Errors".
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import TooManyFieldsSent
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -17,10 +18,11 @@ from rest_framework.views import set_rollback
 from balances.api.caller import principal, report_refusal
 from balances.api.filtering import InvalidFilterParameters
 from balances.api.go import InvalidBody, MalformedBody
-from balances.api.replies import NOT_FOUND, Reply, json_reply
+from balances.api.replies import JSON, NOT_FOUND, Reply, json_reply
 from balances.books import BatchRefused
 from balances.events import HookError
 from balances.ground import RETRY_AFTER_SECONDS, DatabaseUnavailable, LedgerError, OutcomeUnknown, forbidden, outage_of
+from balances.shapes import rendered
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +92,14 @@ def headers_of(code: str) -> dict[str, str]:
 def error_reply(code: str, message: str) -> Reply:
     """Return the answer to a request that meets no view."""
     return json_reply(STATUSES[code], error_body(code, message), headers_of(code))
+
+
+def reply_to(error: Exception, request: HttpRequest) -> Reply:
+    """Return the answer of a view to an exception, where no view is involved."""
+    response: Any = answer(error, {"request": SimpleNamespace(method=request.method, _request=request)})
+    kind = ("Content-Type", response.content_type) if response.content_type else JSON
+    others = [(name, value) for name, value in response.items() if name != "Content-Type"]
+    return Reply(response.status_code, rendered(response.data), (kind, *others))
 
 
 def refusal_of(error: Exception, method: str | None) -> Exception:

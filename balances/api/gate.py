@@ -58,6 +58,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+LEFT = "ledger.tokens_left"
+"""Names, in ``META``, the tokens left after this request took its own, once, whichever way it goes afterwards."""
 TOO_MANY = "You have reached maximum request limit."
 STRICT_TRANSPORT = (("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),)
 
@@ -87,7 +89,9 @@ class ApiGate:
 
     def check(self, request: HttpRequest) -> tuple[Reply | None, list[Header]]:
         """Take a token for a request and check its key; return the refusal, if any, and the headers of the answer."""
-        left = self.limiter.take(*bucket_of(request))
+        if LEFT not in request.META:
+            request.META[LEFT] = self.limiter.take(*bucket_of(request))
+        left = request.META[LEFT]
         limits = rate_headers_of(self.limiter, request, left)
         if left is None:
             return error_reply("GEN_RATE_LIMITED", TOO_MANY), [*limits]

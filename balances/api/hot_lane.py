@@ -7,7 +7,6 @@ them: environ and request, middleware, resolver, view and response. What ``hot_r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from django.db import DatabaseError
@@ -15,7 +14,7 @@ from django.db import DatabaseError
 from balances.api import errors
 from balances.api.gate import ApiGate, Knock
 from balances.api.hot_reads import Found, HotList, HotRead
-from balances.api.replies import JSON, Header, Reply
+from balances.api.replies import Header, Reply
 from balances.ground import Lookup
 from balances.shapes import rendered
 
@@ -32,9 +31,7 @@ def answers(gate: ApiGate, asked: Sequence[tuple[Knock, Found]]) -> list[tuple[i
     rows = iter(_rows(let_in))
     given = []
     for (knock, found), (refusal, headers) in zip(asked, checked, strict=True):
-        reply = refusal or _read(knock, found, next(rows))
-        length = ("Content-Length", str(len(reply.content)))
-        given.append((reply.status, [*reply.headers, *headers, length], reply.content))
+        given.append((refusal or _read(knock, found, next(rows))).with_headers(headers))
     return given
 
 
@@ -57,6 +54,4 @@ def _read(knock: Knock, found: Found, rows: list[dict[str, Any]] | None) -> Repl
             return Reply(200, read.content(*key))
         return Reply(200, rendered(read.body_of(next(iter(rows), None), key)))
     except Exception as error:  # what a view does not catch either is answered in the same way
-        response: Any = errors.answer(error, {"request": SimpleNamespace(method=knock.method, _request=knock)})
-        kept = [(name, value) for name, value in response.items() if name != "Content-Type"]
-        return Reply(response.status_code, rendered(response.data), (JSON, *kept))
+        return errors.reply_to(error, knock)

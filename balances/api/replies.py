@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.http import HttpResponse
@@ -19,6 +20,11 @@ class Reply:
     status: int
     content: bytes
     headers: tuple[Header, ...] = (JSON,)
+
+    def with_headers(self, headers: Sequence[Header]) -> tuple[int, list[Header], bytes]:
+        """Return status, headers with those of the gate, and content."""
+        length = ("Content-Length", str(len(self.content)))
+        return self.status, [*self.headers, *headers, length], self.content
 
     def response(self) -> HttpResponse:
         """Return the same as a response of Django."""

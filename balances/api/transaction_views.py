@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
@@ -20,6 +21,7 @@ from balances.models import Transaction
 from balances.posting import (
     Batch,
     Outcome,
+    Posting,
     Refund,
     enqueue,
     new_batch_id,
@@ -82,9 +84,46 @@ class PreviewedView(ApiView):
         """Return whether the body asks for a dry run."""
         try:
             body = loads(request._request.body.decode())
-        except (ValueError, LedgerError):
+        except (ValueError, RecursionError, LedgerError):
             return False  # decoding the body says what is wrong with it
         return isinstance(body, dict) and body.get("dry_run") is True
+
+
+Asked = TypeVar("Asked")
+
+
+@dataclass(frozen=True)
+class Wanted(Generic[Asked]):
+    """What a client asks for, whether at once, and whether only to say what would happen."""
+
+    asked: Asked
+    skip_queue: bool
+    dry_run: bool
+
+
+def posting_of(request: Request) -> Wanted[Posting]:
+    """Return what a request asks to record. Raises ``MalformedBody`` or ``InvalidBody``."""
+    try:
+        fields = decode(request, transaction_requests.RecordTransaction)
+    except MalformedBody as error:
+        raise MalformedBody("Invalid input") from error
+    return _wanted(validation.posting_from(fields), fields)
+
+
+def settlement_of(request: Request, transaction_id: str) -> Wanted[Settlement]:
+    """Return how a request asks to settle what an id holds. Raises what decoder and checks raise."""
+    fields = decode(request, transaction_requests.UpdateInflight, as_text=True)
+    settlement = Settlement(
+        transaction_id=transaction_id,
+        action=validation.settlement_action(fields),
+        part=_part(fields),
+        reference=validation.own_reference(fields),
+    )
+    return _wanted(settlement, fields)
+
+
+def _wanted(asked: Asked, fields: dict[str, Any]) -> Wanted[Asked]:
+    return Wanted(asked, fields.get("skip_queue", False), fields.get("dry_run", False))
 
 
 class TransactionsView(PreviewedView):
@@ -99,14 +138,10 @@ class TransactionsView(PreviewedView):
     @extend_schema(request=transaction_requests.RecordTransaction, responses=CREATED)
     def post(self, request: Request) -> Response:
         """Record a transaction: stored and applied by a worker, or applied at once (``skip_queue``)."""
-        try:
-            fields = decode(request, transaction_requests.RecordTransaction)
-        except MalformedBody as error:
-            raise MalformedBody("Invalid input") from error
-        posting, skip_queue = validation.posting_from(fields), fields.get("skip_queue", False)
-        if fields.get("dry_run"):
-            return Response(PreviewAnswer.body(preview_posting(posting, skip_queue=skip_queue)))
-        item = post(posting) if skip_queue else enqueue(posting)
+        wanted = posting_of(request)
+        if wanted.dry_run:
+            return Response(PreviewAnswer.body(preview_posting(wanted.asked, skip_queue=wanted.skip_queue)))
+        item = post(wanted.asked) if wanted.skip_queue else enqueue(wanted.asked)
         return Response(transaction_shapes.created(item), status=201)
 
 
@@ -153,19 +188,12 @@ class InflightView(PreviewedView):
     @extend_schema(request=transaction_requests.UpdateInflight, responses=CHANGED)
     def put(self, request: Request, transaction_id: str) -> Response:
         """Commit or void what an id holds: by a worker, or at once (``skip_queue``)."""
-        fields = decode(request, transaction_requests.UpdateInflight, as_text=True)
-        settlement = Settlement(
-            transaction_id=transaction_id,
-            action=validation.settlement_action(fields),
-            part=_part(fields),
-            reference=validation.own_reference(fields),
-        )
-        skip_queue = fields.get("skip_queue", False)
-        if fields.get("dry_run"):
-            return Response(PreviewAnswer.body(preview_settlement(settlement, skip_queue=skip_queue)))
-        if skip_queue:
-            return Response(transaction_shapes.recorded(settle(settlement)))
-        row = request_settlement(settlement)
+        wanted = settlement_of(request, transaction_id)
+        if wanted.dry_run:
+            return Response(PreviewAnswer.body(preview_settlement(wanted.asked, skip_queue=wanted.skip_queue)))
+        if wanted.skip_queue:
+            return Response(transaction_shapes.recorded(settle(wanted.asked)))
+        row = request_settlement(wanted.asked)
         return Response(transactions.TransactionAnswer.body(row) | {"queued": True})
 
 

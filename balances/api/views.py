@@ -16,7 +16,7 @@ from balances.api import hot_reads, listing, requests, validation
 from balances.api.caller import actor, is_admitted
 from balances.api.filtering import query_of, resources, rows_of
 from balances.api.go import MalformedBody, decode, refuse_in_query
-from balances.ground import Mode, Statement, require_mode
+from balances.ground import Mode, Statement, may, require_mode
 from balances.history import tasks
 from balances.queueing import pulse
 from balances.shapes import answers
@@ -40,8 +40,9 @@ class ApiView(APIView):
             raise Http404
         if request.method in ("POST", "PUT") and request.META.get("QUERY_STRING"):
             refuse_in_query(request.query_params)
-        if request.method != "GET" and self.needs is not None and not self.only_previews(request):
-            require_mode(self.needs)
+        needs = None if request.method == "GET" else self.needs
+        if needs is not None and not may(needs) and not self.only_previews(request):
+            require_mode(needs)
         super().initial(request, *args, **kwargs)
 
     def only_previews(self, request: Request) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from psycopg.adapt import Transformer
-from psycopg.pq import ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus
 
 from balances.ground.adoptions import adoption
 
@@ -183,6 +183,10 @@ class Lookup(Generic[M]):
         return values
 
 
+STILL_THERE = b"42P05"
+"""SQLSTATE of a statement that is prepared again: one after another that failed, and so was not run."""
+
+
 class Prepared:
     """A read by text parameters that the server has prepared, run by libpq itself; a cursor takes twice as long.
 
@@ -242,7 +246,8 @@ class Prepared:
         """Return whether the server knows the statement, having prepared it if need be."""
         known = _transformers(raw)
         if self.name not in known:
-            if raw.pgconn.prepare(self.name, self.text).status != ExecStatus.COMMAND_OK:
+            made = raw.pgconn.prepare(self.name, self.text)
+            if made.status != ExecStatus.COMMAND_OK and made.error_field(DiagnosticField.SQLSTATE) != STILL_THERE:
                 return False
             known[self.name] = None
         return True

@@ -6,8 +6,8 @@ docs/design/posting.md states the rules.
 
 from balances.books import Posting, Share
 from balances.posting.batches import LARGEST, Batch, new_batch_id, post_batch
-from balances.posting.direct import Item, post, post_transaction
-from balances.posting.enqueuing import enqueue
+from balances.posting.direct import Failure, Item, item_of, post, post_each, post_transaction, refusals
+from balances.posting.enqueuing import enqueue, enqueue_items
 from balances.posting.metadata import merge_metadata
 from balances.posting.opening import open_balance, open_ledger, rename_ledger
 from balances.posting.previewing import preview_batch, preview_posting, preview_refund
@@ -15,5 +15,5 @@ from balances.posting.previewing_holds import preview_settlement, preview_settle
 from balances.posting.refunding import Refund, refund
 from balances.posting.restating import Correction, restate_balances
 from balances.posting.restoring import restore_rows
-from balances.posting.settling import Outcome, request, request_each, settle, settle_each
+from balances.posting.settling import Outcome, request, request_each, settle, settle_each, settle_together
 from balances.posting.tasks import request_batch

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from balances.books import Book, DuplicateReference, Movement, Place, Posting, SplitLegRefused, duplicates, movements_of
 from balances.events import publishing
-from balances.ground import LedgerError
+from balances.ground import LOCK_WAIT, LedgerError
 from balances.models import Transaction, new_transaction_id, now
 from balances.recording import commit, entries, writing
 
@@ -67,15 +67,51 @@ def post(posting: Posting) -> Item:
     ``SameBalance``, ``NonPositiveAmount``, ``InsufficientFunds``, ``OverdraftLimitExceeded`` or ``BalanceLocked``.
     """
     item = item_of(posting)
-    failure = apply_items([item], atomic=True)
-    if failure is None:
-        return item
-    explain([item], [failure])
-    if not posting.shares:
-        raise failure.error
-    if posting.atomic:
+    for error in refusals([item], post_each([item])):
+        raise error
+    return item
+
+
+def post_each(items: Sequence[Item], *, lock_wait: str = LOCK_WAIT) -> list[Failure]:
+    """Apply postings that have nothing to do with each other in one commit, each as if it came alone, in order.
+
+    Returns the failures in order. Raises ``BalanceLocked``, or whatever the commit raises, with nothing written.
+    """
+    try:
+        return writing.in_one_commit(lambda: _apply_each(items, lock_wait))
+    except ItemsRefused as refused:
+        return refused.failures
+
+
+def refusals(items: Sequence[Item], failures: Sequence[Failure]) -> list[LedgerError]:
+    """Return what the callers of refused postings are answered, and announce the refusal of atomic ones."""
+    explain(items, failures)
+    return [_refusal(items[failure.item], failure) for failure in failures]
+
+
+def _refusal(item: Item, failure: Failure) -> LedgerError:
+    if not item.posting.shares:
+        return failure.error
+    if item.posting.atomic and not item.place.queued:
         publishing.publish_batch_failed(item.place.transaction_id, failure.error.message)
-    raise SplitLegRefused.of(failure.leg, failure.error)
+    return SplitLegRefused.of(failure.leg, failure.error)
+
+
+def _apply_each(items: Sequence[Item], lock_wait: str) -> list[Failure]:
+    book = writing.lock([movement for item in items for movement in item.movements], lock_wait=lock_wait)
+    _date(items)
+    admitted: list[Item] = []
+    failures: list[Failure] = []
+    for number, item in enumerate(items):
+        if failure := admit(book, number, item):
+            failures.append(failure)
+        else:
+            admitted.append(item)
+    if not admitted:
+        raise ItemsRefused(failures)
+    timers = [timer for item in admitted for timer in entries.timers(item.posting, item.rows)]
+    commit([movement for item in admitted for movement in item.movements], book, waiting=timers)
+    return failures
 
 
 def explain(items: Sequence[Item], failures: Sequence[Failure]) -> None:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from balances.books import Place, Posting, SplitLegRefused
+from balances.books import Place, Posting
 from balances.models import new_transaction_id
-from balances.posting.direct import Failure, Item, ItemsRefused, admit, explain, item_of
+from balances.posting.direct import Failure, Item, ItemsRefused, admit, item_of, refusals
 from balances.recording import entries, writing
 
 
 def enqueue(posting: Posting) -> Item:
     """Store one posting, whole or not at all. Raises what ``posting.post`` raises, except for lack of funds."""
     item = item_of(posting, Place(transaction_id=new_transaction_id(), queued=True))
-    for failure in enqueue_items([item]):
-        explain([item], [failure])
-        raise SplitLegRefused.of(failure.leg, failure.error) if posting.shares else failure.error
+    for error in refusals([item], enqueue_items([item])):
+        raise error
     return item
 
 

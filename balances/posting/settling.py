@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from balances.books import Found, Hold, Settlement, holds_of, posting_exceptions, settle_hold
-from balances.ground import LedgerError
+from balances.ground import LOCK_WAIT, LedgerError
 from balances.models import Entry, Transaction
 from balances.queueing import draining
 from balances.recording import commit, entries, writing
@@ -32,14 +32,33 @@ def settle(settlement: Settlement) -> Transaction:
     Holds that can be settled are, even where others are refused. Raises ``NotInflight``, ``DuplicateReference``,
     ``ProcessingFailed`` or ``BalanceLocked``.
     """
-    _apply_what_waits([settlement])
-    (outcome,) = writing.in_one_commit(partial(_settle, [settlement], _holds_under))
-    for error in outcome.errors:
-        if isinstance(error, posting_exceptions.NotInflight):  # there was nothing to process
-            raise error
-    if outcome.errors:
-        raise posting_exceptions.together(outcome.errors)
-    return outcome.rows[0]
+    (result,) = settle_together([settlement])
+    if isinstance(result, LedgerError):
+        raise result
+    return result
+
+
+class TooManyHolds(writing.Aborted):
+    """Abort without settling any, because there are more holds than may be settled together."""
+
+
+def settle_together(
+    settlements: Sequence[Settlement], *, lock_wait: str = LOCK_WAIT, most: int | None = None
+) -> list[Transaction | LedgerError]:
+    """Settle what several callers ask for in one commit, each as ``settle`` does, in order; return rows and refusals.
+
+    Raises ``BalanceLocked``, ``TooManyHolds`` where there are more than ``most``, or whatever the commit raises, with
+    nothing written.
+    """
+    _apply_what_waits(settlements)
+    outcomes = writing.in_one_commit(partial(_settle, settlements, _holds_under, lock_wait=lock_wait, most=most))
+    return [_refusal(outcome.errors) or outcome.rows[0] for outcome in outcomes]
+
+
+def _refusal(errors: Sequence[LedgerError]) -> LedgerError | None:
+    """Return what the caller of a settlement is answered, if anything of it was refused."""
+    unprocessed = (error for error in errors if isinstance(error, posting_exceptions.NotInflight))
+    return next(unprocessed, posting_exceptions.together(errors) if errors else None)
 
 
 def settle_each(settlements: Sequence[Settlement]) -> list[Outcome]:
@@ -58,10 +77,19 @@ def _apply_what_waits(settlements: Sequence[Settlement]) -> None:
         draining.apply_now(waiting)
 
 
-def _settle(settlements: Sequence[Settlement], choose: Callable[[Settlement, Found], list[Hold]]) -> list[Outcome]:
+def _settle(
+    settlements: Sequence[Settlement],
+    choose: Callable[[Settlement, Found], list[Hold]],
+    *,
+    lock_wait: str = LOCK_WAIT,
+    most: int | None = None,
+) -> list[Outcome]:
     ids = [each.transaction_id for each in settlements]
-    balance_ids = {side for found in holds_of(ids).found.values() for side in found.balance_ids}
-    book = writing.lock([], others=balance_ids)
+    before = holds_of(ids).found.values()
+    if most is not None and sum(len(found.holds) for found in before) > most:
+        raise TooManyHolds
+    balance_ids = {side for found in before for side in found.balance_ids}
+    book = writing.lock([], others=balance_ids, lock_wait=lock_wait)
     holds = holds_of(ids, settlements)  # read again, now that no one else can settle any of them
     outcomes, admitted = [], []
     for each in settlements:

@@ -8,7 +8,7 @@ from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
 from ledgerproj import processes
-from ledgerproj.front import keeping, refusals
+from ledgerproj.front import keeping, postings, reads, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.readers import Readers
@@ -24,7 +24,8 @@ class Front:
     """Answers requests: ``/health`` by a thread of its own, all others in turn."""
 
     turns: Turns
-    together: Together
+    reads: Together
+    postings: Together
     spare: Turns
 
     def __init__(self) -> None:
@@ -41,15 +42,25 @@ class Front:
         processes.switch_often()
         Readers(settings.LEDGER_REQUEST_TIMEOUT).start()
         size = settings.LEDGER_POOL_SIZE
+
+        def busy(exchange: Exchange) -> None:
+            refusals.busy(exchange.scope, exchange.proto)
+
         self.turns = Turns(
             size=size,
             costly=max(size // 2, 1),
             patience=settings.LEDGER_WAIT_TIMEOUT,
-            refuse=lambda exchange: refusals.busy(exchange.scope, exchange.proto),
+            refuse=busy,
         )
-        self.together = Together(
-            patience=settings.LEDGER_WAIT_TIMEOUT,
-            refuse=lambda exchange: refusals.busy(exchange.scope, exchange.proto),
+        self.reads, self.postings = (
+            Together(
+                answer=lane.answer,
+                threads=lane.THREADS,
+                most=lane.MOST_TOGETHER,
+                patience=settings.LEDGER_WAIT_TIMEOUT,
+                refuse=busy,
+            )
+            for lane in (reads, postings)
         )
         self.spare = Turns(
             size=1, costly=1, patience=HEALTH_SECONDS, refuse=lambda exchange: refusals.down(exchange.proto)
@@ -67,7 +78,12 @@ class Front:
                 refusals.too_large(scope, proto, self.bodies.most)
                 return
             exchange = Exchange(scope, proto, body)
-            await (self.together if exchange.hot else self.turns).ask(exchange)
+            if exchange.hot:
+                await self.reads.ask(exchange)
+            elif postings.are_for(exchange):
+                await self.postings.ask(exchange)
+            if not exchange.answered:
+                await self.turns.ask(exchange)
         except Slow:
             refusals.slow(scope, proto, settings.LEDGER_REQUEST_TIMEOUT)
         except Crowded:

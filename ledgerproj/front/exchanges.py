@@ -7,14 +7,14 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
 
 from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
-from balances.api import Knock, gate_of, hot_lane, hot_reads
+from balances.api import Knock, hot_reads
 from balances.ground import is_costly
 from ledgerproj.front import keeping
 from ledgerproj.front.bodies import NOTHING, Body
@@ -41,7 +41,9 @@ class Exchange:
     __slots__ = (
         "_callbacks",
         "_lock",
+        "_meta",
         "_watcher",
+        "answered",
         "arrived_at",
         "body",
         "costly",
@@ -61,7 +63,8 @@ class Exchange:
         self.costly = not self.hot and is_costly(method, path, query)
         self.arrived_at = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
-        self.gone = False
+        self.gone = self.answered = False
+        self._meta: dict[str, Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._callbacks: list[Callable[[], object]] = []
         self._lock = Lock()
@@ -69,9 +72,6 @@ class Exchange:
     def answer(self) -> None:
         """Let Django answer, in the thread of the caller. A surprise is logged and answered with status 500."""
         try:
-            if self.hot:
-                answer_together([self])
-                return
             keeping.before_request()
             try:
                 self._answer()
@@ -96,12 +96,19 @@ class Exchange:
             response.close()
 
     def knock(self) -> Knock:
-        """Return what the gate looks at."""
-        return Knock(self.scope.method, self.scope.path, self._meta())
+        """Return what the gate looks at, and the body."""
+        knock = Knock(self.scope.method, self.scope.path, self.meta)
+        knock._body = self.body.content
+        return knock
+
+    def respond(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        """Send an answer that is whole."""
+        self.answered = True
+        self.proto.response_bytes(status, headers, content)
 
     def _environ(self) -> dict[str, Any]:
         """Return the request as WSGI has it (PEP 3333)."""
-        scope, environ = self.scope, CONSTANT | self._meta()
+        scope, environ = self.scope, CONSTANT | self.meta
         environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
         environ["REQUEST_METHOD"] = scope.method
         environ["PATH_INFO"] = scope.path.encode().decode("latin-1")
@@ -112,8 +119,14 @@ class Exchange:
         environ["CONTENT_LENGTH"] = str(self.body.length)
         return environ
 
-    def _meta(self) -> dict[str, Any]:
-        """Return what the gate looks at: both ends of the connection, the query and the headers."""
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the gate looks at: both ends of the connection, the query and the headers, and what it notes itself."""
+        if self._meta is None:
+            self._meta = self._make_meta()
+        return self._meta
+
+    def _make_meta(self) -> dict[str, Any]:
         scope, meta = self.scope, dict[str, Any]()
         host, _, meta["SERVER_PORT"] = scope.server.rpartition(":")
         meta["SERVER_NAME"] = host.strip("[]")
@@ -171,16 +184,3 @@ class Exchange:
             self._watcher.cancel()
         if self.finished and not self.finished.done():
             self.finished.set_result(None)
-
-
-def answer_together(exchanges: Sequence[Exchange]) -> None:
-    """Answer hot reads past Django, in the thread of the caller. A surprise is logged and answered with status 500."""
-    unanswered = [*exchanges]
-    try:
-        asked = [(each.knock(), each.hot) for each in exchanges if each.hot]
-        for answer in hot_lane.answers(gate_of(django), asked):
-            unanswered.pop(0).proto.response_bytes(*answer)
-    except BaseException:  # whatever it was, the thread goes on
-        logger.exception("Reads could not be answered")
-        for each in unanswered:
-            each.proto.response_empty(500, [])

@@ -1,51 +1,58 @@
-"""Answers hot reads: few threads, each of which takes all that wait and fetches their rows in one trip.
+"""Answers what is cheap in itself: few threads, each of which takes all that wait and asks the database once for them.
 
-A read costs less than what surrounds it: waking a thread, a message to the database and one back. While one trip is
-under way the next reads gather, so the busier the server is, the less each costs. None waits for others to come.
+A hot read or a posting costs less than what surrounds it: waking a thread, messages to the database and back, a commit.
+While one of these is under way the next requests gather, so the busier the server is, the less each costs. None waits
+for others to come.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 from ledgerproj.front import keeping
-from ledgerproj.front.exchanges import Exchange, answer_together
+from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.turns import BEAT_SECONDS, IDLE_SECONDS, ROOM
 
-MOST_TOGETHER = 16
-THREADS = 2
-"""One computes while the other waits for the database; more only get in each other's way."""
+logger = logging.getLogger(__name__)
+
+Answer = Callable[[Iterator[Exchange]], None]
 
 
 class Together:
-    """Hands hot reads to threads of their own. One that waits too long, or finds no room, is given to ``refuse``."""
+    """Has ``threads`` of its own answer what waits, up to ``most`` at once, in the order in which it came.
 
-    def __init__(self, *, patience: float, refuse: Callable[[Exchange], None]) -> None:
+    ``answer`` may leave an exchange unanswered: that is for ``Turns``, and so is one that finds no room to wait. One
+    that waits longer than ``patience`` seconds is given to ``refuse``.
+    """
+
+    def __init__(
+        self, *, answer: Answer, threads: int, most: int, patience: float, refuse: Callable[[Exchange], None]
+    ) -> None:
         """Start the threads; this is called in the event loop."""
-        self.patience, self.refuse = patience, refuse
+        self._answer, self.most, self.patience, self.refuse = answer, most, patience, refuse
         self.loop = asyncio.get_running_loop()
-        self.waiting: dict[Exchange, None] = {}
-        """In the order in which they came. A thread or the loop takes one out, and answers it."""
+        self.waiting: deque[Exchange] = deque()
+        """A thread or the loop takes one out, and answers it."""
         self.calls: SimpleQueue[None] = SimpleQueue()
         self.done: deque[Exchange] = deque()
         self.is_collecting = False
-        for _ in range(THREADS):
-            Thread(target=self._work, name="reads", daemon=True).start()
+        for _ in range(threads):
+            Thread(target=self._work, name="together", daemon=True).start()
         self._beat()
 
     def ask(self, exchange: Exchange) -> asyncio.Future[None]:
-        """Have a read answered; return what is done when the exchange is over."""
+        """Have an exchange answered; return what is done when it is over, or left."""
         exchange.finished = self.loop.create_future()
         if len(self.waiting) < ROOM:
-            self.waiting[exchange] = None
+            self.waiting.append(exchange)
             self.calls.put(None)
         else:
-            self.refuse(exchange)
             exchange.finish()
         return exchange.finished
 
@@ -56,16 +63,25 @@ class Together:
             except Empty:
                 keeping.give_back()
                 self.calls.get()
-            if taken := self._take():  # a call whose read another thread has taken finds none
-                answer_together(taken)
+            taken: list[Exchange] = []
+            if self.waiting:  # a call whose exchange was taken with others finds none
+                taking = self._take(taken)
+                try:
+                    self._answer(taking)
+                except BaseException:  # whatever it was, the thread goes on
+                    logger.exception("Requests could not be answered together")
+                deque(taking, maxlen=0)  # what was not even looked at is left as well
                 self._done(taken)
 
-    def _take(self) -> list[Exchange]:
-        return [exchange for exchange in [*self.waiting][:MOST_TOGETHER] if self._is_mine(exchange)]
-
-    def _is_mine(self, exchange: Exchange) -> bool:
-        """Take one out, unless it has been taken meanwhile."""
-        return self.waiting.pop(exchange, exchange) is None
+    def _take(self, taken: list[Exchange]) -> Iterator[Exchange]:
+        """Yield what waits, and what comes while that is looked at."""
+        while len(taken) < self.most:
+            try:
+                exchange = self.waiting.popleft()
+            except IndexError:
+                return
+            taken.append(exchange)
+            yield exchange
 
     def _done(self, taken: list[Exchange]) -> None:
         self.done.extend(taken)
@@ -80,9 +96,18 @@ class Together:
 
     def _beat(self) -> None:
         """Refuse what has waited too long."""
-        now = time.monotonic()
-        for exchange in [*self.waiting]:
-            if now - exchange.arrived_at > self.patience and self._is_mine(exchange):
-                self.refuse(exchange)
-                exchange.finish()
+        self._refuse_late(time.monotonic() - self.patience)
         self.loop.call_later(BEAT_SECONDS, self._beat)
+
+    def _refuse_late(self, latest: float) -> None:
+        while self.waiting:
+            try:
+                exchange = self.waiting.popleft()
+            except IndexError:
+                return
+            if exchange.arrived_at > latest:
+                self.waiting.appendleft(exchange)
+                return
+            self.refuse(exchange)
+            exchange.answered = True
+            exchange.finish()

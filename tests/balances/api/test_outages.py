@@ -132,6 +132,13 @@ def test_a_connection_that_was_cut_while_idle_hurts_no_request(api: Client) -> N
         assert api.send(method, path, body).status in {200, 201}
 
 
+@pytest.fixture(params=["view", "lane"])
+def one_way(api: Client, request: pytest.FixtureRequest) -> Client:
+    """Return a client whose postings go one way only."""
+    api.way = request.param
+    return api
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("cut_at", "given", "recorded"),
@@ -144,8 +151,9 @@ def test_a_connection_that_was_cut_while_idle_hurts_no_request(api: Client) -> N
     ids=["before it is written", "before it is decided", "before the commit", "queued"],
 )
 def test_a_posting_whose_connection_is_cut_is_503_says_unknown_and_can_be_sent_again(
-    api: Client, cut_before: Any, cut_at: tuple[Any, str], given: dict[str, Any], recorded: set[str]
+    one_way: Client, cut_before: Any, cut_at: tuple[Any, str], given: dict[str, Any], recorded: set[str]
 ) -> None:
+    api = one_way
     wire.wallets()
     cut_before(*cut_at)
     answer = api.post("/transactions", given)
@@ -195,8 +203,9 @@ UNHEARD, HEARD = wire.body("r1"), wire.body("r1", inflight=True, inflight_expiry
     ids=lambda value: str(value) if isinstance(value, str) else "",
 )
 def test_what_is_acknowledged_is_recorded_wherever_the_connection_was_cut(
-    api: Client, cut_after: Any, last: tuple[Any, str], given: dict[str, Any], is_worker_called: bool
+    one_way: Client, cut_after: Any, last: tuple[Any, str], given: dict[str, Any], is_worker_called: bool
 ) -> None:
+    api = one_way
     wire.wallets()
     if is_worker_called:  # then a posting is one pipeline, else one that gives way to a block
         api.post("/transactions", wire.queued("r0"))
