@@ -176,3 +176,16 @@ class UnreadableTotals(LedgerError):
             "not add up to a whole number of minor units: no difference can be computed. Nothing was changed; mend "
             "that value in the database first."
         )
+
+
+class TooMuchMetadata(LedgerError):
+    """The metadata of a balance leaves Blnk's own notification no room, so that no change of it can be committed."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, balance_id: str) -> None:
+        """Say what would help."""
+        super().__init__(
+            f"Balance {balance_id} was not changed: its metadata is near 8,000 bytes, and the notification that Blnk's "
+            "trigger sends of each change fails, as it does for a posting. Shorten its metadata first."
+        )

@@ -49,6 +49,8 @@ class Found:
     """Both as the planner estimates."""
     may_read: bool
     may_write: bool
+    may_repair: bool
+    """Whether it may update what a correction changes: the six totals of balances, their version and metadata."""
     may_create: bool
     hours_ahead: float = 0.0
     """By how much the clock of Blnk's process is ahead of the database's, in quarters of an hour."""
@@ -113,6 +115,7 @@ def _found(server: psycopg.Connection[dict[str, Any]], schema: str) -> Found:
         balances=rights["balances"],
         may_read=may_read,
         may_write=rights["may_write"],
+        may_repair=rights["may_repair"],
         may_create=bool(rights["may_create"] if rights["owns"] is None else rights["owns"]),
         unread=rights["unread"] or [],
         hours_ahead=_hours_ahead(server, schema) if may_read and JOURNAL in tables else 0.0,

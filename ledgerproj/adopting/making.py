@@ -63,7 +63,7 @@ def adopt(found: Found, mode: Mode, actor: str) -> bool:
         silent_until=found.silent_until,
         rates_gone_at=found.rates_gone_at,
     )
-    _require_rights(found)
+    _require_rights(found, mode)
     with _as(wanted):
         SERIALISE.rows()
         with transaction.atomic(durable=True):
@@ -85,11 +85,16 @@ def remove() -> None:
             editor.execute(f"DROP SCHEMA {SCHEMA} CASCADE", None)
 
 
-def _require_rights(found: Found) -> None:
+def _require_rights(found: Found, mode: Mode) -> None:
     if not found.may_read:
         raise AdoptionRefused(
             f"Role {found.role} may not read {', '.join(found.unread[:3]) or found.schema}: it needs USAGE on schema "
             f"{found.schema} and SELECT on its tables. docs/adopt.md has the statements. Nothing was changed."
+        )
+    if mode is Mode.REPAIR and not found.may_repair:
+        raise AdoptionRefused(
+            f"Role {found.role} may not correct totals: mode repair needs UPDATE on the six totals, version and "
+            f"meta_data of {found.schema}.balances. docs/adopt.md has the statement. Nothing was changed."
         )
     if not found.may_create:
         raise AdoptionRefused(

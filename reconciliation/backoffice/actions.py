@@ -14,7 +14,7 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
 from balances.backoffice import action, known_precision, last_transactions
-from balances.ground import EmptySource
+from balances.ground import EmptySource, Mode, may
 from balances.models import Balance
 from reconciliation.backoffice.plan_actions import AS_PLAN, propose_plan_for_balances
 from reconciliation.correcting import (
@@ -24,6 +24,7 @@ from reconciliation.correcting import (
     IncompleteSource,
     Policy,
     Request,
+    beside,
     reconstruct,
     reconstruct_many,
     second_person_needed,
@@ -41,6 +42,11 @@ SHOWN = 100
 """Balances shown with their totals; the rest is counted."""
 NAMED = 5
 """Balances named in a message, with the reason why they were left."""
+BESIDE = (
+    "Blnk posts to these balances as well. A correction waits a few seconds, to see that the difference stays the "
+    "same. A posting without the queue that Blnk makes to the balance at that moment may be answered 409; it can be "
+    "sent again."
+)
 TOO_MANY = (
     f"At most {AT_ONCE} balances at a time here, and nothing was done. Narrow the selection, "
     "or run “manage.py reconstruct” for a whole ledger."
@@ -169,6 +175,7 @@ def _page(compared: list[Comparison]) -> dict[str, Any]:
         "empty": sum(each.is_empty for each in drifted),
         "incomplete": any(each.against for each in drifted),
         "precision": known_precision(last_transactions(alone.balance_id)) if alone else None,
+        "beside": BESIDE if beside.is_beside() and may(Mode.REPAIR) else "",
     }
 
 

@@ -1,6 +1,6 @@
 """Corrections: proposed, decided, applied, taken back."""
 
-from reconciliation.correcting import applying, deciding, planning, rebuilding
+from reconciliation.correcting import applying, beside, deciding, planning, rebuilding
 from reconciliation.correcting.applying import apply, apply_in_background, outcomes
 from reconciliation.correcting.deciding import approve, cancel, find_plan, reject
 from reconciliation.correcting.incomplete import NO_ROWS, IncompleteSource, sources

@@ -17,8 +17,8 @@ from procrastinate.contrib.django import app
 from balances.ground import Mode, Statement, atomic_with_lock_limit, defer_once, require_mode
 from balances.models import now
 from balances.posting import restate_balances
-from reconciliation.correcting import rebooking
-from reconciliation.correcting.deciding import NotPossibleNow, deciding, locked, require, take_step
+from reconciliation.correcting import beside, rebooking
+from reconciliation.correcting.deciding import NotPossibleNow, deciding, find_plan, locked, require, take_step
 from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, RATES_GONE, damage, followed, gone, left
 from reconciliation.correcting.planning import fingerprint, undone
 from reconciliation.correcting.rebuilding import CORRECTED_AT_ONCE, PATIENCE, SERIALISE, correction
@@ -64,7 +64,8 @@ def apply_in_background(plan_id: str, actor: str, origin: Origin) -> Plan:
 
 def carry_on(plan_id: str, actor: str, origin: Origin, progress: Progress = lambda settled: None) -> Plan:
     """Settle what is left of a plan that is being applied, then end it."""
-    while settled := _apply_chunk(plan_id, actor, origin):
+    beside.wait_after(find_plan(plan_id).requested_at)
+    while settled := beside.retried(lambda: _apply_chunk(plan_id, actor, origin)):
         progress(settled)
     return _finish(plan_id, actor, origin)
 
@@ -108,11 +109,11 @@ def _defer(plan_id: str, actor: str, origin: Origin) -> None:
 
 def _apply_chunk(plan_id: str, actor: str, origin: Origin) -> int:
     """Settle items that no other process works on, in one commit, and return how many."""
-    with atomic_with_lock_limit(PATIENCE, durable=True):
+    with atomic_with_lock_limit(beside.patience(PATIENCE), durable=True):
         if rebooking.waits(plan_id):
             return rebooking.settle(plan_id, actor, origin)
         waiting = PlanItem.objects.filter(plan=plan_id, outcome=None).order_by("balance_id")
-        claimed = list(waiting.select_for_update(skip_locked=True, of=("self",))[:CORRECTED_AT_ONCE])
+        claimed = list(waiting.select_for_update(skip_locked=True, of=("self",))[: beside.at_once(CORRECTED_AT_ONCE)])
         # Several corrections to undo on one balance go in a chunk each.
         items = list({item.balance_id: item for item in reversed(claimed)}.values())[::-1]
         if not items:
@@ -188,6 +189,15 @@ def _record(result: ItemResult, measured: Measurement, plan: Plan, actor: str, o
     )
 
 
+def _off_again(plan: Plan) -> str:
+    """Return in words how many corrected balances of a plan were off again when it ended."""
+    applied = (
+        plan.items.filter(outcome=Outcome.APPLIED).exclude(undoes__gt="") if beside.is_beside() else plan.items.none()
+    )
+    count = len(beside.off_again(list(applied.values_list("balance_id", flat=True))))
+    return f"; {count:,} off again, measured after that" if count else ""
+
+
 def _finish(plan_id: str, actor: str, origin: Origin) -> Plan:
     """End a plan whose items are all settled; while another process works on some, that one ends it."""
     with atomic_with_lock_limit(PATIENCE, durable=True):
@@ -196,6 +206,6 @@ def _finish(plan_id: str, actor: str, origin: Origin) -> Plan:
         if plan.state == Plan.State.APPLYING and not counted["waiting"]:
             plan.state, plan.finished_at = Plan.State.APPLIED, now()
             plan.save(update_fields=["state", "finished_at"])
-            note = ", ".join(f"{count:,} {outcome}" for outcome, count in counted.items() if count)
+            note = ", ".join(f"{count:,} {outcome}" for outcome, count in counted.items() if count) + _off_again(plan)
             take_step(plan_id, Step.Kind.FINISHED, actor, origin, f"{note}.".capitalize())
     return plan

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from balances.ground import (
     BalanceNotFound,
@@ -22,6 +23,7 @@ from balances.ground import (
 )
 from balances.models import TOTALS
 from balances.posting import Correction, restate_balances
+from reconciliation.correcting import beside
 from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, RATES_GONE, IncompleteSource, followed, sources
 from reconciliation.correcting.policy import require_second_person
 from reconciliation.measuring import MEASURED_AT_ONCE, Measurement, chunks, measure
@@ -99,9 +101,23 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
     Raises ``BalanceNotFound``, ``BalanceLocked``, ``UnreadableTotals``, ``EmptySource`` where totals without rows
     would become zero, ``IncompleteSource`` where its transactions are known to be incomplete or damaged, or
     ``SecondPersonNeeded`` where a person requests what the policy leaves to two, with nothing written. Without drift
-    only the record is written, and the result if it was requested. Raises ``ModeForbids`` for anything but a preview.
+    only the record is written, and the result if it was requested. Raises ``ModeForbids`` for anything but a preview,
+    and beside a Blnk that posts also ``DriftMoves`` and, when it was corrected, ``DriftsAgain``.
     """
     _require_mode(request)
+    seen = None if request.dry_run else beside.first_look(_if_beside([balance_id]))
+    record = beside.retried(lambda: _reconstructed(balance_id, request, seen))
+    corrected = record.outcome == Reconstruction.Outcome.CORRECTED
+    if drift := beside.off_again([balance_id] if corrected else []).get(balance_id):
+        raise beside.DriftsAgain(balance_id, drift)
+    return record
+
+
+def _if_beside(balance_ids: list[str]) -> list[Measurement]:
+    return measure(balance_ids) if beside.is_beside() else []
+
+
+def _reconstructed(balance_id: str, request: Request, seen: beside.Seen) -> Reconstruction:
     with atomic_with_lock_limit(durable=True):
         measurements = measure([balance_id]) if request.dry_run else _measure_serialised([balance_id])
         if not measurements:
@@ -109,6 +125,8 @@ def reconstruct(balance_id: str, request: Request) -> Reconstruction:
         measurement = measurements[0]
         if not measurement.is_readable:
             raise UnreadableTotals(balance_id)
+        if beside.unsteady(seen, measurements):
+            raise beside.DriftMoves(balance_id)
         gaps = {} if request.dry_run else _gaps(measurements)
         if gap := _refused(gaps, request).get(balance_id):
             raise EmptySource(balance_id) if gap == NO_ROWS else IncompleteSource(balance_id, gap)
@@ -144,27 +162,32 @@ def reconstruct_many(balance_ids: Iterable[str], request: Request) -> Iterator[R
     _require_mode(request)
     for chunk in chunks(balance_ids, MEASURED_AT_ONCE):
         measurements = measure(chunk)
+        seen = None if request.dry_run else beside.first_look(measurements)
         concerned = (each for each in measurements if each.has_drift or not each.is_readable or request.record_each)
         settled: dict[str, Rebuilt] = {}
-        for portion in chunks(concerned, CORRECTED_AT_ONCE):
-            settled |= _settle_concerned(portion, request)
+        for portion in chunks(concerned, beside.at_once(CORRECTED_AT_ONCE)):
+            settled |= beside.retried(partial(_settle_concerned, portion, request, seen))
         for measurement in measurements:
             yield settled.get(measurement.balance_id, Rebuilt(measurement))
 
 
-def _settle_concerned(measurements: list[Measurement], request: Request) -> dict[str, Rebuilt]:
+def _settle_concerned(
+    measurements: list[Measurement], request: Request, seen: beside.Seen = None
+) -> dict[str, Rebuilt]:
     """Settle a portion in one commit; before anything is corrected it is measured again, serialised."""
-    with atomic_with_lock_limit(PATIENCE, durable=True):
+    with atomic_with_lock_limit(beside.patience(PATIENCE), durable=True):
         if not request.dry_run:
             measurements = _measure_serialised([each.balance_id for each in measurements])
         unread = {each.balance_id: NO_NUMBER for each in measurements if not each.is_readable}
         gaps = _gaps(measurements)
-        against = _refused(gaps, request) | unread
+        against = _refused(gaps, request) | beside.unsteady(seen, measurements) | unread
         left = unread if request.dry_run else against
         wanted = [
             each for each in measurements if (each.has_drift or request.record_each) and each.balance_id not in left
         ]
         records = {record.balance_id: record for record in _settle(wanted, request, gaps)}
+    again = {} if request.dry_run else beside.off_again(list(records))
+    against |= {balance_id: f"off again right after it was corrected: {drift}" for balance_id, drift in again.items()}
     return {
         each.balance_id: Rebuilt(each, records.get(each.balance_id), against.get(each.balance_id, ""))
         for each in measurements

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from balances.ground import SCHEMA, Mode, adoption
 from ledgerproj.adopting import Found, adopt, look, remove, what_it_creates
 
-MODES = (Mode.OBSERVE,)
+MODES = (Mode.OBSERVE, Mode.REPAIR)
 """The modes that are offered."""
 
 
@@ -28,6 +28,11 @@ class Command(BaseCommand):
         """Declare that nothing happens without a yes, and how to leave."""
         parser.add_argument("--yes", action="store_true", help="do it; without this it is only shown")
         parser.add_argument(
+            "--mode",
+            choices=[str(mode) for mode in MODES],
+            help="what may be done to Blnk's tables: observe, or repair totals too (observe, or what it is already)",
+        )
+        parser.add_argument(
             "--remove", action="store_true", help=f"take everything of ours out again: drop schema {SCHEMA}"
         )
 
@@ -40,15 +45,18 @@ class Command(BaseCommand):
             return
         found = look()
         standing = adoption()
-        self._show(found)
+        mode = Mode(options["mode"] or (standing.mode if standing else Mode.OBSERVE))
+        self._show(found, mode)
         if not yes:
             self.stdout.write("Nothing was changed. To do this, run it again with --yes.")
             return
-        is_new = adopt(found, standing.mode if standing else Mode.OBSERVE, getpass.getuser())
+        is_new = adopt(found, mode, getpass.getuser())
         done = "Adopted" if is_new else "Brought up to date"
+        if standing and standing.mode != mode:
+            self.stdout.write(f"The mode is {mode} from now on. Restart serve and work, which know the one before.")
         self.stdout.write(self.style.SUCCESS(f"{done}. Next: manage.py sweep --all, and manage.py createsuperuser."))
 
-    def _show(self, found: Found) -> None:
+    def _show(self, found: Found, mode: Mode) -> None:
         say = self.stdout.write
         say(f"Database {found.database}, schema {found.schema}: Blnk {found.generation} by its columns.")
         if found.is_newer:
@@ -59,8 +67,8 @@ class Command(BaseCommand):
                 )
             )
         say(f"About {found.rows:,} transactions and {found.balances:,} balances, as the planner estimates.")
-        say(f"Mode {Mode.OBSERVE}: {Mode.OBSERVE.in_words}.")
-        say(f"Role {found.role}: {self._rights(found)}")
+        say(f"Mode {mode}: {mode.in_words}.")
+        say(f"Role {found.role}: {self._rights(found, mode)}")
         say("It creates:" if not adoption() else "It was adopted already. It brings up to date:")
         for line in what_it_creates(found):
             say(f"  - {line}")
@@ -78,9 +86,11 @@ class Command(BaseCommand):
                 "before Blnk 0.15 are called not proved."
             )
 
-    def _rights(self, found: Found) -> str:
+    def _rights(self, found: Found, mode: Mode) -> str:
         read = f"may read schema {found.schema}" if found.may_read else f"may NOT read schema {found.schema}"
         make = f"may make schema {SCHEMA}" if found.may_create else f"may NOT make schema {SCHEMA}"
+        if mode is Mode.REPAIR:
+            return f"{read}; may {'' if found.may_repair else 'NOT '}correct totals of its balances; {make}."
         if not found.may_write:
             return f"{read}; may not write to it; {make}."
         return f"{read}; {make}; may also write to Blnk's tables, which is more than is needed: see docs/adopt.md."
