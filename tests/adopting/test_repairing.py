@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -34,13 +34,13 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def repaired(blnk: Adopt) -> Iterator[Callable[[str], psycopg.Connection[Any]]]:
+def repaired(blnk: Adopt) -> Callable[[str], psycopg.Connection[Any]]:
     def take(generation: str = "0.15") -> psycopg.Connection[Any]:
         server = blnk(generation)
         call_command("adopt", "--yes", "--mode", "repair", verbosity=0)
         return server
 
-    yield take
+    return take
 
 
 def right(server: psycopg.Connection[Any], count: int = 1) -> list[str]:
