@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     if EMBEDDED
     else environment.database(DATABASE_URL)
 }
-LEDGER_POOL_SIZE = environment.number("LEDGER_POOL_SIZE", 16, least=1)
+# More threads would only take turns at the interpreter; fewer would leave none while some wait for locks.
+LEDGER_POOL_SIZE = environment.number("LEDGER_POOL_SIZE", max(8, 4 * (os.cpu_count() or 1)), least=1)
 # Four more than requests at work: /health, hot reads and postings are answered while they have all the others.
 DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 4}
 # The edit journal records this name, unlike that of psql; DATABASE_URL and PGAPPNAME may override it.

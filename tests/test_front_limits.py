@@ -153,3 +153,30 @@ def test_what_a_surprise_keeps_a_lane_from_looking_at_is_left_to_others() -> Non
         return asked
 
     assert [each.answered for each in asyncio.run(ask_three())] == [False] * 3
+
+
+def test_a_lane_in_company_lets_the_loop_run_before_it_begins() -> None:
+    begin, groups, asked = threading.Event(), list[int](), list[Exchange]()
+
+    async def ask_four() -> None:
+        loop = asyncio.get_running_loop()
+
+        def answer(exchanges: Any) -> None:
+            begin.wait(LIMIT_SECONDS)
+            group = []
+            for each in exchanges:
+                group.append(each)
+                if each is asked[2]:
+                    loop.call_soon_threadsafe(lane.ask, asked[3])
+            groups.append(len(group))
+
+        given: Any = {"threads": 1, "most": 9, "patience": LIMIT_SECONDS, "refuse": Exchange.finish}
+        lane = together.Together(answer=answer, looks=1, **given)
+        asked.extend(exchange() for _ in range(4))
+        first = [lane.ask(each) for each in asked[:2]]
+        begin.set()
+        await asyncio.wait_for(asyncio.gather(*first), LIMIT_SECONDS)
+        await asyncio.wait_for(lane.ask(asked[2]), LIMIT_SECONDS)
+
+    asyncio.run(ask_four())
+    assert groups == [2, 2]

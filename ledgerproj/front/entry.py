@@ -57,6 +57,7 @@ class Front:
                 answer=lane.answer,
                 threads=lane.THREADS,
                 most=lane.MOST_TOGETHER,
+                looks=lane.LOOKS,
                 patience=settings.LEDGER_WAIT_TIMEOUT,
                 refuse=busy,
             )

@@ -14,6 +14,8 @@ THREADS = 1
 """A second would only wait for the locks of the first."""
 MOST_TOGETHER = 100
 """Postings in one commit; so many are recorded in a few hundredths of a second."""
+LOOKS = 2
+"""A request takes two turns of the event loop: one for its head, one for its body."""
 LARGEST_BYTES = 8 * 1024
 """Longest body; longer ones are decoded in threads of their own."""
 

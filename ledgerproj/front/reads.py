@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 THREADS = 2
 """One computes while the other waits for the database; more only get in each other's way."""
 MOST_TOGETHER = 16
+LOOKS = 0
+"""A trip is so short that the next one is as good."""
 
 
 def answer(exchanges: Iterator[Exchange]) -> None:

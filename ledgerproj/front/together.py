@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 
 from ledgerproj.front import keeping
 from ledgerproj.front.exchanges import Exchange
@@ -27,21 +27,31 @@ Answer = Callable[[Iterator[Exchange]], None]
 class Together:
     """Has ``threads`` of its own answer what waits, up to ``most`` at once, in the order in which it came.
 
+    Where the last group was more than one, its clients are likely to have sent their next requests: then the event loop
+    is let run ``looks`` times to see them, because it shares the interpreter with these threads.
+
     ``answer`` may leave an exchange unanswered: that is for ``Turns``, and so is one that finds no room to wait. One
     that waits longer than ``patience`` seconds is given to ``refuse``.
     """
 
     def __init__(
-        self, *, answer: Answer, threads: int, most: int, patience: float, refuse: Callable[[Exchange], None]
+        self,
+        *,
+        answer: Answer,
+        threads: int,
+        most: int,
+        patience: float,
+        refuse: Callable[[Exchange], None],
+        looks: int = 0,
     ) -> None:
         """Start the threads; this is called in the event loop."""
-        self._answer, self.most, self.patience, self.refuse = answer, most, patience, refuse
+        self._answer, self.most, self.patience, self.refuse, self.looks = answer, most, patience, refuse, looks
         self.loop = asyncio.get_running_loop()
         self.waiting: deque[Exchange] = deque()
         """A thread or the loop takes one out, and answers it."""
         self.calls: SimpleQueue[None] = SimpleQueue()
         self.done: deque[Exchange] = deque()
-        self.is_collecting = False
+        self.is_collecting = self.has_company = False
         for _ in range(threads):
             Thread(target=self._work, name="together", daemon=True).start()
         self._beat()
@@ -75,13 +85,26 @@ class Together:
 
     def _take(self, taken: list[Exchange]) -> Iterator[Exchange]:
         """Yield what waits, and what comes while that is looked at."""
+        looks = self.looks if self.has_company else 0
         while len(taken) < self.most:
             try:
                 exchange = self.waiting.popleft()
             except IndexError:
-                return
+                if not looks:
+                    break
+                looks -= 1
+                self._let_loop_run()
+                continue
             taken.append(exchange)
             yield exchange
+        self.has_company = len(taken) > 1
+
+    def _let_loop_run(self) -> None:
+        """Return once the event loop has run through what it has to do now."""
+        ran = Lock()
+        ran.acquire()
+        self.loop.call_soon_threadsafe(ran.release)
+        ran.acquire()
 
     def _done(self, taken: list[Exchange]) -> None:
         self.done.extend(taken)
