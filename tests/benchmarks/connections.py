@@ -19,7 +19,8 @@ from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 from tests.benchmarks import scratch
-from tests.benchmarks.requests import BALANCES, Server, measure, ours, send
+from tests.benchmarks.load import Server, measure
+from tests.benchmarks.requests import books, ours, postings
 
 HEALTH_PAUSE_SECONDS = 0.02
 HEAD = "Host: 127.0.0.1\r\nX-Blnk-Key: {key}\r\n"
@@ -70,18 +71,15 @@ def health_asked(server: Server, taken: list[float]) -> Iterator[None]:
         asker.join()
 
 
-def run(server: Server, clients: int, seconds: float, rounds: int, crowds: dict[str, tuple[int, int, int]]) -> None:
-    line = server.connection()
-    ledger = send(server, line, "POST", "/ledgers", {"name": "benchmark"})["ledger_id"]
-    opening = {"ledger_id": ledger, "currency": "USD"}
-    ids = [send(server, line, "POST", "/balances", opening)["balance_id"] for _ in range(BALANCES)]
-    measure(server, "direct", ids, clients, 1)  # warm up
+def run(server: Server, clients: int, seconds: int, rounds: int, crowds: dict[str, tuple[int, int, int]]) -> None:
+    work = postings(books(server))
+    measure(server, work, clients, 1)  # warm up
     rates: dict[str, list[float]] = {name: [] for name in crowds}
     healths: dict[str, list[float]] = {name: [] for name in crowds}
     for _ in range(rounds):
         for name, crowd in crowds.items():
             with company(server, *crowd), health_asked(server, healths[name]):
-                rates[name].append(len(measure(server, "direct", ids, clients, seconds)) / seconds)
+                rates[name].append(measure(server, work, clients, seconds).rate)
     alone = statistics.median(rates["nobody else"])
     for name in crowds:
         rate, quantiles = statistics.median(rates[name]), statistics.quantiles(healths[name], n=100)
@@ -91,7 +89,7 @@ def run(server: Server, clients: int, seconds: float, rounds: int, crowds: dict[
         )
 
 
-def main(seconds: float, clients: int, idle: int, slow: int, rounds: int) -> None:
+def main(seconds: int, clients: int, idle: int, slow: int, rounds: int) -> None:
     """Serve a scratch database with one process, and measure."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * (idle + 2 * slow) + 256), hard))
@@ -103,13 +101,13 @@ def main(seconds: float, clients: int, idle: int, slow: int, rounds: int) -> Non
         "all of these": (idle, slow, slow),
     }
     with scratch.database() as made, ours(made.environment, workers=1) as server:
-        print(f"{clients} clients that post, {rounds} rounds of {seconds:.0f} s each")
+        print(f"{clients} clients that post, {rounds} rounds of {seconds} s each")
         run(server, clients, seconds, rounds, crowds)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--idle", type=int, default=1000)
     parser.add_argument("--slow", type=int, default=50)

@@ -6,8 +6,8 @@ A generated ledger of N transactions (1,000,000), a tenth as many balances, and 
 one process serves it. Each page is asked for by ``wrk -t1 -c8`` (which must be installed), in alternating rounds (5 of
 2 seconds each); printed are medians, and in brackets the least and the most.
 
-A page without conditions is asked for again and again, so its rows are shown from what is kept of them here; that is
-the way of clients who look for what is new. Pages with conditions show their rows each time.
+Each page is asked for again and again, so its rows are shown from what is kept of them here, also where the page has
+conditions; that is the way of clients who look for what is new.
 
 ``--blnk`` names a running Blnk Core, its master key, and its database, which holds nothing but what ``blnk migrate up``
 makes, or the rows of an earlier run: the same rows are copied into it by a superuser, without its triggers.

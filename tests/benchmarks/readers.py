@@ -14,7 +14,8 @@ import threading
 import time
 
 from tests.benchmarks import scratch
-from tests.benchmarks.requests import Server, ours, posting, send
+from tests.benchmarks.load import Server, send
+from tests.benchmarks.requests import ours, posting
 
 READERS, ROUNDS = 30, 5
 PATTERNS = 64
@@ -68,7 +69,13 @@ def main(transactions: int) -> None:
 
             def post(into: list[float], number: int) -> None:
                 began = time.perf_counter()
-                send(server, line, "POST", "/transactions", posting(ids, number, "r", skip_queue=True, hot=False))
+                send(
+                    server,
+                    line,
+                    "POST",
+                    "/transactions",
+                    posting(ids[number % 10], ids[(number + 1) % 10], f"r-{number}"),
+                )
                 into.append((time.perf_counter() - began) * 1000)
 
             for number in range(50):
