@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from balances.books import Book, DuplicateReference, Movement, Place, Posting, SplitLegRefused, duplicates, movements_of
 from balances.events import publishing
 from balances.ground import LOCK_WAIT, LedgerError
 from balances.models import Transaction, new_transaction_id, now
 from balances.recording import commit, entries, writing
+
+TICK = timedelta(microseconds=1)
 
 
 @dataclass
@@ -99,7 +102,9 @@ def _refusal(item: Item, failure: Failure) -> LedgerError:
 
 def _apply_each(items: Sequence[Item], lock_wait: str) -> list[Failure]:
     book = writing.lock([movement for item in items for movement in item.movements], lock_wait=lock_wait)
-    _date(items)
+    at = now()
+    for number, item in enumerate(items):  # so that they are listed in this order; it takes less time than the commit
+        _date([item], at + number * TICK)
     admitted: list[Item] = []
     failures: list[Failure] = []
     for number, item in enumerate(items):
@@ -151,7 +156,7 @@ def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:
 
 def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     book = writing.lock([movement for item in items for movement in item.movements])
-    _date(items)
+    _date(items, now())
     admitted: list[Movement] = []
     failure = None
     timers = []
@@ -167,9 +172,8 @@ def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     return failure
 
 
-def _date(items: Sequence[Item]) -> None:
+def _date(items: Sequence[Item], at: datetime) -> None:
     """Date rows at the instant at which their balances are locked, because snapshots rely on that order."""
-    at = now()
     for item in items:
         for row in item.rows:
             row.created_at = at

@@ -94,6 +94,13 @@ def test_a_group_is_decided_in_order_against_what_those_before_it_left(gate: Api
     wire.assert_no_drift()
 
 
+def test_rows_of_a_group_are_dated_in_the_order_in_which_they_were_decided(gate: ApiGate) -> None:
+    references = [f"r{number}" for number in range(10)]
+    statuses(gate, *(knock(wire.body(reference, 1)) for reference in references))
+    dated = Transaction.objects.filter(reference__in=references).order_by("created_at")
+    assert [row.reference for row in dated] == references
+
+
 def test_a_group_takes_the_statements_and_the_commit_of_one_however_many_it_has(gate: ApiGate) -> None:
     statuses(gate, knock(wire.body("before")))
     versions = Balance.objects.in_bulk(["bln_alice"])["bln_alice"].version
