@@ -58,7 +58,7 @@ class Clients:
                 return
             queued = number % 3 > 0
             reference = f"r-{name}-{number}"
-            if self._sent(self._body(number, reference, queued=queued)):
+            if self._sent(posting(self.ids, number, reference) | {"skip_queue": not queued}):
                 self.acknowledged[reference] = queued
 
     def _sent(self, body: dict[str, Any]) -> bool:
@@ -72,14 +72,6 @@ class Clients:
                 return True
             if self.stop.wait(0.05):
                 return False
-
-    def _body(self, number: int, reference: str, *, queued: bool) -> dict[str, Any]:
-        source, destination = self.ids[number % len(self.ids)], self.ids[(number * 7 + 1) % len(self.ids)]
-        if source == destination:
-            destination = self.ids[(number + 1) % len(self.ids)]
-        common = {"precision": 100, "currency": "USD", "description": "outage", "allow_overdraft": True}
-        ends = {"source": source, "destination": destination}
-        return common | ends | {"precise_amount": 1, "reference": reference, "skip_queue": not queued}
 
 
 Recovery = tuple[str, float, float]
@@ -115,6 +107,14 @@ def run(postgres: Postgres, server: Server, disturb: Callable[[Clients], Any], *
                 thread.join()
         waited = until(lambda: not postgres.rows("SELECT FROM queueing_entry LIMIT 1"), "the queue is empty")
         return judged(postgres, worker, crew, recoveries, waited)
+
+
+def posting(ids: list[str], number: int, reference: str) -> dict[str, Any]:
+    source, destination = ids[number % len(ids)], ids[(number * 7 + 1) % len(ids)]
+    if source == destination:
+        destination = ids[(number + 1) % len(ids)]
+    common = {"precision": 100, "currency": "USD", "description": "outage", "allow_overdraft": True}
+    return common | {"source": source, "destination": destination, "precise_amount": 1, "reference": reference}
 
 
 def disturbed(postgres: Postgres, modes: Sequence[str], seconds: float) -> Callable[[Clients], list[Recovery]]:
