@@ -1,4 +1,5 @@
 """Adopting a database of Blnk's as it is: a schema of ours beside its own, with views over its tables."""
 
+from ledgerproj.adopting.helping import drop_indexes, helpers, make_indexes
 from ledgerproj.adopting.looking import Found, NothingToAdopt, belongs_to_blnk, look
 from ledgerproj.adopting.making import AdoptionRefused, adopt, remove, what_it_creates

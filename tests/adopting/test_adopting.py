@@ -121,6 +121,27 @@ def test_a_blnk_in_another_time_zone_is_named(blnk: Adopt) -> None:
     assert "Blnk's clock is 2 hours ahead of that of the database" in said()
 
 
+@pytest.mark.parametrize(("generation", "count"), [("0.14.5", 5), ("0.15", 4)])
+def test_indexes_are_offered_with_their_price_and_made_only_when_asked(
+    generation: str, count: int, blnk: Adopt
+) -> None:
+    server = blnk(generation, adopt=False)
+    before = schema(server)
+    offer = f"{count} indexes on blnk.transactions, about "
+    assert f"Offered with --indexes: {offer}" in said("--yes")
+    assert schema(server) == before
+    text = said("--yes", "--indexes")
+    assert f"It also makes {offer}" in text
+    assert "backoffice_applied_debits: 100 %" in text
+    server.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'blnk.backoffice_hold_debits'::regclass")
+    assert "Indexes made: backoffice_hold_debits." in said("--yes", "--indexes")
+    plan = "EXPLAIN SELECT sum(precise_amount) FROM backoffice.transactions WHERE status = 'APPLIED' AND source = 'x'"
+    assert "backoffice_applied_debits" in str(server.execute(plan.encode()).fetchall())
+    assert swept().state == Sweep.State.FINISHED
+    assert "Indexes dropped: backoffice_applied_credits" in said("--remove", "--yes")
+    assert schema(server) == before
+
+
 def test_adopting_again_brings_up_to_date_and_keeps_what_is_there(blnk: Adopt) -> None:
     server = blnk("0.14.5")
     server.execute("ALTER TABLE blnk.balances ADD COLUMN hue text")

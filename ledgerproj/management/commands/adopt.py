@@ -9,7 +9,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
 from balances.ground import SCHEMA, Mode, adoption
-from ledgerproj.adopting import Found, adopt, look, remove, what_it_creates
+from ledgerproj.adopting import (
+    Found,
+    adopt,
+    drop_indexes,
+    helpers,
+    look,
+    make_indexes,
+    remove,
+    what_it_creates,
+)
 
 MODES = (Mode.OBSERVE, Mode.REPAIR)
 """The modes that are offered."""
@@ -33,6 +42,9 @@ class Command(BaseCommand):
             help="what may be done to Blnk's tables: observe, or repair totals too (observe, or what it is already)",
         )
         parser.add_argument(
+            "--indexes", action="store_true", help="also make indexes on Blnk's transactions that make measuring faster"
+        )
+        parser.add_argument(
             "--remove", action="store_true", help=f"take everything of ours out again: drop schema {SCHEMA}"
         )
 
@@ -47,11 +59,15 @@ class Command(BaseCommand):
         standing = adoption()
         mode = Mode(options["mode"] or (standing.mode if standing else Mode.OBSERVE))
         self._show(found, mode)
+        self._show_helpers(found, wanted=options["indexes"])
         if not yes:
             self.stdout.write("Nothing was changed. To do this, run it again with --yes.")
             return
         is_new = adopt(found, mode, getpass.getuser())
         done = "Adopted" if is_new else "Brought up to date"
+        if options["indexes"]:
+            made = make_indexes(found, lambda name, percent: self.stdout.write(f"{name}: {percent} %"))
+            self.stdout.write(f"Indexes made: {', '.join(made) or 'none, all were there'}.")
         if standing and standing.mode != mode:
             self.stdout.write(f"The mode is {mode} from now on. Restart serve and work, which know the one before.")
         self.stdout.write(self.style.SUCCESS(f"{done}. Next: manage.py sweep --all, and manage.py createsuperuser."))
@@ -86,6 +102,18 @@ class Command(BaseCommand):
                 "before Blnk 0.15 are called not proved."
             )
 
+    def _show_helpers(self, found: Found, *, wanted: bool) -> None:
+        offered = helpers(found)
+        if not offered.missing:
+            return
+        price = (
+            f"{len(offered.missing)} indexes on {found.schema}.transactions, about {offered.megabytes:,} MB, which "
+            "each insert of Blnk's keeps up to date; made CONCURRENTLY, so that Blnk goes on posting"
+        )
+        if wanted and not offered.may_make:
+            raise CommandError(f"Role {found.role} does not own {found.schema}.transactions, and cannot index it.")
+        self.stdout.write(f"It also makes {price}." if wanted else f"Offered with --indexes: {price}.")
+
     def _rights(self, found: Found, mode: Mode) -> str:
         read = f"may read schema {found.schema}" if found.may_read else f"may NOT read schema {found.schema}"
         make = f"may make schema {SCHEMA}" if found.may_create else f"may NOT make schema {SCHEMA}"
@@ -106,5 +134,8 @@ class Command(BaseCommand):
         if not yes:
             self.stdout.write("Nothing was changed. To do this, run it again with --remove --yes.")
             return
+        found = look()
+        if indexes := drop_indexes(found):
+            self.stdout.write(f"Indexes dropped: {', '.join(indexes)}.")
         remove()
         self.stdout.write(self.style.SUCCESS("Removed."))
