@@ -32,7 +32,7 @@ INDEXES = {
     "hold_credits": f"(destination) {HELD.format(other='source')}",
 }
 OF_RATES = {"rated_credits": "(destination) WHERE rate NOT IN (0, 1)"}
-BYTES_A_ROW = 190
+BYTES_A_ROW = 155
 """What the indexes take up for a transaction, measured with ids of Blnk's."""
 Progress = Callable[[str, int], None]
 """Called with the name of an index and its share in per cent."""
