@@ -40,8 +40,6 @@ class Lane:
 def lanes(app: App, wanted: Sequence[str] | None, *, postings: int, webhooks: int, others: int) -> list[Lane]:
     """Return the lanes for the queues that are wanted, by default all: postings, webhooks, and everything else.
 
-    Beside a Blnk that posts, the queue of postings is left alone, and so are its rows, holds and outbox.
-
     A worker takes a list of queues to serve, not one of queues to leave, so the others are those that tasks name.
     Raises ``UnknownQueue``.
     """
@@ -49,13 +47,22 @@ def lanes(app: App, wanted: Sequence[str] | None, *, postings: int, webhooks: in
     known = {task.queue for task in app.tasks.values()} | {POSTINGS, WEBHOOKS}
     if unknown := sorted(set(wanted or ()) - known):
         raise UnknownQueue(f"There is no queue {unknown[0]}; there are {', '.join(sorted(known))}.")
-    closed = set() if may(Mode.SERVE) else {POSTINGS}
-    if wanted and (refused := closed.intersection(wanted)):
-        raise UnknownQueue(f"Queue {min(refused)} is not served here: the mode of the adopted database forbids it.")
-    served = known.intersection(wanted or known) - closed
+    served = known.intersection(wanted or known)
     shared = sorted(served - {POSTINGS, WEBHOOKS})
     all_lanes = (([POSTINGS], postings), ([WEBHOOKS], webhooks), (shared, others))
     return [Lane(queues=queues, concurrency=most) for queues, most in all_lanes if served.issuperset(queues) and queues]
+
+
+def open_lanes(lanes: Sequence[Lane]) -> list[Lane]:
+    """Return those of lanes that may be served; asks the database.
+
+    Beside a Blnk that posts, the queue of postings is left alone, and so are its rows, holds and outbox. Raises
+    ``UnknownQueue`` where nothing is left.
+    """
+    served = [lane for lane in lanes if may(Mode.SERVE) or lane.queues != [POSTINGS]]
+    if not served:
+        raise UnknownQueue(f"Queue {POSTINGS} is not served here: the mode of the adopted database forbids it.")
+    return served
 
 
 def give_threads(lanes: Sequence[Lane]) -> None:

@@ -21,7 +21,7 @@ from procrastinate.contrib.django import app
 from balances.ground import DatabaseUnavailable, defer_once, is_outage
 from balances.recording import LINEAGE, POSTINGS
 from ledgerproj.lane_worker import LaneConnector, LaneWorker
-from ledgerproj.lanes import Lane, give_threads
+from ledgerproj.lanes import Lane, give_threads, open_lanes
 from ledgerproj.tasks import take_up_lost_jobs
 
 logger = logging.getLogger(__name__)
@@ -118,10 +118,14 @@ class Working:
             await asyncio.wait(self.leaving)
 
     async def _begin(self) -> None:
-        """Call for what was left in the queues, which does not wait for the next minute. Raises errors of outages."""
+        """Call for what was left in the queues, which does not wait for the next minute. Raises errors of outages.
+
+        Raises ``UnknownQueue`` where the database is another's, and no lane may be served.
+        """
         await sync_to_async(connections.close_all)()  # where schedules are kept, too
         await sync_to_async(POSTINGS.call)()
         await sync_to_async(LINEAGE.call)()
+        self.lanes = await sync_to_async(open_lanes)(self.lanes)
         await self._hand_over()
         if self.waiting_since is not None:
             logger.warning("The worker is running again after %.1f s.", time.monotonic() - self.waiting_since)

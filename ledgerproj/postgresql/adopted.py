@@ -45,7 +45,7 @@ def adoption_of(settings: dict[str, Any], params: Callable[[], dict[str, Any]]) 
         try:
             _known[key] = _look(params())
         except psycopg.OperationalError as error:
-            raise Unreachable(str(error)) from error
+            raise Unreachable(str(error)) from None  # nothing was sent, so that no outcome is unknown
     return _known[key]
 
 

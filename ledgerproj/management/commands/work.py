@@ -54,6 +54,8 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda *_: stopped.set())  # an exception would fall anywhere in the event loop
         try:
             asyncio.run(_work(stopped, chosen, once=once))
+        except UnknownQueue as error:
+            raise CommandError(str(error)) from error
         except working.EndedByItself as error:
             raise CommandError("A worker ended by itself; the log says why.") from error
         except Exception as error:
