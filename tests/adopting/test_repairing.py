@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError
+from django.urls import reverse
 
 from balances.ground import Mode, adoption
 from balances.ground.exceptions import Deadlocked, TooMuchMetadata
@@ -22,7 +23,7 @@ from reconciliation.correcting.planning import NothingToCorrect
 from reconciliation.measuring import measure
 from reconciliation.models import Origin, Plan, PlanItem, Reconstruction
 from tests.adopting.conftest import Adopt
-from tests.adopting.test_observing import WRITES, contents
+from tests.adopting.test_observing import WRITES, contents, signed_in
 from tests.client import Client
 
 REQUEST = Request(actor="alice", origin=Origin.COMMAND, reason="planted")
@@ -135,6 +136,18 @@ def test_everything_else_is_refused_by_the_program_and_by_the_database(
         with pytest.raises(ProgrammingError, match="does not allow it"):
             write()
     assert contents(server) == before
+
+
+def test_the_preview_says_what_a_correction_means_for_a_blnk_that_posts(
+    repaired: Callable[[str], psycopg.Connection[Any]],
+) -> None:
+    server = repaired("0.15")
+    (balance_id,) = right(server)
+    plant(server, balance_id)
+    chosen = {"action": "preview_reconstruction", "_selected_action": balance_id}
+    page = signed_in().post(reverse("admin:balances_balance_changelist"), chosen).content.decode()
+    assert "may be answered 409" in page
+    assert f"mode {Mode.REPAIR}" in page
 
 
 def test_a_role_that_may_only_read_cannot_be_set_to_repair(blnk: Adopt) -> None:
