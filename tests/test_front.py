@@ -216,6 +216,18 @@ def test_reads_leave_turns_to_postings(server: Server, lines: ExitStack) -> None
     assert [line.reply().status for line in reads] == [200] * len(reads)
 
 
+def test_a_locked_table_holds_up_no_reads_of_others_and_reads_of_it_wait_for_it(
+    server: Server, lines: ExitStack
+) -> None:
+    server.ask("GET", "/ledgers")
+    with locked("ACCESS EXCLUSIVE"):
+        reads = [opened(server, lines, request("GET", "/ledgers/general_ledger_id")) for _ in range(2)]
+        until(lambda: waiting_for_locks() == len(reads))
+        for _ in range(5):
+            assert server.ask("GET", "/balances/bln_alice").status == 200
+    assert [line.reply().status for line in reads] == [200] * len(reads)
+
+
 def test_a_connection_that_the_database_ended_is_replaced_before_the_next_request(server: Server) -> None:
     assert server.ask("POST", "/transactions", wire.body("before")).status == 201
     with connection.cursor() as cursor:

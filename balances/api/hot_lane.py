@@ -15,8 +15,11 @@ from balances.api import errors
 from balances.api.gate import ApiGate, Knock
 from balances.api.hot_reads import Found, HotList, HotRead
 from balances.api.replies import Header, Reply
-from balances.ground import Lookup
+from balances.ground import Lookup, TookLong, in_a_hurry
 from balances.shapes import rendered
+
+PATIENCE_SECONDS = 0.25
+"""How long the database may take for what takes it no time, unless a table is locked."""
 
 
 def answer(gate: ApiGate, knock: Knock, found: Found) -> tuple[int, list[Header], bytes]:
@@ -25,7 +28,15 @@ def answer(gate: ApiGate, knock: Knock, found: Found) -> tuple[int, list[Header]
 
 
 def answers(gate: ApiGate, asked: Sequence[tuple[Knock, Found]]) -> list[tuple[int, list[Header], bytes]]:
-    """Answer several hot reads, whose rows are fetched in one trip, each as if it had come alone."""
+    """Answer several hot reads, whose rows are fetched in one trip, each as if it had come alone.
+
+    Raises ``TookLong`` where the database has to wait for something else: then all are for their views, one by one.
+    """
+    with in_a_hurry(PATIENCE_SECONDS):
+        return _answers(gate, asked)
+
+
+def _answers(gate: ApiGate, asked: Sequence[tuple[Knock, Found]]) -> list[tuple[int, list[Header], bytes]]:
     checked = [gate.check(knock) for knock, _ in asked]
     let_in = [found for (_, found), (refusal, _) in zip(asked, checked, strict=True) if refusal is None]
     rows = iter(_rows(let_in))
@@ -53,5 +64,7 @@ def _read(knock: Knock, found: Found, rows: list[dict[str, Any]] | None) -> Repl
         if rows is None or isinstance(read, HotList):
             return Reply(200, read.content(*key))
         return Reply(200, rendered(read.body_of(next(iter(rows), None), key)))
+    except TookLong:
+        raise
     except Exception as error:  # what a view does not catch either is answered in the same way
         return errors.reply_to(error, knock)

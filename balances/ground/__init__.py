@@ -54,5 +54,5 @@ from balances.ground.outages import (
 from balances.ground.principals import ANYBODY, MASTER, Principal
 from balances.ground.rate_limit import RateLimiter, bucket_of, headers_of
 from balances.ground.signals import disclosed, refused
-from balances.ground.statements import Lookup, Statement, pipelined
+from balances.ground.statements import Lookup, Statement, TookLong, in_a_hurry, pipelined
 from balances.ground.tables import ShownTable, Table

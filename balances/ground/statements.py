@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import select
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -212,9 +213,13 @@ class Prepared:
         reads.
         """
         raw = _free_connection()
-        if raw is None or not self._is_ready(raw):
+        if raw is None:
             return None
-        return self._loaded(raw, raw.pgconn.exec_prepared(self.name, [each.encode() for each in parameters]))
+        with _closed_if_in_doubt(raw):
+            if self._is_ready(raw):
+                raw.pgconn.send_query_prepared(self.name, [each.encode() for each in parameters])
+                return self._loaded(raw, _only_result(raw.pgconn))
+        return None
 
     @staticmethod
     def rows_of_each(asked: Sequence[tuple[Prepared, Sequence[str]]]) -> list[list[tuple[Any, ...]] | None]:
@@ -225,28 +230,30 @@ class Prepared:
         raw = _free_connection()
         if raw is None or sum(len(each) for _, parameters in asked for each in parameters) > MOST_SENT_TOGETHER:
             return [None] * len(asked)
-        if not all(prepared._is_ready(raw) for prepared, _ in asked):
-            return [None] * len(asked)
-        line = raw.pgconn
-        try:
-            line.enter_pipeline_mode()
-            for prepared, parameters in asked:
-                line.send_query_prepared(prepared.name, [each.encode() for each in parameters])
-            line.pipeline_sync()
-            results = [(_next_result(line), _next_result(line))[0] for _ in asked]
-            _next_result(line)
-            line.exit_pipeline_mode()
-        except psycopg.OperationalError:
-            raw.close()  # what is still to come would be taken for other answers
-            return [None] * len(asked)
-        loaded = (prepared._loaded(raw, result) for (prepared, _), result in zip(asked, results, strict=True))
-        return [result.rows() if result else None for result in loaded]
+        results: list[Any] = []
+        with _closed_if_in_doubt(raw):
+            if all(prepared._is_ready(raw) for prepared, _ in asked):
+                results = Prepared._results_of_each(raw.pgconn, asked)
+        loaded = (prepared._loaded(raw, result) for (prepared, _), result in zip(asked, results, strict=False))
+        return [result.rows() if result else None for result in loaded] or [None] * len(asked)
+
+    @staticmethod
+    def _results_of_each(line: Any, asked: Sequence[tuple[Prepared, Sequence[str]]]) -> list[Any]:
+        line.enter_pipeline_mode()
+        for prepared, parameters in asked:
+            line.send_query_prepared(prepared.name, [each.encode() for each in parameters])
+        line.pipeline_sync()
+        results = [(_next_result(line), _next_result(line))[0] for _ in asked]
+        _next_result(line)
+        line.exit_pipeline_mode()
+        return results
 
     def _is_ready(self, raw: Any) -> bool:
         """Return whether the server knows the statement, having prepared it if need be."""
         known = _transformers(raw)
         if self.name not in known:
-            made = raw.pgconn.prepare(self.name, self.text)
+            raw.pgconn.send_prepare(self.name, self.text)
+            made = _only_result(raw.pgconn)
             if made.status != ExecStatus.COMMAND_OK and made.error_field(DiagnosticField.SQLSTATE) != STILL_THERE:
                 return False
             known[self.name] = None
@@ -290,13 +297,54 @@ MOST_SENT_TOGETHER = 4096
 """Characters: what is sent before anything is read must fit into what the system keeps for the server."""
 
 
+class TookLong(Exception):
+    """A read in a hurry waited for something, such as a lock: its statement is cancelled, its connection closed."""
+
+
+_hurry = threading.local()
+
+
+@contextmanager
+def in_a_hurry(seconds: float) -> Iterator[None]:
+    """Have reads by prepared statements in this thread raise ``TookLong`` where the server takes longer to answer."""
+    _hurry.seconds = seconds
+    try:
+        yield
+    finally:
+        _hurry.seconds = None
+
+
+@contextmanager
+def _closed_if_in_doubt(raw: Any) -> Iterator[None]:
+    """Close a connection that was lost or did not answer: what is still to come would be taken for other answers."""
+    try:
+        yield
+    except TookLong:
+        with suppress(psycopg.OperationalError):
+            raw.pgconn.get_cancel().cancel()
+        raw.close()
+        raise
+    except psycopg.OperationalError:
+        raw.close()
+
+
+def _only_result(line: Any) -> Any:
+    """Return the result of the statement that was sent."""
+    line.flush()
+    result = _next_result(line)
+    _next_result(line)
+    return result
+
+
 def _next_result(line: Any) -> Any:
-    """Return the next result of a pipeline; others may compute while the server does."""
+    """Return the next result; others may compute while the server does. Raises ``TookLong``."""
     if line.is_busy():
+        seconds = getattr(_hurry, "seconds", None)
         poll = select.poll()
         poll.register(line.socket, select.POLLIN)
         while line.is_busy():
-            poll.poll()
+            if not poll.poll(seconds and seconds * 1000):
+                raise TookLong
             line.consume_input()
     return line.get_result()
 

@@ -60,7 +60,7 @@ class Exchange:
         method, path, query = scope.method, scope.path, scope.query_string
         is_hot = settings.LEDGER_HOT_READS and not body.length
         self.hot = hot_reads.hot_read(method, path, query) if is_hot else None
-        self.costly = not self.hot and is_costly(method, path, query)
+        self.costly = is_costly(method, path, query)
         self.arrived_at = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
         self.gone = self.answered = False
