@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,11 @@ def test_quickstart_serves_until_it_is_stopped_and_leaves_nothing_running(
 ) -> None:
     port = free_port()
     command = [sys.executable, "manage.py", "quickstart", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE) as quickstart:
+    with (
+        subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE) as quickstart,
+        ExitStack() as at_the_end,
+    ):
+        at_the_end.callback(quickstart.terminate)  # else a failure would wait for it for ever
         assert quickstart.stdout is not None
         printed = ""
         deadline = time.monotonic() + LIMIT_SECONDS
@@ -121,7 +126,7 @@ def test_quickstart_serves_until_it_is_stopped_and_leaves_nothing_running(
         assert key is not None
         assert re.search(r"user admin, password \w{20}", printed)
         request = urllib.request.Request(f"http://127.0.0.1:{port}/balances", headers={"X-Blnk-Key": key[1]})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT_SECONDS) as answer:
             assert len(json.load(answer)) == 10
         taken = manage(environment, "serve", "--port", str(port))
         assert taken.returncode == 1

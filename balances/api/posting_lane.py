@@ -64,7 +64,7 @@ def _settled(_: Sequence[Settlement], results: Sequence[Transaction | LedgerErro
 
 
 APPLIED = Kind(partial(post_each, lock_wait=SHORT_LOCK_WAIT), _recorded, transaction_shapes.created, 201)
-QUEUED = Kind(enqueue_items, _recorded, transaction_shapes.created, 201)
+QUEUED = Kind(partial(enqueue_items, lock_wait=SHORT_LOCK_WAIT), _recorded, transaction_shapes.created, 201)
 SETTLED = Kind(
     partial(settle_together, lock_wait=SHORT_LOCK_WAIT, most=MOST_LEGS), _settled, transaction_shapes.recorded, 200
 )

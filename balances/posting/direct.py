@@ -81,7 +81,7 @@ def post_each(items: Sequence[Item], *, lock_wait: str = LOCK_WAIT) -> list[Fail
     Returns the failures in order. Raises ``BalanceLocked``, or whatever the commit raises, with nothing written.
     """
     try:
-        return writing.in_one_commit(lambda: _apply_each(items, lock_wait))
+        return writing.in_one_commit(lambda: _apply_each(items, lock_wait), lock_wait=lock_wait)
     except ItemsRefused as refused:
         return refused.failures
 

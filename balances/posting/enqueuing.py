@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from balances.books import Place, Posting
+from balances.ground import LOCK_WAIT
 from balances.models import new_transaction_id
 from balances.posting.direct import Failure, Item, ItemsRefused, admit, item_of, refusals
 from balances.recording import entries, writing
@@ -22,21 +23,21 @@ def enqueue(posting: Posting) -> Item:
     return item
 
 
-def enqueue_items(items: Sequence[Item], *, group_id: str = "") -> list[Failure]:
+def enqueue_items(items: Sequence[Item], *, group_id: str = "", lock_wait: str = LOCK_WAIT) -> list[Failure]:
     """Store items in order, in one commit; return the refusals in order.
 
     With a ``group_id`` all items are stored and later applied together, or none is: the first refusal ends it. Without,
     every item that can be stored is. Raises ``BalanceLocked``.
     """
     try:
-        return writing.in_one_commit(lambda: _enqueue(items, group_id))
+        return writing.in_one_commit(lambda: _enqueue(items, group_id, lock_wait), lock_wait=lock_wait)
     except ItemsRefused as refused:
         return refused.failures
 
 
-def _enqueue(items: Sequence[Item], group_id: str) -> list[Failure]:
+def _enqueue(items: Sequence[Item], group_id: str, lock_wait: str) -> list[Failure]:
     is_called = entries.POSTINGS.announce()
-    book = writing.look([movement for item in items for movement in item.movements])
+    book = writing.look([movement for item in items for movement in item.movements], lock_wait=lock_wait)
     at_once = is_called() and not any(item.posting.is_dated for item in items)
     stored: list[Item] = []
     failures: list[Failure] = []

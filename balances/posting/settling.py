@@ -38,8 +38,8 @@ def settle(settlement: Settlement) -> Transaction:
     return result
 
 
-class TooManyHolds(writing.Aborted):
-    """Abort without settling any, because there are more holds than may be settled together."""
+class NotTogether(writing.Aborted):
+    """Abort without settling any: a hold has to be applied first, or there are more holds than may share a commit."""
 
 
 def settle_together(
@@ -47,10 +47,11 @@ def settle_together(
 ) -> list[Transaction | LedgerError]:
     """Settle what several callers ask for in one commit, each as ``settle`` does, in order; return rows and refusals.
 
-    Raises ``BalanceLocked``, ``TooManyHolds`` where there are more than ``most``, or whatever the commit raises, with
-    nothing written.
+    With ``most``, raises ``NotTogether`` where there are more holds, or where one still waits in the queue. Raises
+    ``BalanceLocked``, or whatever the commit raises, with nothing written.
     """
-    _apply_what_waits(settlements)
+    if most is None:
+        _apply_what_waits(settlements)
     outcomes = writing.in_one_commit(partial(_settle, settlements, _holds_under, lock_wait=lock_wait, most=most))
     return [_refusal(outcome.errors) or outcome.rows[0] for outcome in outcomes]
 
@@ -86,8 +87,8 @@ def _settle(
 ) -> list[Outcome]:
     ids = [each.transaction_id for each in settlements]
     before = holds_of(ids).found.values()
-    if most is not None and sum(len(found.holds) for found in before) > most:
-        raise TooManyHolds
+    if most is not None and (any(f.waiting for f in before) or sum(len(f.holds) for f in before) > most):
+        raise NotTogether
     balance_ids = {side for found in before for side in found.balance_ids}
     book = writing.lock([], others=balance_ids, lock_wait=lock_wait)
     holds = holds_of(ids, settlements)  # read again, now that no one else can settle any of them

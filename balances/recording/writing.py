@@ -41,18 +41,19 @@ class MissingIndicators(Exception):
         super().__init__(str(self.names))
 
 
-def in_one_commit(work: Callable[[], Result]) -> Result:
+def in_one_commit(work: Callable[[], Result], *, lock_wait: str = LOCK_WAIT) -> Result:
     """Run work in an atomic block, and again where the database ended a deadlock or a reference was just taken.
 
     Work that writes to new indicators is rolled back and repeated in a block that creates their balances first. So a
     refusal leaves no balance behind, and a writer that waits for another to create the same one holds no other lock.
+    ``lock_wait`` limits that wait.
     """
     attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
     for _ in range(attempts - 1):
         with suppress(exceptions.Deadlocked, ReferenceJustTaken):
-            return _in_block(work)
+            return _in_block(work, lock_wait)
     try:
-        return _in_block(work)
+        return _in_block(work, lock_wait)
     except ReferenceJustTaken as error:
         raise posting_exceptions.DuplicateReference(error.reference) from error
 
@@ -80,24 +81,24 @@ def _reference_errors() -> Iterator[None]:
         raise
 
 
-def _in_block(work: Callable[[], Result]) -> Result:
+def _in_block(work: Callable[[], Result], lock_wait: str) -> Result:
     names: set[Name] = set()
     while True:
         try:
             with _reference_errors(), refused_when_locked(), pipelined():
                 if names:
-                    _open(sorted(names))
+                    _open(sorted(names), lock_wait)
                 return work()
         except MissingIndicators as missing:
             names = names | missing.names
 
 
-def _open(names: Sequence[Name]) -> None:
+def _open(names: Sequence[Name], lock_wait: str) -> None:
     opened = OPEN_INDICATORS.rows(
         balance_ids=[new_balance_id() for _ in names],
         indicators=[indicator for indicator, _ in names],
         currencies=[currency for _, currency in names],
-        lock_wait=LOCK_WAIT,
+        lock_wait=lock_wait,
     )
     publishing.publish_opened([row["balance_id"] for row in opened])
 
@@ -119,9 +120,11 @@ def lock(
     return _book(LOCK_BALANCES, movements, others, names, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT)
 
 
-def look(movements: Sequence[Movement], *, others: Iterable[str] = (), outcomes: bool = False) -> Book:
+def look(
+    movements: Sequence[Movement], *, others: Iterable[str] = (), outcomes: bool = False, lock_wait: str = LOCK_WAIT
+) -> Book:
     """Return the book of the current balances of movements, without locking them; otherwise as ``lock``."""
-    return _book(READ_BALANCES, movements, others, outcomes=outcomes)
+    return _book(READ_BALANCES, movements, others, outcomes=outcomes, lock_wait=lock_wait)
 
 
 def _book(

@@ -113,7 +113,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._is_pipelined, raw = False, self.connection
                 yield
         except Error as error:
-            if raw is not None and raw.closed and not isinstance(error, OperationalError):
+            answered = getattr(error.__cause__, "sqlstate", None)  # by the server, as it refused to commit
+            if raw is not None and raw.closed and not answered and not isinstance(error, OperationalError):
                 with self.wrap_database_errors:
                     raise psycopg.OperationalError(LOST) from error
             raise

@@ -1,5 +1,6 @@
 -- Purpose: read the current totals of the balances of movements without locking them; find references in use.
--- Parameters and columns: those of lock_balances.sql, without lock_wait.
+-- Parameters and columns: those of lock_balances.sql. lock_wait limits what is written afterwards: rows that name these
+-- balances wait for a writer that deletes one, and for one that takes their reference.
 WITH wanted AS (
     SELECT unnest(%(balance_ids)b::text[]) AS balance_id
     UNION
@@ -13,6 +14,7 @@ SELECT b.balance_id, b.indicator, b.currency, b.balance, b.credit_balance, b.deb
        EXISTS (SELECT FROM hooks_hook AS h WHERE h.active) AS is_hooked, NULL AS used
 FROM balances AS b
 WHERE b.balance_id = ANY(ARRAY(SELECT balance_id FROM wanted))
+  AND set_config('lock_timeout', %(lock_wait)s, true) IS NOT NULL
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.reference
 FROM transactions AS t

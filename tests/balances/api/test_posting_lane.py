@@ -265,3 +265,46 @@ def test_a_request_takes_one_token_whichever_way_it_goes(gate: ApiGate) -> None:
     left = [int(dict(each)["RateLimit-Remaining"]) for each in (headers, again)]
     assert left[0] - left[1] in (0, 1)
     assert given.META["ledger.tokens_left"] == left[0]
+
+
+def test_a_queued_posting_waits_no_longer_than_others_for_a_reference_or_a_balance(gate: ApiGate) -> None:
+    with other_connection() as other:
+        other.execute(
+            "INSERT INTO transactions (transaction_id, reference, status, created_at)"
+            " VALUES ('txn_open', 'open', 'REJECTED', now())"
+        )
+        other.execute("SELECT FROM balances WHERE balance_id = 'bln_dora' FOR UPDATE")
+        began = time.monotonic()
+        assert statuses(gate, knock(wire.queued("open")), knock(wire.queued("beside"))) == [None, None]
+        assert statuses(gate, knock(wire.queued("locked", destination="bln_dora"))) == [None]
+        assert time.monotonic() - began < 2.5
+    assert statuses(gate, knock(wire.queued("open")), knock(wire.queued("beside"))) == [409, 201]
+
+
+def test_what_the_database_refuses_at_the_commit_is_no_outage(gate: ApiGate) -> None:
+    deferred = POISON.replace("CREATE TRIGGER refuse_poison BEFORE", "CREATE CONSTRAINT TRIGGER refuse_poison AFTER")
+    with connection.cursor() as cursor:
+        cursor.execute(deferred.replace("FOR EACH ROW", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"))
+    try:
+        given = [knock(wire.body("good")), knock(wire.body("poison")), knock(wire.queued("later"))]
+        assert statuses(gate, *given) == [None, None, 201]
+        assert statuses(gate, given[0]) == [201]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refuse_poison ON transactions; DROP FUNCTION refuse_poison")
+
+
+def test_a_hold_that_still_waits_in_the_queue_is_left_to_its_view(gate: ApiGate) -> None:
+    waiting = answers(gate, knock(wire.queued("hold", inflight=True)))[0][1]["transaction_id"]
+    assert statuses(gate, settlement(waiting), knock(wire.body("beside"))) == [None, 201]
+
+
+def test_an_indicator_that_another_opens_meanwhile_keeps_none_waiting(gate: ApiGate) -> None:
+    with other_connection() as other:
+        other.execute("CREATE TEMPORARY TABLE copied AS SELECT * FROM balances WHERE balance_id = 'bln_dora'")
+        other.execute("UPDATE copied SET balance_id = 'bln_new', indicator = '@new'")
+        other.execute("INSERT INTO balances SELECT * FROM copied")
+        began = time.monotonic()
+        given = [knock(wire.body("new", source="@new", allow_overdraft=True)), knock(wire.body("beside"))]
+        assert statuses(gate, *given) == [None, None]
+        assert time.monotonic() - began < 2
