@@ -168,7 +168,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         waiting = raw._pipeline.result_queue
         try:
             with self.wrap_database_errors:
-                with stack:
+                with _refusals_kept(), stack:
                     for command in commands:  # a cursor would have psycopg forget what is prepared, at a ROLLBACK
                         next(raw._exec_command(command), None)
                 if raw.closed or waiting:
@@ -184,6 +184,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _savepoint_commit(self, sid: str) -> None:
         with _savepoints_kept():
             super()._savepoint_commit(sid)  # type: ignore[misc]
+
+
+@contextmanager
+def _refusals_kept() -> Iterator[None]:
+    """Raise what the server said as it refused to commit, and not that psycopg cannot leave the pipeline after that."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        refusal = error.__context__
+        if error.sqlstate is None and isinstance(refusal, psycopg.Error) and refusal.sqlstate:
+            raise refusal from None
+        raise
 
 
 @contextmanager
