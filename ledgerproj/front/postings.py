@@ -42,8 +42,8 @@ def answer(exchanges: Iterator[Exchange]) -> None:
     keeping.before_request()
     try:
         replies = posting_lane.answer(gate_of(django), knocks())
+        for exchange, reply in zip(taken, replies, strict=True):
+            if reply:
+                exchange.respond(*reply)
     finally:
         keeping.after_request()
-    for exchange, reply in zip(taken, replies, strict=True):
-        if reply:
-            exchange.respond(*reply)
