@@ -110,12 +110,11 @@ class Client:
     """Sends the master key unless told otherwise.
 
     Whatever has a lane goes down that as well, with the same answer; of what writes, the lane's is taken back. ``way``
-    leaves only the "view" or only the "lane" to what is recorded.
+    leaves only the "view" or only the "lane" to what is recorded, as where several record at once.
     """
 
-    way = "both"
-
-    def __init__(self, key: str | None = MASTER_KEY) -> None:
+    def __init__(self, key: str | None = MASTER_KEY, *, way: str = "both") -> None:
+        self.way = way
         self.django = DjangoClient()
         self.headers = {} if key is None else {"X-Blnk-Key": key}
 

@@ -210,7 +210,7 @@ def test_many_at_once_with_one_reference_commit_once(api: Client, ways: tuple[bo
             gate.wait(20)
             sent = {"status": "commit", "precise_amount": 100, "reference": "part"}
             sent |= {"skip_queue": ways[number % len(ways)]}
-            answers.append(Client().put(f"/transactions/inflight/{ids[number // 2 % 2]}", sent))
+            answers.append(Client(way="lane").put(f"/transactions/inflight/{ids[number // 2 % 2]}", sent))
         finally:
             connection.close()
 

@@ -21,6 +21,10 @@ from tests.benchmarks import space
 STAGE_ROWS = "CREATE TEMPORARY TABLE staged_rows (LIKE transactions, file_number int, line bigint)"
 
 
+LEFT_BY_OTHERS = {"children", "queued_credits", "queued_debits"}
+"""Indexes of rows that are no payments; a table that is only emptied by DELETE keeps their pages."""
+
+
 @pytest.mark.django_db
 def test_a_payment_takes_less_than_970_bytes_with_its_indexes() -> None:
     payments = 20_000
@@ -28,7 +32,7 @@ def test_a_payment_takes_less_than_970_bytes_with_its_indexes() -> None:
         cursor = wrapped.connection.cursor()
         space.write(cursor, payments, balances=1_000)
         taken = space.a_payment(cursor, payments, "transactions")
-    assert set(taken) == {
+    assert set(taken) - LEFT_BY_OTHERS == {
         *("table", "transactions_pkey", "unique_reference", "applied_debits", "applied_credits"),
         *("debits_of_balance", "credits_of_balance", "transactions_in_order", "in all"),
     }

@@ -46,13 +46,17 @@ def test_a_drill_fails_on_what_it_must_not_show(
     assert REQUIRED == 0.9
 
 
+OF_ADOPTED = {"settlement_without_effect", "settled_from_other_holds"}
+"""Causes that only a database of Blnk's can have; tests/adopting has them."""
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", [11, 12])
 def test_every_planted_fault_is_found_and_nearly_every_one_explained(seed: int) -> None:
     outcome = drill(seed, wallets=500, postings=2_000, each=2)
     assert outcome.violations == [], outcome.wrong
     told = {line.cause for line in outcome.lines.values() if not line.cause.startswith("check ")}
-    assert told == set(CAUSES), "every cause is planted"
+    assert told == set(CAUSES) - OF_ADOPTED, "every cause is planted"
     assert outcome.total("planted") >= 2 * len(PLANTERS) - 4
 
 

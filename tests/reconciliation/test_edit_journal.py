@@ -179,7 +179,7 @@ def test_the_mark_is_there_also_where_the_row_was_changed_while_the_statement_wa
 class Unlocked:
     """Stands for the statement that locks the balances of a posting, and does not."""
 
-    def rows(self, lock_wait: str, **wanted: Any) -> list[dict[str, Any]]:
+    def rows(self, **wanted: Any) -> list[dict[str, Any]]:
         return READ_BALANCES.rows(**wanted)
 
 

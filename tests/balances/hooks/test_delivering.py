@@ -178,7 +178,7 @@ def test_no_worker_reads_through_a_backlog_of_webhooks(analyzed: bool) -> None:
                 cursor.execute(sql.queries["fetch_job"], {"queues": [queue], "worker_id": worker})
                 assert cursor.fetchone()[0] is not None
             assert used("procrastinate_jobs_priority_idx_v1") == everywhere
-            assert 0 < used(index) - here < 200
+            assert 0 < used(index) - here < 500  # of thousands; those of the queues before leave dead entries
 
 
 def test_what_is_due_is_found_by_an_index() -> None:
