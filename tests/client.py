@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import re
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,8 +20,8 @@ from balances.api import hot_lane, posting_lane
 from balances.api.gate import ApiGate, Knock, gate_of
 from balances.api.hot_reads import Found, hot_read
 from balances.ground.exact_json import loads
+from balances.ground.prepared import TookLong
 from balances.ground.rate_limit import RateLimiter, bucket_of
-from balances.ground.statements import TookLong
 from tests.world import MASTER_KEY
 
 
@@ -66,13 +66,13 @@ def by_lane(
     beside.limiter = RateLimiter(**limits, clock=lambda: counted)
     beside.limiter._buckets = buckets
     knock = Knock(request.method or "", request.path, request.META)
+    asked = [(knock, found)]
     if writes:
-        return cast("tuple[int, list[tuple[str, str]], bytes]", taken_back(hot_lane.answer, beside, knock, found))
-    logged, connection.force_debug_cursor = connection.force_debug_cursor, False
-    try:
-        return hot_lane.answer(beside, knock, found)
-    finally:
-        connection.force_debug_cursor = logged
+        (answer,) = taken_back(hot_lane.answers, beside, asked)
+    else:
+        with unlogged():
+            (answer,) = hot_lane.answers(beside, asked)
+    return cast("tuple[int, list[tuple[str, str]], bytes]", answer)
 
 
 OWN = re.compile(
@@ -94,16 +94,22 @@ def recorded_by_lane(gate: ApiGate, request: HttpRequest) -> Any:
     return answer
 
 
-def taken_back(do: Callable[..., Any], *given: Any) -> Any:
-    """Return what a function returns, having undone what it wrote and hidden its statements."""
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Hide statements from those who count them."""
     logged, connection.force_debug_cursor = connection.force_debug_cursor, False
     try:
-        with transaction.atomic():
-            result = do(*given)
-            transaction.set_rollback(True)
-            return result
+        yield
     finally:
         connection.force_debug_cursor = logged
+
+
+def taken_back(do: Callable[..., Any], *given: Any) -> Any:
+    """Return what a function returns, having undone what it wrote and hidden its statements."""
+    with unlogged(), transaction.atomic():
+        result = do(*given)
+        transaction.set_rollback(True)
+        return result
 
 
 class Client:

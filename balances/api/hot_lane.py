@@ -22,11 +22,6 @@ PATIENCE_SECONDS = 0.25
 """How long the database may take for what takes it no time, unless a table is locked."""
 
 
-def answer(gate: ApiGate, knock: Knock, found: Found) -> tuple[int, list[Header], bytes]:
-    """Return status, headers and content of the answer to a hot read."""
-    return answers(gate, [(knock, found)])[0]
-
-
 def answers(gate: ApiGate, asked: Sequence[tuple[Knock, Found]]) -> list[tuple[int, list[Header], bytes]]:
     """Answer several hot reads, whose rows are fetched in one trip, each as if it had come alone.
 

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from balances.ground.statements import Lookup, Prepared, Result
+from balances.ground.prepared import Prepared, Result
+from balances.ground.statements import Lookup
 
 M = TypeVar("M", bound=models.Model)
 Stored = tuple[bytes | None, ...]
