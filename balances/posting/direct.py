@@ -105,17 +105,10 @@ def _apply_each(items: Sequence[Item], lock_wait: str) -> list[Failure]:
     at = now()
     for number, item in enumerate(items):  # so that they are listed in this order; it takes less time than the commit
         _date([item], at + number * TICK)
-    admitted: list[Item] = []
-    failures: list[Failure] = []
-    for number, item in enumerate(items):
-        if failure := admit(book, number, item):
-            failures.append(failure)
-        else:
-            admitted.append(item)
+    admitted, failures = admit_items(book, items)
     if not admitted:
         raise ItemsRefused(failures)
-    timers = [timer for item in admitted for timer in entries.timers(item.posting, item.rows)]
-    commit([movement for item in admitted for movement in item.movements], book, waiting=timers)
+    _commit(admitted, book)
     return failures
 
 
@@ -157,19 +150,16 @@ def apply_items(items: Sequence[Item], *, atomic: bool) -> Failure | None:
 def _apply(items: Sequence[Item], *, atomic: bool) -> Failure | None:
     book = writing.lock([movement for item in items for movement in item.movements])
     _date(items, now())
-    admitted: list[Movement] = []
-    failure = None
-    timers = []
-    for number, item in enumerate(items):
-        failure = admit(book, number, item)
-        if failure:
-            break
-        admitted += item.movements
-        timers += entries.timers(item.posting, item.rows)
-    if failure and (atomic or not admitted):
-        raise ItemsRefused([failure])
-    commit(admitted, book, waiting=timers)
-    return failure
+    admitted, failures = admit_items(book, items, until_refused=True)
+    if failures and (atomic or not admitted):
+        raise ItemsRefused(failures)
+    _commit(admitted, book)
+    return failures[0] if failures else None
+
+
+def _commit(admitted: Sequence[Item], book: Book) -> None:
+    timers = [timer for item in admitted for timer in entries.timers(item.posting, item.rows)]
+    commit([movement for item in admitted for movement in item.movements], book, waiting=timers)
 
 
 def _date(items: Sequence[Item], at: datetime) -> None:
@@ -179,6 +169,20 @@ def _date(items: Sequence[Item], at: datetime) -> None:
             row.created_at = at
             if item.posting.effective_date is None:
                 row.effective_date = at
+
+
+def admit_items(book: Book, items: Sequence[Item], *, until_refused: bool = False) -> tuple[list[Item], list[Failure]]:
+    """Decide items in order, of all or up to the first that is refused; return those admitted, and the failures."""
+    admitted: list[Item] = []
+    failures: list[Failure] = []
+    for number, item in enumerate(items):
+        if failure := admit(book, number, item):
+            failures.append(failure)
+            if until_refused:
+                break
+        else:
+            admitted.append(item)
+    return admitted, failures
 
 
 def admit(book: Book, number: int, item: Item) -> Failure | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from balances.books import Place, Posting
 from balances.ground import LOCK_WAIT
 from balances.models import new_transaction_id
-from balances.posting.direct import Failure, Item, ItemsRefused, admit, item_of, refusals
+from balances.posting.direct import Failure, Item, ItemsRefused, admit_items, item_of, refusals
 from balances.recording import entries, writing
 
 
@@ -39,15 +39,7 @@ def _enqueue(items: Sequence[Item], group_id: str, lock_wait: str) -> list[Failu
     is_called = entries.POSTINGS.announce()
     book = writing.look([movement for item in items for movement in item.movements], lock_wait=lock_wait)
     at_once = is_called() and not any(item.posting.is_dated for item in items)
-    stored: list[Item] = []
-    failures: list[Failure] = []
-    for number, item in enumerate(items):
-        if failure := admit(book, number, item):
-            failures.append(failure)
-        else:
-            stored.append(item)
-        if failure and group_id:
-            break
+    stored, failures = admit_items(book, items, until_refused=bool(group_id))
     if failures and (group_id or not stored):
         raise ItemsRefused(failures)
     waiting = [entry for item in stored for entry in _entries(item, group_id)]

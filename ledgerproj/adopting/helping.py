@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 from django.db import connection
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from ledgerproj.adopting.looking import Found
+from ledgerproj.postgresql.adopted import past_django
 
 PROGRESS, STANDING = (
     (Path(__file__).parent / "sql" / f"{name}.sql").read_text() for name in ("index_progress", "indexes")
@@ -94,11 +94,8 @@ def drop_indexes(found: Found) -> list[str]:
     return names
 
 
-@contextmanager
-def _server() -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    plain = {"autocommit": True, "cursor_factory": psycopg.Cursor, "prepare_threshold": None, "row_factory": dict_row}
-    with psycopg.connect(**connection.get_server_params() | plain) as server:  # type: ignore[attr-defined]
-        yield server
+def _server() -> psycopg.Connection[dict[str, Any]]:
+    return past_django(connection.get_server_params())  # type: ignore[attr-defined]
 
 
 def _standing(server: psycopg.Connection[dict[str, Any]], found: Found) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import psycopg
 from django.core.management.base import CommandError
 from django.db import connection
 from psycopg import sql
-from psycopg.rows import dict_row
+
+from ledgerproj.postgresql.adopted import past_django
 
 SCHEMAS, COLUMNS, RIGHTS, CLOCK = (
     (Path(__file__).parent / "sql" / f"{name}.sql").read_text() for name in ("schemas", "columns", "rights", "clock")
@@ -91,9 +92,8 @@ def look() -> Found:
 
 @contextmanager
 def _server() -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    params = connection.get_server_params() | {"cursor_factory": psycopg.Cursor, "prepare_threshold": None}  # type: ignore[attr-defined]
-    with psycopg.connect(**params | {"row_factory": dict_row}) as server:
-        server.read_only = True
+    with past_django(connection.get_server_params()) as server:  # type: ignore[attr-defined]
+        server.autocommit, server.read_only = False, True
         yield server
 
 

@@ -64,12 +64,17 @@ def _key(settings: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _look(params: dict[str, Any]) -> Adoption | None:
-    plain = {"autocommit": True, "cursor_factory": psycopg.Cursor, "prepare_threshold": None, "row_factory": dict_row}
-    with psycopg.connect(**params | plain) as server:
+    with past_django(params) as server:
         if not server.execute(IS_THERE, [f"{SCHEMA}.adoption"]).fetchone()["is_there"]:  # type: ignore[index]
             return None
         row = server.execute(READ).fetchone()
     return Adoption(**row | {"mode": Mode(row["mode"])}) if row else None
+
+
+def past_django(params: dict[str, Any]) -> psycopg.Connection[dict[str, Any]]:
+    """Return a connection of psycopg's own, whose statements commit each by itself and whose rows are dictionaries."""
+    plain = {"autocommit": True, "cursor_factory": psycopg.Cursor, "prepare_threshold": None, "row_factory": dict_row}
+    return psycopg.connect(**params | plain)
 
 
 def with_schema(params: dict[str, Any]) -> dict[str, Any]:
