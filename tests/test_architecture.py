@@ -47,6 +47,7 @@ ROOMS = {
         "correcting",
         "alerting",
         "sweeping",
+        "proving",
         "watching",
         "drill",
         "api",

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 
 from reconciliation.alerting.figures import figures_of, last_finished, last_proof
+from reconciliation.alerting.live import proof_broken, proof_disagrees, proof_lost
+from reconciliation.alerting.symptoms import Symptom
 from reconciliation.models import Alert, Origin, Schedule, Sweep, Watchdog, last_due
 
 SILENCE = timedelta(minutes=10)
 """The longest time between two runs of the watchdog before it is reported; it runs every minute."""
-
-
-@dataclass(frozen=True)
-class Symptom:
-    """What is wrong: a sentence for people and the figures behind it, amounts in minor units."""
-
-    title: str
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 def unexplained_drift(at: datetime) -> Symptom | None:
@@ -95,5 +87,8 @@ CONDITIONS: dict[str, Callable[[datetime], Symptom | None]] = {
     Alert.Kind.SWEEP_ERRORED: sweep_errored,
     Alert.Kind.SCHEDULE_REFUSED: schedule_refused,
     Alert.Kind.WATCHDOG_SILENT: watchdog_silent,
+    Alert.Kind.PROOF_BROKEN: proof_broken,
+    Alert.Kind.PROOF_LOST: proof_lost,
+    Alert.Kind.PROOF_DISAGREES: proof_disagrees,
 }
 """One condition for each kind of alert."""

@@ -126,6 +126,8 @@ class Finding(TwoTotals):
     debit_rows = models.BigIntegerField()
     hold_rows = models.BigIntegerField()
     drifted = models.BooleanField()
+    snapshot = models.TextField(blank=True, default="")
+    """The snapshot in which it was measured, as ``pg_current_snapshot()`` gives it."""
     faults = ExactJSONField(default=list)
     """What else is wrong: objects of ``check``, ``detail``, ``rows`` (transaction ids)."""
     not_proved = models.JSONField(default=list)

@@ -90,6 +90,9 @@ class Alert(models.Model):
         SWEEP_ERRORED = "sweep_errored", "Scheduled sweep did not finish"
         SCHEDULE_REFUSED = "schedule_refused", "Schedule could not start"
         WATCHDOG_SILENT = "watchdog_silent", "Watchdog did not run"
+        PROOF_BROKEN = "proof_broken", "Commits that do not add up"
+        PROOF_LOST = "proof_lost", "Commits are not proved"
+        PROOF_DISAGREES = "proof_disagrees", "Sweep and live proof disagree"
 
     class State(models.TextChoices):
         """Whether it still holds."""

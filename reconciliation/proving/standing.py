@@ -1,0 +1,175 @@
+"""How the ledger stands now: one light, one sentence, and the figures behind them. Never green over a gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from balances.ground import Statement
+from reconciliation.models import Finding, Proof, as_lsn
+from reconciliation.sweeping import still_open
+
+STANDING = Statement.beside(__file__, "standing.sql")
+SILENT_AFTER = 15.0
+"""Seconds after which the log counts as not being read; the process that reads it writes the row every two."""
+BEHIND_AFTER = 10.0
+"""Seconds behind the present from which "now" would be too much to say."""
+MOST_COUNTED = 1_000
+"""Balances with drift that are counted: a page that is polled must not read a million findings."""
+
+
+class Light(StrEnum):
+    """What the state amounts to. Green is the only one that says that the ledger is right now."""
+
+    GREEN = "green"
+    """Every commit is proved up to now, and nothing stands that is wrong."""
+    RED = "red"
+    """Every commit is proved, and something is wrong: a break stands, or a balance drifts."""
+    AMBER = "amber"
+    """Not proved now: no one reads the log, it is far behind, or a full proof is still awaited."""
+    GREY = "grey"
+    """Switched off, or something must be set first."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The state of the live proof at one instant; instants are the database's own."""
+
+    light: Light
+    state: str
+    """``off``, ``blocked``, ``proving``, ``silent``, ``behind``, ``broken``, ``drifting`` or ``proved``."""
+    sentence: str
+    at: datetime
+    proved_until: datetime | None = None
+    seconds_behind: float | None = None
+    bytes_behind: int = 0
+    bytes_kept: int = 0
+    commits: int = 0
+    """Since the full proof."""
+    full_proof_at: datetime | None = None
+    full_proof: str | None = None
+    """The id of that sweep."""
+    open_breaks: int = 0
+    waiting_breaks: int = 0
+    settled_breaks: int = 0
+    drifting_balances: int = 0
+    """Balances that drift by an open finding; no more than a thousand are counted."""
+    last_break_at: datetime | None = None
+    not_proved_from: datetime | None = None
+    not_proved_because: str = ""
+    warning: str = ""
+    position: str = ""
+    """Where in the log it stands, as PostgreSQL writes it."""
+    watcher: str = ""
+
+    @property
+    def is_green(self) -> bool:
+        """Return whether every commit is proved up to now and nothing is wrong."""
+        return self.light is Light.GREEN
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for answers and commands, instants in RFC 3339."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()} | {
+            "green": self.is_green
+        }
+
+
+def standing() -> Standing:
+    """Return how the ledger stands now, by three short statements however large the ledger is."""
+    proof, _ = Proof.objects.get_or_create(proof_id=Proof.ONLY)
+    row = STANDING.rows()[0]
+    drifting = drifting_balances() if proof.state == Proof.State.PROVED else 0
+    light, state, sentence = _judged(proof, row, drifting)
+    return Standing(
+        light=light,
+        state=state,
+        sentence=sentence,
+        at=row["at"],
+        proved_until=proof.proved_until,
+        seconds_behind=row["seconds_behind"],
+        bytes_behind=proof.behind,
+        bytes_kept=proof.kept,
+        commits=proof.commits,
+        full_proof_at=row["proved_at"],
+        full_proof=proof.full_proof_id,
+        open_breaks=row["open"],
+        waiting_breaks=row["waiting"],
+        settled_breaks=proof.settled,
+        drifting_balances=drifting,
+        last_break_at=row["last_break_at"],
+        not_proved_from=row["gap_from"],
+        not_proved_because=row["gap_reason"] or "",
+        warning=proof.warning,
+        position=as_lsn(proof.position),
+        watcher=proof.watcher,
+    )
+
+
+def drifting_balances() -> int:
+    """Return how many balances drift by the newest measurement of each, up to a thousand."""
+    wrong = still_open(Finding.objects.filter(drifted=True)).filter(settled=False, remeasured_by=None)
+    return len(wrong.order_by().values_list("pk")[:MOST_COUNTED])
+
+
+def _judged(proof: Proof, row: dict[str, Any], drifting: int) -> tuple[Light, str, str]:
+    if proof.state in (Proof.State.OFF, Proof.State.BLOCKED):
+        return Light.GREY, str(proof.state), proof.reason or "Live proof is off."
+    since = _ago(row["seconds_behind"])
+    until = f"proved until {_clock(proof.proved_until)}{since}" if proof.proved_until else ""
+    silent = row["seconds_silent"] is None or row["seconds_silent"] > SILENT_AFTER
+    gap = f"Not proved from {_day(row['gap_from'])} on: {row['gap_reason']}" if row["gap_from"] else ""
+    if proof.state == Proof.State.PROVING:
+        words = gap or f"Commits are read since {_day(proof.since)}"
+        ends = "No one reads the log now." if silent else "A full proof is under way."
+        return Light.AMBER, "silent" if silent else "proving", f"{words.rstrip('.')}. {ends}"
+    if silent:
+        return (
+            Light.AMBER,
+            "silent",
+            f"{_capital(until)}. No one has read the log since; start manage.py watch or work.",
+        )
+    counted = f"{proof.commits:,} commits since the full proof of {_day(row['proved_at'])}"
+    stands = _plural(row["open"], "open break")
+    if row["open"]:
+        where = _plural(row["broken_balances"], "balance")
+        return Light.RED, "broken", f"Broken: {stands} on {where}; {until}, {counted}."
+    if drifting:
+        many = f"{drifting:,}{'+' if drifting == MOST_COUNTED else ''}"
+        words = f"{many} {'balance drifts' if drifting == 1 else 'balances drift'} since before the full proof"
+        return Light.RED, "drifting", f"{words}; {until}, {counted}, {stands}."
+    if row["seconds_behind"] is None or row["seconds_behind"] > BEHIND_AFTER:
+        return (
+            Light.AMBER,
+            "behind",
+            f"Behind: {until}, {proof.behind:,} bytes of the log to read; {counted}, {stands}.",
+        )
+    return Light.GREEN, "proved", f"{_capital(until)}, {counted}, {stands}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f" ({max(seconds, 0):.1f} s ago)" if seconds < 600 else ""
+
+
+def _clock(instant: datetime | None) -> str:
+    """Return an instant to the millisecond, its day where that is not today's."""
+    if instant is None:
+        return ""
+    day = "" if instant.date() == datetime.now(instant.tzinfo).date() else f"{instant:%Y-%m-%d} "
+    return f"{day}{instant:%H:%M:%S}.{instant.microsecond // 1000:03d}"
+
+
+def _day(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else "the beginning"
