@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Thread
@@ -17,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 from django.core.signals import request_finished, request_started
-from django.db import OperationalError, close_old_connections, connection
+from django.db import close_old_connections, connection, transaction
 from django.test import override_settings
 from django.urls import get_resolver
 from hypothesis import HealthCheck, given, settings
@@ -26,16 +28,20 @@ from hypothesis import strategies as st
 from balances.api import hot_reads
 from balances.api.gate import gate_of
 from balances.api.hot_reads import hot_read
-from balances.ground import Lookup, tables
+from balances.ground import Line, Question, tables
+from balances.ground.prepared import Prepared
 from balances.keys import keyring
 from balances.models import ApiKey, Balance, Ledger, Transaction
 from balances.models.core import now
-from ledgerproj.front import keeping, reads, together
+from ledgerproj.front import keeping, together
+from ledgerproj.front import reads as front_reads
 from ledgerproj.front.exchanges import Exchange
+from ledgerproj.front.reads import Reads
 from ledgerproj.wsgi import application
 from reconciliation.models import Refusal
 from tests import wire, world
 from tests.serving import request, serving
+from tests.test_front import until, waiting_for_locks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("front")]
 
@@ -81,6 +87,60 @@ def _connections_kept() -> Iterator[None]:
     request_finished.connect(close_old_connections)
 
 
+class Lane:
+    """Hot reads in an event loop of their own, as a server has it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.reads = self.run(self._begin())
+
+    def run(self, doing: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(doing, self.loop).result(20)
+
+    async def _begin(self) -> Reads:
+        return Reads()
+
+    async def ask(self, exchanges: list[Exchange]) -> None:
+        """Ask all at once, once there is a line."""
+        while self.reads._line is None:
+            self.reads._connect_soon()
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*[self.reads.ask(each) for each in exchanges])
+
+    def end(self) -> None:
+        self.run(self._drop())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        for each in threading.enumerate():
+            if each.name == "ending":
+                each.join()
+
+    async def _drop(self) -> None:
+        self.reads._drop(math.inf)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def lane(django_db_setup: None, django_db_blocker: Any) -> Iterator[Lane]:
+    global shared
+    with django_db_blocker.unblock():
+        shared = Lane()
+        yield shared
+        shared.end()
+
+
+shared: Lane
+
+
+def answer(exchanges: list[Exchange]) -> None:
+    """Answer by the lane, and what that leaves by Django, as a server does."""
+    shared.run(shared.ask(exchanges))
+    for each in exchanges:
+        if not each.answered:
+            each.answer()
+
+
 def ask(way: bool, *of: Any, **more: Any) -> Got:
     """Ask by the lane, or by Django; the lane is for hot reads alone."""
     scope: Any = Scope(*of, **more)
@@ -89,7 +149,8 @@ def ask(way: bool, *of: Any, **more: Any) -> Got:
         exchange = Exchange(scope, proto)
         assert bool(exchange.hot) <= way
         if exchange.hot:
-            reads.answer(iter([exchange]))
+            answer([exchange])
+            assert exchange.answered or MASTER not in of, of
         else:
             exchange.answer()
     got: Got = proto.got
@@ -304,7 +365,7 @@ def test_a_row_that_changed_is_listed_as_it_is_now(world_of_all: None) -> None:
         assert both(path) == both(path)
 
 
-def test_what_is_kept_of_listed_rows_is_bounded(world_of_all: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_shown_rows_is_bounded(world_of_all: None, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = hot_reads.TRANSACTIONS.table._shown
     kept.clear()
     rows = len(json.loads(both("/transactions")[2]))
@@ -356,38 +417,6 @@ def remaining(got: Got) -> int:
     return int(dict(got[1])["RateLimit-Remaining"])
 
 
-def test_a_hot_read_takes_one_statement(world_of_all: None, django_assert_num_queries: Callable[..., Any]) -> None:
-    for path in paths():
-        with django_assert_num_queries(1):
-            assert ask(True, "GET", path, MASTER)[0] == 200
-
-
-def test_a_lane_whose_connection_was_cut_answers_by_another(world_of_all: None) -> None:
-    asked = ("GET", "/balances/bln_alice", MASTER)
-    answer = ask(True, *asked)
-    pid = connection.connection.info.backend_pid
-
-    def cut() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
-        connection.close()
-
-    other = Thread(target=cut)
-    other.start()
-    other.join()
-    assert ask(True, *asked) == answer
-
-
-def test_a_statement_that_the_server_forgot_is_prepared_again(world_of_all: None) -> None:
-    answers = []
-    for forget in ("SELECT 1", "DEALLOCATE ALL", "SELECT 1"):
-        with connection.cursor() as cursor:
-            cursor.execute(forget)
-        answers.append(ask(True, "GET", "/balances/bln_alice", MASTER))
-    assert answers[0][0] == 200
-    assert answers == [answers[0]] * 3
-
-
 def test_paths_with_percent_signs_stay_what_they_are(world_of_all: None) -> None:
     assert both(f"/balances/{quote('bln_alice%')}")[0] == 404
 
@@ -397,7 +426,7 @@ def answers(*asked: tuple[Any, ...]) -> list[Got]:
     with override_settings(LEDGER_HOT_READS=True):
         protos: list[Any] = [Proto() for _ in asked]
         scopes: list[Any] = [Scope("GET", *each) for each in asked]
-        reads.answer(Exchange(scope, proto) for scope, proto in zip(scopes, protos, strict=True))
+        answer([Exchange(scope, proto) for scope, proto in zip(scopes, protos, strict=True)])
     return [proto.got for proto in protos]
 
 
@@ -407,30 +436,113 @@ def test_reads_that_are_fetched_together_are_answered_as_if_each_had_come_alone(
     ]
     asked += [("/balances/bln_alice", ("x-blnk-key", "wrong")), ("/ledgers/a\0b", MASTER)]
     asked += [("/balances/bln_bob", issued(["balances:read"])), ("/balances/bln_bob", issued(["ledgers:read"]))]
-    asked += [("/balances/" + "x" * 5000, MASTER)]
-    assert answers(*asked[:16]) == [ask(False, "GET", *each) for each in asked[:16]]
-    assert answers(*asked[16:]) == [ask(False, "GET", *each) for each in asked[16:]]
+    asked += [("/balances/" + "x" * 490, MASTER)] * 200
     assert answers(*asked) == [ask(False, "GET", *each) for each in asked]
 
 
-def test_reads_are_fetched_in_one_trip(world_of_all: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the questions of each trip."""
+    counted: list[int] = []
+    send = Line.send
+
+    def count(line: Line, questions: Sequence[Question]) -> None:
+        counted.append(len(questions))
+        send(line, questions)
+
+    monkeypatch.setattr(Line, "send", count)
+    return counted
+
+
+def test_reads_that_come_together_are_asked_for_in_one_trip_with_one_question_each(
+    world_of_all: None, trips: list[int]
+) -> None:
     asked = [(path, MASTER) for path in paths()[:16]]
-    expected = answers(*asked)
-
-    def alone(*_: Any) -> None:
-        raise AssertionError
-
-    monkeypatch.setattr(Lookup, "_fetched", alone)
-    assert answers(*asked) == expected
+    answers(*asked)
+    assert trips == [16]
 
 
-@pytest.mark.parametrize("harm", ["DEALLOCATE ALL", "SELECT pg_terminate_backend(pg_backend_pid())"])
-def test_what_the_server_forgot_or_cut_is_asked_for_again(world_of_all: None, harm: str) -> None:
+def test_a_key_that_was_verified_and_noted_goes_down_the_lane_until_it_is_revoked(
+    world_of_all: None, trips: list[int]
+) -> None:
+    key = issued(["balances:read"])
+    first = ask(True, "GET", "/balances/bln_alice", key)
+    assert (first[0], trips) == (200, [1])
+    assert ask(True, "GET", "/balances/bln_alice", key)[2] == first[2]
+    assert trips == [1, 1, 1]
+    assert ask(True, "GET", "/ledgers/shared", key)[0] == 403
+    assert Refusal.objects.get().what == "GET /ledgers/shared"
+    ApiKey.objects.update(is_revoked=True)
+    assert ask(True, "GET", "/balances/bln_alice", key)[0] == 401
+
+
+def test_a_key_beyond_its_limit_is_not_looked_up(world_of_all: None, trips: list[int]) -> None:
+    key = issued(["ledgers:read"])
+    limiter = gate_limiter()
+    kept = limiter.rate, limiter.burst
+    limiter.rate, limiter.burst = 1e-9, 1
+    limiter._buckets.clear()
+    try:
+        assert ask(True, "GET", "/ledgers/few", key)[0] == 404
+        del trips[:]
+        assert (ask(True, "GET", "/ledgers/few", key)[0], trips) == (429, [])
+    finally:
+        limiter.rate, limiter.burst = kept
+        limiter._buckets.clear()
+
+
+def test_what_takes_long_to_write_out_is_for_its_view(world_of_all: None) -> None:
+    Balance.objects.filter(pk="bln_alice").update(meta_data={"long": "x" * hot_reads.MOST_WRITTEN})
+    scope: Any = Scope("GET", "/balances/bln_alice", MASTER)
+    proto: Any = Proto()
+    exchange = Exchange(scope, proto)
+    answer([exchange])
+    assert (exchange.answered, proto.got) == (False, ask(False, "GET", "/balances/bln_alice", MASTER))
+
+
+def forget(lane: Lane) -> None:
+    async def deallocate() -> None:
+        assert lane.reads._line
+        lane.reads._line.send([(Prepared("DEALLOCATE ALL"), ())])
+
+    lane.run(deallocate())
+
+
+def cut(lane: Lane) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [lane.reads._held.connection.info.backend_pid])
+
+
+@pytest.mark.parametrize("harm", [forget, cut])
+def test_what_the_server_forgot_or_cut_is_asked_for_again(
+    world_of_all: None, lane: Lane, harm: Callable[[Lane], None]
+) -> None:
     asked = [(path, MASTER) for path in paths()[:8]]
     expected = answers(*asked)
-    with suppress(OperationalError), connection.cursor() as cursor:
-        cursor.execute(harm)
+    harm(lane)
     assert [answers(*asked) for _ in range(3)] == [expected] * 3
+    assert lane.reads._line
+
+
+def test_a_lock_keeps_no_other_read_waiting(world_of_all: None, lane: Lane) -> None:
+    locked = f"/ledgers/{Ledger.objects.earliest('pk').pk}"
+    scopes: list[Any] = [Scope("GET", path, MASTER) for path in (locked, "/balances/bln_alice")]
+    proto: Any = Proto()
+    exchanges = [Exchange(scope, proto) for scope in scopes]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE ledgers IN ACCESS EXCLUSIVE MODE")
+        lane.run(lane.ask(exchanges))
+        assert [each.answered for each in exchanges] == [False, False]
+        until(lambda: waiting_for_locks() == 0)
+    assert ask(True, "GET", locked, MASTER)[0] == 200
+
+
+def test_a_line_that_nobody_needs_is_given_back(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(True, "GET", "/ledgers/none", MASTER)
+    monkeypatch.setattr(front_reads, "IDLE_SECONDS", 0.1)
+    until(lambda: lane.reads._line is None)
+    monkeypatch.undo()
+    assert ask(True, "GET", "/ledgers/none", MASTER)[0] == 404
 
 
 def test_a_read_that_waits_too_long_is_refused_and_the_others_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,9 @@ from balances.ground import (
     LedgerError,
     OutcomeUnknown,
     Principal,
+    Question,
     RateLimiter,
+    Result,
     bucket_of,
     deadline,
     exceptions,
@@ -87,16 +89,24 @@ class ApiGate:
                 return _nothing_unstorable(request) or self.answer_by_page(request)
         return _without_trailing_slash(request) or self._answer(request)
 
-    def check(self, request: HttpRequest) -> tuple[Reply | None, list[Header]]:
-        """Take a token for a request and check its key; return the refusal, if any, and the headers of the answer."""
-        if LEFT not in request.META:
-            request.META[LEFT] = self.limiter.take(*bucket_of(request))
-        left = request.META[LEFT]
+    def check(self, request: HttpRequest, caller: Principal | None = None) -> tuple[Reply | None, list[Header]]:
+        """Take a token for a request and check its key, unless ``caller`` is known; return refusal and headers.
+
+        The refusal is the answer, if there is one; the headers are for any answer.
+        """
+        left = self.take(request)
         limits = rate_headers_of(self.limiter, request, left)
         if left is None:
             return error_reply("GEN_RATE_LIMITED", TOO_MANY), [*limits]
         secure = request.is_secure() or request.META.get("HTTP_X_FORWARDED_PROTO", "").lower() == "https"
-        return _refusal(request), [*HEADERS.items(), *(STRICT_TRANSPORT if secure else ()), *limits]
+        return _refusal(request, caller), [*HEADERS.items(), *(STRICT_TRANSPORT if secure else ()), *limits]
+
+    def take(self, request: HttpRequest) -> int | None:
+        """Take a token for a request, once; return how many are left, or ``None`` where there was none."""
+        if LEFT not in request.META:
+            request.META[LEFT] = self.limiter.take(*bucket_of(request))
+        left: int | None = request.META[LEFT]
+        return left
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         """Refuse or answer, with the headers of the contract."""
@@ -208,7 +218,7 @@ def _without_trailing_slash(request: HttpRequest) -> HttpResponse | None:
     return HttpResponse(body, status=301, headers={"Location": location}, content_type="text/html; charset=utf-8")
 
 
-def _refusal(request: HttpRequest) -> Reply | None:
+def _refusal(request: HttpRequest, caller: Principal | None) -> Reply | None:
     """Return the answer to a request that may not pass, or ``None``."""
     try:
         request.get_host()
@@ -217,7 +227,7 @@ def _refusal(request: HttpRequest) -> Reply | None:
     if "\x00" in request.path:
         return NOT_FOUND  # no id or name has that character, and PostgreSQL cannot look it up
     try:
-        admit(request, _caller(request))
+        admit(request, caller or _caller(request))
     except LedgerError as error:
         return error_reply(error.code, error.message)
     if "\x00" in unquote(request.META.get("QUERY_STRING", "")):
@@ -227,31 +237,68 @@ def _refusal(request: HttpRequest) -> Reply | None:
 
 def _caller(request: HttpRequest) -> Principal:
     """Return the authorized caller. Raises a ``LedgerError`` with the contract's code."""
+    given = request.META.get("HTTP_X_BLNK_KEY", "")
+    if known := _without_lookup(request, given):
+        return known
+    key = _stored_key(given)
+    caller = _owner_of(key)
+    try:
+        _require(key, request)
+    except LedgerError as error:
+        report_refusal(request, caller, error)
+        raise
+    keyring.note_use(key)
+    return caller
+
+
+def _without_lookup(request: HttpRequest, given: str) -> Principal | None:
+    """Return the caller where no key has to be looked up. Raises ``MissingApiKey``."""
     if not settings.BLNK_SERVER_SECURE or request.path in OPEN:
         return ANYBODY
-    given = request.META.get("HTTP_X_BLNK_KEY", "")
     if not given:
         raise exceptions.MissingApiKey
     master = settings.BLNK_SERVER_SECRET_KEY
-    if master and secrets.compare_digest(given.encode(), master.encode()):
-        return MASTER
-    key = _stored_key(given)
-    caller = Principal(
+    return MASTER if master and secrets.compare_digest(given.encode(), master.encode()) else None
+
+
+def _owner_of(key: ApiKey) -> Principal:
+    return Principal(
         actor=f"key {key.name} ({key.api_key_id})",
         api_key_id=key.api_key_id,
         name=key.name,
         owner_id=key.owner_id,
         scopes=tuple(key.scopes),
     )
+
+
+def _require(key: ApiKey, request: HttpRequest) -> None:
+    """Raise ``ExpiredApiKey``, or as ``permissions.check``, unless a key lets a request in."""
+    if not key.is_valid(timezone.now()):
+        raise exceptions.ExpiredApiKey
+    permissions.check(tuple(key.scopes), request.method or "", request.path)
+
+
+def key_question(request: HttpRequest) -> Question | None:
+    """Return what the database has to be asked about the key of a request, if anything."""
+    given = request.META.get("HTTP_X_BLNK_KEY", "")
     try:
-        if not key.is_valid(timezone.now()):
-            raise exceptions.ExpiredApiKey
-        permissions.check(caller.scopes, request.method or "", request.path)
-    except LedgerError as error:
-        report_refusal(request, caller, error)
-        raise
-    keyring.note_use(key)
-    return caller
+        return None if _without_lookup(request, given) else keyring.question(given)
+    except LedgerError:
+        return None
+
+
+def caller_at_once(request: HttpRequest, result: Result) -> Principal | None:
+    """Return the caller for what it answered; ``None`` where that takes more, such as a report that the key is refused.
+
+    The rest is for ``ApiGate.check``, which may wait for the database.
+    """
+    key = keyring.found_at_once(request.META["HTTP_X_BLNK_KEY"], result)
+    try:
+        if key:
+            _require(key, request)
+    except LedgerError:
+        return None
+    return _owner_of(key) if key else None
 
 
 def _stored_key(given: str) -> ApiKey:

@@ -6,60 +6,36 @@ them: environ and request, middleware, resolver, view and response. What ``hot_r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from django.db import DatabaseError
+from collections.abc import Generator
 
 from balances.api import errors
-from balances.api.gate import ApiGate, Knock
-from balances.api.hot_reads import Found, HotList, HotRead
+from balances.api.gate import ApiGate, Knock, caller_at_once, key_question
+from balances.api.hot_reads import Found
 from balances.api.replies import Header, Reply
-from balances.ground import Lookup, TookLong, in_a_hurry
-from balances.shapes import rendered
+from balances.ground import LedgerError, Question, Result, TooMuch
 
-PATIENCE_SECONDS = 0.25
-"""How long the database may take for what takes it no time, unless a table is locked."""
+Answer = tuple[int, list[Header], bytes]
 
 
-def answers(gate: ApiGate, asked: Sequence[tuple[Knock, Found]]) -> list[tuple[int, list[Header], bytes]]:
-    """Answer several hot reads, whose rows are fetched in one trip, each as if it had come alone.
+def answering(gate: ApiGate, knock: Knock, found: Found) -> Generator[Question, Result, Answer | None]:
+    """Yield what the database has to be asked, one after the other, and return the answer.
 
-    Raises ``TookLong`` where the database has to wait for something else: then all are for their views, one by one.
+    Nothing here waits: what would have to, and what takes long to write out, is for its view, and ``None`` is returned.
     """
-    with in_a_hurry(PATIENCE_SECONDS):
-        return _answers(gate, asked)
-
-
-def _answers(gate: ApiGate, asked: Sequence[tuple[Knock, Found]]) -> list[tuple[int, list[Header], bytes]]:
-    checked = [gate.check(knock) for knock, _ in asked]
-    let_in = [found for (_, found), (refusal, _) in zip(asked, checked, strict=True) if refusal is None]
-    rows = iter(_rows(let_in))
-    given = []
-    for (knock, found), (refusal, headers) in zip(asked, checked, strict=True):
-        given.append((refusal or _read(knock, found, next(rows))).with_headers(headers))
-    return given
-
-
-def _rows(found: Sequence[Found]) -> list[list[dict[str, Any]] | None]:
-    """Return the rows for each read; ``None`` where it has to look by itself, as a single one does."""
-    together = [(read.lookup, key) for read, key in found if isinstance(read, HotRead)]
-    if len(together) < 2:
-        return [None] * len(found)
+    caller = None
+    if (key := key_question(knock)) and gate.take(knock) is not None:
+        caller = caller_at_once(knock, (yield key))
+        if caller is None:
+            return None
+    refusal, headers = gate.check(knock, caller)
+    if refusal:
+        return refusal.with_headers(headers)
+    read, values = found
+    result = yield read.question(*values)
     try:
-        rows = iter(Lookup.values_of_each(together))
-    except DatabaseError:  # each reports it in its own answer
-        return [None] * len(found)
-    return [next(rows) if isinstance(read, HotRead) else None for read, _ in found]
-
-
-def _read(knock: Knock, found: Found, rows: list[dict[str, Any]] | None) -> Reply:
-    read, key = found
-    try:
-        if rows is None or isinstance(read, HotList):
-            return Reply(200, read.content(*key))
-        return Reply(200, rendered(read.body_of(next(iter(rows), None), key)))
-    except TookLong:
-        raise
-    except Exception as error:  # what a view does not catch either is answered in the same way
-        return errors.reply_to(error, knock)
+        reply = Reply(200, read.content(result, values))
+    except LedgerError as error:
+        reply = errors.reply_to(error, knock)
+    except TooMuch:
+        return None
+    return reply.with_headers(headers)

@@ -17,21 +17,23 @@ from balances.api import listing
 from balances.api.filtering import Filters, Page, resources
 from balances.api.listing import Paging
 from balances.books import posting_exceptions
-from balances.ground import LedgerError, Lookup, ShownTable, exceptions
+from balances.ground import LedgerError, Lookup, Question, Result, ShownTable, exceptions
 from balances.models import Balance, Ledger, Transaction
 from balances.shapes import Answer, BalanceAnswer, LedgerAnswer, TransactionAnswer, rendered
 
 M = TypeVar("M", bound=models.Model)
+MOST_WRITTEN = 64 * 1024
+"""Bytes that a hot read may take to write out: it shares its thread with all others."""
+LONGEST_PATH = 500
+"""Characters: what is asked together must fit into what the system keeps for the database."""
 
 
 class HotRead(Generic[M]):
     """One row by the values of its key, its shape, and the refusal where there is none."""
 
-    def __init__(
-        self, model: type[M], *fields: str, shape: type[Answer], missing: Callable[[str], LedgerError]
-    ) -> None:
+    def __init__(self, table: ShownTable[M], *fields: str, missing: Callable[[str], LedgerError]) -> None:
         """Keep what the read is made of; ``missing`` gets the first value of the key."""
-        self.lookup, self.fields, self.shape, self.missing = Lookup(model, *fields), fields, shape, missing
+        self.lookup, self.fields, self.table, self.missing = Lookup(table.model, *fields), fields, table, missing
 
     def find(self, *key: str) -> M:
         """Return the row. Raises what ``missing`` gives."""
@@ -40,28 +42,31 @@ class HotRead(Generic[M]):
             raise self.missing(key[0])
         return row
 
-    def body(self, *key: str) -> dict[str, Any]:
+    def body(self, *key: str) -> bytes:
         """Return the body of the answer. Raises what ``missing`` gives."""
-        return self.body_of(self.lookup.values(**dict(zip(self.fields, key, strict=True))), key)
-
-    def body_of(self, values: dict[str, Any] | None, key: Sequence[str]) -> dict[str, Any]:
-        """Return the body for the values of a row that was looked up. Raises what ``missing`` gives."""
+        values = self.lookup.values(**dict(zip(self.fields, key, strict=True)))
         if values is None:
             raise self.missing(key[0])
-        return self.shape.body(values)
+        return self.table.show(values)
 
-    def content(self, *key: str) -> bytes:
-        """Return the bytes of that body."""
-        return rendered(self.body(*key))
+    def question(self, *key: str) -> Question:
+        """Return what the database is asked."""
+        return self.lookup.question(*key)
+
+    def content(self, result: Result, key: Sequence[str]) -> bytes:
+        """Return the body for what it answered. Raises what ``missing`` gives, or ``TooMuch``."""
+        shown = self.table.shown(result, MOST_WRITTEN)
+        if not shown:
+            raise self.missing(key[0])
+        return shown[0]
 
 
 class HotList:
     """The newest rows of a table, without conditions."""
 
-    def __init__(self, filters: type[Filters], paging: Paging, *, shape: type[Answer], empty: list[Any] | None) -> None:
+    def __init__(self, filters: type[Filters], paging: Paging, table: ShownTable[Any], *, empty: list[Any] | None):
         """Keep what the list is made of; ``empty`` is what is answered without rows."""
-        self.filters, self.paging, self.shape, self.empty = filters, paging, shape, empty
-        self.table = ShownTable(filters._meta.model, lambda row: rendered(shape.body(row)))
+        self.filters, self.paging, self.table, self.empty = filters, paging, table, empty
 
     def listed(self, request: Request) -> Response:
         """Return the answer to a query, with conditions or without."""
@@ -71,34 +76,37 @@ class HotList:
         """Return the answer with a page that is not counted."""
         return Response(self._joined(self.filters.shown(page, self.table)))
 
-    def content(self, limit: str) -> bytes:
-        """Return the bytes of the first page; ``limit`` is a number of the query, or empty."""
-        return self._joined(self.table.shown(self.filters.newest(int(limit or self.paging.default))))
+    def question(self, limit: str) -> Question:
+        """Return what the database is asked for the first page; ``limit`` is a number of the query, or empty."""
+        return self.table.prepared(self.filters.newest(int(limit or self.paging.default))), ()
+
+    def content(self, result: Result, _: Sequence[str]) -> bytes:
+        """Return the body for what it answered. Raises ``TooMuch``."""
+        return self._joined(self.table.shown(result, MOST_WRITTEN))
 
     def _joined(self, rows: list[bytes]) -> bytes:
         return b"[" + b",".join(rows) + b"]" if rows else rendered(self.empty)
 
 
-LEDGER = HotRead(Ledger, "ledger_id", shape=LedgerAnswer, missing=lambda _: exceptions.LedgerNotFound())
-BALANCE = HotRead(Balance, "balance_id", shape=BalanceAnswer, missing=exceptions.BalanceNotFound)
-BALANCE_OF_INDICATOR = HotRead(
-    Balance, "indicator", "currency", shape=BalanceAnswer, missing=exceptions.IndicatorNotFound
-)
-TRANSACTION = HotRead(
-    Transaction,
-    "transaction_id",
-    shape=TransactionAnswer,
-    missing=lambda key: posting_exceptions.TransactionNotFound(f"Transaction with ID '{key}' not found"),
-)
-TRANSACTION_OF_REFERENCE = HotRead(
-    Transaction,
-    "reference",
-    shape=TransactionAnswer,
-    missing=lambda key: posting_exceptions.TransactionNotFound(f"Transaction with reference '{key}' not found"),
-)
-LEDGERS = HotList(resources.LedgerFilters, listing.LEDGERS, shape=LedgerAnswer, empty=[])
-BALANCES = HotList(resources.BalanceFilters, listing.BALANCES, shape=BalanceAnswer, empty=None)
-TRANSACTIONS = HotList(resources.TransactionFilters, listing.TRANSACTIONS, shape=TransactionAnswer, empty=[])
+def _shown(model: type[M], shape: type[Answer]) -> ShownTable[M]:
+    return ShownTable(model, lambda row: rendered(shape.body(row)))
+
+
+def _no_transaction(by: str) -> Callable[[str], LedgerError]:
+    return lambda key: posting_exceptions.TransactionNotFound(f"Transaction with {by} '{key}' not found")
+
+
+_LEDGERS, _BALANCES = _shown(Ledger, LedgerAnswer), _shown(Balance, BalanceAnswer)
+_TRANSACTIONS = _shown(Transaction, TransactionAnswer)
+
+LEDGER = HotRead(_LEDGERS, "ledger_id", missing=lambda _: exceptions.LedgerNotFound())
+BALANCE = HotRead(_BALANCES, "balance_id", missing=exceptions.BalanceNotFound)
+BALANCE_OF_INDICATOR = HotRead(_BALANCES, "indicator", "currency", missing=exceptions.IndicatorNotFound)
+TRANSACTION = HotRead(_TRANSACTIONS, "transaction_id", missing=_no_transaction("ID"))
+TRANSACTION_OF_REFERENCE = HotRead(_TRANSACTIONS, "reference", missing=_no_transaction("reference"))
+LEDGERS = HotList(resources.LedgerFilters, listing.LEDGERS, _LEDGERS, empty=[])
+BALANCES = HotList(resources.BalanceFilters, listing.BALANCES, _BALANCES, empty=None)
+TRANSACTIONS = HotList(resources.TransactionFilters, listing.TRANSACTIONS, _TRANSACTIONS, empty=[])
 LISTS = {"/ledgers": LEDGERS, "/balances": BALANCES, "/transactions": TRANSACTIONS}
 FIRST_PAGE = re.compile(r"(?:limit=([1-9][0-9]?|100))?")
 """Queries of pages that cost little: more rows, and those further on, take turns with all that costs much."""
@@ -110,7 +118,7 @@ Found = tuple[HotRead[Any] | HotList, Sequence[str]]
 
 def hot_read(method: str, path: str, query: str) -> Found | None:
     """Return the read that a request asks for, and its key; ``None`` for anything that is for the views."""
-    if method != "GET":
+    if method != "GET" or len(path) > LONGEST_PATH:
         return None
     if path in LISTS and (page := FIRST_PAGE.fullmatch(query)):
         return LISTS[path], (page[1] or "",)

@@ -51,9 +51,9 @@ from balances.ground.outages import (
     is_outage,
     outage_of,
 )
-from balances.ground.prepared import TookLong, in_a_hurry
+from balances.ground.prepared import Line, Question, Result
 from balances.ground.principals import ANYBODY, MASTER, Principal
 from balances.ground.rate_limit import RateLimiter, bucket_of, headers_of
 from balances.ground.signals import disclosed, refused
 from balances.ground.statements import Lookup, Statement, pipelined
-from balances.ground.tables import ShownTable, Table
+from balances.ground.tables import ShownTable, Table, TooMuch

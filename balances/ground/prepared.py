@@ -1,12 +1,12 @@
-"""Reads that the server has prepared, run by libpq itself, several in one trip where they come together."""
+"""Reads that the server has prepared, run by libpq itself: one at a time, or many down a line of their own."""
 
 from __future__ import annotations
 
 import itertools
 import select
-import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -16,6 +16,8 @@ from psycopg.pq import DiagnosticField, ExecStatus
 
 STILL_THERE = b"42P05"
 """SQLSTATE of a statement that is prepared again: one after another that failed, and so was not run."""
+Question = tuple["Prepared", Sequence[bytes]]
+"""A read and its parameters."""
 
 
 class Prepared:
@@ -50,33 +52,6 @@ class Prepared:
                 raw.pgconn.send_query_prepared(self.name, [each.encode() for each in parameters])
                 return self._loaded(raw, _only_result(raw.pgconn))
         return None
-
-    @staticmethod
-    def rows_of_each(asked: Sequence[tuple[Prepared, Sequence[str]]]) -> list[list[tuple[Any, ...]] | None]:
-        """Return the same for several reads, which travel together: all are sent before the first is answered.
-
-        Those after one that fails are ``None`` as well.
-        """
-        raw = _free_connection()
-        if raw is None or sum(len(each) for _, parameters in asked for each in parameters) > MOST_SENT_TOGETHER:
-            return [None] * len(asked)
-        results: list[Any] = []
-        with _closed_if_in_doubt(raw):
-            if all(prepared._is_ready(raw) for prepared, _ in asked):
-                results = Prepared._results_of_each(raw.pgconn, asked)
-        loaded = (prepared._loaded(raw, result) for (prepared, _), result in zip(asked, results, strict=False))
-        return [result.rows() if result else None for result in loaded] or [None] * len(asked)
-
-    @staticmethod
-    def _results_of_each(line: Any, asked: Sequence[tuple[Prepared, Sequence[str]]]) -> list[Any]:
-        line.enter_pipeline_mode()
-        for prepared, parameters in asked:
-            line.send_query_prepared(prepared.name, [each.encode() for each in parameters])
-        line.pipeline_sync()
-        results = [(_next_result(line), _next_result(line))[0] for _ in asked]
-        _next_result(line)
-        line.exit_pipeline_mode()
-        return results
 
     def _is_ready(self, raw: Any) -> bool:
         """Return whether the server knows the statement, having prepared it if need be."""
@@ -123,25 +98,68 @@ class Result:
         return [tuple([text(number, column) for column in columns]) for number in range(self._result.ntuples)]
 
 
-MOST_SENT_TOGETHER = 4096
-"""Characters: what is sent before anything is read must fit into what the system keeps for the server."""
+class Line:
+    """A connection down which prepared reads travel one behind the other, so that no thread waits for their answers.
 
+    It belongs to an event loop, which calls ``results`` whenever there is something to read at ``socket``. No method
+    waits. After an error it is good for nothing but to be closed.
+    """
 
-class TookLong(Exception):
-    """A read in a hurry waited for something, such as a lock: its statement is cancelled, its connection closed."""
+    def __init__(self, raw: Any) -> None:
+        """Take over a connection of psycopg's that is at rest."""
+        self._raw, self._line = raw, raw.pgconn
+        self._line.nonblocking = 1
+        self._line.enter_pipeline_mode()
+        self._known = _transformers(raw)
+        self._sent: deque[bytes] = deque()
+        """The name of the statement for each result to come; empty for what has no rows."""
 
+    @property
+    def socket(self) -> int:
+        """Return the number of its file."""
+        return int(self._line.socket)
 
-_hurry = threading.local()
+    def send(self, questions: Sequence[Question]) -> None:
+        """Send reads, which are few and short, in one trip. Raises ``psycopg.OperationalError``."""
+        for prepared, parameters in questions:
+            if prepared.name not in self._known:
+                self._known[prepared.name] = None
+                self._line.send_prepare(prepared.name, prepared.text)
+                self._sent.append(b"")
+            self._line.send_query_prepared(prepared.name, parameters)
+            self._sent.append(prepared.name)
+        self._line.pipeline_sync()
+        self._sent.append(b"")
 
+    def results(self) -> Iterator[Result]:
+        """Yield the results that have come, one for each read.
 
-@contextmanager
-def in_a_hurry(seconds: float) -> Iterator[None]:
-    """Have reads by prepared statements in this thread raise ``TookLong`` where the server takes longer to answer."""
-    _hurry.seconds = seconds
-    try:
-        yield
-    finally:
-        _hurry.seconds = None
+        Raises ``psycopg.Error`` where the connection was lost, a read failed, or the server says something unasked,
+        such as that it goes away.
+        """
+        line = self._line
+        line.consume_input()
+        if not self._sent:
+            raise psycopg.OperationalError("The server ends the connection.")
+        line.flush()
+        while self._sent and not line.is_busy():
+            result = line.get_result()
+            if result is None:  # stands between the results of two statements
+                continue
+            name = self._sent.popleft()
+            if result.status == ExecStatus.TUPLES_OK:
+                yield self._loaded(name, result)
+            elif result.status not in (ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC):
+                raise psycopg.OperationalError(result.get_error_message())
+
+    def _loaded(self, name: bytes, result: Any) -> Result:
+        transformer = self._known[name]
+        if transformer is None:
+            transformer = self._known[name] = Transformer(self._raw)
+            transformer.set_pgresult(result)
+        else:
+            transformer.set_pgresult(result, set_loaders=False)
+        return Result(result, transformer)
 
 
 @contextmanager
@@ -149,11 +167,6 @@ def _closed_if_in_doubt(raw: Any) -> Iterator[None]:
     """Close a connection that was lost or did not answer: what is still to come would be taken for other answers."""
     try:
         yield
-    except TookLong:
-        with suppress(psycopg.OperationalError):
-            raw.pgconn.get_cancel().cancel()
-        raw.close()
-        raise
     except psycopg.OperationalError:
         raw.close()
 
@@ -167,20 +180,18 @@ def _only_result(line: Any) -> Any:
 
 
 def _next_result(line: Any) -> Any:
-    """Return the next result; others may compute while the server does. Raises ``TookLong``."""
+    """Return the next result; others may compute while the server does."""
     if line.is_busy():
-        seconds = getattr(_hurry, "seconds", None)
         poll = select.poll()
         poll.register(line.socket, select.POLLIN)
         while line.is_busy():
-            if not poll.poll(seconds and seconds * 1000):
-                raise TookLong
+            poll.poll()
             line.consume_input()
     return line.get_result()
 
 
 def _transformers(raw: Any) -> dict[bytes, Any]:
-    """Return, by its name, what loads the rows of each statement that a connection has prepared."""
+    """Return, by its name, what loads the rows of each statement that a connection has prepared; ``None`` at first."""
     known: dict[bytes, Any] = vars(raw).setdefault("ledger_prepared", {})
     return known
 

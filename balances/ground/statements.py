@@ -17,7 +17,7 @@ import psycopg
 from django.db import connection, models
 
 from balances.ground.adoptions import adoption
-from balances.ground.prepared import Prepared, Result
+from balances.ground.prepared import Prepared, Question, Result
 
 DATED = "/*dated*/transactions"
 M = TypeVar("M", bound=models.Model)
@@ -110,7 +110,7 @@ class Lookup(Generic[M]):
 
     def rows(self, **values: str) -> list[M]:
         """Return the rows whose columns have these values, one for each of the fields."""
-        return [self.model.from_db(connection.alias, self._attributes, row) for row in self._fetched(values)]
+        return [self._instance(row) for row in self._fetched(values)]
 
     def first(self, **values: str) -> M | None:
         """Return a row, or ``None``."""
@@ -120,19 +120,17 @@ class Lookup(Generic[M]):
         """Return the values of a row by the names of its attributes, or ``None``; this makes no instance."""
         return next((self._named(row) for row in self._fetched(values)), None)
 
-    @staticmethod
-    def values_of_each(asked: Sequence[tuple[Lookup[Any], Sequence[str]]]) -> list[list[dict[str, Any]] | None]:
-        """Return the values of each of several lookups in one trip; ``None`` where one has to ask by itself."""
-        fetched = Prepared.rows_of_each([(lookup._prepared, lookup._in_order(given)) for lookup, given in asked])
-        return [
-            None if rows is None else [lookup._named(lookup._converted(row)) for row in rows]
-            for (lookup, _), rows in zip(asked, fetched, strict=True)
-        ]
-
-    def _in_order(self, given: Sequence[str]) -> list[str]:
-        """Return values, given in the order of the fields, in that of the parameters."""
+    def question(self, *given: str) -> Question:
+        """Return the read for values in the order of the fields. Raises ``UnicodeEncodeError``."""
         values = dict(zip(self.fields, given, strict=True))
-        return [values[name] for name in self._query[1]]
+        return self._prepared, [values[name].encode() for name in self._query[1]]
+
+    def rows_in(self, result: Result) -> list[M]:
+        """Return the rows of the result of that read."""
+        return [self._instance(self._converted(row)) for row in result.rows()]
+
+    def _instance(self, row: Sequence[Any]) -> M:
+        return self.model.from_db(connection.alias, self._attributes, row)
 
     def _named(self, row: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self._attributes, row, strict=True))

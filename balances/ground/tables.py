@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,10 @@ LARGEST_KEPT = 4_096
 """Bytes of what is kept of one row, at most."""
 
 
+class TooMuch(Exception):
+    """To write out what is shown would take too long."""
+
+
 class Table(Lookup[M]):
     """Rows of a model by statements that select its columns; instances would take several times as long to make."""
 
@@ -34,29 +39,32 @@ class ShownTable(Table[M]):
     def __init__(self, model: type[M], show: Callable[[dict[str, Any]], bytes]) -> None:
         """Keep what is shown of a row, which must follow from the row alone."""
         super().__init__(model)
-        self._show = show
+        self.show = show
         self._shown: dict[Stored, bytes] = {}
         self._statements: dict[str, Prepared] = {}
 
-    def shown(self, text: str) -> list[bytes]:
-        """Return what is shown of the rows of a statement without parameters. It is prepared: there may be few."""
-        result = self._statements.setdefault(text, Prepared(text)).result(())
-        return self.shown_by_cursor(text, ()) if result is None else self._each(result)
+    def prepared(self, text: str) -> Prepared:
+        """Return a statement without parameters, prepared: there may be few."""
+        return self._statements.get(text) or self._statements.setdefault(text, Prepared(text))
 
     def shown_by_cursor(self, text: str, parameters: Sequence[Any]) -> list[bytes]:
         """Return what is shown of the rows of any statement."""
-        return self._read(text, parameters, self._each)
+        return self._read(text, parameters, self.shown)
 
-    def _each(self, result: Result) -> list[bytes]:
-        """Return what is shown of each row.
+    def shown(self, result: Result, most: float = math.inf) -> list[bytes]:
+        """Return what is shown of each row of a result.
 
         That is kept for rows that are stored alike to the last byte: clients ask for the same rows again and again.
+        Raises ``TooMuch`` where more than ``most`` bytes have to be written out.
         """
         shown = []
         for number, stored in enumerate(result.stored()):
             if (known := self._shown.get(stored)) is None:
+                most -= sum(len(value) for value in stored if value)
+                if most < 0:
+                    raise TooMuch
                 [row] = result.rows(number, number + 1)
-                known = self._show(self._named(self._converted(row)))
+                known = self.show(self._named(self._converted(row)))
                 self._keep(stored, known)
             shown.append(known)
         return shown

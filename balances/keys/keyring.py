@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from balances.ground import Lookup, Mode, Principal, exceptions, may
+from balances.ground import Lookup, Mode, Principal, Question, Result, exceptions, may
 from balances.models import PREFIX_LENGTH, ApiKey, covers
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,18 @@ def find(plaintext: str) -> ApiKey | None:
     return next((key for key in alike if _is_right(plaintext, key.key)), None)
 
 
+def question(plaintext: str) -> Question | None:
+    """Return what ``find`` asks the database; ``None`` for what can be no key."""
+    return KEYS.question(plaintext[:PREFIX_LENGTH]) if SHAPE.fullmatch(plaintext) else None
+
+
+def found_at_once(plaintext: str, result: Result) -> ApiKey | None:
+    """Return what ``find`` would, out of the answer to ``question``; ``None`` where bcrypt or a write is due first."""
+    alike = KEYS.rows_in(result)
+    found = next((key for key in alike if caches[VERIFIED].get(_digest(plaintext, key.key))), None)
+    return None if found is None or _is_use_due(found) else found
+
+
 def person(actor: str) -> str:
     """Return the person or service behind the actor of a record: the owner of the API key it names, else the actor."""
     named = NAMED.search(actor)
@@ -102,12 +114,11 @@ def person(actor: str) -> str:
 
 def note_use(key: ApiKey) -> None:
     """Note that a key was used, at most once a minute. A failure is logged, and the request goes on."""
-    now = timezone.now()
-    due = now - USE_NOTED_EVERY
-    if key.last_used_at > due or not may(Mode.SERVE):
+    if not _is_use_due(key):
         return
+    now = timezone.now()
     try:
-        ApiKey.objects.filter(pk=key.pk, last_used_at__lte=due).update(last_used_at=now)
+        ApiKey.objects.filter(pk=key.pk, last_used_at__lte=now - USE_NOTED_EVERY).update(last_used_at=now)
     except DatabaseError:
         logger.exception("The last use of %s could not be noted", key.api_key_id)
 
@@ -125,9 +136,17 @@ def _owner_for(caller: Principal, owner: str) -> str:
     return caller.owner_id
 
 
+def _is_use_due(key: ApiKey) -> bool:
+    return key.last_used_at <= timezone.now() - USE_NOTED_EVERY and may(Mode.SERVE)
+
+
+def _digest(plaintext: str, hashed: str) -> str:
+    return hashlib.sha256(f"{plaintext} {hashed}".encode()).hexdigest()
+
+
 def _is_right(plaintext: str, hashed: str) -> bool:
     """Return whether a key has this hash, which is remembered for a minute."""
-    digest = hashlib.sha256(f"{plaintext} {hashed}".encode()).hexdigest()
+    digest = _digest(plaintext, hashed)
     verified = caches[VERIFIED]
     if verified.get(digest):
         return True

@@ -8,10 +8,11 @@ from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope
 
 from ledgerproj import processes
-from ledgerproj.front import keeping, postings, reads, refusals
+from ledgerproj.front import keeping, postings, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.readers import Readers
+from ledgerproj.front.reads import Reads
 from ledgerproj.front.together import Together
 from ledgerproj.front.turns import Turns
 
@@ -24,7 +25,7 @@ class Front:
     """Answers requests: ``/health`` by a thread of its own, all others in turn."""
 
     turns: Turns
-    reads: Together
+    reads: Reads
     postings: Together
     spare: Turns
 
@@ -52,16 +53,14 @@ class Front:
             patience=settings.LEDGER_WAIT_TIMEOUT,
             refuse=busy,
         )
-        self.reads, self.postings = (
-            Together(
-                answer=lane.answer,
-                threads=lane.THREADS,
-                most=lane.MOST_TOGETHER,
-                looks=lane.LOOKS,
-                patience=settings.LEDGER_WAIT_TIMEOUT,
-                refuse=busy,
-            )
-            for lane in (reads, postings)
+        self.reads = Reads()
+        self.postings = Together(
+            answer=postings.answer,
+            threads=postings.THREADS,
+            most=postings.MOST_TOGETHER,
+            looks=postings.LOOKS,
+            patience=settings.LEDGER_WAIT_TIMEOUT,
+            refuse=busy,
         )
         self.spare = Turns(
             size=1, costly=1, patience=HEALTH_SECONDS, refuse=lambda exchange: refusals.down(exchange.proto)
