@@ -281,6 +281,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "ENVIRONMENT": "ledgerproj.adopting.badge.mode_of",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "reconciliation.backoffice.home.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("balances/icon.svg")}],
     "STYLES": [lambda request: static("balances/money.css")],
     "SIDEBAR": {

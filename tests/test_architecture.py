@@ -48,6 +48,7 @@ ROOMS = {
         "alerting",
         "sweeping",
         "proving",
+        "overview",
         "watching",
         "drill",
         "api",

@@ -5,10 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest
 
-from balances.queueing import living_workers, seconds_due
+from balances.queueing import LATE_SECONDS, living_workers, seconds_due
 
-LATE_SECONDS = 120
-"""From when on a page says that workers do not keep up."""
 MISSING = (
     "No background worker is running. Entries stay stored, and are processed as soon as one runs: "
     "start it with manage.py work."

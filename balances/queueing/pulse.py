@@ -11,6 +11,8 @@ from balances.ground import ReadTimedOut, Statement, deadline
 
 LIVING_WORKERS = Statement.beside(__file__, "living_workers.sql")
 OLDEST_DUE = Statement.beside(__file__, "oldest_due.sql")
+LATE_SECONDS = 120
+"""From when on an entry that is due says that workers do not keep up."""
 LOOK_SECONDS = 0.5
 """How long a health check may wait for a locked table."""
 

@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from balances.ground import amounts
 
 register = template.Library()
-THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 MIN_DECIMALS = 2
 """Trailing zeros are dropped, but ``12.50`` stays ``12.50``."""
 
@@ -41,6 +40,18 @@ def difference(units: int | Decimal, precision: int | None = None) -> SafeString
     )
 
 
+def amount(units: int | Decimal, precision: int | None, currency: str) -> SafeString:
+    """Show an amount for people: major units where the precision is known, and the exact minor units on hover."""
+    shown = major(units, precision) or (f"{units:,}" if precision == 1 else "")
+    words = f"{shown} {currency}" if shown else f"{grouped(units)} minor units of {currency or 'no currency'}"
+    return format_html('<span class="money" title="{} minor units">{}</span>', minor(units), words)
+
+
+def grouped(units: int | Decimal) -> str:
+    """Return the digits in groups of thousands."""
+    return f"{units:,}" if isinstance(units, int) else amounts.plain(units)
+
+
 @register.filter
 def instant(moment: datetime | None) -> str:
     """Show an instant in UTC to the second, largest unit first, so that columns are easy to read."""
@@ -61,4 +72,4 @@ def major(units: int | Decimal, precision: int | None) -> str:
         return amounts.plain(amounts.major_units(units, precision))
     whole, part = divmod(abs(units), precision)
     fraction = f"{part:0{decimals}}".rstrip("0").ljust(min(decimals, MIN_DECIMALS), "0")
-    return f"{'-' if units < 0 else ''}{whole:,}.{fraction}".replace(",", THIN_SPACE)
+    return f"{'-' if units < 0 else ''}{whole:,}.{fraction}"

@@ -23,6 +23,7 @@ from balances.backoffice import (
     moment,
 )
 from balances.ground import ExactEncoder, Mode
+from balances.models import now
 from balances.templatetags.money import instant
 from reconciliation.backoffice.columns import (
     BESIDES,
@@ -38,6 +39,7 @@ from reconciliation.checks import CHECKS
 from reconciliation.explaining import CAUSES, NOT_YET, Certainty, window
 from reconciliation.measuring import Scope
 from reconciliation.models import Finding, Incident, Sweep
+from reconciliation.overview import Age, of_age
 from reconciliation.records import Comparison
 from reconciliation.sweeping import MEASURED, State, state_of, still_open, waits, with_state
 
@@ -127,6 +129,19 @@ class LedgerFilter(TextFilter):  # type: ignore[misc]
         return queryset.filter(Q(ledger_id=wanted) | Q(ledger_name=wanted)) if wanted else queryset
 
 
+class AgeFilter(DropdownFilter):  # type: ignore[misc]
+    """Findings by how long ago the balance went wrong."""
+
+    title = "wrong since"
+    parameter_name = "age"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(age, age.capitalize()) for age in Age]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return of_age(queryset, Age(self.value()), now()) if self.value() in set(Age) else queryset
+
+
 class ExplainedFilter(DropdownFilter):  # type: ignore[misc]
     """Findings whose drift is wholly explained, or not."""
 
@@ -170,6 +185,7 @@ class FindingAdmin(CaseAdmin):
     list_filter = (
         OpenFilter,
         CauseFilter,
+        AgeFilter,
         ExplainedFilter,
         ("drifted", BooleanRadioFilter),
         CurrencyFilter,

@@ -7,4 +7,4 @@ from reconciliation.models.proving import ROWS_NAMED, Break, Gap, Proof, SweepCh
 from reconciliation.models.records import Disclosure, Origin, Reconstruction, Refusal, Seal, Step
 from reconciliation.models.sweeps import Finding, Incident, Sweep
 from reconciliation.models.totals import COPIED
-from reconciliation.models.watching import Alert, AlertDelivery, Schedule, SweepFigures, Watchdog
+from reconciliation.models.watching import Alert, AlertDelivery, PostingHour, Schedule, SweepFigures, Watchdog

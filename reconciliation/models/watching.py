@@ -79,6 +79,18 @@ class SweepFigures(models.Model):
         return f"Figures of {self.sweep_id}"
 
 
+class PostingHour(models.Model):
+    """What was applied in one hour (UTC), counted by the watchdog: the home page reads no transactions."""
+
+    hour = UTCDateTimeField(primary_key=True)
+    figures = ExactJSONField()
+    """By currency: postings, minor units, least and most precision."""
+    counted_at = UTCDateTimeField()
+
+    def __str__(self) -> str:
+        return f"Postings from {self.hour:%Y-%m-%d %H:%M}"
+
+
 class Alert(models.Model):
     """One thing that is wrong, from when it was seen until it was gone; of each kind one is open at most."""
 

@@ -1,4 +1,4 @@
-"""The watchdog's minute: start what is due, then look at what is wrong."""
+"""The watchdog's minute: start what is due, look at what is wrong, count what was posted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from procrastinate.contrib.django import app
 
 from balances.models import now
 from reconciliation.alerting import look
+from reconciliation.overview import count_hours
 from reconciliation.watching.starting import start_due
 
 QUEUE = "watching"
@@ -20,6 +21,7 @@ def watch(timestamp: int) -> None:
     at = now()
     start_due(at)
     look(at)
+    count_hours(at)
 
 
 @app.periodic(cron="27 * * * *")

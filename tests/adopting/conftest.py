@@ -53,18 +53,25 @@ def _go_to(name: str) -> None:
     adopted.forget()
 
 
-@pytest.fixture(scope="session")
-def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Callable[[str], str]]:
-    """Return what makes a database of a generation, once, and returns its name."""
-    names: dict[str, str] = {}
+Made = Callable[[str, bool], str]
 
-    def make(generation: str) -> str:
-        if generation not in names:
-            names[generation] = f"blnk_{secrets.token_hex(4)}"
-            _run("CREATE DATABASE {} TEMPLATE template0", names[generation])
-            with _server(names[generation]) as server:
-                blnk_database.make(server, generation)
-        return names[generation]
+
+@pytest.fixture(scope="session")
+def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Made]:
+    """Return what makes a database of a generation, adopted or not, once; copying one is quick."""
+    names: dict[tuple[str, bool], str] = {}
+
+    def make(generation: str, adopt: bool) -> str:
+        kind = (generation, adopt)
+        if kind not in names:
+            names[kind] = _copied(make(generation, False) if adopt else "template0")
+            if adopt:
+                with _pointed_to(names[kind]):
+                    call_command("adopt", "--yes", verbosity=0)
+            else:
+                with _server(names[kind]) as server:
+                    blnk_database.make(server, generation)
+        return names[kind]
 
     with django_db_blocker.unblock():
         yield make
@@ -72,20 +79,23 @@ def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
             _run("DROP DATABASE {} WITH (FORCE)", name)
 
 
+def _copied(template: str) -> str:
+    name = f"blnk_{secrets.token_hex(4)}"
+    _run("CREATE DATABASE {} TEMPLATE {}", name, template)
+    return name
+
+
 @pytest.fixture
-def blnk(made: Callable[[str], str], django_db_blocker: DjangoDbBlocker) -> Iterator[Adopt]:
+def blnk(made: Made, django_db_blocker: DjangoDbBlocker) -> Iterator[Adopt]:
     """Return what puts a database of a generation in the place of the test database, and a connection to it."""
     taken: list[tuple[Any, Any]] = []
 
     def take(generation: str, *, adopt: bool = True) -> psycopg.Connection[Any]:
-        name = f"blnk_{secrets.token_hex(4)}"
-        _run("CREATE DATABASE {} TEMPLATE {}", name, made(generation))
+        name = _copied(made(generation, adopt))
         place = _pointed_to(name)
         place.__enter__()
         server = _server(name)
         taken.append((place, server))
-        if adopt:
-            call_command("adopt", "--yes", verbosity=0)
         return server
 
     with django_db_blocker.unblock():

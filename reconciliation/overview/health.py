@@ -1,0 +1,134 @@
+"""Whether the ledger is right: what is open by the newest measurement of each balance, and how old the proof is."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
+
+from reconciliation.alerting import last_proof, sweep_overdue
+from reconciliation.models import Finding, Sweep
+from reconciliation.sweeping import out_of_balance, proved, still_open, waits
+
+COUNTED = 1_000
+"""Open findings that are counted for a page; where there are more, it says so."""
+DAY = timedelta(days=1)
+
+
+class Verdict(StrEnum):
+    """What can be said of the whole ledger."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NOT_PROVED = "not proved"
+
+
+class Age(StrEnum):
+    """How long ago a balance went wrong, or was found where that is not known."""
+
+    DAY = "within a day"
+    WEEK = "within a week"
+    MONTH = "within 30 days"
+    OLDER = "longer ago"
+
+
+AGES = ((DAY, Age.DAY), (7 * DAY, Age.WEEK), (30 * DAY, Age.MONTH))
+
+
+@dataclass
+class Drift:
+    """Balances that drift for one cause: by currency the gross drift in minor units, and how long ago it began."""
+
+    cause: str
+    """Empty where none was looked for yet."""
+    balances: int = 0
+    units: Counter[str] = field(default_factory=Counter)
+    ages: Counter[Age] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether the ledger is right, and by what that is known."""
+
+    verdict: Verdict
+    drifts: list[Drift]
+    """By cause, most balances first."""
+    faulty: int
+    """Balances on which something else than drift was found."""
+    not_judged: int
+    """Balances that could not be measured."""
+    unexplained: int
+    """Drifted balances of which no known cause explains all."""
+    is_counted: bool
+    """Whether every open finding was counted, not only the newest ``COUNTED``."""
+    out_of_balance: list[str]
+    """Where credits and debits of a currency differ, in sentences."""
+    proof: Sweep | None
+    """The sweep of all balances that finished last."""
+    is_overdue: bool
+
+    @property
+    def drifted(self) -> int:
+        """Return the number of balances that drift."""
+        return sum(each.balances for each in self.drifts)
+
+    @property
+    def units(self) -> Counter[str]:
+        """Return the gross drift in minor units by currency."""
+        return sum((each.units for each in self.drifts), Counter())
+
+
+def health(at: datetime) -> Health:
+    """Return how the ledger health, from findings and sweeps alone."""
+    found = list(still_open(Finding.objects.all()).order_by("-found_at", "balance_id")[: COUNTED + 1])
+    counted = found[:COUNTED]
+    drifted = [each for each in counted if each.drifted and each.remeasured_by is None and not each.settled]
+    others = [each for each in counted if each.has_fault]
+    proof = last_proof()
+    apart = out_of_balance(proof) if proof else []
+    if found or apart:
+        verdict = Verdict.WRONG if drifted or apart or any(each.faults for each in others) else Verdict.NOT_PROVED
+    else:
+        verdict = Verdict.RIGHT if proof and proved(proof) else Verdict.NOT_PROVED
+    return Health(
+        verdict=verdict,
+        drifts=_by_cause(drifted, at),
+        faulty=sum(1 for each in others if each.faults),
+        not_judged=sum(1 for each in counted if each.not_proved),
+        unexplained=sum(1 for each in drifted if each.unexplained),
+        is_counted=len(found) <= COUNTED,
+        out_of_balance=apart,
+        proof=proof,
+        is_overdue=sweep_overdue(at) is not None,
+    )
+
+
+def _by_cause(drifted: Iterable[Finding], at: datetime) -> list[Drift]:
+    found: dict[str, Drift] = defaultdict(lambda: Drift(""))
+    for each in drifted:
+        cause = "" if waits(each) else each.cause
+        drift = found[cause]
+        drift.cause = cause
+        drift.balances += 1
+        drift.units[each.currency] += each.difference.moved
+        drift.ages[_age(at - (each.first_wrong_at or each.found_at))] += 1
+    return sorted(found.values(), key=lambda each: (-each.balances, each.cause))
+
+
+def of_age(findings: QuerySet[Finding], age: Age, at: datetime) -> QuerySet[Finding]:
+    """Narrow findings to those that went wrong, or were found where that is not known, so long ago."""
+    dated = findings.alias(began=Coalesce("first_wrong_at", "found_at"))
+    edges = [timedelta(0), *(most for most, _ in AGES)]
+    place = list(Age).index(age)
+    if place:
+        dated = dated.filter(began__lt=at - edges[place])
+    return dated.filter(began__gte=at - AGES[place][0]) if place < len(AGES) else dated
+
+
+def _age(since: timedelta) -> Age:
+    return next((age for most, age in AGES if since <= most), Age.OLDER)

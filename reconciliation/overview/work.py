@@ -1,0 +1,57 @@
+"""What waits: for one person, for the workers, and for somebody to look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from balances.models import Delivery
+from balances.queueing import LATE_SECONDS, living_workers, seconds_due
+from reconciliation.correcting import why_not_second
+from reconciliation.models import Alert, AlertDelivery, Plan, Sweep
+
+DAY = timedelta(days=1)
+READ = 200
+"""Plans that are read for one person; more than that no one has in hand."""
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """What does not go on by itself."""
+
+    seconds_due: float
+    """Since the oldest entry of the queue became due; 0 where none is late."""
+    has_worker: bool
+    failed_deliveries: int
+    """Attempts to deliver events that failed within a day."""
+    failed_notifications: int
+    """Attempts to notify people that failed within a day."""
+    alerts: list[Alert]
+    """Open ones, newest first."""
+
+
+def plans_waiting(actor: str, *, may_approve: bool, may_apply: bool) -> list[Plan]:
+    """Return plans that wait for this person: to be approved by a second one, or to be applied; oldest first."""
+    states = [Plan.State.PROPOSED] * may_approve + [Plan.State.APPROVED] * may_apply
+    plans = Plan.objects.filter(state__in=states).order_by("requested_at", "plan_id")[:READ]
+    waiting = {each.actor for each in plans if each.state == Plan.State.PROPOSED}
+    others = {who for who in waiting if why_not_second(actor, who) is None}
+    return [each for each in plans if each.state == Plan.State.APPROVED or each.actor in others]
+
+
+def open_sweeps() -> list[Sweep]:
+    """Return sweeps that have not ended, newest first."""
+    return list(Sweep.objects.filter(state__in=Sweep.OPEN)[:READ])
+
+
+def stuck(at: datetime) -> Stuck:
+    """Return what does not go on by itself."""
+    late = seconds_due()
+    recent = {"attempted_at__gte": at - DAY}
+    return Stuck(
+        seconds_due=late if late >= LATE_SECONDS else 0,
+        has_worker=living_workers() > 0,
+        failed_deliveries=Delivery.objects.filter(outcome=Delivery.Outcome.FAILED, **recent).count(),
+        failed_notifications=AlertDelivery.objects.filter(outcome=AlertDelivery.Outcome.FAILED, **recent).count(),
+        alerts=list(Alert.objects.filter(state=Alert.State.OPEN)),
+    )
