@@ -152,13 +152,16 @@ class BalanceAdmin(LedgerModelAdmin):
         obj.save(update_fields=["meta_data"])
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add the last transactions, and the precision if they all share one."""
-        balance = context["original"]
-        movements = last_transactions(balance.pk)
-        context |= {"movements": movements, "precision": known_precision(movements)}
-        context |= balance_panels.past(request, balance) | balance_panels.monitors(request, balance)
-        context |= balance_panels.lineage(balance)
+        """Add what the page shows besides the form."""
+        context |= self.shown(request, context["original"])
         return super().render_change_form(request, context, *args, **options)
+
+    def shown(self, request: HttpRequest, balance: Balance) -> dict[str, Any]:
+        """Return the last transactions, the precision if they all share one, and the panels."""
+        movements = last_transactions(balance.pk)
+        shown: dict[str, Any] = {"movements": movements, "precision": known_precision(movements)}
+        shown |= balance_panels.past(request, balance) | balance_panels.monitors(request, balance)
+        return shown | balance_panels.lineage(balance)
 
     name = column("Indicator or id", lambda balance: balance.indicator or balance.balance_id)
 

@@ -24,12 +24,13 @@ from balances.backoffice import (
 )
 from balances.ground import Mode
 from balances.models import Balance, BalanceSnapshot
-from balances.templatetags.money import money
+from balances.templatetags.money import amount, money
 from reconciliation.backoffice import findings
 from reconciliation.backoffice.actions import preview_reconstruction, reconstruct_balances
 from reconciliation.backoffice.columns import balance_link, net_difference, of_balance, row_link, short
 from reconciliation.backoffice.evidence import changes
-from reconciliation.backoffice.plan_actions import take_back
+from reconciliation.backoffice.plan_actions import propose_plan_for_chosen, take_back
+from reconciliation.backoffice.verdict import verdict
 from reconciliation.correcting import undone
 from reconciliation.models import BalanceEdit, Finding, Reconstruction
 from reconciliation.records import Comparison, last_result
@@ -37,6 +38,8 @@ from reconciliation.sweeping import state_of, with_state
 
 SHOWN_RECORDS = 10
 """Reconstructions, and edits past the posting path, on the page of a balance."""
+PROPOSE = propose_plan_for_chosen.__name__
+"""The action that stands beside the verdict of a balance that is wrong, and nowhere else on its page."""
 SHOWN_SNAPSHOTS = 5
 """Snapshots on the page of a balance."""
 
@@ -49,25 +52,28 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
 
     needs_else = {"has_preview_reconstruction_permission": None}
 
-    actions = (preview_reconstruction, reconstruct_balances)
+    actions = (preview_reconstruction, reconstruct_balances, propose_plan_for_chosen)
     change_form_template = "admin/reconciliation/balance_change_form.html"
 
     has_preview_reconstruction_permission = allowed("balances.preview_reconstruction")
+    has_propose_plan_permission = allowed("reconciliation.propose_plan")
     has_reconstruct_balance_permission = allowed("balances.reconstruct_balance")
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
-        """Add the last result, the history and the actions that this user may take."""
-        balance = context["original"]
+    def shown(self, request: HttpRequest, balance: Balance) -> dict[str, Any]:
+        """Add the verdict, the last result, the history and the actions that this user may take."""
+        shown = super().shown(request, balance) | _evidence(request, balance)
+        checked = verdict(balance.pk, shown["precision"], shown["finding"])
         history = list(Reconstruction.objects.filter(balance_id=balance.pk)[:SHOWN_RECORDS])
-        context |= _evidence(request, balance) | {
+        offered = {name: each[2] for name, each in self.get_actions(request).items() if each}
+        return shown | {
+            "amount": amount(balance.balance, shown["precision"], balance.currency),
+            "verdict": checked,
+            "may_propose": checked.is_wrong and PROPOSE in offered,
             "result": last_result(balance),
             "taken_back_since": _newest_takes_back(history),
             "history": [(record, Comparison.of_row(record)) for record in history],
-            "balance_actions": [
-                {"name": name, "title": offered[2]} for name, offered in self.get_actions(request).items() if offered
-            ],
+            "balance_actions": [{"name": name, "title": title} for name, title in offered.items() if name != PROPOSE],
         }
-        return super().render_change_form(request, context, *args, **options)
 
 
 def _newest_takes_back(history: list[Reconstruction]) -> bool:

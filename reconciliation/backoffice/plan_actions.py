@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from balances.backoffice import COUNTED, action
 from balances.ground import LedgerError
+from balances.models import Balance
 from reconciliation.correcting import (
     BOOKED_AT_ONCE,
     MAX_REASON,
@@ -124,6 +125,17 @@ def _booked(rows: dict[str, Missing | str]) -> list[tuple[Comparison, str]]:
         if isinstance(missing, Missing)
         for each in missing.measured
     ]
+
+
+@action(description="Propose plan", permissions=["propose_plan"])
+def propose_plan_for_chosen(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
+    """Plan the correction of the chosen balances, as they are measured then."""
+    ids = list(queryset.order_by("balance_id").values_list("balance_id", flat=True)[: AT_ONCE + 1])
+    if len(ids) > AT_ONCE:
+        text = f"At most {AT_ONCE} balances at a time here, and nothing was done. Plan a whole sweep or an incident."
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
+    return _propose(model_admin, request, Choice(balance_ids=tuple(ids)), ids)
 
 
 def propose_plan_for_balances(model_admin: Any, request: HttpRequest, ids: list[str], why: str) -> HttpResponse:

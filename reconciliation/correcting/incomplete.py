@@ -117,6 +117,11 @@ def _without_rates(balance_ids: list[str]) -> dict[str, str]:
     return {fault.balance_id: RATES_GONE for fault in faults if fault.balance_id in balance_ids}
 
 
+def why_not_proved(measured: list[Measurement]) -> dict[str, str]:
+    """Return balances that their transactions cannot prove right or wrong, whatever they add up to, with the reason."""
+    return _without_rates([each.balance_id for each in measured])
+
+
 def gone(drifted: list[Measurement]) -> dict[str, str]:
     """Return for balances that drift that a row which both its balances counted may be gone, in a sentence each."""
     ahead = [each for each in drifted if each.is_whole and each.counted_more]
