@@ -26,12 +26,12 @@ from ledgerproj.embedded.server import connection_params
 
 params = connection_params(Path(sys.argv[1]), "ledger")
 with psycopg.connect(dbname="ledger", **params) as connection:
-    for name in ("max_connections", "jit", "unix_socket_permissions", "listen_addresses"):
+    for name in ("max_connections", "jit", "unix_socket_permissions", "listen_addresses", "wal_level"):
         print(connection.execute(f"SHOW {name}").fetchone()[0], flush=True)
     if len(sys.argv) > 2:
         sys.stdin.read()
 """
-CONFIGURED = ["200", "off", "0700", ""]
+CONFIGURED = ["200", "off", "0700", "", "logical"]
 
 pytestmark = pytest.mark.xdist_group("quickstart")
 
@@ -80,6 +80,19 @@ def test_a_data_directory_that_lost_our_settings_gets_them_back(tmp_path: Path) 
     assert connect(tmp_path) == CONFIGURED
     assert connect(tmp_path) == CONFIGURED
     assert configuration.read_text().count("# ledger back-office") == 1
+
+
+def test_a_data_directory_from_before_live_proof_gets_its_log_at_the_next_start(tmp_path: Path) -> None:
+    assert connect(tmp_path) == CONFIGURED
+    configuration = tmp_path / "postgres" / "postgresql.conf"
+    text = configuration.read_text()
+    configuration.write_text(text[: text.index("# live proof")])
+    with start(tmp_path, "stay") as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline().strip() for _ in CONFIGURED] == CONFIGURED
+        assert process.stdin is not None
+        process.stdin.close()
+    assert configuration.read_text().count("# live proof of the ledger") == 1
 
 
 def test_starters_on_an_empty_directory_wait_for_each_other_and_the_last_one_stops_the_server(tmp_path: Path) -> None:

@@ -23,6 +23,14 @@ max_wal_size = 2GB               # fewer checkpoints while a ledger is filled
 jit = off                        # compiling costs more than the short sums it would speed up
 random_page_cost = 1.1           # data sits on solid state or in memory: sums should read indexes
 """
+LIVE_PROOF_MARK = "# live proof of the ledger"
+LIVE_PROOF = f"""
+{LIVE_PROOF_MARK}
+wal_level = logical              # the log then says which totals and rows each commit changed
+max_slot_wal_keep_size = 4GB     # no more of it is kept for one who does not read it
+"""
+CONFIGURATIONS = {MARK: CONFIGURATION, LIVE_PROOF_MARK: LIVE_PROOF}
+"""What is appended to the server's own settings, by the line that shows that it is there."""
 
 
 def ensure(data_dir: Path) -> Path:
@@ -35,8 +43,7 @@ def ensure(data_dir: Path) -> Path:
         shutil.rmtree(left_over, ignore_errors=True)  # an initdb that outlived us may still write there
     if not _is_complete(cluster):
         _make(cluster)
-    elif MARK not in (cluster / "postgresql.conf").read_text():
-        _configure(cluster)
+    _configure(cluster)
     programs.open_the_way(cluster)
     return cluster
 
@@ -65,12 +72,19 @@ def _make(cluster: Path) -> None:
 
 
 def _configure(cluster: Path) -> None:
-    """Append our settings, whole or not at all, for the same owner."""
+    """Append those of our settings that are missing, whole or not at all, for the same owner.
+
+    A server that runs already takes them up when it is started next.
+    """
     path = cluster / "postgresql.conf"
+    lines = path.read_text().splitlines()
+    missing = "".join(text for mark, text in CONFIGURATIONS.items() if mark not in lines)
+    if not missing:
+        return
     new = cluster / "postgresql.conf.new"
     owner = path.stat()
     with new.open("w") as file:
-        file.write(path.read_text() + CONFIGURATION)
+        file.write(path.read_text() + missing)
         file.flush()
         os.fsync(file.fileno())
     new.chmod(owner.st_mode & 0o777)
