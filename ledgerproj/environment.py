@@ -47,6 +47,18 @@ def number(name: str, default: int, least: int = 0) -> int:
     return int(value)
 
 
+SIZES = {"MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+
+
+def size(name: str, default: str) -> int:
+    """Return bytes from a variable such as ``512MB``; raise ``Misconfigured`` for anything else, nothing included."""
+    value = text(name, default)
+    found = re.fullmatch(r"(\d+)\s*(MB|GB|TB)", value, re.ASCII)
+    if not found or not int(found[1]):
+        raise Misconfigured(f"{name} must be a size such as 512MB or 1GB, not {value!r}.")
+    return int(found[1]) * SIZES[found[2]]
+
+
 def rate_limit(rate_name: str, burst_name: str) -> tuple[float, int]:
     """Return requests a second, and at once; one that is not given follows from the other.
 

@@ -258,6 +258,9 @@ LEDGER_ALERT_AFTER_SWEEPS = environment.number("LEDGER_ALERT_AFTER_SWEEPS", 2, l
 LEDGER_ALERT_WEBHOOK_URL = environment.webhook("LEDGER_ALERT_WEBHOOK_URL")
 LEDGER_ALERT_WEBHOOK_SECRET = environment.secret("LEDGER_ALERT_WEBHOOK_SECRET", None) or BLNK_SERVER_SECRET_KEY
 LEDGER_ALERT_GROUP = environment.text("LEDGER_ALERT_GROUP")
+LEDGER_WATCH = environment.flag("LEDGER_WATCH", default=EMBEDDED)  # a lane of work reads the write-ahead log
+LEDGER_WATCH_GRACE = timedelta(seconds=environment.number("LEDGER_WATCH_GRACE_SECONDS", 5))
+LEDGER_WATCH_MAX_WAL = environment.size("LEDGER_WATCH_MAX_WAL", "1GB")
 LEDGER_PUBLIC_URL = environment.text("LEDGER_PUBLIC_URL", f"http://localhost:{BLNK_SERVER_PORT}").rstrip("/")
 BLNK_ENABLE_OBSERVABILITY = environment.flag("BLNK_ENABLE_OBSERVABILITY", default=True)
 BLNK_METRICS_BEARER_TOKEN = environment.secret("BLNK_METRICS_BEARER_TOKEN", None)

@@ -81,6 +81,12 @@ def publish_batch_failed(batch_id: str, error: str) -> None:
     _announce("bulk_transaction.failed", [payload])
 
 
+def publish_breaks(breaks: Sequence[dict[str, Any]]) -> None:
+    """Announce commits that do not add up, one event for each balance in each of them."""
+    for payload in breaks:
+        _announce("reconciliation.break", [payload])
+
+
 def _announce(name: str, payloads: Sequence[dict[str, Any]]) -> None:
     if settings.BLNK_WEBHOOK_URL:
         from balances.events.announcing import Event, announce

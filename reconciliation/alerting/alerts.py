@@ -5,11 +5,12 @@ An alert that stays open is repeated once a day.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from reconciliation.alerting.conditions import CONDITIONS, Symptom
+from reconciliation.alerting.conditions import CONDITIONS, OF_PROOF, Condition, Symptom
 from reconciliation.alerting.delivery import announce
 from reconciliation.models import Alert, AlertDelivery, Watchdog
 
@@ -25,15 +26,27 @@ def look(at: datetime) -> list[Alert]:
     """
     with transaction.atomic():
         watchdog = Watchdog.objects.select_for_update().get()
-        alerts = {alert.kind: alert for alert in Alert.objects.filter(state=Alert.State.OPEN)}
-        for kind, condition in CONDITIONS.items():
-            symptom = condition(at)
-            if symptom:
-                alerts[kind] = _still_so(alerts[kind], symptom, at) if kind in alerts else _opened(kind, symptom, at)
-            elif kind in alerts:
-                _resolve(alerts.pop(kind), at)
+        alerts = _evaluated(CONDITIONS, at)
         watchdog.looked_at = at
         watchdog.save(update_fields=("looked_at",))
+    return alerts
+
+
+def look_at_proof(at: datetime) -> list[Alert]:
+    """Do the same for the conditions of the live proof alone, as soon as its rows change."""
+    with transaction.atomic():
+        Watchdog.objects.select_for_update().get()
+        return _evaluated({kind: CONDITIONS[kind] for kind in OF_PROOF}, at)
+
+
+def _evaluated(conditions: Mapping[str, Condition], at: datetime) -> list[Alert]:
+    alerts = {alert.kind: alert for alert in Alert.objects.filter(state=Alert.State.OPEN)}
+    for kind, condition in conditions.items():
+        symptom = condition(at)
+        if symptom:
+            alerts[kind] = _still_so(alerts[kind], symptom, at) if kind in alerts else _opened(kind, symptom, at)
+        elif kind in alerts:
+            _resolve(alerts.pop(kind), at)
     return list(alerts.values())
 
 

@@ -81,7 +81,8 @@ def watchdog_silent(at: datetime) -> Symptom | None:
     )
 
 
-CONDITIONS: dict[str, Callable[[datetime], Symptom | None]] = {
+Condition = Callable[[datetime], Symptom | None]
+CONDITIONS: dict[str, Condition] = {
     Alert.Kind.UNEXPLAINED_DRIFT: unexplained_drift,
     Alert.Kind.SWEEP_OVERDUE: sweep_overdue,
     Alert.Kind.SWEEP_ERRORED: sweep_errored,
@@ -92,3 +93,4 @@ CONDITIONS: dict[str, Callable[[datetime], Symptom | None]] = {
     Alert.Kind.PROOF_DISAGREES: proof_disagrees,
 }
 """One condition for each kind of alert."""
+OF_PROOF = (Alert.Kind.PROOF_BROKEN, Alert.Kind.PROOF_LOST, Alert.Kind.PROOF_DISAGREES)

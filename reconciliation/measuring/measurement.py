@@ -84,6 +84,8 @@ class Measurement:
     hold_rows: int
     executed_at: datetime
     executed_at_text: str
+    snapshot: str = ""
+    """What was visible: a transaction is included in it or not."""
 
     @cached_property
     def difference(self) -> Totals:

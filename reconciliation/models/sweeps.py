@@ -44,6 +44,7 @@ class Sweep(models.Model):
         CANCELLED = "cancelled", "Cancelled"
 
     OPEN = (State.QUEUED, State.RUNNING, State.PAUSED)
+    ENDED = (State.FINISHED, State.CANCELLED)
 
     sweep_id = models.TextField(primary_key=True, default=new_sweep_id, editable=False)
     state = models.TextField(choices=State.choices, default=State.QUEUED)

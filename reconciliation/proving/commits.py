@@ -123,11 +123,15 @@ class Commit:
 
     def _of(self, balance_id: bytes, held: Held) -> Iterator[Broken]:
         left: list[Number] = held.off
-        for record in self.records.get(balance_id, ()):
-            amounts = tuple(left) if record.transaction_id else record.amounts
-            if any(amounts):
-                left = [off - amount for off, amount in zip(left, amounts, strict=True)]
-                yield Broken(self, balance_id, Kind.CORRECTION, amounts, held, record_id=record.record_id)
+        if records := self.records.get(balance_id):
+            corrected = [sum(each) for each in zip(*(record.amounts for record in records), strict=True)]
+            if any(record.transaction_id for record in records):
+                corrected = list(left)
+            if any(corrected):
+                left = [off - amount for off, amount in zip(left, corrected, strict=True)]
+                details = {"records": [record.record_id for record in records]}
+                last = records[-1].record_id
+                yield Broken(self, balance_id, Kind.CORRECTION, tuple(corrected), held, last, details)
         if any(left) or held.marks & MARKED:
             yield Broken(self, balance_id, _kind(held, left), tuple(left), held)
 

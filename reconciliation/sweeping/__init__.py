@@ -2,7 +2,14 @@
 
 from reconciliation.sweeping import service, status, tasks
 from reconciliation.sweeping.open_findings import State, state_of, still_open, with_state
-from reconciliation.sweeping.service import cancel_sweep, create_sweep, pause_sweep, resume_sweep, run_sweep
+from reconciliation.sweeping.service import (
+    SweepRefused,
+    cancel_sweep,
+    create_sweep,
+    pause_sweep,
+    resume_sweep,
+    run_sweep,
+)
 from reconciliation.sweeping.status import (
     FINDINGS,
     MEASURED,

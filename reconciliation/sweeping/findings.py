@@ -56,6 +56,7 @@ def _finding(sweep: Sweep, measurement: Measurement, faults: list[Fault]) -> Fin
         debit_rows=measurement.debit_rows,
         hold_rows=measurement.hold_rows,
         drifted=measurement.is_readable and measurement.has_drift,
+        snapshot=measurement.snapshot,
         **Finding.copied(measurement),
     )
     if not measurement.is_whole:

@@ -21,8 +21,8 @@ from balances.ground import LedgerError, NotFound, Statement, is_outage
 from balances.models import Balance, now
 from reconciliation.checks import CHECKS, Check, Fault
 from reconciliation.explaining import evidence, explain_findings
-from reconciliation.measuring import MEASURED_AT_ONCE, Scope, chunks, measure, trial_balance
-from reconciliation.models import Finding, Origin, Sweep
+from reconciliation.measuring import MEASURED_AT_ONCE, ONE_SNAPSHOT, Measurement, Scope, chunks, measure, trial_balance
+from reconciliation.models import Finding, Origin, Sweep, SweepChunk
 from reconciliation.sweeping.findings import add_faults, findings_of
 from reconciliation.sweeping.incidents import group_incidents
 from reconciliation.sweeping.open_findings import supersede, supersede_faults
@@ -30,6 +30,7 @@ from reconciliation.sweeping.open_findings import supersede, supersede_faults
 logger = logging.getLogger(__name__)
 SCREEN = Statement.beside(__file__, "screen.sql")
 SHARE_OF_CORES = Statement.beside(__file__, "share_of_cores.sql")
+SNAPSHOT = Statement.beside(__file__, "snapshot.sql")
 LOCK_SWEEPS = Statement.beside(__file__, "lock_sweeps.sql")
 CHUNK_END = Statement.beside(__file__, "chunk_end.sql")
 FIRST_CHUNK, FIRST_GENTLE_CHUNK = 25_000, 500
@@ -67,6 +68,8 @@ class Chunk:
     balance_ids: list[str] | None = None
     looked_at: datetime | None = None
     """An instant before they were measured, where the measurements do not give one."""
+    snapshot: str = ""
+    """The snapshot in which all of them were measured; the live proof goes on from it."""
 
 
 def create_sweep(scope: Scope, *, actor: str, origin: Origin, reason: str = "", deep: bool = False) -> Sweep:
@@ -209,8 +212,8 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
     if chunk is None:
         return _measure_newcomers(sweep, scope)
     if chunk.balance_ids is None:
-        drifted = _screened(chunk, pace)
-        measurements = measure(drifted) if drifted else []
+        measurements, snapshot = _screened(chunk, pace)
+        chunk = replace(chunk, snapshot=snapshot)
     else:
         measurements = measure(chunk.balance_ids)
     findings = findings_of(sweep, measurements, _faults(sweep, scope, chunk.balance_ids))
@@ -253,6 +256,8 @@ def _keep(sweep: Sweep, findings: list[Finding], progress: dict[str, object], ch
         ):
             return False
         Finding.objects.bulk_create(findings, batch_size=500)
+        if chunk is not None and chunk.snapshot:
+            SweepChunk.objects.create(sweep=sweep, through=chunk.through, snapshot=chunk.snapshot)
         if chunk is not None and chunk.looked_at is not None:
             supersede(
                 sweep,
@@ -268,11 +273,19 @@ def _faults(sweep: Sweep, scope: Scope, balance_ids: list[str] | None) -> list[F
     return [fault for check in _checks_of_chunks(sweep, scope) for fault in check.faults(balance_ids=balance_ids)]
 
 
-def _screened(chunk: Chunk, pace: int) -> list[str]:
-    """Return the balances between two keys that drift; at full pace by several processes of the server."""
-    with transaction.atomic():
-        SHARE_OF_CORES.rows(gentle=pace < 100)
-        return [row["balance_id"] for row in SCREEN.rows(after=chunk.after, through=chunk.through)]
+def _screened(chunk: Chunk, pace: int) -> tuple[list[Measurement], str]:
+    """Measure the balances between two keys that drift, and return them with the snapshot in which all of it was seen.
+
+    At full pace several processes of the server look for them. What that sets is undone before they are measured.
+    """
+    with transaction.atomic(durable=True):
+        ONE_SNAPSHOT.execute()
+        snapshot = str(SNAPSHOT.rows()[0]["snapshot"])
+        with transaction.atomic():
+            SHARE_OF_CORES.rows(gentle=pace < 100)
+            drifted = [row["balance_id"] for row in SCREEN.rows(after=chunk.after, through=chunk.through)]
+            transaction.set_rollback(True)
+        return measure(drifted) if drifted else [], snapshot
 
 
 def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:

@@ -8,6 +8,7 @@ from procrastinate.contrib.django import app
 from balances.models import now
 from reconciliation.alerting import look
 from reconciliation.overview import count_hours
+from reconciliation.proving import guard
 from reconciliation.watching.starting import start_due
 
 QUEUE = "watching"
@@ -20,6 +21,7 @@ def watch(timestamp: int) -> None:
     """Watch, every minute. Missed minutes are not repeated, but what was due in them is started."""
     at = now()
     start_due(at)
+    guard()
     look(at)
     count_hours(at)
 

@@ -1,7 +1,8 @@
 -- Purpose: what balances store and what their transactions say, in one statement and so in one snapshot
 -- (docs/design/reconstruction.md, "What a balance ought to be"). No row is locked.
 -- Parameters: balance_ids text[].
--- Columns: a balance's identity and stored totals, then sums and row counts by side; executed_at as PostgreSQL text.
+-- Columns: a balance's identity and stored totals, then sums and row counts by side; executed_at as
+-- PostgreSQL text; the snapshot itself, as pg_current_snapshot() gives it.
 -- One balance is summed without grouping, which saves a tenth of the time on a long history; the planner sees
 -- the number of ids and drops the other branch.
 WITH debits AS (
@@ -113,7 +114,8 @@ SELECT b.balance_id, b.indicator, coalesce(b.currency, '') AS currency, coalesce
        coalesce(debits.row_count, 0) AS debit_rows,
        coalesce(inflight.row_count, 0) AS hold_rows,
        now() AS executed_at,
-       now()::text AS executed_at_text
+       now()::text AS executed_at_text,
+       pg_current_snapshot()::text AS snapshot
 FROM balances AS b
 -- A foreign database may have lost the ledger; its balances are judged even so.
 LEFT JOIN ledgers AS l ON l.ledger_id = b.ledger_id

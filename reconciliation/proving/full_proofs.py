@@ -1,0 +1,164 @@
+"""Full proofs: the sweeps of everything with which a stream begins, and those that bear witness to it later.
+
+Every balance is measured in a snapshot that contains all that the stream does not have. From there on the stream says
+what each commit added. So a sweep needs no snapshot of its own for hours: each chunk notes the one in which it was
+measured, and a break is in it or is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connections, transaction
+
+from balances.ground import Statement
+from balances.queueing import pulse
+from reconciliation.alerting import look_at_proof
+from reconciliation.measuring import Scope
+from reconciliation.models import Break, Finding, Gap, Origin, Proof, Sweep, SweepChunk
+from reconciliation.sweeping import SweepRefused, create_sweep, request_sweep, run_sweep
+
+logger = logging.getLogger(__name__)
+NOW = Statement.beside(__file__, "now.sql")
+FIRST_SNAPSHOT = Statement.beside(__file__, "first_snapshot.sql")
+CLOSE_MEASURED = Statement.beside(__file__, "close_measured.sql")
+DISAGREEING = Statement.beside(__file__, "disagreeing.sql")
+ACTOR = "live proof"
+AGAIN_AFTER = 60.0
+"""Seconds until a full proof that could not be started, or ended with an error, is asked for again."""
+NAMED = 20
+"""Balances that are named where a sweep and the stream disagree."""
+EXPLAINED_AT_ONCE = 500
+
+
+class FullProofs:
+    """Has full proofs made, and takes those that are finished into the state."""
+
+    def __init__(self, proof: Proof) -> None:
+        """Keep which stream it is about."""
+        self.proof = proof
+        self._candidate: tuple[Sweep, datetime] | None = None
+        self._asked_at = -AGAIN_AFTER
+        self._explaining: threading.Thread | None = None
+
+    def tend(self, at: datetime, proved_until: datetime | None) -> None:
+        """Look for a finished full proof, take it in once the stream is past it, or ask for the first one."""
+        if self._candidate is None:
+            sweep = self._finished()
+            if sweep is not None:
+                self._candidate = (sweep, at)
+            elif self.proof.state == Proof.State.PROVING:
+                self._ask()
+        elif proved_until is not None and proved_until >= self._candidate[1]:
+            self._take_in(self._candidate[0], at)
+            self._candidate = None
+
+    def explain(self) -> None:
+        """Have the balances of open breaks measured and explained, in a thread of its own: findings come of that."""
+        if self._explaining is not None and self._explaining.is_alive():
+            return
+        new = Break.objects.filter(stream=self.proof.stream, closed_at=None, state=Break.State.OPEN, finding_id=None)
+        ids = list(new.exclude(balance_id="").values_list("balance_id", flat=True).distinct()[:EXPLAINED_AT_ONCE])
+        if ids:
+            self._explaining = threading.Thread(target=_explained, args=(self.proof.stream, ids), name="findings")
+            self._explaining.start()
+
+    def wait(self) -> None:
+        """Wait until what is explained is done."""
+        if self._explaining is not None:
+            self._explaining.join()
+
+    def _finished(self) -> Sweep | None:
+        """Return the newest finished sweep of everything that proves what the stream does not have."""
+        finished = Sweep.objects.filter(state=Sweep.State.FINISHED, scope__everything=True)
+        sweep = finished.order_by("-started_at").first()
+        if sweep is None or sweep.pk == self.proof.full_proof_id:
+            return None
+        return sweep if self._is_proof(sweep) else None
+
+    def _is_proof(self, sweep: Sweep) -> bool:
+        row = FIRST_SNAPSHOT.rows(sweep=sweep.pk, xid=self.proof.identity["xid"])[0]
+        if row["chunks"]:
+            return bool(row["is_after"])
+        return bool(not sweep.total and sweep.started_at and self.proof.since and sweep.started_at >= self.proof.since)
+
+    def _ask(self) -> None:
+        """Have everything swept, once all writers have ended that began before the stream did."""
+        if time.monotonic() - self._asked_at < AGAIN_AFTER:
+            return
+        if NOW.rows()[0]["oldest_xid"] < self.proof.identity["xid"]:
+            return
+        self._asked_at = time.monotonic()
+        scope = Scope(everything=True)
+        try:
+            if pulse.living_workers():
+                request_sweep(scope, actor=ACTOR, origin=Origin.SCHEDULE, reason="Begins a live proof.")
+            else:
+                sweep = create_sweep(scope, actor=ACTOR, origin=Origin.SCHEDULE, reason="Begins a live proof.")
+                threading.Thread(target=_swept, args=(sweep.pk, settings.LEDGER_SWEEP_PACE), daemon=True).start()
+        except SweepRefused:  # one is open: if it began too early, the next look asks again when it has ended
+            self._asked_at -= AGAIN_AFTER - 2
+
+    def _take_in(self, sweep: Sweep, at: datetime) -> None:
+        proof = self.proof
+        disagreement = self._disagreement(sweep) if proof.full_proof_id else {}
+        with transaction.atomic(durable=True):
+            CLOSE_MEASURED.rows(stream=proof.stream, sweep=sweep.pk, at=at)
+            Gap.objects.filter(closed_at=None).update(closed_at=at)
+            SweepChunk.objects.exclude(sweep=sweep).filter(sweep__state__in=Sweep.ENDED).delete()
+            proof.full_proof, proof.state, proof.commits, proof.disagreement = (
+                sweep,
+                Proof.State.PROVED,
+                0,
+                disagreement,
+            )
+            proof.save(update_fields=["full_proof", "state", "commits", "disagreement"])
+            look_at_proof(at)
+
+    def _disagreement(self, sweep: Sweep) -> dict[str, Any]:
+        """Return what the sweep found otherwise than the sweep before it and the commits between add up to."""
+        rows = DISAGREEING.rows(stream=self.proof.stream, before=self.proof.full_proof_id, after=sweep.pk, most=NAMED)
+        if not rows:
+            return {}
+        named = [
+            {"balance_id": row["balance_id"]}
+            | {name: [int(side) for side in row[name]] for name in ("expected", "found")}
+            for row in rows
+        ]
+        return {"sweep_id": sweep.pk, "balances": rows[0]["balances"], "first": named}
+
+
+def _explained(stream: int, balance_ids: list[str]) -> None:
+    """Sweep these balances, and link their findings to the breaks; those without a finding are right again."""
+    try:
+        there = list(Scope(balance_ids=tuple(balance_ids)).remaining().values_list("balance_id", flat=True))
+        found: dict[str, str] = {}
+        sweep = None
+        if there:
+            scope = Scope(balance_ids=tuple(there))
+            sweep = create_sweep(scope, actor=ACTOR, origin=Origin.SCHEDULE, reason="Commits that do not add up.")
+            run_sweep(sweep.pk)
+            found = dict(Finding.objects.filter(sweep=sweep).values_list("balance_id", "finding_id"))
+        for balance_id in balance_ids:
+            breaks = Break.objects.filter(stream=stream, balance_id=balance_id, closed_at=None, finding_id=None)
+            breaks.filter(state=Break.State.OPEN).update(finding_id=found.get(balance_id, ""))
+    except Exception:
+        logger.exception("The findings of breaks could not be made; they are tried again")
+        time.sleep(1)
+    finally:
+        connections.close_all()
+
+
+def _swept(sweep_id: str, pace: int) -> None:
+    """Run a sweep where no worker does. Its state says how it ended."""
+    try:
+        run_sweep(sweep_id, pace=pace)
+    except Exception:
+        logger.exception("The full proof did not finish; it is asked for again")
+    finally:
+        connections.close_all()

@@ -1,0 +1,61 @@
+"""Opens breaks whose time of grace is over, and lets people know in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from balances.events import publishing
+from balances.models import TOTALS, now
+from reconciliation.alerting import look_at_proof
+from reconciliation.models import Break, Proof
+
+State = Break.State
+
+
+def open_ripe(proof: Proof, proved_until: datetime | None) -> bool:
+    """Open what no commit has taken back in time, as far as the log was read; return whether some still wait."""
+    waiting = Break.objects.filter(stream=proof.stream, closed_at=None, state=State.WAITING)
+    if proved_until is not None:
+        ripe = list(waiting.filter(committed_at__lte=proved_until - settings.LEDGER_WATCH_GRACE))
+        if ripe:
+            with transaction.atomic(durable=True):
+                Break.objects.filter(pk__in=[each.pk for each in ripe]).update(state=State.OPEN)
+                let_know(ripe)
+    return waiting.exists()
+
+
+def let_know(opened: Sequence[Break]) -> None:
+    """Open an alert, and publish an event for each break, in the commit that opens them."""
+    look_at_proof(now())
+    publishing.publish_breaks([as_json(each) for each in opened])
+
+
+def as_json(each: Break) -> dict[str, object]:
+    """Return a break for answers and events; amounts are minor units."""
+    return {
+        "break_id": each.break_id,
+        "kind": each.kind,
+        "state": each.state,
+        "sentence": each.sentence,
+        "balance_id": each.balance_id,
+        "indicator": each.indicator,
+        "currency": each.currency,
+        "ledger_id": each.ledger_id,
+        **{total: getattr(each, total) for total in TOTALS},
+        "lsn": each.lsn,
+        "xid": each.xid,
+        "committed_at": each.committed_at.isoformat(),
+        "found_at": each.found_at.isoformat(),
+        "rows": each.rows,
+        "row_count": each.row_count,
+        "details": each.details,
+        "author": each.author,
+        "record_id": each.record_id,
+        "closed_at": each.closed_at.isoformat() if each.closed_at else None,
+        "closed_by": each.closed_by,
+        "finding_id": each.finding_id or None,
+    }
