@@ -21,7 +21,7 @@ from balances.queueing import pulse
 from reconciliation.alerting import look_at_proof
 from reconciliation.measuring import Scope
 from reconciliation.models import Break, Finding, Gap, Origin, Proof, Sweep, SweepChunk
-from reconciliation.sweeping import SweepRefused, create_sweep, request_sweep, run_sweep
+from reconciliation.sweeping import SweepRefused, create_sweep, request_sweep, run_sweep, still_open
 
 logger = logging.getLogger(__name__)
 NOW = Statement.beside(__file__, "now.sql")
@@ -34,6 +34,7 @@ AGAIN_AFTER = 60.0
 NAMED = 20
 """Balances that are named where a sweep and the stream disagree."""
 EXPLAINED_AT_ONCE = 500
+RIGHT_AGAIN = (Break.State.CORRECTED, Break.State.TAKEN_BACK, Break.State.SETTLED)
 
 
 class FullProofs:
@@ -62,11 +63,21 @@ class FullProofs:
         """Have the balances of open breaks measured and explained, in a thread of its own: findings come of that."""
         if self._explaining is not None and self._explaining.is_alive():
             return
-        new = Break.objects.filter(stream=self.proof.stream, closed_at=None, state=Break.State.OPEN, finding_id=None)
-        ids = list(new.exclude(balance_id="").values_list("balance_id", flat=True).distinct()[:EXPLAINED_AT_ONCE])
+        ids = [*self._to_explain(), *self._to_measure_again()]
         if ids:
             self._explaining = threading.Thread(target=_explained, args=(self.proof.stream, ids), name="findings")
             self._explaining.start()
+
+    def _to_explain(self) -> list[str]:
+        opened = Break.objects.filter(stream=self.proof.stream, closed_at=None, state=Break.State.OPEN, finding_id=None)
+        return list(opened.exclude(balance_id="").values_list("balance_id", flat=True).distinct()[:EXPLAINED_AT_ONCE])
+
+    def _to_measure_again(self) -> list[str]:
+        """Return balances whose breaks were closed since, while a finding still says that they drift."""
+        closed = Break.objects.filter(stream=self.proof.stream, state__in=RIGHT_AGAIN, finding_id__gt="")
+        recent = closed.order_by("-closed_at").values_list("finding_id", flat=True)[:EXPLAINED_AT_ONCE]
+        wrong = still_open(Finding.objects.filter(pk__in=list(recent), drifted=True))
+        return list(wrong.filter(settled=False, remeasured_by=None).values_list("balance_id", flat=True))
 
     def wait(self) -> None:
         """Wait until what is explained is done."""
@@ -145,8 +156,8 @@ def _explained(stream: int, balance_ids: list[str]) -> None:
             run_sweep(sweep.pk)
             found = dict(Finding.objects.filter(sweep=sweep).values_list("balance_id", "finding_id"))
         for balance_id in balance_ids:
-            breaks = Break.objects.filter(stream=stream, balance_id=balance_id, closed_at=None, finding_id=None)
-            breaks.filter(state=Break.State.OPEN).update(finding_id=found.get(balance_id, ""))
+            breaks = Break.objects.filter(stream=stream, balance_id=balance_id, finding_id=None)
+            breaks.exclude(state=Break.State.WAITING).update(finding_id=found.get(balance_id, ""))
     except Exception:
         logger.exception("The findings of breaks could not be made; they are tried again")
         time.sleep(1)

@@ -28,9 +28,10 @@ def open_ripe(proof: Proof, proved_until: datetime | None) -> bool:
     return waiting.exists()
 
 
-def let_know(opened: Sequence[Break]) -> None:
-    """Open an alert, and publish an event for each break, in the commit that opens them."""
-    look_at_proof(now())
+def let_know(opened: Sequence[Break], *, anything: bool = False) -> None:
+    """Open or resolve the alert, and publish an event for each opened break, in the commit that opens them."""
+    if opened or anything:
+        look_at_proof(now())
     publishing.publish_breaks([as_json(each) for each in opened])
 
 

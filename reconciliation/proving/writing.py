@@ -88,13 +88,14 @@ def _write_down(proof: Proof, found: Sequence[Broken]) -> None:
     )
     for each in rows.order_by("position", "break_id"):
         standing[each.balance_id].append(each)
-    settled = 0
-    for balance_id, fresh in by_balance.items():
-        settled += _close(standing[balance_id], fresh, is_right=not any(running.get(balance_id, NOTHING)))
-    if opened := [each for each in breaks if each.state == State.OPEN]:
-        let_know(opened)
-    if settled:
+    closed = [
+        each
+        for balance_id, fresh in by_balance.items()
+        for each in _close(standing[balance_id], fresh, is_right=not any(running.get(balance_id, NOTHING)))
+    ]
+    if settled := sum(each.state == State.SETTLED for each in closed):
         Proof.objects.filter(pk=Proof.ONLY).update(settled=F("settled") + settled)
+    let_know([each for each in breaks if each.state == State.OPEN], anything=bool(closed))
 
 
 def _break(proof: Proof, broken: Broken, known: dict[str, Balance]) -> Break:
@@ -137,18 +138,18 @@ def _rows(broken: Broken, balance_id: str) -> list[dict[str, str]]:
     return [{"transaction_id": row["transaction_id"], "change": "added"} for row in rows]
 
 
-def _close(standing: list[Break], fresh: list[Break], *, is_right: bool) -> int:
-    """Close those of a balance that fresh ones take back, and return how many were settled in time."""
+def _close(standing: list[Break], fresh: list[Break], *, is_right: bool) -> list[Break]:
+    """Close those breaks of a balance that fresh ones take back, and return them."""
     last = fresh[-1]
     if is_right:
         taken = [each for each in standing if any(_amounts(each))]
         return _closed(taken, last, State.CORRECTED if last.kind == Kind.CORRECTION else None)
-    settled = 0
+    closed: list[Break] = []
     for each in fresh:
         if each.kind != Kind.CORRECTION and (taken := _taken_back(standing, each)):
-            settled += _closed(taken, each, None)
+            closed += _closed(taken, each, None)
             standing = [other for other in standing if other not in taken]
-    return settled
+    return closed
 
 
 def _taken_back(standing: list[Break], by: Break) -> list[Break]:
@@ -168,16 +169,16 @@ def _taken_back(standing: list[Break], by: Break) -> list[Break]:
     return []
 
 
-def _closed(taken: Sequence[Break], by: Break, state: Break.State | None) -> int:
-    settled = 0
+def _closed(taken: list[Break], by: Break, state: Break.State | None) -> list[Break]:
+    """Close breaks that one takes back, that one included: as settled, where all of it was done in time."""
     grace: timedelta = settings.LEDGER_WATCH_GRACE
+    waited = all(each.state == State.WAITING for each in taken)
+    in_time = len(taken) > 1 and waited and by.committed_at - taken[0].committed_at <= grace
     for each in taken:
-        in_time = len(taken) > 1 and each.state == State.WAITING and by.committed_at - each.committed_at <= grace
         each.state = state or (State.SETTLED if in_time else State.TAKEN_BACK)
         each.closed_at, each.closed_by = by.committed_at, by.break_id
-        settled += each.state == State.SETTLED
     Break.objects.bulk_update(taken, ["state", "closed_at", "closed_by"])
-    return settled
+    return taken
 
 
 def _amounts(each: Break) -> tuple[Any, ...]:

@@ -1,0 +1,409 @@
+"""Live proof against a real server: what it refuses to prove, what it finds in which commit, and what it survives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, connections, transaction
+
+from balances.models import TOTALS, Balance, Transaction
+from balances.posting import Posting, post_transaction
+from reconciliation.correcting import reconstruct
+from reconciliation.measuring import Scope
+from reconciliation.models import Alert, Break, Finding, Gap, Origin, Proof, Sweep
+from reconciliation.proving import CannotWatch, Light, following, look, remove, running_drift, standing, watch, watcher
+from reconciliation.proving.ground import slot_name
+from reconciliation.sweeping import create_sweep, run_sweep
+from tests import world
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("live proof")]
+Kind, State = Break.Kind, Break.State
+PATIENCE = 20
+MOVE = "UPDATE balances SET credit_balance = credit_balance + %s, balance = balance + %s WHERE balance_id = %s"
+READER = "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = %s"
+
+
+def until(holds: Callable[[], Any], what: str = "") -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {PATIENCE} s: {what or holds}; {standing().sentence}")
+
+
+def green() -> bool:
+    return standing().is_green
+
+
+class Watching:
+    """A watcher in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.stop, self.said, self.error = threading.Event(), list[str](), list[BaseException]()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            watch(self.stop, self.said.append)
+        except BaseException as error:
+            self.error.append(error)
+        finally:
+            connections.close_all()
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        assert self.error == []
+
+
+@contextmanager
+def watched() -> Iterator[Watching]:
+    watching = Watching()
+    try:
+        yield watching
+    finally:
+        watching.end()
+
+
+@pytest.fixture(autouse=True)
+def _taken_back() -> Iterator[None]:
+    yield
+    remove("a test")
+
+
+@pytest.fixture(autouse=True)
+def _quick(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.LEDGER_WATCH_GRACE = settings.LEDGER_WATCH_GRACE / 10
+    settings.LEDGER_SWEEP_PACE = 100
+    for name in ("CONFIRM_SECONDS", "LOOK_SECONDS", "LIMIT_SECONDS", "READ_SECONDS"):
+        monkeypatch.setattr(following, name, 0.05)
+
+
+def sql(text: str, *parameters: Any, guards: bool = True) -> int:
+    """Run a statement in a commit of its own, and return the transaction id of that commit."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not guards:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(text, parameters)
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        return int(cursor.fetchone()[0])
+
+
+def post(source: Balance, destination: Balance, units: int, **more: Any) -> Transaction:
+    return world.post(source, destination, units, **more)
+
+
+def found_in(xid: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    rows = Break.objects.filter(xid=xid).exclude(kind=Kind.CORRECTION)
+    return {each.balance_id: (each.kind, tuple(getattr(each, total) for total in TOTALS)) for each in rows}
+
+
+# --- refused
+
+
+def test_a_server_that_logs_too_little_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = look().found | {
+        "wal_level": "replica",
+        "may_replicate": False,
+        "role": "ann",
+        "slots": 10,
+        "most_slots": 10,
+    }
+    monkeypatch.setattr("reconciliation.proving.ground.LOOK", type("", (), {"rows": lambda self, **_: [found]})())
+
+    with pytest.raises(CommandError) as refusal:
+        call_command("watch")
+    assert str(refusal.value) == (
+        "Set wal_level = logical in postgresql.conf and restart PostgreSQL; it is replica. "
+        "Role ann may not replicate: ALTER ROLE ann REPLICATION. "
+        "All 10 replication slots are taken: raise max_replication_slots."
+    )
+
+
+def test_tables_that_others_publish_in_part_are_refused() -> None:
+    sql("CREATE PUBLICATION theirs FOR TABLE balances (balance_id)")
+    try:
+        assert look().obstacles == [
+            "Publication theirs names columns of balances, and updates would be refused with replica identity FULL: "
+            "publish all of its columns there."
+        ]
+        with watched():
+            until(lambda: standing().state == "blocked")
+            assert standing().sentence == look().obstacles[0]
+    finally:
+        sql("DROP PUBLICATION theirs")
+
+
+def test_nothing_is_taken_back_while_a_process_watches() -> None:
+    with watched():
+        until(green)
+        with pytest.raises(CannotWatch, match="A process still watches"):
+            remove("ann")
+    assert any("Publications" in sentence for sentence in remove("ann"))
+    assert (standing().light, standing().sentence) == (Light.GREY, "Live proof was switched off by ann.")
+    assert not look().is_set_up
+
+
+# --- found
+
+
+def test_each_fault_is_named_with_its_commit_and_its_amount() -> None:
+    first, second, third = (world.balance() for _ in range(3))
+    row, kept = post(first, second, 500), post(second, third, 30)
+    with watched():
+        until(green)
+        edited = sql(MOVE, 7, 7, third.pk)
+        deleted = sql("DELETE FROM transactions WHERE transaction_id = %s", row.pk, guards=False)
+        changed = sql("UPDATE transactions SET precise_amount = 45 WHERE transaction_id = %s", kept.pk, guards=False)
+        with transaction.atomic():
+            world.row("APPLIED", 11, first, third)
+            half = sql("SELECT 1")
+        until(lambda: Break.objects.exclude(kind=Kind.CORRECTION).count() == 7)
+
+        assert found_in(edited) == {third.pk: (Kind.TOTAL_CHANGED, (7, 0, 7, 0, 0, 0))}
+        assert found_in(deleted) == {
+            first.pk: (Kind.ROW_DELETED, (0, 500, -500, 0, 0, 0)),
+            second.pk: (Kind.ROW_DELETED, (500, 0, 500, 0, 0, 0)),
+        }
+        assert found_in(changed) == {
+            second.pk: (Kind.ROW_CHANGED, (0, -15, 15, 0, 0, 0)),
+            third.pk: (Kind.ROW_CHANGED, (-15, 0, -15, 0, 0, 0)),
+        }
+        assert found_in(half) == {
+            first.pk: (Kind.ROW_WITHOUT_TOTAL, (0, -11, 11, 0, 0, 0)),
+            third.pk: (Kind.ROW_WITHOUT_TOTAL, (-11, 0, -11, 0, 0, 0)),
+        }
+        assert running_drift([third.pk]) == {third.pk: (7 - 15 - 11, 0, 7 - 15 - 11, 0, 0, 0)}
+        author = Break.objects.get(xid=edited).author
+        assert author["application_name"] == "ledger-backoffice"
+        until(lambda: standing().open_breaks == 7)
+        assert standing().light is Light.RED
+        alert = Alert.objects.get(kind=Alert.Kind.PROOF_BROKEN, state=Alert.State.OPEN)
+        assert alert.title.startswith("7 breaks on 3 balances: commits that do not add up.")
+        until(lambda: not Break.objects.filter(state=State.OPEN, finding_id=None).exists())
+        finding = Finding.objects.get(pk=Break.objects.get(xid=edited).finding_id)
+        assert finding.balance_id == third.pk
+        assert finding.explained_at is not None
+
+
+def test_what_another_commit_takes_back_in_time_is_settled_and_what_it_takes_back_later_is_said(settings: Any) -> None:
+    first, second = world.balance(), world.balance()
+    with watched():
+        until(green)
+        sql(MOVE, 5, 5, first.pk)
+        sql(MOVE, -5, -5, first.pk)
+        until(lambda: standing().settled_breaks == 2)
+        assert green()
+
+        sql(MOVE, 5, 5, second.pk)
+        until(lambda: standing().open_breaks == 1)
+        sql(MOVE, -5, -5, second.pk)
+        until(green)
+
+        assert set(Break.objects.filter(balance_id=second.pk).values_list("state", flat=True)) == {State.TAKEN_BACK}
+        assert not Alert.objects.filter(state=Alert.State.OPEN, kind=Alert.Kind.PROOF_BROKEN).exists()
+
+
+def test_a_correction_is_shown_as_one_and_closes_the_breaks_that_it_corrects() -> None:
+    first, second = world.balance(), world.balance()
+    post(first, second, 100)
+    world.drift(first, debit=9)
+    with watched():
+        until(lambda: standing().state == "drifting")
+        world.drift(first, debit=4)
+        until(lambda: standing().open_breaks == 1)
+        record = reconstruct(first.pk, world.request())
+        until(green)
+
+    corrected = Break.objects.get(kind=Kind.CORRECTION)
+    assert (corrected.record_id, corrected.debit_balance, corrected.state) == (record.pk, -13, State.ON_RECORD)
+    assert set(Break.objects.exclude(pk=corrected.pk).values_list("state", flat=True)) == {State.CORRECTED}
+
+
+def test_emptying_a_table_is_a_break_and_a_full_proof_begins_from_there() -> None:
+    with watched():
+        until(green)
+        sql("TRUNCATE transactions", guards=False)
+        until(lambda: standing().open_breaks == 1)
+        assert (Break.objects.get().kind, Break.objects.get().details) == (Kind.TRUNCATED, {"table": "transactions"})
+        world.balance()
+        run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND).pk)
+        until(green)
+    assert Break.objects.get().state == State.MEASURED
+
+
+def test_postings_holds_queue_splits_and_metadata_are_no_breaks() -> None:
+    people = [world.balance() for _ in range(4)]
+    with watched():
+        until(green)
+        threads = [threading.Thread(target=_hammered, args=(people, number)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        until(lambda: standing().commits > 100)
+        until(green)
+        assert list(Break.objects.all()) == []
+
+
+def _hammered(people: list[Balance], number: int) -> None:
+    try:
+        for turn in range(60):
+            source, destination = people[(turn + number) % 4], people[(turn + number + 1 + turn % 3) % 4]
+            post_transaction(
+                Posting(
+                    source=source.pk,
+                    destination=destination.pk,
+                    precise_amount=turn + 1,
+                    precision=100,
+                    currency="USD",
+                    reference=f"live-{number}-{turn}",
+                    description="live",
+                    allow_overdraft=True,
+                    inflight=turn % 5 == 0,
+                )
+            )
+    finally:
+        connections.close_all()
+
+
+# --- survived
+
+
+def test_a_process_killed_between_finding_and_writing_down_leaves_it_to_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    balance = world.balance()
+    with watched():
+        until(green)
+    whole = following.confirm
+    killed = threading.Event()
+
+    def fails(proof: Proof, found: Any, **more: Any) -> Any:
+        if found:
+            killed.set()
+            raise SystemExit
+        return whole(proof, found, **more)
+
+    monkeypatch.setattr(following, "confirm", fails)
+    first = Watching()
+    until(green)
+    world.drift(balance, credit=5)
+    assert killed.wait(PATIENCE)
+    first.thread.join(PATIENCE)
+    assert not Break.objects.exists()
+    monkeypatch.setattr(following, "confirm", whole)
+
+    with watched():
+        until(lambda: standing().open_breaks == 1)
+
+    assert [each.credit_balance for each in Break.objects.all()] == [5]
+    assert not Gap.objects.exists()
+
+
+def test_another_process_takes_over_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "WAIT_FOR_OTHERS", 0.1)
+    balance = world.balance()
+    first = Watching()
+    until(green)
+    with watched() as second:
+        until(lambda: any("Another process watches" in sentence for sentence in second.said))
+        first.end()
+        world.drift(balance, credit=5)
+        until(lambda: standing().open_breaks == 1)
+    assert not Gap.objects.exists()
+    assert Proof.objects.get().stream == 1
+
+
+def drop_slot() -> None:
+    """Drop the slot however often its reader comes back."""
+    with connection.cursor() as cursor:
+        for _ in range(100):
+            cursor.execute(READER, [slot_name()])
+            with suppress(DatabaseError):
+                cursor.execute("SELECT pg_drop_replication_slot(%s)", [slot_name()])
+                return
+
+
+def end_reader() -> None:
+    sql(READER, slot_name())
+
+
+def unpublish() -> None:
+    sql("ALTER PUBLICATION ledger_watch DROP TABLE balances")
+
+
+def narrow_identity() -> None:
+    sql("ALTER TABLE balances REPLICA IDENTITY DEFAULT")
+
+
+HARM = {
+    end_reader: "",
+    drop_slot: "Slot ledger_watch_",
+    unpublish: "Publications or replica identities",
+    narrow_identity: "Publications or replica identities",
+}
+"""What is done to a stream, and how the reason of the gap begins that comes of it."""
+
+
+@pytest.mark.parametrize(("harm", "reason"), HARM.items())
+def test_what_ends_a_stream_is_a_gap_until_a_full_proof_follows(harm: Callable[[], None], reason: str) -> None:
+    with watched():
+        until(green)
+        before = standing().proved_until
+        harm()
+        if reason:
+            gap = until(lambda: Gap.objects.filter(closed_at__isnull=False).first())
+            assert gap.reason.startswith(reason)
+            assert before <= gap.started_at < gap.ended_at <= gap.closed_at
+            assert Proof.objects.get().stream == 2
+        until(lambda: green() and standing().proved_until > before)
+    assert Gap.objects.count() == bool(reason)
+
+
+def test_a_log_that_grows_beyond_its_limit_costs_the_slot_and_not_the_disk(settings: Any) -> None:
+    with watched():
+        until(green)
+        settings.LEDGER_WATCH_MAX_WAL = 10
+        gap = until(lambda: Gap.objects.first())
+        settings.LEDGER_WATCH_MAX_WAL = 1024**3
+        assert gap.reason.startswith("The log that PostgreSQL kept for the live proof passed")
+        until(green)
+        assert Gap.objects.get().closed_at is not None
+
+
+def test_a_sweep_that_finds_what_the_stream_does_not_have_is_an_alert_of_its_own() -> None:
+    balance = world.balance()
+    with watched():
+        until(green)
+        world.drift(balance, credit=5)
+        until(lambda: standing().open_breaks == 1)
+        Break.objects.all().delete()
+        run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND).pk)
+        alert = until(lambda: Alert.objects.filter(kind=Alert.Kind.PROOF_DISAGREES, state=Alert.State.OPEN).first())
+
+    assert alert.details["first"] == [{"balance_id": balance.pk, "expected": [0, 0, 0, 0], "found": [5, 0, 0, 0]}]
+    assert Sweep.objects.filter(actor="ann").count() == 1
+
+
+def test_the_command_says_how_the_ledger_stands_and_ends_with_3_where_that_is_not_green(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as status:
+        call_command("proof")
+    assert status.value.code == 3
+    with watched():
+        until(green)
+        call_command("proof", "--json")
+    assert '"green": true' in capsys.readouterr().out
+    call_command("watch", "--look")
+    assert "Everything is set up." in capsys.readouterr().out
