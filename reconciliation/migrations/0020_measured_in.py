@@ -10,5 +10,5 @@ MADE = Path(__file__).with_suffix(".sql").read_text()
 class Migration(migrations.Migration):
     """No table changes."""
 
-    dependencies = (("reconciliation", "0018_live_proof"),)
+    dependencies = (("reconciliation", "0019_posting_hours"),)
     operations = (migrations.RunSQL(MADE, "DROP FUNCTION measured_in(text, text)"),)
