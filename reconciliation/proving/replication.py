@@ -103,7 +103,7 @@ class Line:
         return from_lsn(str(row["consistent_point"]))
 
     def drop_slot(self, name: str) -> bool:
-        """Drop a slot, and end whoever reads it; return whether it was there."""
+        """Drop a slot, and end the connection that reads it; return whether it was there."""
         text = literal(name)
         there = self.run(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = {text}")  # noqa: S608
         if not there:
