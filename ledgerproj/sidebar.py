@@ -24,6 +24,7 @@ SECTIONS = {
         ("Sweeps", "radar", "reconciliation", "sweep"),
         ("Findings", "search_insights", "reconciliation", "finding"),
         ("Incidents", "crisis_alert", "reconciliation", "incident"),
+        ("Breaks", "broken_image", "reconciliation", "break"),
         ("Plans", "fact_check", "reconciliation", "plan"),
         ("Reconstructions", "history", "reconciliation", "reconstruction"),
     ),

@@ -18,7 +18,9 @@ SEGMENTS = {
     "mocked-account": "accounts",
     "multi-search": "search",
     "refund-transaction": "transactions",
-    **dict.fromkeys(("sweeps", "plans", "incidents", "explanations", "alerts", "schedules"), "reconstructions"),
+    **dict.fromkeys(
+        ("sweeps", "plans", "incidents", "explanations", "alerts", "schedules", "proof", "breaks"), "reconstructions"
+    ),
 }
 """Resources by first path segment; a key with scopes reaches no other path, whatever its scopes."""
 RESOURCES = frozenset(SEGMENTS.values())

@@ -19,7 +19,18 @@ from balances.models import now
 from balances.queueing import pulse
 from reconciliation.alerting.conditions import sweep_overdue
 from reconciliation.alerting.figures import figures_of, last_proof
-from reconciliation.models import Alert, AlertDelivery, Refusal, Schedule, Sweep, TransactionEdit, Watchdog
+from reconciliation.models import (
+    Alert,
+    AlertDelivery,
+    Break,
+    Gap,
+    Proof,
+    Refusal,
+    Schedule,
+    Sweep,
+    TransactionEdit,
+    Watchdog,
+)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOTHING: dict[str, Any] = {"drift": {}, "causes": {}, "checks": {}, "not_proved": {}}
@@ -42,6 +53,7 @@ class LedgerCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
         yield from self._proof()
+        yield from self._live()
         yield from self._sweeps()
         yield from self._watching()
         yield from self._working()
@@ -69,6 +81,22 @@ class LedgerCollector(Collector):
         of_proof = "in the last full proof"
         yield _labelled("ledger_findings_by_check", f"Balances with a fault, {of_proof}.", "check", figures["checks"])
         yield _labelled("ledger_findings_by_cause", f"Drifted balances, {of_proof}.", "cause", figures["causes"])
+
+    def _live(self) -> Iterable[Metric]:
+        proof = Proof.objects.filter(pk=Proof.ONLY).first() or Proof()
+        states = dict.fromkeys(Proof.State.values, 0) | {proof.state: 1}
+        yield _labelled("ledger_live_proof_state", "1 for the state that the live proof is in.", "state", states)
+        lag = math.inf if proof.proved_until is None else _seconds(self.at, proof.proved_until)
+        yield _gauge("ledger_live_proof_lag_seconds", "Since the instant up to which every commit is read.", lag)
+        yield _gauge("ledger_live_proof_lag_bytes", "Bytes of the log written and not read.", proof.behind)
+        yield _gauge("ledger_live_proof_kept_bytes", "Bytes of the log that the server keeps for it.", proof.kept)
+        commits = "Commits that were ever read from the log."
+        yield _gauge("ledger_live_proof_commits", commits, proof.commits_ever)
+        counts = dict(Break.objects.filter(closed_at=None).order_by().values_list("state").annotate(Count("pk")))
+        breaks = {str(state): counts.get(state, 0) for state in Break.STANDING}
+        yield _labelled("ledger_breaks", "Commits that do not add up, and stand.", "state", breaks)
+        open_gaps = Gap.objects.filter(closed_at=None).count()
+        yield _gauge("ledger_live_proof_gaps", "Times that no full proof has followed yet.", open_gaps)
 
     def _sweeps(self) -> Iterable[Metric]:
         states = dict.fromkeys(Sweep.State.values, 0)

@@ -3,11 +3,14 @@
 from django.urls import path
 
 from balances.api import FilterBalancesView
-from reconciliation.api import explanation, plan_views, sweep_views, views, watching
+from reconciliation.api import explanation, plan_views, proof, sweep_views, views, watching
 
 urlpatterns = [
     path("alerts", watching.AlertsView.as_view()),
+    path("breaks", proof.BreaksView.as_view()),
+    path("breaks/<str:break_id>", proof.BreakView.as_view()),
     path("metrics", watching.MetricsView.as_view()),
+    path("proof", proof.ProofView.as_view()),
     path("schedules", watching.SchedulesView.as_view()),
     path("balances/filter", FilterBalancesView.as_view()),  # before the pattern that takes it for an id
     path("balances/<str:balance_id>", views.BalanceView.as_view()),

@@ -32,7 +32,7 @@ from reconciliation.backoffice.evidence import changes
 from reconciliation.backoffice.plan_actions import propose_plan_for_chosen, take_back
 from reconciliation.backoffice.verdict import verdict
 from reconciliation.correcting import undone
-from reconciliation.models import BalanceEdit, Finding, Reconstruction
+from reconciliation.models import BalanceEdit, Break, Finding, Reconstruction
 from reconciliation.records import Comparison, last_result
 from reconciliation.sweeping import state_of, with_state
 
@@ -84,10 +84,11 @@ def _newest_takes_back(history: list[Reconstruction]) -> bool:
 
 def _evidence(request: HttpRequest, balance: Balance) -> dict[str, Any]:
     """Return the newest finding and why, the last snapshots and edits, each where this user may see it."""
-    may = {name: request.user.has_perm(f"{name.replace('.', '.view_')}") for name in (FINDING, SNAPSHOT, EDIT)}
+    may = {name: request.user.has_perm(f"{name.replace('.', '.view_')}") for name in (FINDING, SNAPSHOT, EDIT, BREAK)}
     rows = with_state(Finding.objects.filter(balance_id=balance.pk)).order_by("-found_at")
     finding = rows.first() if may[FINDING] else None
     snapshots = BalanceSnapshot.objects.filter(balance=balance.pk)
+    breaks = Break.objects.filter(balance_id=balance.pk).order_by("-position")
     edits = BalanceEdit.objects.filter(balance_id=balance.pk).order_by("-edited_at")
     return {
         "may_see_findings": may[FINDING],
@@ -98,11 +99,13 @@ def _evidence(request: HttpRequest, balance: Balance) -> dict[str, Any]:
         "may_see_snapshots": may[SNAPSHOT],
         "snapshots": snapshots[:SHOWN_SNAPSHOTS] if may[SNAPSHOT] else [],
         "may_see_edits": may[EDIT],
+        "breaks": breaks[:SHOWN_RECORDS] if may[BREAK] else [],
         "edits": [(edit, changes(edit)) for edit in edits[:SHOWN_RECORDS]] if may[EDIT] else [],
     }
 
 
-FINDING, SNAPSHOT, EDIT = "reconciliation.finding", "balances.balancesnapshot", "reconciliation.balanceedit"
+FINDING, SNAPSHOT = "reconciliation.finding", "balances.balancesnapshot"
+EDIT, BREAK = "reconciliation.balanceedit", "reconciliation.break"
 OUTCOME_COLOURS = {
     Reconstruction.Outcome.PREVIEWED: "info",
     Reconstruction.Outcome.CORRECTED: "warning",

@@ -175,7 +175,7 @@ def test_a_scrape_takes_a_fixed_number_of_queries_and_reads_no_findings_twice() 
     samples()
     with CaptureQueriesContext(connection) as queries:
         samples()
-    assert len(queries) <= 15
+    assert len(queries) <= 18
     assert not [query for query in queries.captured_queries if "reconciliation_finding" in query["sql"]]
 
 
