@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.management import call_command
 
+import ledgerproj.urls  # noqa: F401 - registers the pages, before an example is tried without registering
 from balances.ground import BalanceNotFound
 from balances.management.commands.import_ledger import Command
 from balances.models import Balance
