@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from threading import Lock, Thread
 from typing import Any
 
@@ -35,6 +36,20 @@ SEPARATORS = {"HTTP_COOKIE": ";"}
 """Between values of a header that was sent several times; a comma for all others."""
 
 
+@lru_cache(256)
+def _head(scheme: str, server: str, client: str, headers: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return what WSGI has of both ends of a connection and of headers, which clients send again and again."""
+    meta: dict[str, Any] = {"REMOTE_ADDR": client.strip("[]"), "wsgi.url_scheme": scheme}
+    host, _, meta["SERVER_PORT"] = server.rpartition(":")
+    meta["SERVER_NAME"] = host.strip("[]")
+    for name, value in headers:
+        if "_" in name:  # WSGI would take it for the one with a hyphen, which a proxy may have checked
+            continue
+        key = "HTTP_" + name.replace("-", "_").upper()
+        meta[key] = f"{meta[key]}{SEPARATORS.get(key, ',')}{value}" if key in meta else value
+    return meta
+
+
 class Exchange:
     """A request whose body is there, and the way back to its client."""
 
@@ -46,7 +61,6 @@ class Exchange:
         "answered",
         "arrived_at",
         "body",
-        "costly",
         "finished",
         "gone",
         "hot",
@@ -60,7 +74,6 @@ class Exchange:
         method, path, query = scope.method, scope.path, scope.query_string
         is_hot = settings.LEDGER_HOT_READS and not body.length
         self.hot = hot_reads.hot_read(method, path, query) if is_hot else None
-        self.costly = is_costly(method, path, query)
         self.arrived_at = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
         self.gone = self.answered = False
@@ -68,6 +81,12 @@ class Exchange:
         self._watcher: asyncio.Task[None] | None = None
         self._callbacks: list[Callable[[], object]] = []
         self._lock = Lock()
+
+    @property
+    def costly(self) -> bool:
+        """Return whether it may cost the database any amount."""
+        scope = self.scope
+        return is_costly(scope.method, scope.path, scope.query_string)
 
     def answer(self) -> None:
         """Let Django answer, in the thread of the caller. A surprise is logged and answered with status 500."""
@@ -127,18 +146,11 @@ class Exchange:
         return self._meta
 
     def _make_meta(self) -> dict[str, Any]:
-        scope, meta = self.scope, dict[str, Any]()
-        host, _, meta["SERVER_PORT"] = scope.server.rpartition(":")
-        meta["SERVER_NAME"] = host.strip("[]")
-        meta["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
-        meta["QUERY_STRING"] = scope.query_string
-        meta["wsgi.url_scheme"] = scope.scheme
-        for name, value in scope.headers.items():
-            if "_" in name:  # WSGI would take it for the one with a hyphen, which a proxy may have checked
-                continue
-            key = "HTTP_" + name.replace("-", "_").upper()
-            meta[key] = f"{meta[key]}{SEPARATORS.get(key, ',')}{value}" if key in meta else value
-        return meta
+        scope = self.scope
+        client = scope.client.rpartition(":")[0]
+        return _head(scope.scheme, scope.server, client, tuple(scope.headers.items())) | {
+            "QUERY_STRING": scope.query_string
+        }
 
     def when_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have ``callback`` called, in a thread of its own, once the client has closed; return what prevents it.

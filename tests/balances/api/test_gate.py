@@ -14,6 +14,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.test import RequestFactory
 
+from balances.api import gate
 from balances.api.errors import STATUSES
 from balances.ground.exceptions import LedgerError
 from balances.keys import keyring
@@ -233,3 +234,13 @@ def test_an_answer_and_its_body_are_forgotten_at_once_without_looking_for_rings(
         gc.enable()
         for signal in ended:
             signal.connect(close_old_connections)
+
+
+def test_hosts_that_were_allowed_are_kept_in_bounds_and_only_as_long_as_they_are_allowed(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    for number in range(gate.MOST_HOSTS + 20):
+        assert Client().send("GET", "/balances/none", Host=f"host-{number}").status == 404
+    assert len(gate._allowed) <= gate.MOST_HOSTS
+    settings.ALLOWED_HOSTS = ["host-1"]
+    last = f"host-{gate.MOST_HOSTS + 19}"
+    assert Client().send("GET", "/balances/none", Host=last).body["error_detail"]["code"] == "GEN_BAD_REQUEST"
