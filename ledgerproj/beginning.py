@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from balances.ground import Mode, ModeForbids, is_outage, require_mode
+from balances.ground import LedgerError, is_outage, require_own_tables
 
 OURS = ("balances", "reconciliation", "ledgerproj")
 MAKES_ITS_OWN = ("quickstart", "drill", "hammer", "adopt", "migrate")
@@ -72,8 +72,8 @@ def require_tables(name: str) -> None:
         raise CommandError(_behind(missing))
     if name in POSTS:
         try:
-            require_mode(Mode.SERVE)
-        except ModeForbids as error:
+            require_own_tables()
+        except LedgerError as error:
             raise CommandError(error.message) from error
 
 

@@ -14,8 +14,9 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, column, display, link, moment, url_of
+from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, column, display, link, moment, url_of
 from balances.backoffice.upload_forms import CHOICES, UploadForm, request_of
+from balances.ground import adoption
 from balances.importing import ImportRefused
 from balances.models import Ledger, Upload
 from balances.uploads import service
@@ -82,7 +83,8 @@ class UploadAdmin(LedgerModelAdmin):
         """Find by the whole id, or by the whole name of the ledger."""
         return queryset.filter(pk=term) if term.startswith("imp_") else queryset.filter(ledger_name=term)
 
-    has_add_permission = allowed("uploads.import_ledger")
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return adoption() is None and request.user.has_perm("uploads.import_ledger")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_add_permission(request) or super().has_view_permission(request, obj)

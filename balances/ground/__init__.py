@@ -2,7 +2,19 @@
 
 from balances.ground import amounts, exceptions, lookalikes, upkeep
 from balances.ground.addresses import client_address, network_of
-from balances.ground.adoptions import SCHEMA, Adoption, Mode, ModeForbids, adoption, forbidden, may, require_mode
+from balances.ground.adoptions import (
+    SCHEMA,
+    Adoption,
+    LeftToBlnk,
+    Mode,
+    ModeForbids,
+    RightsMissing,
+    adoption,
+    forbidden,
+    may,
+    require_mode,
+    require_own_tables,
+)
 from balances.ground.amounts import (
     EXACT,
     ZERO,

@@ -68,6 +68,32 @@ class ModeForbids(LedgerError):
         )
 
 
+class RightsMissing(LedgerError):
+    """The role lacks a right on Blnk's tables that it had, or was thought to have."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, said: str) -> None:
+        """Repeat what the database said, and name what shows the rights."""
+        super().__init__(
+            f"The database refused this: {' '.join(said.split())}. “manage.py adopt --mode serve” shows the rights "
+            "that the role lacks. Nothing was changed."
+        )
+
+
+class LeftToBlnk(LedgerError):
+    """Something that only the tables of our own are for."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self) -> None:
+        """Say whose database this is."""
+        super().__init__(
+            "This is the database of a Blnk, which does this by itself, or into which it would not fit: it works on "
+            "tables of our own alone. Nothing was changed."
+        )
+
+
 def adoption() -> Adoption | None:
     """Return how the default database was adopted, or ``None`` where its tables are our own."""
     found: Adoption | None = connection.adoption  # type: ignore[attr-defined]  # of ledgerproj.postgresql
@@ -87,8 +113,17 @@ def require_mode(wanted: Mode) -> None:
         raise ModeForbids(found.mode)
 
 
-def forbidden(error: BaseException) -> ModeForbids | None:
+def require_own_tables() -> None:
+    """Raise ``ModeForbids`` or ``LeftToBlnk`` where the tables are those of an adopted Blnk."""
+    require_mode(Mode.SERVE)
+    if adoption() is not None:
+        raise LeftToBlnk
+
+
+def forbidden(error: BaseException) -> LedgerError | None:
     """Return the refusal for an error with which an adopted database refused to be written; else ``None``."""
-    refused = isinstance(error, pg.InsufficientPrivilege) or isinstance(error.__cause__, pg.InsufficientPrivilege)
-    found = adoption() if refused else None
-    return None if found is None or found.mode is Mode.SERVE else ModeForbids(found.mode)
+    refusal = next((each for each in (error, error.__cause__) if isinstance(each, pg.InsufficientPrivilege)), None)
+    found = adoption() if refusal else None
+    if found is None:
+        return None
+    return RightsMissing(str(refusal)) if found.mode is Mode.SERVE else ModeForbids(found.mode)

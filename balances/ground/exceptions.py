@@ -178,6 +178,20 @@ class UnreadableTotals(LedgerError):
         )
 
 
+TOO_LONG = "payload string too long"
+"""What PostgreSQL says of a notification beyond 8,000 bytes: Blnk's triggers send each new row and changed balance."""
+
+
+class NoRoomToNotify(LedgerError):
+    """Blnk's own notification of a new row, or of a balance that it moves, would be too long."""
+
+    code = "GEN_CONFLICT"
+    text = (
+        "This was not recorded: Blnk's triggers send each new transaction and each changed balance as a notification, "
+        "which holds 8,000 bytes, and the metadata or description of one of them leaves no room. Shorten it first."
+    )
+
+
 class TooMuchMetadata(LedgerError):
     """The metadata of a balance leaves Blnk's own notification no room, so that no change of it can be committed."""
 

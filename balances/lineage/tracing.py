@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from balances.ground import BalanceLocked, Mode, is_outage, require_mode
+from balances.ground import BalanceLocked, is_outage, require_own_tables
 from balances.lineage import outbox
 from balances.lineage.following import LineageTracer
 from balances.lineage.outbox import Intent
@@ -22,10 +22,10 @@ def trace(*, size: int = outbox.WINDOW) -> int:
     """Trace the next movements in one commit, and return their number.
 
     Where a batch cannot be traced, its movements are traced one by one; the one at fault is counted as failed and
-    postponed, and so are later ones on the same balances. Raises ``AnotherTraces``, ``BalanceLocked``, and errors of
-    outages, and ``ModeForbids``.
+    postponed, and so are later ones on the same balances. Raises ``AnotherTraces``, ``BalanceLocked``, errors of
+    outages, and ``ModeForbids`` or ``LeftToBlnk``: two that trace would overtake each other.
     """
-    require_mode(Mode.SERVE)
+    require_own_tables()
     try:
         return _trace(size)
     except (outbox.AnotherTraces, BalanceLocked):

@@ -7,9 +7,19 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
-from balances.ground import LedgerError, NotFound, Statement, atomic_with_lock_limit, go_time, short, threshold_units
+from balances.ground import (
+    LedgerError,
+    NotFound,
+    Statement,
+    adoption,
+    atomic_with_lock_limit,
+    go_time,
+    short,
+    threshold_units,
+)
 from balances.models import Balance, BalanceMonitor
 
+BEYOND = 2**63
 FIRED_MONITORS = Statement.beside(__file__, "fired_monitors.sql")
 
 
@@ -36,6 +46,15 @@ class UnknownWatchedBalance(LedgerError):
     code, details = "GEN_BAD_REQUEST", {}
 
 
+class NotKeptByBlnk(LedgerError):
+    """In an adopted database: the value has a fraction, or it or the threshold is beyond 64 bits."""
+
+    text = (
+        "Blnk's table keeps the value of a monitor in whole major units, and it and the threshold in 64 bits: another "
+        "threshold would be stored than this one. Nothing was changed."
+    )
+
+
 def watch(
     *,
     balance_id: str,
@@ -46,11 +65,13 @@ def watch(
     description: str = "",
     call_back_url: str = "",
 ) -> BalanceMonitor:
-    """Create a monitor; its threshold is ``value`` × ``precision``, exact. Raises ``UnknownWatchedBalance``.
+    """Create a monitor; its threshold is ``value`` × ``precision``, exact.
 
-    The caller checks ``field``, ``operator`` and that ``precision`` is above zero; constraints check them again.
+    The caller checks ``field``, ``operator`` and that ``precision`` is above zero; constraints check them again. Raises
+    ``UnknownWatchedBalance`` or ``NotKeptByBlnk``.
     """
     _require_balance(balance_id)
+    _require_room(value, threshold_units(value, precision))
     return BalanceMonitor.objects.create(
         balance_id=balance_id,
         field=field,
@@ -61,6 +82,13 @@ def watch(
         description=description,
         call_back_url=call_back_url,
     )
+
+
+def _require_room(value: Decimal, units: int) -> None:
+    """Raise ``NotKeptByBlnk`` where the columns of an adopted database would keep something else."""
+    is_kept = value == value.to_integral_value() and all(-BEYOND <= each < BEYOND for each in (value, units))
+    if adoption() is not None and not is_kept:
+        raise NotKeptByBlnk
 
 
 def find(monitor_id: str) -> BalanceMonitor:
@@ -84,7 +112,7 @@ def revise(
 ) -> None:
     """Overwrite a monitor and recompute its threshold; precision and call-back address stay unless given.
 
-    Raises ``MonitorGone``, ``UnknownWatchedBalance`` or ``BalanceLocked``, with nothing written.
+    Raises ``MonitorGone``, ``UnknownWatchedBalance``, ``NotKeptByBlnk`` or ``BalanceLocked``, with nothing written.
     """
     with atomic_with_lock_limit():
         monitor = BalanceMonitor.objects.filter(monitor_id=monitor_id).select_for_update(no_key=True).first()
@@ -94,6 +122,7 @@ def revise(
         monitor.balance_id, monitor.field, monitor.operator, monitor.value = balance_id, field, operator, value
         monitor.precision = precision or monitor.precision
         monitor.precise_value = threshold_units(value, monitor.precision or Decimal(1))
+        _require_room(value, monitor.precise_value)
         monitor.description = description
         if call_back_url is not None:
             monitor.call_back_url = call_back_url

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from balances.books import Place, Posting
-from balances.ground import LOCK_WAIT
+from balances.ground import LOCK_WAIT, adoption, dumps, exceptions
 from balances.models import new_transaction_id
 from balances.posting.direct import Failure, Item, ItemsRefused, admit_items, item_of, refusals
 from balances.recording import entries, writing
+
+ROOM_BYTES = 6_000
+"""What is left of 8,000 beside the other columns, a reason, and what an outcome's reference and parent take."""
 
 
 def enqueue(posting: Posting) -> Item:
@@ -27,12 +30,23 @@ def enqueue_items(items: Sequence[Item], *, group_id: str = "", lock_wait: str =
     """Store items in order, in one commit; return the refusals in order.
 
     With a ``group_id`` all items are stored and later applied together, or none is: the first refusal ends it. Without,
-    every item that can be stored is. Raises ``BalanceLocked``.
+    every item that can be stored is. Raises ``BalanceLocked``, or ``NoRoomToNotify`` in an adopted database.
     """
+    _require_room(items)
     try:
         return writing.in_one_commit(lambda: _enqueue(items, group_id, lock_wait), lock_wait=lock_wait)
     except ItemsRefused as refused:
         return refused.failures
+
+
+def _require_room(items: Sequence[Item]) -> None:
+    """Raise ``NoRoomToNotify`` where Blnk's trigger may have no room for an outcome, which says more than its row."""
+    if adoption() is None:
+        return
+    for row in (row for item in items for row in item.rows):
+        texts = (dumps(row.meta_data), row.description or "", row.reference or "")
+        if sum(len(text.encode()) for text in texts) > ROOM_BYTES:
+            raise exceptions.NoRoomToNotify
 
 
 def _enqueue(items: Sequence[Item], group_id: str, lock_wait: str) -> list[Failure]:

@@ -28,7 +28,7 @@ from balances.books import (
 )
 from balances.ground import LOCK_WAIT, LedgerError, Statement, amounts
 from balances.models import Transaction, new_transaction_id, now
-from balances.recording import commit, entries, writing
+from balances.recording import beside, commit, entries, writing
 
 REFUNDABLE = Statement.beside(__file__, "refundable.sql")
 LOCK_REFUNDABLE = Statement.beside(__file__, "lock_refundable.sql")
@@ -200,7 +200,7 @@ def _record(request: Refund) -> tuple[list[Transaction], list[LedgerError]]:
         raise posting_exceptions.NothingToRefund
     book = None if request.queued else writing.lock([], others=_balance_ids(payments))
     ids = [each.row.pk for each in payments]
-    locked = {row["transaction_id"] for row in LOCK_REFUNDABLE.rows(ids=ids, lock_wait=LOCK_WAIT)}
+    locked = {row["transaction_id"] for row in LOCK_REFUNDABLE.rows(ids=ids, lock_wait=beside.limited(LOCK_WAIT))}
     payments = refundable(request.transaction_id)  # read again, now that no one else can refund any of them
     movements, errors = reversals([each for each in payments if each.row.pk in locked], request)
     book = book or writing.look(movements)

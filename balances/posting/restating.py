@@ -16,8 +16,6 @@ RESTATE = Statement.beside(__file__, "restate.sql")
 SHORT_STATEMENTS = Statement.beside(__file__, "short_statements.sql")
 LONGEST = "5s"
 """How long one statement may take while a balance of a running Blnk is locked."""
-TOO_LONG = "payload string too long"
-"""What PostgreSQL says of a notification beyond 8,000 bytes: Blnk's triggers send each changed balance as one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ def _restated(ordered: list[Correction]) -> list[dict[str, Any]]:
             with transaction.atomic():
                 return _sent(corrections)
         except DataError as error:
-            if TOO_LONG not in str(error):
+            if exceptions.TOO_LONG not in str(error):
                 raise
     raise exceptions.TooMuchMetadata(ordered[0].balance_id)
 

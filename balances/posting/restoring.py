@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from balances.books import DuplicateReference
 from balances.models import Transaction
-from balances.recording import RECORD_MOVEMENTS, constraint, recording
+from balances.recording import RECORD_MOVEMENTS, recording, takes_reference
 
 
 def restore_rows(rows: Sequence[Transaction]) -> None:
@@ -20,6 +20,6 @@ def restore_rows(rows: Sequence[Transaction]) -> None:
         with transaction.atomic():
             RECORD_MOVEMENTS.execute(**recording(rows, []))
     except IntegrityError as error:
-        if constraint(error) == "unique_reference":
+        if takes_reference(error):
             raise DuplicateReference(", ".join(str(row.reference) for row in rows)) from error
         raise

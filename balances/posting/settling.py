@@ -52,7 +52,9 @@ def settle_together(
     """
     if most is None:
         _apply_what_waits(settlements)
-    outcomes = writing.in_one_commit(partial(_settle, settlements, _holds_under, lock_wait=lock_wait, most=most))
+    outcomes = writing.in_one_commit(
+        partial(_settle, settlements, _holds_under, lock_wait=lock_wait, most=most), lock_wait=lock_wait
+    )
     return [_refusal(outcome.errors) or outcome.rows[0] for outcome in outcomes]
 
 

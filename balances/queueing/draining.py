@@ -40,7 +40,16 @@ from balances.books import (
 )
 from balances.events import publishing
 from balances.ground import LOCK_WAIT as REQUEST_LOCK_WAIT
-from balances.ground import LedgerError, Mode, Statement, amounts, is_outage, refused_when_locked, require_mode
+from balances.ground import (
+    LedgerError,
+    Mode,
+    Statement,
+    amounts,
+    forbidden,
+    is_outage,
+    refused_when_locked,
+    require_mode,
+)
 from balances.models import Entry, Transaction, new_transaction_id
 from balances.recording import POSTINGS, Claimed, claimed, commit, writing
 
@@ -80,13 +89,14 @@ def drain(*, size: int = BATCH) -> int:
     """Apply the next due entries in one commit, and return their number.
 
     Where a batch cannot be written, its entries are applied one by one, and the one at fault is postponed, and finally
-    rejected. Raises ``DatabaseError`` in an outage, which no entry is at fault for, and ``ModeForbids``.
+    rejected. Raises ``DatabaseError`` in an outage and where rights are missing, which no entry is at fault for, and
+    ``ModeForbids``.
     """
     require_mode(Mode.SERVE)
     try:
         return _drain(lambda: claimed(CLAIM_ENTRIES, size=size))
     except (DatabaseError, LedgerError) as error:
-        if is_outage(error):
+        if is_outage(error) or forbidden(error):
             raise
         logger.exception("A batch of the queue could not be written; its entries are taken one by one")
     drained = 0
@@ -119,7 +129,7 @@ def _drain_one() -> int:
     try:
         return _drain(claim)
     except (DatabaseError, LedgerError) as error:
-        if is_outage(error):
+        if is_outage(error) or forbidden(error):
             raise
         logger.exception("An entry of the queue could not be applied")
         failed = [(entry["entry_id"], 2 ** min(entry["attempts"], MOST_ATTEMPTS)) for entry in taken]
@@ -139,7 +149,9 @@ def _drain(claim: Claim, *, in_order: bool = True, lock_wait: str = LOCK_WAIT) -
 
 def _drain_in_turn(claim: Claim, *, in_order: bool, lock_wait: str) -> int:
     with refused_when_locked(), _turn(lock_wait) as give_turn:
-        return writing.in_one_commit(lambda: _apply(claim(), give_turn, in_order=in_order, lock_wait=lock_wait))
+        return writing.in_one_commit(
+            lambda: _apply(claim(), give_turn, in_order=in_order, lock_wait=lock_wait), lock_wait=lock_wait
+        )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from balances.books import ALLOW_OVERDRAFT, INFLIGHT, row_of
-from balances.ground import Mode, Statement, require_mode
+from balances.ground import Mode, Statement, adoption, require_mode
 from balances.models import Transaction, now
 from balances.recording import POSTINGS, entries
 
@@ -25,9 +25,12 @@ def recover(threshold: timedelta) -> int:
     """Have a worker apply queued rows that are older than a threshold, and return their number, at most 100.
 
     Options that no column keeps are read from the metadata, which lacks an overdraft limit. Rows that were not in the
-    queue are marked as recovered in their metadata, which their outcomes inherit. Raises ``ModeForbids``.
+    queue are marked as recovered in their metadata, which their outcomes inherit. In an adopted database these are
+    none: what Blnk's queue lost it recovers by itself. Raises ``ModeForbids``.
     """
     require_mode(Mode.SERVE)
+    if adoption() is not None:
+        return 0
     with transaction.atomic():
         rows = [row_of(row) for row in STUCK_ROWS.rows(before=now() - max(threshold, LEAST_AGE), size=AT_ONCE)]
         if taken := entries.add([_entry(row) for row in rows]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from balances.books import Book, Effect, Movement
-from balances.ground import ZERO, Backlog, Statement, dumps, short
+from balances.ground import ZERO, Backlog, Statement, adoption, dumps, short
 from balances.models import LineageOutbox
 
 LINEAGE = Backlog("trace_lineage", queue="postings", lock="trace_lineage")
@@ -24,13 +24,13 @@ def note(movements: Sequence[Movement], book: Book) -> None:
     """Note the movements that touch a balance which tracks its funds, and call a worker if there are any.
 
     Call this before the movements are written and while their balances are locked, so that the notes of a balance are
-    in the order of its movements.
+    in the order of its movements. An adopted Blnk takes up the notes by itself.
     """
     tracking = {balance_id for balance_id, standing in book.standings.items() if standing.track_fund_lineage}
     if not tracking:
         return
     if notes := [noted for movement in movements if (noted := _note(movement, tracking))]:
-        is_called = LINEAGE.announce()()
+        is_called = adoption() is not None or LINEAGE.announce()()
         NOTE.execute(**{name: [noted[name] for noted in notes] for name in COLUMNS})
         if not is_called:
             LINEAGE.call()

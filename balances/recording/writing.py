@@ -11,13 +11,14 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, connection
+from django.db import DataError, IntegrityError, connection
 from psycopg import errors as pg
 
 from balances.books import Book, Movement, Standing, posting_exceptions, standing_of
 from balances.events import publishing
-from balances.ground import LOCK_WAIT, Statement, dumps, exceptions, pipelined, refused_when_locked
+from balances.ground import LOCK_WAIT, Statement, adoption, dumps, exceptions, pipelined, refused_when_locked
 from balances.models import Transaction, new_balance_id
+from balances.recording import beside
 
 LOCK_BALANCES = Statement.beside(__file__, "lock_balances.sql", hot=True)
 READ_BALANCES = Statement.beside(__file__, "read_balances.sql", hot=True)
@@ -27,6 +28,8 @@ RECORD_MOVEMENTS = Statement.beside(__file__, "record_movements.sql", hot=True)
 ATTEMPTS = 3
 """Attempts at work that the database ended in a deadlock, or whose reference was taken meanwhile."""
 COLUMNS = tuple(field for field in Transaction._meta.concrete_fields if field.column != "meta_data")
+UNIQUE_REFERENCE = {"unique_reference", "idx_transactions_reference_unique"}
+"""What keeps references unique: in our own tables, and in Blnk's."""
 Result = TypeVar("Result")
 Name = tuple[str, str]
 """An indicator and a currency."""
@@ -51,11 +54,17 @@ def in_one_commit(work: Callable[[], Result], *, lock_wait: str = LOCK_WAIT) -> 
     attempts = 1 if connection.in_atomic_block else ATTEMPTS  # a deadlock undoes the whole of a caller's block
     for _ in range(attempts - 1):
         with suppress(exceptions.Deadlocked, ReferenceJustTaken):
-            return _in_block(work, lock_wait)
+            return _attempt(work, lock_wait)
     try:
-        return _in_block(work, lock_wait)
+        return _attempt(work, lock_wait)
     except ReferenceJustTaken as error:
         raise posting_exceptions.DuplicateReference(error.reference) from error
+
+
+def _attempt(work: Callable[[], Result], lock_wait: str) -> Result:
+    if connection.in_atomic_block or adoption() is None:
+        return _in_block(work, lock_wait)
+    return beside.until_free(lambda: _in_block(work, lock_wait), lock_wait)
 
 
 class Aborted(Exception):
@@ -72,12 +81,16 @@ class ReferenceJustTaken(Exception):
 
 
 @contextmanager
-def _reference_errors() -> Iterator[None]:
+def _known_errors() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        if constraint(error) == "unique_reference":
+        if takes_reference(error):
             raise ReferenceJustTaken(_taken(error)) from error
+        raise
+    except DataError as error:
+        if exceptions.TOO_LONG in str(error):
+            raise exceptions.NoRoomToNotify from error
         raise
 
 
@@ -85,7 +98,7 @@ def _in_block(work: Callable[[], Result], lock_wait: str) -> Result:
     names: set[Name] = set()
     while True:
         try:
-            with _reference_errors(), refused_when_locked(), pipelined():
+            with _known_errors(), refused_when_locked(), pipelined():
                 if names:
                     _open(sorted(names), lock_wait)
                 return work()
@@ -98,7 +111,7 @@ def _open(names: Sequence[Name], lock_wait: str) -> None:
         balance_ids=[new_balance_id() for _ in names],
         indicators=[indicator for indicator, _ in names],
         currencies=[currency for _, currency in names],
-        lock_wait=lock_wait,
+        lock_wait=beside.limited(lock_wait),
     )
     publishing.publish_opened([row["balance_id"] for row in opened])
 
@@ -117,14 +130,15 @@ def lock(
     queued rows, which may take the references reserved for them. Must run within ``in_one_commit``. Raises
     ``BalanceLocked`` where another writer holds a lock for too long.
     """
-    return _book(LOCK_BALANCES, movements, others, names, outcomes=outcomes, lock_wait=lock_wait or LOCK_WAIT)
+    wait = beside.limited(lock_wait or LOCK_WAIT)
+    return _book(LOCK_BALANCES, movements, others, names, outcomes=outcomes, lock_wait=wait)
 
 
 def look(
     movements: Sequence[Movement], *, others: Iterable[str] = (), outcomes: bool = False, lock_wait: str = LOCK_WAIT
 ) -> Book:
     """Return the book of the current balances of movements, without locking them; otherwise as ``lock``."""
-    return _book(READ_BALANCES, movements, others, outcomes=outcomes, lock_wait=lock_wait)
+    return _book(READ_BALANCES, movements, others, outcomes=outcomes, lock_wait=beside.limited(lock_wait))
 
 
 def _book(
@@ -181,6 +195,11 @@ def recording(rows: Sequence[Transaction], moved: Sequence[Standing]) -> dict[st
         "inflight_credits": [standing.inflight_credited for standing in moved],
         "inflight_debits": [standing.inflight_debited for standing in moved],
     }
+
+
+def takes_reference(error: IntegrityError) -> bool:
+    """Return whether a row was refused because another one has its reference."""
+    return constraint(error) in UNIQUE_REFERENCE
 
 
 def constraint(error: IntegrityError) -> str | None:

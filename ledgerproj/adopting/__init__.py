@@ -3,3 +3,4 @@
 from ledgerproj.adopting.helping import drop_indexes, helpers, make_indexes
 from ledgerproj.adopting.looking import Found, NothingToAdopt, belongs_to_blnk, look
 from ledgerproj.adopting.making import AdoptionRefused, adopt, remove, what_it_creates
+from ledgerproj.adopting.serving import grants, what_waits, why_not_served

@@ -17,9 +17,13 @@ from psycopg import sql
 
 from ledgerproj.postgresql.adopted import past_django
 
-SCHEMAS, COLUMNS, RIGHTS, CLOCK = (
-    (Path(__file__).parent / "sql" / f"{name}.sql").read_text() for name in ("schemas", "columns", "rights", "clock")
-)
+
+def statement(name: str) -> str:
+    """Return the text of a statement that is run past Django."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text()
+
+
+SCHEMAS, COLUMNS, RIGHTS, CLOCK = map(statement, ("schemas", "columns", "rights", "clock"))
 JOURNAL = "transaction_journal"
 """Blnk's own, written by a trigger on its transactions."""
 RATES_DROPPED = "1780963300.sql"
@@ -72,13 +76,13 @@ class Found:
 
 def belongs_to_blnk() -> bool:
     """Return whether Blnk has its tables in the default database."""
-    with _server() as server:
+    with open_server() as server:
         return server.execute(SCHEMAS).fetchone() is not None
 
 
 def look() -> Found:
     """Return what the default database holds. Raises ``NothingToAdopt``."""
-    with _server() as server:
+    with open_server() as server:
         schemas = [row["schema"] for row in server.execute(SCHEMAS)]
         if not schemas:
             raise NothingToAdopt(
@@ -91,7 +95,8 @@ def look() -> Found:
 
 
 @contextmanager
-def _server() -> Iterator[psycopg.Connection[dict[str, Any]]]:
+def open_server() -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """Open a connection of psycopg's own that reads only."""
     with past_django(connection.get_server_params()) as server:  # type: ignore[attr-defined]
         server.autocommit, server.read_only = False, True
         yield server

@@ -18,7 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from balances.ground import SCHEMA, Adoption, Mode, Statement
-from ledgerproj.adopting import views
+from ledgerproj.adopting import serving, views
 from ledgerproj.adopting.looking import Found
 from ledgerproj.postgresql import adopted
 
@@ -95,6 +95,13 @@ def _require_rights(found: Found, mode: Mode) -> None:
         raise AdoptionRefused(
             f"Role {found.role} may not correct totals: mode repair needs UPDATE on the six totals, version and "
             f"meta_data of {found.schema}.balances. docs/adopt.md has the statement. Nothing was changed."
+        )
+    if mode is Mode.SERVE and (reasons := serving.why_not_served(found)):
+        raise AdoptionRefused(f"Mode serve is not for this database. {' '.join(reasons)} Nothing was changed.")
+    if mode is Mode.SERVE and (lacking := serving.grants(found)):
+        raise AdoptionRefused(
+            f"Role {found.role} may not post: let the owner of the tables run\n{chr(10).join(lacking)}\n"
+            "Nothing was changed."
         )
     if not found.may_create:
         raise AdoptionRefused(

@@ -21,6 +21,8 @@ SNAPSHOTS, OWN_SNAPSHOTS = "balance_snapshots", "own_snapshots"
 CONSTANTS = {("balances", "track_fund_lineage"): "false", ("balances", "allocation_strategy"): "'FIFO'::text"}
 """Columns that older generations lack and that have a value all the same; every other one may be NULL."""
 RATE = "rate"
+SCHEDULED_FOR = "nullif(nullif(t.scheduled_for, t.created_at), '0001-01-01'::timestamp) AS scheduled_for"
+"""Blnk writes an instant where there is none, and rows of ours that wait have that of their creation (serving.sql)."""
 
 
 def core_models() -> list[type[models.Model]]:
@@ -51,7 +53,14 @@ def statements(found: Found, mode: Mode, *, with_tables: bool) -> Iterator[str]:
         yield _made("sequence.sql")
     if found.has_rates:
         yield _made("rates.sql")
+    yield from _writing(found, mode)
+
+
+def _writing(found: Found, mode: Mode) -> Iterator[str]:
+    """Yield what writes rows as Blnk does, and what refuses to write them."""
     yield _made("refusing.sql")
+    if mode is Mode.SERVE:
+        yield _text(sql.SQL(_made("serving.sql")).format(transactions=sql.Identifier(found.schema, "transactions")))
     for model in core_models():
         if model._meta.db_table in found.tables:
             yield from _refusals(model._meta.db_table, mode)
@@ -123,6 +132,8 @@ def _dated(model: type[models.Model], found: Found) -> str:
 
 def _column(field: Any, table: str, there: dict[str, str]) -> sql.Composable:
     name = sql.Identifier(field.column)
+    if (table, field.column) == ("transactions", "scheduled_for"):
+        return sql.SQL(SCHEDULED_FOR)
     if field.column in there:
         return sql.Identifier("t", field.column)
     constant = CONSTANTS.get((table, field.column))

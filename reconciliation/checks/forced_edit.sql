@@ -36,7 +36,10 @@ rows AS (
               f.old ->> 'source', f.old ->> 'destination', f.old ->> 'status', f.old ->> 'currency',
               (f.old ->> 'precise_amount')::numeric, (f.old ->> 'amount')::numeric, (f.old ->> 'precision')::bigint,
               f.old ->> 'parent_transaction', f.old ->> 'description', (f.old ->> 'created_at')::timestamptz,
-              (f.old ->> 'effective_date')::timestamptz, (f.old ->> 'scheduled_for')::timestamptz)
+              (f.old ->> 'effective_date')::timestamptz,
+              -- In Blnk's own rows, the zero instant stands for none, and so does that of the creation.
+              nullif(nullif((f.old ->> 'scheduled_for')::timestamptz, '0001-01-01 00:00:00+00'),
+                     (f.old ->> 'created_at')::timestamptz))
        OR (t.reference IS DISTINCT FROM f.old ->> 'reference'
            AND t.reference IS DISTINCT FROM (f.old ->> 'reference') || '_rebooked')
 ),

@@ -77,6 +77,10 @@ END $$;
 CREATE TRIGGER reconcile_balance_trigger BEFORE UPDATE ON blnk.balances
     FOR EACH ROW EXECUTE FUNCTION blnk.rebuild_on_flag();
 """
+GENERAL_LEDGER = (
+    "INSERT INTO blnk.ledgers (name, ledger_id, meta_data) VALUES ('General Ledger', 'general_ledger_id', '{}')"
+)
+"""What Blnk makes as it starts."""
 
 
 def make(connection: psycopg.Connection[tuple[object, ...]], generation: str, *, rows: bool = True) -> None:

@@ -13,15 +13,15 @@ from ledgerproj.adopting import (
     Found,
     adopt,
     drop_indexes,
+    grants,
     helpers,
     look,
     make_indexes,
     remove,
     what_it_creates,
+    what_waits,
+    why_not_served,
 )
-
-MODES = (Mode.OBSERVE, Mode.REPAIR)
-"""The modes that are offered."""
 
 
 class Command(BaseCommand):
@@ -38,8 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="do it; without this it is only shown")
         parser.add_argument(
             "--mode",
-            choices=[str(mode) for mode in MODES],
-            help="what may be done to Blnk's tables: observe, or repair totals too (observe, or what it is already)",
+            choices=[str(mode) for mode in Mode],
+            help="what may be done to Blnk's tables: observe, repair totals too, or serve postings as well (observe, "
+            "or what it is already)",
         )
         parser.add_argument(
             "--indexes", action="store_true", help="also make indexes on Blnk's transactions that make measuring faster"
@@ -47,13 +48,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--remove", action="store_true", help=f"take everything of ours out again: drop schema {SCHEMA}"
         )
+        parser.add_argument(
+            "--leave-waiting",
+            action="store_true",
+            help="with --remove, or for a mode other than serve: give up what our queue has not applied yet",
+        )
 
     def handle(self, *, yes: bool, verbosity: int, **options: Any) -> None:
         """Show, and do it if that is wanted."""
         if not verbosity:
             self.stdout = OutputWrapper(StringIO())
         if options["remove"]:
-            self._leave(yes=yes)
+            self._leave(yes=yes, leave_waiting=options["leave_waiting"])
             return
         found = look()
         standing = adoption()
@@ -63,6 +69,8 @@ class Command(BaseCommand):
         if not yes:
             self.stdout.write("Nothing was changed. To do this, run it again with --yes.")
             return
+        if standing and not mode.allows(standing.mode):
+            self._require_nothing_waits(leave_waiting=options["leave_waiting"])
         is_new = adopt(found, mode, getpass.getuser())
         done = "Adopted" if is_new else "Brought up to date"
         if options["indexes"]:
@@ -85,6 +93,8 @@ class Command(BaseCommand):
         say(f"About {found.rows:,} transactions and {found.balances:,} balances, as the planner estimates.")
         say(f"Mode {mode}: {mode.in_words}.")
         say(f"Role {found.role}: {self._rights(found, mode)}")
+        if mode is Mode.SERVE:
+            self._show_serving(found)
         say("It creates:" if not adoption() else "It was adopted already. It brings up to date:")
         for line in what_it_creates(found):
             say(f"  - {line}")
@@ -101,6 +111,15 @@ class Command(BaseCommand):
                 "Its transactions no longer have their exchange rates: balances that received from another currency "
                 "before Blnk 0.15 are called not proved."
             )
+
+    def _show_serving(self, found: Found) -> None:
+        """Show what is in the way of postings: what the database lacks, and what the role does, as SQL to run."""
+        for reason in why_not_served(found):
+            self.stdout.write(self.style.WARNING(f"Mode serve is not for this database. {reason}"))
+        if lacking := grants(found):
+            self.stdout.write("It may NOT post yet. Let the owner of the tables run:")
+            for each in lacking:
+                self.stdout.write(f"  {each}")
 
     def _show_helpers(self, found: Found, *, wanted: bool) -> None:
         offered = helpers(found)
@@ -119,11 +138,20 @@ class Command(BaseCommand):
         make = f"may make schema {SCHEMA}" if found.may_create else f"may NOT make schema {SCHEMA}"
         if mode is Mode.REPAIR:
             return f"{read}; may {'' if found.may_repair else 'NOT '}correct totals of its balances; {make}."
+        if mode is Mode.SERVE:
+            return f"{read}; {make}."
         if not found.may_write:
             return f"{read}; may not write to it; {make}."
         return f"{read}; {make}; may also write to Blnk's tables, which is more than is needed: see docs/adopt.md."
 
-    def _leave(self, *, yes: bool) -> None:
+    def _require_nothing_waits(self, *, leave_waiting: bool) -> None:
+        waiting = what_waits()
+        if waiting and not leave_waiting:
+            raise CommandError(f"{waiting} Nothing was changed.")
+        if waiting:
+            self.stdout.write(self.style.WARNING(waiting))
+
+    def _leave(self, *, yes: bool, leave_waiting: bool) -> None:
         standing = adoption()
         if standing is None:
             raise CommandError("There is nothing to remove: this database was not adopted, or was left already.")
@@ -131,11 +159,11 @@ class Command(BaseCommand):
             f"This drops schema {SCHEMA} with all findings, plans, records and users in it. Schema {standing.schema} "
             "stays as it is."
         )
+        self._require_nothing_waits(leave_waiting=leave_waiting)
         if not yes:
             self.stdout.write("Nothing was changed. To do this, run it again with --remove --yes.")
             return
-        found = look()
-        if indexes := drop_indexes(found):
+        if indexes := drop_indexes(look()):
             self.stdout.write(f"Indexes dropped: {', '.join(indexes)}.")
         remove()
         self.stdout.write(self.style.SUCCESS("Removed."))
