@@ -26,7 +26,7 @@ from reconciliation.explaining.observations import (
     SilentSettlement,
 )
 from reconciliation.measuring import Measurement
-from reconciliation.models import BalanceEdit, Reconstruction, TransactionEdit
+from reconciliation.models import BalanceEdit, Break, Reconstruction, TransactionEdit
 
 
 @dataclass
@@ -39,6 +39,8 @@ class Case:
     edits: list[BalanceEdit] = field(default_factory=list)
     row_edits: list[TransactionEdit] = field(default_factory=list)
     records: list[Reconstruction] = field(default_factory=list)
+    breaks: list[Break] = field(default_factory=list)
+    """Commits that do not add up and that nothing has taken back, in their order, by the live proof."""
     points: list[Point] = field(default_factory=list)
     family: dict[str, Transaction] = field(default_factory=dict)
     """Parents and children of rows that were edited, by id."""

@@ -17,7 +17,15 @@ from django.db import transaction
 from balances.ground import BalanceNotFound, Statement, UnreadableTotals, dumps
 from reconciliation.explaining import evidence
 from reconciliation.explaining.case import Case
-from reconciliation.explaining.causes import CAUSES, FAMILIES, UNEXPLAINED, facts, silent_settlements, summary
+from reconciliation.explaining.causes import (
+    CAUSES,
+    FAMILIES,
+    UNEXPLAINED,
+    facts,
+    silent_settlements,
+    summary,
+    with_breaks,
+)
 from reconciliation.explaining.choosing import choose, within_lag
 from reconciliation.explaining.drift import SIDES, Drift
 from reconciliation.explaining.explanation import Explanation
@@ -89,7 +97,7 @@ def explain(
     evidence.find_rows(cases)
     evidence.find_silent_settlements(cases)
     for case in cases:
-        known[case.balance_id] = [*facts(case), *silent_settlements.facts(case)]
+        known[case.balance_id] = with_breaks(case, [*facts(case), *silent_settlements.facts(case)])
         case.rest = case.drift - sum((fact.drift for fact in known[case.balance_id]), Drift())
     after_facts = [case for case in cases if case.rest]
     if any(known.values()):
@@ -239,4 +247,5 @@ def _measured(finding: Finding) -> Measurement:
         hold_rows=finding.hold_rows,
         executed_at=finding.found_at,
         executed_at_text=finding.found_at.isoformat(),
+        snapshot=finding.snapshot,
     )

@@ -186,6 +186,8 @@ class Break(models.Model):
     """The break or the sweep that closed it."""
     finding_id = models.TextField(null=True, db_collation="C")
     """The finding that came of it."""
+    announced = models.BooleanField(default=False)
+    """Whether people were notified of it: only of one that is open."""
 
     class Meta:
         ordering = ("-position", "balance_id")

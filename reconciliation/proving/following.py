@@ -11,7 +11,7 @@ from threading import Event
 
 from django.conf import settings
 
-from reconciliation.models import Break, Proof, as_lsn
+from reconciliation.models import Proof, as_lsn
 from reconciliation.proving import wire
 from reconciliation.proving.families import Families
 from reconciliation.proving.full_proofs import NOW, FullProofs
@@ -23,8 +23,8 @@ from reconciliation.proving.writing import Mark, confirm
 
 CONFIRM_SECONDS = 0.5
 """Between two times that the position is written down, also where nothing is committed; breaks do not wait for it."""
-LOOK_SECONDS = 1.0
-"""Between two looks for full proofs and for breaks to explain."""
+LOOK_SECONDS = 0.5
+"""Between two looks at breaks whose time of grace is over, at breaks to explain, and for full proofs."""
 LIMIT_SECONDS = 5.0
 """Between two looks at how much of the log the server keeps."""
 READ_SECONDS = 0.25
@@ -68,7 +68,8 @@ class Follower:
         self._commits = 0
         self._marks = deque[Mark](maxlen=MARKS)
         self._due = {"confirm": 0.0, "look": 0.0, "limit": 0.0}
-        self._may_ripen = Break.objects.filter(closed_at=None, state=Break.State.WAITING).exists()
+        self._may_ripen = True
+        """Whether breaks were found or wait since the last look at them."""
 
     def follow(self) -> None:
         """Follow the stream.
@@ -93,6 +94,8 @@ class Follower:
             self.line.confirm(self.confirmed)
         if at >= self._due["look"]:
             self._due["look"] = at + LOOK_SECONDS
+            if self._may_ripen:
+                self._may_ripen = open_ripe(self.proof, self.proved_until)
             self.full_proofs.tend(self._now(), self.proved_until)
             self.full_proofs.explain()
         if at >= self._due["limit"]:
@@ -114,8 +117,6 @@ class Follower:
             self._marks.append(mark)
         self.line.confirm(position, ask=True)
         self._may_ripen |= bool(found)
-        if self._may_ripen:
-            self._may_ripen = open_ripe(self.proof, self.proved_until)
         self._due["confirm"] = time.monotonic() + CONFIRM_SECONDS
         self.report(self.proof)
 

@@ -34,6 +34,7 @@ AGAIN_AFTER = 60.0
 NAMED = 20
 """Balances that are named where a sweep and the stream disagree."""
 EXPLAINED_AT_ONCE = 500
+RESTS = 3
 RIGHT_AGAIN = (Break.State.CORRECTED, Break.State.TAKEN_BACK, Break.State.SETTLED)
 
 
@@ -46,6 +47,7 @@ class FullProofs:
         self._candidate: tuple[Sweep, datetime] | None = None
         self._asked_at = -AGAIN_AFTER
         self._explaining: threading.Thread | None = None
+        self._explain_at = 0.0
 
     def tend(self, at: datetime, proved_until: datetime | None) -> None:
         """Look for a finished full proof, take it in once the stream is past it, or ask for the first one."""
@@ -61,12 +63,18 @@ class FullProofs:
 
     def explain(self) -> None:
         """Have the balances of open breaks measured and explained, in a thread of its own: findings come of that."""
-        if self._explaining is not None and self._explaining.is_alive():
+        if time.monotonic() < self._explain_at or (self._explaining is not None and self._explaining.is_alive()):
             return
         ids = [*self._to_explain(), *self._to_measure_again()]
         if ids:
-            self._explaining = threading.Thread(target=_explained, args=(self.proof.stream, ids), name="findings")
+            self._explaining = threading.Thread(target=self._explain, args=(ids,), name="findings")
             self._explaining.start()
+
+    def _explain(self, balance_ids: list[str]) -> None:
+        """Explain breaks, then rest three times as long: where many come, reading the log goes first."""
+        began = time.monotonic()
+        _explained(self.proof.stream, balance_ids)
+        self._explain_at = time.monotonic() + RESTS * (time.monotonic() - began)
 
     def _to_explain(self) -> list[str]:
         opened = Break.objects.filter(stream=self.proof.stream, closed_at=None, state=Break.State.OPEN, finding_id=None)

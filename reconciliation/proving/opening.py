@@ -1,8 +1,7 @@
-"""Opens breaks whose time of grace is over, and lets people know in the same commit."""
+"""Opens breaks whose time of grace is over, and notifies people of what is open, in the same commit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -17,22 +16,19 @@ State = Break.State
 
 
 def open_ripe(proof: Proof, proved_until: datetime | None) -> bool:
-    """Open what no commit has taken back in time, as far as the log was read; return whether some still wait."""
+    """Open what no commit has taken back in time, as far as the log was read; return whether some still wait.
+
+    People are notified of what was opened, here or as it was found, by an alert and an event for each.
+    """
     waiting = Break.objects.filter(stream=proof.stream, closed_at=None, state=State.WAITING)
-    if proved_until is not None:
-        ripe = list(waiting.filter(committed_at__lte=proved_until - settings.LEDGER_WATCH_GRACE))
-        if ripe:
-            with transaction.atomic(durable=True):
-                Break.objects.filter(pk__in=[each.pk for each in ripe]).update(state=State.OPEN)
-                let_know(ripe)
-    return waiting.exists()
-
-
-def let_know(opened: Sequence[Break], *, anything: bool = False) -> None:
-    """Open or resolve the alert, and publish an event for each opened break, in the commit that opens them."""
-    if opened or anything:
+    with transaction.atomic(durable=True):
+        if proved_until is not None:
+            waiting.filter(committed_at__lte=proved_until - settings.LEDGER_WATCH_GRACE).update(state=State.OPEN)
+        opened = list(Break.objects.filter(stream=proof.stream, closed_at=None, state=State.OPEN, announced=False))
+        Break.objects.filter(pk__in=[each.pk for each in opened]).update(announced=True)
         look_at_proof(now())
-    publishing.publish_breaks([as_json(each) for each in opened])
+        publishing.publish_breaks([as_json(each) for each in opened])
+    return waiting.exists()
 
 
 def as_json(each: Break) -> dict[str, object]:

@@ -18,7 +18,6 @@ from balances.models import TOTALS, Balance
 from reconciliation.models import ROWS_NAMED, Break, Proof, from_lsn
 from reconciliation.proving.commits import Broken
 from reconciliation.proving.ground import asked
-from reconciliation.proving.opening import let_know
 
 CONFIRM = Statement.beside(__file__, "confirm.sql")
 RUNNING = Statement.beside(__file__, "running.sql")
@@ -93,9 +92,9 @@ def _write_down(proof: Proof, found: Sequence[Broken]) -> None:
         for balance_id, fresh in by_balance.items()
         for each in _close(standing[balance_id], fresh, is_right=not any(running.get(balance_id, NOTHING)))
     ]
+    Break.objects.bulk_update(closed, ["state", "closed_at", "closed_by"])
     if settled := sum(each.state == State.SETTLED for each in closed):
         Proof.objects.filter(pk=Proof.ONLY).update(settled=F("settled") + settled)
-    let_know([each for each in breaks if each.state == State.OPEN], anything=bool(closed))
 
 
 def _break(proof: Proof, broken: Broken, known: dict[str, Balance]) -> Break:
@@ -177,7 +176,6 @@ def _closed(taken: list[Break], by: Break, state: Break.State | None) -> list[Br
     for each in taken:
         each.state = state or (State.SETTLED if in_time else State.TAKEN_BACK)
         each.closed_at, each.closed_by = by.committed_at, by.break_id
-    Break.objects.bulk_update(taken, ["state", "closed_at", "closed_by"])
     return taken
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -210,7 +211,7 @@ def test_what_another_commit_takes_back_in_time_is_settled_and_what_it_takes_bac
         until(green)
 
         assert set(Break.objects.filter(balance_id=second.pk).values_list("state", flat=True)) == {State.TAKEN_BACK}
-        assert not Alert.objects.filter(state=Alert.State.OPEN, kind=Alert.Kind.PROOF_BROKEN).exists()
+        until(lambda: not Alert.objects.filter(state=Alert.State.OPEN, kind=Alert.Kind.PROOF_BROKEN).exists())
 
 
 def test_a_correction_is_shown_as_one_and_closes_the_breaks_that_it_corrects() -> None:
@@ -407,3 +408,21 @@ def test_the_command_says_how_the_ledger_stands_and_ends_with_3_where_that_is_no
     assert '"green": true' in capsys.readouterr().out
     call_command("watch", "--look")
     assert "Everything is set up." in capsys.readouterr().out
+
+
+def test_the_worker_proves_commits_beside_its_jobs(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def look_on() -> None:
+        seen.append(bool(until(green)))
+        connections.close_all()
+
+    async def works(*_: Any, **__: Any) -> None:
+        await asyncio.to_thread(look_on)
+
+    monkeypatch.setattr("ledgerproj.management.commands.work._work", works)
+    settings.LEDGER_WATCH = True
+    call_command("work", verbosity=0)
+
+    assert seen == [True]
+    assert look().found["slot"] is not None

@@ -7,14 +7,17 @@ import logging
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from procrastinate.contrib.django import app
 
 from balances.ground import outage_of
 from ledgerproj import processes, working
 from ledgerproj.lanes import Lane, UnknownQueue, lanes
+from ledgerproj.proof_lane import proof_lane
 
 
 class Command(BaseCommand):
@@ -52,8 +55,10 @@ class Command(BaseCommand):
             processes.collect_rarely()
         stopped = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stopped.set())  # an exception would fall anywhere in the event loop
+        proving = settings.LEDGER_WATCH and not once and not options["queue"]
         try:
-            asyncio.run(_work(stopped, chosen, once=once))
+            with proof_lane() if proving else nullcontext():
+                asyncio.run(_work(stopped, chosen, once=once))
         except UnknownQueue as error:
             raise CommandError(str(error)) from error
         except working.EndedByItself as error:

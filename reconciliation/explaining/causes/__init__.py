@@ -5,6 +5,7 @@ from typing import Any
 
 from reconciliation.explaining.case import Case, Proposer
 from reconciliation.explaining.causes import (
+    commits,
     corrections,
     earlier_totals,
     holds,
@@ -19,6 +20,7 @@ from reconciliation.explaining.causes import (
     whole_totals,
     wrong_numbers,
 )
+from reconciliation.explaining.causes.commits import with_breaks
 from reconciliation.explaining.causes.journal import facts, row_units
 from reconciliation.explaining.causes.ranking import Rank
 from reconciliation.explaining.drift import SIDES, Drift
@@ -46,6 +48,7 @@ UNEXPLAINED = Cause(
 NOT_YET = "Not explained yet."
 MODULES = (
     journal,
+    commits,
     corrections,
     incomplete,
     lots,

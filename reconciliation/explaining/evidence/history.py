@@ -17,7 +17,7 @@ from reconciliation.explaining.drift import SIDES, Drift
 from reconciliation.explaining.evidence.blnks_journal import take_up_journal
 from reconciliation.explaining.observations import Point
 from reconciliation.measuring import Measurement, units
-from reconciliation.models import BalanceEdit, Finding, Reconstruction, Sweep, TransactionEdit
+from reconciliation.models import BalanceEdit, Break, Finding, Reconstruction, Sweep, TransactionEdit
 
 HISTORY = Statement.beside(__file__, "history.sql")
 MOST_EDITS = 20_000
@@ -42,6 +42,9 @@ def open_cases(measurements: list[Measurement]) -> list[Case]:
             _keep(cases, balance_id, "row_edits", row_edit, row_edit.edited_at)
     for record in Reconstruction.objects.filter(balance_id__in=ids).order_by("-executed_at", "-pk"):
         _keep(cases, record.balance_id, "records", record, record.executed_at)
+    standing = Break.objects.filter(balance_id__in=ids, closed_at=None, state__in=Break.STANDING)
+    for each_break in standing.order_by("committed_at", "position"):
+        _keep(cases, each_break.balance_id, "breaks", each_break, each_break.committed_at)
     _remember(cases)
     _know_families(cases)
     return list(cases.values())
