@@ -8,12 +8,10 @@ from balances.ground.adoptions import (
     LeftToBlnk,
     Mode,
     ModeForbids,
-    Provenance,
     RightsMissing,
     adoption,
     forbidden,
     may,
-    provenance,
     require_mode,
     require_own_tables,
 )

@@ -117,7 +117,7 @@ def _policy(measured: list[Measurement]) -> str:
     needed, words = second_person_needed(Facts.of(measured), Policy.of_settings())
     if not needed:
         return words
-    return "A plan for this would need a second person; what is done at once does not (LEDGER_FOUR_EYES_DIRECT)."
+    return "A plan for this would need a second person; what is done at once does not."
 
 
 def _propose_instead(model_admin: Any, request: HttpRequest, ids: list[str], why_not: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +11,17 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from balances.models import Balance
-from balances.templatetags.money import difference
+from balances.templatetags.money import amount, difference
+from reconciliation.explaining import CAUSES, Certainty
+from reconciliation.models import Finding
 from reconciliation.records import Comparison
 
 BESIDES = '<span class="ledger-besides">{} {}</span>'
 SHORT = 60
 """Characters of a text in a list; its page has all of it."""
+CERTAINTY = dict(Certainty.choices)
+Precisions = Mapping[str, int | None]
+"""Minor units in a major one by currency, ``None`` where that is not known."""
 MORE_CURRENCIES = 3
 """Currencies that a cell of a list names."""
 
@@ -88,3 +94,22 @@ def duration(span: timedelta | None) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def title_of(cause: str) -> str:
+    """Return the title of a cause, or its stored name where the code no longer has that cause."""
+    return CAUSES[cause].title if cause in CAUSES else cause or "–"
+
+
+def certainty_of(finding: Finding) -> str:
+    """Return how sure the cause of a finding is, in words."""
+    best = next((each for each in finding.explanations if each["cause"] == finding.cause), None)
+    return CERTAINTY.get(best["certainty"], best["certainty"]) if best else ""
+
+
+def in_currencies(units: Mapping[str, int], precisions: Precisions, most: int = MORE_CURRENCIES) -> SafeString:
+    """Show amounts, each with its currency, the first few."""
+    named = sorted(units.items())
+    shown = format_html_join(", ", "{}", ((amount(each, precisions.get(key), key),) for key, each in named[:most]))
+    more = len(named) - most
+    return format_html("{} and {} more currencies", shown, more) if more > 0 else shown

@@ -27,16 +27,18 @@ from balances.models import now
 from balances.templatetags.money import instant
 from reconciliation.backoffice.columns import (
     BESIDES,
+    CERTAINTY,
     balance_link,
     by_currency,
     list_link,
     net_difference,
     of_balance,
     row_link,
+    title_of,
 )
 from reconciliation.backoffice.plan_actions import book_again, propose_plan, propose_plan_for_incident
 from reconciliation.checks import CHECKS
-from reconciliation.explaining import CAUSES, NOT_YET, Certainty, window
+from reconciliation.explaining import CAUSES, NOT_YET, window
 from reconciliation.measuring import Scope
 from reconciliation.models import Finding, Incident, Sweep
 from reconciliation.overview import Age, of_age
@@ -55,12 +57,6 @@ STATE_COLOURS = {
     State.GONE: "success",
     State.MEASURED_AGAIN: "info",
 }
-CERTAINTY = dict(Certainty.choices)
-
-
-def title_of(cause: str) -> str:
-    """Return the title of a cause, or its stored name where the code no longer has that cause."""
-    return CAUSES[cause].title if cause in CAUSES else cause or "–"
 
 
 class CauseFilter(DropdownFilter):  # type: ignore[misc]  # unfold has no type hints

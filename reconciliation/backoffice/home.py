@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from balances.ground import ExactEncoder
 from balances.models import now
 from balances.templatetags.money import amount
 from reconciliation import overview
-from reconciliation.backoffice.columns import duration
-from reconciliation.backoffice.findings import title_of
+from reconciliation.backoffice.columns import Precisions, duration, in_currencies, title_of
 from reconciliation.models import PostingHour, Reconstruction
 from reconciliation.overview import Age, Health, Verdict, Volume
 from reconciliation.proving import standing
@@ -28,7 +27,6 @@ NAMED_CURRENCIES = 3
 DAY_HOURS = 24
 TONES = {Verdict.RIGHT: "healthy", Verdict.WRONG: "findings", Verdict.NOT_PROVED: "not-proved"}
 """The colours of a sweep's verdict, for those of the whole ledger."""
-Precisions = Mapping[str, int | None]
 Panel = dict[str, Any]
 
 
@@ -117,14 +115,6 @@ def _besides(health: Health) -> Iterator[str]:
         yield f"The last sweep of all balances began {health.proof.started_at:%Y-%m-%d %H:%M} UTC."
     if health.is_overdue:
         yield "The scheduled sweep did not finish in time, so this may be out of date."
-
-
-def in_currencies(units: Mapping[str, int], precisions: Precisions, most: int = SHOWN) -> SafeString:
-    """Show amounts, each with its currency, the first few."""
-    named = sorted(units.items())
-    shown = format_html_join(", ", "{}", ((amount(each, precisions.get(key), key),) for key, each in named[:most]))
-    more = len(named) - most
-    return format_html("{} and {} more currencies", shown, more) if more > 0 else shown
 
 
 def _side(units: Any, precision: int | None) -> SafeString | str:

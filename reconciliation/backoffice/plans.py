@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -14,11 +14,12 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilt
 from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, column, display, moment
 from balances.ground import Mode, require_mode
 from balances.ground import may as within_mode
+from reconciliation import overview
 from reconciliation.backoffice.buttons import button_route, press
-from reconciliation.backoffice.columns import by_currency, row_link, short
+from reconciliation.backoffice.columns import by_currency, certainty_of, in_currencies, row_link, short, title_of
 from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
 from reconciliation.measuring import SIDES
-from reconciliation.models import Origin, Plan, PlanItem, Step
+from reconciliation.models import Finding, Origin, Plan, PlanItem, Step
 from reconciliation.records import Comparison
 
 SHOWN_ITEMS = 20
@@ -28,8 +29,17 @@ SHOWN_STEPS = 200
 SHOWN_CURRENCIES = 50
 WAITING = "waiting"
 SETTING = re.compile(r" \(LEDGER_\w+\)")
-"""The name of a setting in the text of a policy, left out in lists."""
+"""The name of a setting, which texts of policies had before 0.3."""
 State = Plan.State
+TONES = {
+    State.PROPOSED: "not-proved",
+    State.APPROVED: "unfinished",
+    State.REJECTED: "findings",
+    State.APPLYING: "unfinished",
+    State.APPLIED: "healthy",
+    State.CANCELLED: "findings",
+}
+"""The colours of a sweep's verdict, for the states of a plan."""
 STATE_COLOURS = {
     State.PROPOSED: "warning",
     State.APPROVED: "info",
@@ -86,7 +96,7 @@ class PlanAdmin(LedgerModelAdmin):
                     ("who", "origin"),
                     ("requested", "ticket"),
                     "reason",
-                    "policy",
+                    "policy_in_words",
                     ("decided", "decided_on"),
                     ("started", "finished"),
                     ("from_sweep", "from_incident"),
@@ -136,8 +146,13 @@ class PlanAdmin(LedgerModelAdmin):
         """Add the decisions that this user may take now, the items, the trial balance and the steps."""
         plan = context["original"]
         changed = _changed_currencies(plan)
-        context |= _buttons(request, plan) | _items(request, plan)
+        known = overview.precisions()
+        context |= _buttons(request, plan) | _items(request, plan, known)
         context |= {
+            "amount": in_currencies(plan.drift, known),
+            "policy": SETTING.sub("", plan.policy),
+            "tone": TONES[plan.state],
+            "unbalancing": plan.undoing and _unbalances(plan),
             "trial_balance": changed[:SHOWN_CURRENCIES],
             "more_currencies": len(changed[SHOWN_CURRENCIES:]),
             "sides": [side.replace("_", " ") for side in SIDES],
@@ -168,6 +183,7 @@ class PlanAdmin(LedgerModelAdmin):
         words = (self.kind(plan) if plan.undoing else "", plan.ticket, plan.reason)
         return short(": ".join(word for word in words if word))
 
+    policy_in_words = column("Policy", lambda plan: SETTING.sub("", plan.policy))
     decided_on = moment("decided_at", "Decided (UTC)")
     started = moment("started_at", "Applying started (UTC)")
     finished = moment("finished_at", "Applying finished (UTC)")
@@ -200,7 +216,7 @@ def _buttons(request: HttpRequest, plan: Plan) -> dict[str, bool]:
     }
 
 
-def _items(request: HttpRequest, plan: Plan) -> dict[str, Any]:
+def _items(request: HttpRequest, plan: Plan, known: Mapping[str, int | None]) -> dict[str, Any]:
     """Return one page of the items, of one outcome where one is chosen, and the number of items by outcome."""
     counted = outcomes(plan)
     wanted = request.GET.get("outcome", "")
@@ -215,9 +231,33 @@ def _items(request: HttpRequest, plan: Plan) -> dict[str, Any]:
             if count
         ],
         "outcome": wanted if wanted in counted else "",
-        "items": [(item, Comparison.of_row(item), _outcome(item.outcome or WAITING)) for item in page],
+        "items": list(_shown(list(page), known)),
         "page": page,
     }
+
+
+def _shown(items: list[PlanItem], known: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
+    """Yield each item with before and after, and the finding that gives the cause where it saw the same drift."""
+    newest = Finding.objects.filter(balance_id__in=[item.balance_id for item in items], drifted=True)
+    found = {each.balance_id: each for each in newest.order_by("balance_id", "-found_at").distinct("balance_id")}
+    for item in items:
+        finding = found.get(item.balance_id)
+        same = finding is not None and not item.undoes and finding.difference == item.difference
+        yield {
+            "item": item,
+            "each": Comparison.of_row(item),
+            "precision": known.get(item.currency),
+            "ended": _outcome(item.outcome or WAITING),
+            "finding": finding if same else None,
+            "cause": title_of(finding.cause) if same and finding else "",
+            "certainty": certainty_of(finding) if same and finding else "",
+        }
+
+
+def _unbalances(plan: Plan) -> bool:
+    """Return whether the sides of a currency are equal before the plan and differ after it."""
+    before, after = (plan.trial_balance.get(when, {}) for when in ("before", "after"))
+    return any(before[name]["agrees"] and not sums["agrees"] for name, sums in after.items() if name in before)
 
 
 def _outcome(name: str) -> str:
@@ -232,6 +272,8 @@ def _changed_currencies(plan: Plan) -> list[dict[str, Any]]:
             "currency": currency,
             "before": [before[currency][side] for side in SIDES],
             "after": [sums[side] for side in SIDES],
+            "agreed": before[currency]["agrees"],
+            "agrees": sums["agrees"],
         }
         for currency, sums in sorted(after.items())
         if currency in before and before[currency] != sums

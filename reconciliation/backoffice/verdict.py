@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from balances.ground import ReadTimedOut, deadline
 from balances.templatetags.money import amount, instant
-from reconciliation.backoffice.findings import title_of
+from reconciliation.backoffice.columns import title_of
 from reconciliation.correcting import NO_NUMBER, NO_ROWS, why_not_proved
 from reconciliation.measuring import Measurement, measure
 from reconciliation.models import Finding

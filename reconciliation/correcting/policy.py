@@ -93,12 +93,12 @@ def _reasons(facts: Facts, policy: Policy) -> Iterator[str]:
     for currency, drift in sorted(facts.drift.items()):
         limit = policy.amounts.get(currency, policy.amounts.get(OTHERS, 0))
         if limit is not None and drift > limit:
-            yield f"{drift:,} minor units of {currency} are more than {limit:,} (LEDGER_FOUR_EYES_AMOUNTS)"
+            yield f"{drift:,} minor units of {currency} are more than the limit of {limit:,}"
     if facts.balances > policy.balances:
-        yield f"{facts.balances:,} balances are more than {policy.balances:,} (LEDGER_FOUR_EYES_BALANCES)"
+        yield f"{facts.balances:,} balances are more than the limit of {policy.balances:,}"
     for ledger_id, name in sorted(facts.ledgers.items()):
         if policy.ledgers & {ledger_id, name}:
-            yield f"it concerns the ledger {name} (LEDGER_FOUR_EYES_LEDGERS)"
+            yield f"it concerns the ledger {name}, where two always decide"
 
 
 def why_not_directly(measurements: Iterable[Measurement]) -> str:

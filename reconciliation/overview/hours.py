@@ -83,6 +83,11 @@ def volumes(hours: list[PostingHour]) -> list[Volume]:
     return sorted(found, key=lambda each: (-each.postings, each.currency))
 
 
+def precisions() -> dict[str, int | None]:
+    """Return the precision of each currency, ``None`` where its postings of the last 30 days do not share one."""
+    return {each.currency: each.precision for each in volumes(posting_hours())}
+
+
 def _figures(hours: list[PostingHour]) -> Iterator[tuple[str, list[int]]]:
     for hour in hours:
         yield from hour.figures.items()

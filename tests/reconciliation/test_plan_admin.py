@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from balances.models import Balance
+from balances.models import Balance, now
 from reconciliation.backoffice import plan_actions
 from reconciliation.backoffice import plans as plan_admin
 from reconciliation.correcting.applying import apply
@@ -484,3 +484,30 @@ def test_what_changed_nothing_or_was_taken_back_is_refused_with_the_reason() -> 
         answer = act(client, "reconstruction", "take_back", each, post="yes", reason="x")
         assert why in str(answer.context["form"].errors)
     assert Plan.objects.filter(undoing=True).count() == 1
+
+
+def test_the_approver_sees_cause_and_certainty_where_the_finding_saw_the_same_drift() -> None:
+    same, other = wrong(7), wrong(8)
+    explanation = {"cause": "lost_update", "certainty": "strong"}
+    for balance in (same, other):
+        world.finding(balance, explained_at=now(), cause="lost_update", explanations=[explanation])
+    world.drift(other, credit=1)
+    plan = planned(same, other)
+    page = page_of(plan, signed_in(*EVERYTHING))
+    assert page.count(">Lost update</a>") == 1
+    assert ">Strong</span>" in page
+    assert "Not explained" in page
+
+
+def test_an_undo_that_makes_a_right_ledger_wrong_is_marked() -> None:
+    record = corrected()
+    plan = propose_undo([record.pk], Proposal(actor="alice", origin=Origin.API, reason="mistake"))
+    assert "makes the ledger wrong" in page_of(plan, signed_in(*EVERYTHING))
+    assert "makes the ledger wrong" not in page_of(planned(wrong()), signed_in(*EVERYTHING))
+
+
+def test_no_policy_on_a_page_names_a_setting_also_not_one_of_an_old_plan() -> None:
+    plan = planned()
+    old = "A second person must approve: 7 minor units of USD are more than 0 (LEDGER_FOUR_EYES_AMOUNTS)."
+    Plan.objects.update(policy=old)
+    assert "LEDGER_" not in page_of(plan, signed_in(*EVERYTHING))

@@ -373,9 +373,9 @@ def test_a_plan_says_before_and_after_of_every_total_and_of_the_trial_balance() 
     assert plan.trial_balance["before"]["EUR"]["agrees"] is False
     assert (plan.balances, plan.snapshots, plan.monitors, plan.ticket) == (2, 1, 3, "OPS-7")
     assert plan.policy == (
-        "A second person must approve: 5 minor units of EUR are more than 0 (LEDGER_FOUR_EYES_AMOUNTS); "
-        "9 minor units of USD are more than 0 (LEDGER_FOUR_EYES_AMOUNTS); "
-        "2 balances are more than 1 (LEDGER_FOUR_EYES_BALANCES)."
+        "A second person must approve: 5 minor units of EUR are more than the limit of 0; "
+        "9 minor units of USD are more than the limit of 0; "
+        "2 balances are more than the limit of 1."
     )
     assert len(plan.fingerprint) == 64
     assert plan_for([alice]).fingerprint != plan_for([euro]).fingerprint
