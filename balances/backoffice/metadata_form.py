@@ -9,8 +9,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from balances.ground import ExactDecoder, ExactEncoder, NumberOutOfRange, dumps
+from balances.ground import ExactDecoder, ExactEncoder, ModeForbids, NumberOutOfRange, dumps
 from balances.models import RUN_FLAG, RUN_VALUE, Balance
+from balances.posting import require_correction
 
 if TYPE_CHECKING:
     BalanceForm = forms.ModelForm[Balance]
@@ -91,6 +92,10 @@ class MetadataForm(BalanceForm):
         wanted = cleaned.get("meta_data") or {}
         if wanted.get(RUN_FLAG) == RUN_VALUE and not self.may_reconstruct:
             self.add_error("meta_data", REFUSED_FLAG)
+        try:
+            require_correction(self.instance.meta_data, wanted)
+        except ModeForbids as error:
+            self.add_error("meta_data", error.message)
         return cleaned
 
 

@@ -8,7 +8,7 @@ from balances.books import Posting, Share
 from balances.posting.batches import LARGEST, Batch, new_batch_id, post_batch
 from balances.posting.direct import Failure, Item, item_of, post, post_each, post_transaction, refusals
 from balances.posting.enqueuing import enqueue, enqueue_items
-from balances.posting.metadata import merge_metadata
+from balances.posting.metadata import merge_metadata, require_correction
 from balances.posting.opening import open_balance, open_ledger, rename_ledger
 from balances.posting.previewing import preview_batch, preview_posting, preview_refund
 from balances.posting.previewing_holds import preview_settlement, preview_settlements

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import psycopg
@@ -26,6 +28,10 @@ from tests.adopting.conftest import Adopt
 from tests.adopting.test_observing import WRITES, contents, signed_in
 from tests.client import Client
 
+META = '{"a": 1}'
+FREE = "'meta_data' - 'version' - " + " - ".join(f"'{total}'" for total in TOTALS)
+REST = f"SELECT md5(string_agg((to_jsonb(b) - {FREE})::text, '|' ORDER BY id)) FROM blnk.balances AS b".encode()
+"""A digest of all that a correction may not write of balances."""
 REQUEST = Request(actor="alice", origin=Origin.COMMAND, reason="planted")
 
 
@@ -136,6 +142,54 @@ def test_everything_else_is_refused_by_the_program_and_by_the_database(
         with pytest.raises(ProgrammingError, match="does not allow it"):
             write()
     assert contents(server) == before
+
+
+def test_metadata_of_a_balance_takes_nothing_but_the_flag(repaired: Callable[[str], psycopg.Connection[Any]]) -> None:
+    server = repaired("0.15")
+    (balance_id,) = right(server)
+    server.execute(f"UPDATE blnk.balances SET meta_data = '{META}' WHERE balance_id = %s".encode(), [balance_id])
+    before, browser = contents(server), signed_in()
+    for given in ({"note": "x"}, {}, {"BLNK_RUN_RECONCILIATION": "SOURCE", "note": "x"}, {"a": 2}):
+        answer = Client().post(f"/{balance_id}/metadata", {"meta_data": given})
+        assert (answer.status, "mode repair" in answer.text) == (409, True), given
+    page = reverse("admin:balances_balance_change", args=[balance_id])
+    seen = browser.get(page).context["adminform"].form.initial["seen"]
+    for text in ('{"a": 1, "note": "x"}', "", '{"BLNK_RUN_RECONCILIATION": "SOURCE"}'):
+        answered = browser.post(page, {"meta_data": text, "seen": seen})
+        assert answered.status_code == 200
+        assert "nothing else of Blnk" in answered.content.decode()
+    assert contents(server) == before
+
+
+def test_every_door_of_a_correction_writes_six_totals_version_and_metadata_alone(
+    repaired: Callable[[str], psycopg.Connection[Any]], settings: Any
+) -> None:
+    settings.LEDGER_FOUR_EYES_DIRECT = False
+    server = repaired("0.15")
+    rest, tables = server.execute(REST).fetchone(), [each for each in contents(server) if each[0] != "balances"]
+    by_rest, by_action, by_flag, by_command = ids = right(server, 4)
+    before = {each.balance_id: each.stored for each in measure(ids)}
+    for balance_id in ids:
+        plant(server, balance_id)
+    answer = Client().post(f"/balances/{by_rest}/reconstructions", {"reason": "x"})
+    assert answer.status in (200, 201), answer.text
+    browser = signed_in()
+    chosen = {
+        "action": "reconstruct_balances",
+        "_selected_action": by_action,
+        "confirm": "1",
+        "post": "yes",
+        "reason": "planted",
+    }
+    browser.post(reverse("admin:balances_balance_changelist"), chosen)
+    page = reverse("admin:balances_balance_change", args=[by_flag])
+    seen = browser.get(page).context["adminform"].form.initial["seen"]
+    wanted = (Balance.objects.get(pk=by_flag).meta_data or {}) | {"BLNK_RUN_RECONCILIATION": "SOURCE"}
+    browser.post(page, {"meta_data": json.dumps(wanted), "seen": seen})
+    call_command("reconstruct", by_command, reason="planted", verbosity=0, stderr=StringIO(), stdout=StringIO())
+    assert {each.balance_id: each.stored for each in measure(ids)} == before
+    assert server.execute(REST).fetchone() == rest
+    assert [each for each in contents(server) if each[0] != "balances"] == tables
 
 
 def test_the_preview_says_what_a_correction_means_for_a_blnk_that_posts(
