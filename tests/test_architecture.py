@@ -64,6 +64,8 @@ CURSORS = {
     "balances/ground/statements.py": "runs the statements in .sql files",
     "balances/importing/copying.py": "COPY is no statement that returns rows",
     "balances/ground/upkeep.py": "ANALYZE and VACUUM are none either",
+    "ledgerproj/moving/copying.py": "COPY from one server to another",
+    "ledgerproj/moving/comparing.py": "a cursor of the server's reads both sides in one order, with flat memory",
 }
 """The only modules that open a cursor, and why."""
 OUTWARD = {"api", "backoffice", "shapes", "management", "drill", "templatetags", "apps", "uploads"}

@@ -8,10 +8,12 @@ from balances.ground.adoptions import (
     LeftToBlnk,
     Mode,
     ModeForbids,
+    Provenance,
     RightsMissing,
     adoption,
     forbidden,
     may,
+    provenance,
     require_mode,
     require_own_tables,
 )

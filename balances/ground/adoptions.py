@@ -1,4 +1,4 @@
-"""Whether the default database is one of Blnk's that was adopted, and what may be done to it then (docs/adopt.md)."""
+"""Whether rows of the default database come from Blnk, adopted or imported, and what may be done with them."""
 
 from __future__ import annotations
 
@@ -40,19 +40,25 @@ IN_WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Adoption:
-    """A database of Blnk's that was adopted: where its tables are, of which generation, and how far we may go."""
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Rows that Blnk wrote: of which generation, and what has to be known to measure and to judge them."""
 
     schema: str
     generation: str
-    mode: Mode
     has_rates: bool
-    """Whether its transactions have a column ``rate``: credits are then amounts times rate."""
+    """Whether transactions have a column ``rate``: credits are then amounts times rate."""
     silent_until: datetime | None
     """Until when Blnk let settlements have no effect without a word; ``None`` where it never did."""
     rates_gone_at: datetime | None
     """When the column ``rate`` was dropped; ``None`` where it is there, or never was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adoption(Provenance):
+    """A database of Blnk's that was adopted: where its tables are, and how far we may go."""
+
+    mode: Mode
 
 
 class ModeForbids(LedgerError):
@@ -97,6 +103,12 @@ class LeftToBlnk(LedgerError):
 def adoption() -> Adoption | None:
     """Return how the default database was adopted, or ``None`` where its tables are our own."""
     found: Adoption | None = connection.adoption  # type: ignore[attr-defined]  # of ledgerproj.postgresql
+    return found
+
+
+def provenance() -> Provenance | None:
+    """Return what is known of rows that Blnk wrote, adopted or imported, or ``None`` where all rows are our own."""
+    found: Provenance | None = connection.provenance  # type: ignore[attr-defined]  # of ledgerproj.postgresql
     return found
 
 

@@ -1,8 +1,9 @@
 """Runs statements kept in ``.sql`` files: one statement a file, named parameters, nothing built from strings.
 
-Two comments mean something in an adopted database (docs/adopt.md), so that neither costs anything elsewhere, and each
-rule still stands in one place. What is between ``/*rated`` and ``rated*/`` belongs to the statement where transactions
-have exchange rates. ``/*dated*/transactions`` is a view there, in which a missing effective date is that of creation.
+Two comments mean something where rows come from Blnk (docs/adopt.md), so that neither costs anything elsewhere, and
+each rule still stands in one place. What is between ``/*rated`` and ``rated*/`` belongs to the statement where
+transactions have exchange rates. ``/*dated*/transactions`` is a view there, in which a missing effective date is that
+of creation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from django.db import connection, models
 
-from balances.ground.adoptions import adoption
+from balances.ground.adoptions import provenance
 from balances.ground.prepared import Prepared, Question, Result
 
 DATED = "/*dated*/transactions"
@@ -39,15 +40,15 @@ class Statement:
     It may take parameters in binary (``%(name)b``), which is several times as fast for arrays of texts and instants.
     """
 
-    _adopted: dict[bool, str] | None = None
-    """The text for an adopted database, where it is another one, by whether its transactions have exchange rates."""
+    _of_blnk: dict[bool, str] | None = None
+    """The text for rows that come from Blnk, where it is another one, by whether they have exchange rates."""
 
     def __init__(self, path: Path, *, hot: bool = False) -> None:
         self.text = path.read_text()
         self.hot = hot
         if "/*rated" in self.text or DATED in self.text:
             dated = self.text.replace(DATED, "dated_transactions")
-            self._adopted = {False: dated, True: dated.replace("/*rated", "").replace("rated*/", "")}
+            self._of_blnk = {False: dated, True: dated.replace("/*rated", "").replace("rated*/", "")}
 
     @classmethod
     def beside(cls, module: str, name: str, *, hot: bool = False) -> Statement:
@@ -79,9 +80,9 @@ class Statement:
     @property
     def _chosen(self) -> str:
         """The text for the database that it is sent to."""
-        if self._adopted is None or (found := adoption()) is None:
+        if self._of_blnk is None or (found := provenance()) is None:
             return self.text
-        return self._adopted[found.has_rates]
+        return self._of_blnk[found.has_rates]
 
     def _cursor(self) -> Any:
         if not self.hot:

@@ -1,5 +1,6 @@
 """Every table of the ledger, under Blnk's name where Blnk has it."""
 
+from balances.models.blnk_imports import BlnkImport
 from balances.models.core import (
     GENERAL_LEDGER_ID,
     RUN_FLAG,

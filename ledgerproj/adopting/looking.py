@@ -83,15 +83,20 @@ def belongs_to_blnk() -> bool:
 def look() -> Found:
     """Return what the default database holds. Raises ``NothingToAdopt``."""
     with open_server() as server:
-        schemas = [row["schema"] for row in server.execute(SCHEMAS)]
-        if not schemas:
-            raise NothingToAdopt(
-                f"There is nothing to adopt: no schema of database {server.info.dbname} has the tables of Blnk, or the "
-                "role may not see them."
-            )
-        if len(schemas) > 1:
-            raise NothingToAdopt(f"Blnk has its tables in more than one schema: {', '.join(schemas)}.")
-        return _found(server, schemas[0])
+        return look_at(server)
+
+
+def look_at(server: psycopg.Connection[dict[str, Any]]) -> Found:
+    """Return what the database of a connection holds. Raises ``NothingToAdopt``."""
+    schemas = [row["schema"] for row in server.execute(SCHEMAS)]
+    if not schemas:
+        raise NothingToAdopt(
+            f"There is nothing to adopt: no schema of database {server.info.dbname} has the tables of Blnk, or the "
+            "role may not see them."
+        )
+    if len(schemas) > 1:
+        raise NothingToAdopt(f"Blnk has its tables in more than one schema: {', '.join(schemas)}.")
+    return _found(server, schemas[0])
 
 
 @contextmanager

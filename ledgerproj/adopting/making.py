@@ -70,8 +70,6 @@ def adopt(found: Found, mode: Mode, actor: str) -> bool:
             is_new = _make(found, mode)
             NOTE.rows(**asdict(wanted) | {"mode": str(mode)}, actor=actor)
         _migrate()
-        with connection.schema_editor() as editor:
-            editor.execute(COLLATIONS, None)
     return is_new
 
 
@@ -148,6 +146,8 @@ def _migrate() -> None:
     executor = MigrationExecutor(connection)
     state = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
     for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        with connection.schema_editor() as editor:
+            editor.execute(COLLATIONS, None)
         is_core = migration.app_label == CORE
         state = executor.apply_migration(state, migration, fake=is_core)
         if is_core:

@@ -52,7 +52,7 @@ def statements(found: Found, mode: Mode, *, with_tables: bool) -> Iterator[str]:
     if with_tables:
         yield _made("sequence.sql")
     if found.has_rates:
-        yield _made("rates.sql")
+        yield rate_functions(SCHEMA)
     yield from _writing(found, mode)
 
 
@@ -89,6 +89,11 @@ def without(found: Found) -> Iterator[str]:
     if JOURNAL in found.tables:
         yield f"DROP VIEW IF EXISTS {SCHEMA}.{JOURNAL}"
     yield _made("without.sql")
+
+
+def rate_functions(schema: str) -> str:
+    """Return what makes the functions that say what a credit at a rate amounts to, for the first schema looked in."""
+    return _made("rates.sql").replace("the_schema", schema)
 
 
 def _made(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Looks whether a database is one of Blnk's that was adopted: connections then see schema ``backoffice`` alone."""
+"""Looks whether rows of a database come from Blnk: adopted, its connections see schema ``backoffice`` alone."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.datetime import TimestampBinaryLoader, TimestampLoader
 
-from balances.ground import SCHEMA, Adoption, Mode, Unreachable
+from balances.ground import SCHEMA, Adoption, Mode, Provenance, Unreachable
 
-IS_THERE = "SELECT to_regclass(%s) IS NOT NULL AS is_there"
-READ = f"""
-SELECT schema, generation, mode, has_rates, silent_until, rates_gone_at FROM {SCHEMA}.adoption
-"""  # noqa: S608  # a name of ours
-_known: dict[tuple[str, ...], Adoption | None] = {}
+KNOWN_OF_ROWS = "schema, generation, has_rates, silent_until, rates_gone_at"
+ARE_THERE = (
+    "SELECT to_regclass(%s) IS NOT NULL AS is_adopted, to_regclass('uploads_blnkimport') IS NOT NULL AS may_be_imported"
+)
+ADOPTED = f"SELECT {KNOWN_OF_ROWS}, mode FROM {SCHEMA}.adoption"  # noqa: S608  # names of ours
+IMPORTED = f"SELECT {KNOWN_OF_ROWS} FROM uploads_blnkimport"  # noqa: S608
+_known: dict[tuple[str, ...], Provenance | None] = {}
 
 
 class UTCLoader(TimestampLoader):
@@ -35,8 +37,8 @@ class UTCBinaryLoader(TimestampBinaryLoader):
         return super().load(data).replace(tzinfo=UTC)
 
 
-def adoption_of(settings: dict[str, Any], params: Callable[[], dict[str, Any]]) -> Adoption | None:
-    """Return how the database of Django's settings was adopted, looked up once in each process.
+def provenance_of(settings: dict[str, Any], params: Callable[[], dict[str, Any]]) -> Provenance | None:
+    """Return what is known of rows of Blnk's in the database of Django's settings, looked up once in each process.
 
     ``params`` returns what psycopg connects with. Raises ``Unreachable``.
     """
@@ -55,7 +57,7 @@ def suppose(settings: dict[str, Any], adoption: Adoption | None) -> None:
 
 
 def forget() -> None:
-    """Look again: the database has been adopted or left."""
+    """Look again: the database has been adopted or left, or rows of Blnk's were imported."""
     _known.clear()
 
 
@@ -63,12 +65,14 @@ def _key(settings: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(settings[name]) for name in ("HOST", "PORT", "NAME"))
 
 
-def _look(params: dict[str, Any]) -> Adoption | None:
+def _look(params: dict[str, Any]) -> Provenance | None:
     with past_django(params) as server:
-        if not server.execute(IS_THERE, [f"{SCHEMA}.adoption"]).fetchone()["is_there"]:  # type: ignore[index]
-            return None
-        row = server.execute(READ).fetchone()
-    return Adoption(**row | {"mode": Mode(row["mode"])}) if row else None
+        there = server.execute(ARE_THERE, [f"{SCHEMA}.adoption"]).fetchone() or {}
+        if there["is_adopted"]:
+            row = server.execute(ADOPTED).fetchone()
+            return Adoption(**row | {"mode": Mode(row["mode"])}) if row else None
+        row = server.execute(IMPORTED).fetchone() if there["may_be_imported"] else None
+    return Provenance(**row) if row else None
 
 
 def past_django(params: dict[str, Any]) -> psycopg.Connection[dict[str, Any]]:

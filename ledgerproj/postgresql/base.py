@@ -15,7 +15,7 @@ from psycopg.abc import Buffer
 from psycopg.pq import PipelineStatus
 from psycopg.types.datetime import TimestamptzLoader
 
-from balances.ground import Adoption
+from balances.ground import Adoption, Provenance
 from ledgerproj.postgresql import adopted
 from ledgerproj.postgresql.pools import Pool
 
@@ -66,7 +66,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     @property
     def adoption(self) -> Adoption | None:
         """Return how this database was adopted, if it is one of Blnk's."""
-        return adopted.adoption_of(self.settings_dict, self.get_server_params)
+        found = self.provenance
+        return found if isinstance(found, Adoption) else None
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Return what is known of rows of Blnk's in this database, if there are any."""
+        return adopted.provenance_of(self.settings_dict, self.get_server_params)
 
     def get_server_params(self) -> dict[str, Any]:
         """Return psycopg's parameters, whatever the database is, with a loader of our own."""

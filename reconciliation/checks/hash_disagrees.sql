@@ -10,6 +10,7 @@
 -- more are tried. A row of whatever status is wrong when no such reading matches. Amounts that a float may have rounded
 -- are left out. Not covered are precise_amount, status and dates: where 0 was sealed, the amount is sealed nowhere, and
 -- only columns_contradict, forced_edit and snapshot_disagrees can find a change.
+-- A balance that an import renamed (docs/import.md) was sealed by the name without the id behind it.
 -- Also run for single balances (balance_ids), to see whether the rows that count there may be trusted. Nearly every row
 -- matches one of three readings; the others are tried on what is left.
 WITH suspects AS MATERIALIZED (
@@ -40,8 +41,8 @@ unread AS MATERIALIZED (
                               (round(t.amount, 6)::text), ('0.000000'), (round(p.amount, 6)::text)) AS amount (text),
                       (VALUES (t.reference), (regexp_replace(t.reference, '_q$', '')),
                               (regexp_replace(t.reference, '[-_][0-9]+$', ''))) AS reference (text),
-                      (VALUES (t.source), (s.indicator), ('')) AS origin (name),
-                      (VALUES (t.destination), (d.indicator), ('')) AS target (name)
+                      (VALUES (t.source), (s.indicator), (split_part(s.indicator, ' (bln_', 1)), ('')) AS origin (name),
+                      (VALUES (t.destination), (d.indicator), (split_part(d.indicator, ' (bln_', 1)), ('')) AS target (name)
           WHERE t.hash = encode(sha256(convert_to(
               amount.text || reference.text || t.currency || origin.name || target.name, 'UTF8')), 'hex'))
 ),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from balances.ground import LedgerError, adoption
+from balances.ground import LedgerError, provenance
 from reconciliation.checks import CHECKS
 from reconciliation.explaining import CAUSES, COUNTING, EXPLAINED_AT_ONCE, Drift, evidence, explain, facts, find_gone
 from reconciliation.measuring import Measurement, chunks
@@ -101,16 +101,16 @@ def damage(drifted: list[Measurement]) -> dict[str, str]:
 
 
 def _of_adopted(balance_ids: list[str]) -> dict[str, str]:
-    """Return for balances of an adopted database which of their holds were settled twice, in a sentence each."""
-    if not balance_ids or adoption() is None:
+    """Return for balances with rows of Blnk's which of their holds were settled twice, in a sentence each."""
+    if not balance_ids or provenance() is None:
         return {}
     found = CHECKS["hold_settled_beyond"].faults(balance_ids=balance_ids)
     return {each.balance_id: f"{SETTLED_BEYOND}: {', '.join(each.rows[:NAMED])}" for each in found}
 
 
 def _without_rates(balance_ids: list[str]) -> dict[str, str]:
-    """Return the balances whose credits were converted at rates that are gone from an adopted database."""
-    found = adoption()
+    """Return the balances whose credits were converted at rates that are gone from a database of Blnk's."""
+    found = provenance()
     if not balance_ids or found is None or found.rates_gone_at is None:
         return {}
     faults = CHECKS["foreign_currency"].faults(balance_ids=balance_ids)

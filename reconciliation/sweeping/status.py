@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from balances.ground import Statement, adoption
+from balances.ground import Statement, provenance
 from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE
 from reconciliation.explaining import NOT_YET, UNEXPLAINED, summary
 from reconciliation.measuring import SIDES, Scope
@@ -44,7 +44,7 @@ def out_of_balance(sweep: Sweep) -> list[str]:
 
 
 def _has_rates() -> bool:
-    found = adoption()
+    found = provenance()
     return found is not None and (found.has_rates or found.rates_gone_at is not None)
 
 

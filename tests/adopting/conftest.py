@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.adopting import blnk_database, places
 
 Adopt = Callable[..., psycopg.Connection[Any]]
+Own = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +62,33 @@ def blnk(made: Callable[[str, str], str], django_db_blocker: DjangoDbBlocker) ->
             server.close()
             place.__exit__(None, None, None)
             places.run("DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def empty(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Return the name of a database with our tables and nothing else."""
+    name = places.new_name()
+    with django_db_blocker.unblock():
+        places.run("CREATE DATABASE {} TEMPLATE template0", name)
+        with places.pointed_to(name):
+            call_command("migrate", verbosity=0, interactive=False)
+        yield name
+        places.run("DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def own(empty: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Own]:
+    """Return what puts an empty database of our own in the place of the test database, and connects to it."""
+
+    @contextmanager
+    def take() -> Iterator[psycopg.Connection[Any]]:
+        name = places.new_name()
+        places.run("CREATE DATABASE {} TEMPLATE {}", name, empty)
+        try:
+            with places.pointed_to(name), places.server(name) as server:
+                yield server
+        finally:
+            places.run("DROP DATABASE {} WITH (FORCE)", name)
+
+    with django_db_blocker.unblock():
+        yield take

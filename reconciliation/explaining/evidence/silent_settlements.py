@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from balances.ground import Statement, adoption
+from balances.ground import Statement, provenance
 from reconciliation.explaining.case import Case
 from reconciliation.explaining.observations import SilentSettlement
 from reconciliation.measuring import units
@@ -23,7 +23,7 @@ IN_ORDER = Statement.beside(__file__, "settlements_in_order.sql")
 
 def find_silent_settlements(cases: list[Case]) -> None:
     """Add to each case the settlements that moved other totals than measuring takes them to have moved."""
-    found = adoption()
+    found = provenance()
     if found is None or found.silent_until is None or not cases:
         return
     by_id = {case.balance_id: case for case in cases}

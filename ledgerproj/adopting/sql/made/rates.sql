@@ -1,10 +1,11 @@
 -- Purpose: what a credit at an exchange rate amounts to, to the unit as Blnk before 0.15 computed it.
+-- Parameters: the_schema, put in by the caller: that in which they are made.
 --
 -- Its arithmetic is that of Go's big.Float: the amount has 64 bits of precision, or as many as it needs; the product with
 -- the exact binary value of the rate is rounded to that many, half to even, and what is behind the point is cut off.
 -- 100 at 0.29 is 28, for the nearest float8 is below 0.29. A rate of 0, which settlements have, and none mean 1.
 CREATE FUNCTION bits_of(n numeric) RETURNS integer LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path = backoffice, pg_temp AS $$
+    SET search_path = the_schema, pg_temp AS $$
 DECLARE
     bits integer := greatest(floor(log(2::numeric, n))::integer, 0);
 BEGIN
@@ -19,7 +20,7 @@ END $$;
 COMMENT ON FUNCTION bits_of IS 'How many binary digits a whole number above zero has.';
 
 CREATE FUNCTION at_rate(units numeric, rate double precision) RETURNS numeric
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = backoffice, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = the_schema, pg_temp AS $$
 DECLARE
     raw bigint := ('x' || encode(float8send(abs(rate)), 'hex'))::bit(64)::bigint;
     exponent integer := (raw >> 52)::integer;

@@ -2,7 +2,7 @@
 -- Parameters: balance_ids text[]. Columns: balance_id; side: credit or debit; transaction_id; status; units, at its rate
 -- where a hold is credited; settles: whether measure.sql takes the row off a hold; is_orphan: whether the row that it
 -- names as its parent is gone; created_at.
--- Only for adopted databases, whose view of transactions also has their serial number.
+-- Only where rows come from Blnk: transactions then have its serial number too, but for those that were posted here since.
 WITH moves AS (
     SELECT t.source AS balance_id, 'debit' AS side, t.*
     FROM transactions AS t
@@ -26,4 +26,4 @@ SELECT m.balance_id, m.side, m.transaction_id, m.status,
 FROM moves AS m
 LEFT JOIN transactions AS p ON p.transaction_id = m.parent_transaction AND m.parent_transaction > ''
 WHERE m.status IN ('INFLIGHT', 'VOID') OR p.transaction_id IS NULL OR settles(m.reference, p.status, p.reference)
-ORDER BY m.balance_id, m.number
+ORDER BY m.balance_id, m.number, m.created_at
