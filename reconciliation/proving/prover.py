@@ -165,7 +165,11 @@ class Prover:
 
     @staticmethod
     def _move(held: Held, place: int, was: Value, became: Value) -> None:
-        held.off[place] += moved_by(was, became)
+        try:
+            held.off[place] += int(became) - int(was)  # type: ignore[arg-type]  # nearly always
+            return
+        except (TypeError, ValueError):
+            held.off[place] += moved_by(was, became)
         if was is None or became is None or not (isinstance(number(was), int) and isinstance(number(became), int)):
             held.marks |= UNREADABLE
             before, after = (None if text is None else text.decode() for text in (was, became))

@@ -421,6 +421,7 @@ def kills(times: int, clients: int, seed: int) -> list[str]:
                     victim.child.process.kill()
                     victim.child.process.wait()
                 if kind != "watch":
+                    time.sleep(0.5)  # until its first process is gone
                     made.start()
                 if kind != "PostgreSQL":
                     victim.start()
