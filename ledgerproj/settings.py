@@ -63,7 +63,7 @@ LEDGER_TRUSTED_PROXIES = environment.networks("LEDGER_TRUSTED_PROXIES")
 LEDGER_READ_TIMEOUT = environment.number("LEDGER_READ_TIMEOUT", 5, least=1)
 
 LEDGER_SHARED_COMMITS = environment.flag("LEDGER_SHARED_COMMITS", default=True)  # postings that wait for a commit
-LEDGER_HOT_READS = environment.flag("LEDGER_HOT_READS", default=True)  # one row by its key, past Django's machinery
+LEDGER_HOT_READS = environment.flag("LEDGER_HOT_READS", default=True)  # rows by key and first pages, past Django
 
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from balances.api import hot_reads
+from balances.api.filtering import columns
 from balances.api.gate import gate_of
 from balances.api.hot_reads import hot_read
 from balances.ground import Line, Question, tables
@@ -35,13 +37,14 @@ from balances.models import ApiKey, Balance, Ledger, Transaction
 from balances.models.core import now
 from ledgerproj.front import keeping, together
 from ledgerproj.front import reads as front_reads
+from ledgerproj.front.bodies import Body
 from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.reads import Reads
 from ledgerproj.wsgi import application
 from reconciliation.models import Refusal
 from tests import wire, world
 from tests.serving import request, serving
-from tests.test_front import until, waiting_for_locks
+from tests.test_front import opened, until, waiting_for_locks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("front")]
 
@@ -593,3 +596,55 @@ def test_a_server_answers_many_reads_at_once_as_each_alone(world_of_all: None) -
                 assert {k: v for k, v in one.headers.items() if k not in changing} == {
                     k: v for k, v in other.headers.items() if k not in changing
                 }
+
+
+def filtered(path: str, *conditions: tuple[str, str], **more: Any) -> Exchange:
+    """Ask for a filter down the lane, and return the exchange, which may be left to its view."""
+    filters = [{"field": field, "operator": "eq", "value": value} for field, value in conditions]
+    content = json.dumps({"filters": filters} | more).encode()
+    scope: Any = Scope("POST", path, MASTER)
+    proto: Any = Proto()
+    exchange = Exchange(scope, proto, Body(content, len(content)))
+    shared.run(shared.ask([exchange]))
+    return exchange
+
+
+def test_filters_by_texts_go_down_the_lane_for_every_column(world_of_all: None) -> None:
+    asked = 0
+    for path, each in hot_reads.FILTERS.items():
+        for name, column in each.rows.filters.base_filters.items():
+            if isinstance(column, columns.Column) and column.sql_type == "text":
+                asked += 1
+                exchange = filtered(path, (name, "USD"), (name, "ü'%s\\"), logical_operator="or", limit=7)
+                assert exchange.answered, (path, name)
+    assert asked > 15
+    rows: Any = filtered("/transactions/filter", ("balance_id", "bln_alice"), ("status", "APPLIED")).proto
+    assert rows.got[0] == 200
+    assert len(json.loads(rows.got[2])) > 1
+
+
+def test_other_filters_are_for_their_view(world_of_all: None) -> None:
+    for more in ({"offset": 1}, {"sort_by": "amount"}, {"sort_order": "asc"}, {"include_count": True}, {"limit": "x"}):
+        assert not filtered("/balances/filter", ("currency", "USD"), **more).answered
+    assert not filtered("/balances/filter", ("currency", "a\0")).answered
+    assert not filtered("/balances/filter", ("currency", "")).answered
+    assert not filtered("/balances/filter", ("nothing", "x")).answered
+    assert not filtered("/balances/filter", ("balance", "5")).answered
+
+
+def test_so_many_statements_are_prepared_and_no_more(world_of_all: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_PREPARED", len(hot_reads.LEDGERS.table._statements) + 1)
+    assert filtered("/ledgers/filter", ("name", "x"), limit=91).answered
+    assert not filtered("/ledgers/filter", ("name", "x"), limit=92).answered
+    assert filtered("/ledgers/filter", ("name", "y"), limit=91).answered
+
+
+def test_a_row_does_not_wait_for_a_page(world_of_all: None) -> None:
+    with serving() as server, transaction.atomic(), connection.cursor() as cursor:
+        until(lambda: server.ask("GET", "/balances/bln_alice").status == 200)
+        cursor.execute("LOCK TABLE ledgers IN ACCESS EXCLUSIVE MODE")
+        with ExitStack() as lines:
+            opened(server, lines, request("GET", "/ledgers"))
+            began = monotonic()
+            assert server.ask("GET", "/balances/bln_alice").status == 200
+            assert monotonic() - began < front_reads.BEAT_SECONDS

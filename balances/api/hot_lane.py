@@ -31,7 +31,11 @@ def answering(gate: ApiGate, knock: Knock, found: Found) -> Generator[Question, 
     if refusal:
         return refusal.with_headers(headers)
     read, values = found
-    result = yield read.question(*values)
+    try:
+        question = read.question(knock, *values)
+    except (LedgerError, TooMuch):
+        return None
+    result = yield question
     try:
         reply = Reply(200, read.content(result, values))
     except LedgerError as error:

@@ -28,9 +28,9 @@ class Prepared:
 
     _numbers = itertools.count()
 
-    def __init__(self, text: str) -> None:
-        """Keep the statement, with ``$1`` and so on for its parameters."""
-        self.text = text.encode()
+    def __init__(self, text: str, types: Sequence[int] = ()) -> None:
+        """Keep the statement, with ``$1`` and so on for its parameters, whose ``types`` it need not say."""
+        self.text, self.types = text.encode(), types
         self.name = b"lookup_%d" % next(self._numbers)
 
     def rows(self, parameters: Sequence[str]) -> list[tuple[Any, ...]] | None:
@@ -57,7 +57,7 @@ class Prepared:
         """Return whether the server knows the statement, having prepared it if need be."""
         known = _transformers(raw)
         if self.name not in known:
-            raw.pgconn.send_prepare(self.name, self.text)
+            raw.pgconn.send_prepare(self.name, self.text, self.types)
             made = _only_result(raw.pgconn)
             if made.status != ExecStatus.COMMAND_OK and made.error_field(DiagnosticField.SQLSTATE) != STILL_THERE:
                 return False
@@ -124,7 +124,7 @@ class Line:
         for prepared, parameters in questions:
             if prepared.name not in self._known:
                 self._known[prepared.name] = None
-                self._line.send_prepare(prepared.name, prepared.text)
+                self._line.send_prepare(prepared.name, prepared.text, prepared.types)
                 self._sent.append(b"")
             self._line.send_query_prepared(prepared.name, parameters)
             self._sent.append(prepared.name)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import psycopg
 from django.db import models
 
 from balances.ground.prepared import Prepared, Result
@@ -16,12 +17,15 @@ Stored = tuple[bytes | None, ...]
 """The columns of a row as the server writes them."""
 KEPT = 2_000
 """Rows of a table of which is kept what was shown of them."""
+MOST_PREPARED = 256
+"""Statements of a table that each connection has the server prepare, at most."""
+TEXT = psycopg.adapters.types["text"].oid
 LARGEST_KEPT = 4_096
 """Bytes of what is kept of one row, at most."""
 
 
 class TooMuch(Exception):
-    """To write out what is shown would take too long."""
+    """To write out what is shown would take too long, or there are too many statements to prepare one more."""
 
 
 class Table(Lookup[M]):
@@ -43,9 +47,15 @@ class ShownTable(Table[M]):
         self._shown: dict[Stored, bytes] = {}
         self._statements: dict[str, Prepared] = {}
 
-    def prepared(self, text: str) -> Prepared:
-        """Return a statement without parameters, prepared: there may be few."""
-        return self._statements.get(text) or self._statements.setdefault(text, Prepared(text))
+    def prepared(self, text: str, texts: int = 0) -> Prepared:
+        """Return a statement whose parameters are so many texts, prepared. Raises ``TooMuch`` for one too many."""
+        known = self._statements.get(text)
+        if known is None:
+            if len(self._statements) >= MOST_PREPARED:
+                raise TooMuch
+            numbered = text % tuple(f"${number}" for number in range(1, texts + 1))
+            known = self._statements.setdefault(text, Prepared(numbered, [TEXT] * texts))
+        return known
 
     def shown_by_cursor(self, text: str, parameters: Sequence[Any]) -> list[bytes]:
         """Return what is shown of the rows of any statement."""

@@ -12,7 +12,7 @@ from ledgerproj.front import keeping, postings, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
 from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.readers import Readers
-from ledgerproj.front.reads import Reads
+from ledgerproj.front.reads import FOR_PAGES, Reads
 from ledgerproj.front.together import Together
 from ledgerproj.front.turns import Turns
 
@@ -26,6 +26,7 @@ class Front:
 
     turns: Turns
     reads: Reads
+    pages: Reads
     postings: Together
     spare: Turns
 
@@ -53,7 +54,7 @@ class Front:
             patience=settings.LEDGER_WAIT_TIMEOUT,
             refuse=busy,
         )
-        self.reads = Reads()
+        self.reads, self.pages = Reads(), Reads(FOR_PAGES)  # a row does not wait for a page
         self.postings = Together(
             answer=postings.answer,
             threads=postings.THREADS,
@@ -79,7 +80,7 @@ class Front:
                 return
             exchange = Exchange(scope, proto, body)
             if exchange.hot:
-                await self.reads.ask(exchange)
+                await (self.pages if exchange.hot[0].is_page else self.reads).ask(exchange)
             elif postings.are_for(exchange):
                 await self.postings.ask(exchange)
             if not exchange.answered:

@@ -72,7 +72,8 @@ class Exchange:
         """Keep what granian gave."""
         self.scope, self.proto, self.body = scope, proto, body
         method, path, query = scope.method, scope.path, scope.query_string
-        is_hot = settings.LEDGER_HOT_READS and not body.length
+        longest = hot_reads.LARGEST_FILTER if method == "POST" else 0
+        is_hot = settings.LEDGER_HOT_READS and body.length <= longest
         self.hot = hot_reads.hot_read(method, path, query) if is_hot else None
         self.arrived_at = time.monotonic()
         self.finished: asyncio.Future[None] | None = None

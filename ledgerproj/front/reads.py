@@ -31,6 +31,8 @@ MOST_SENT = 64
 PAUSE_SECONDS = 1.0
 """How long all is left to threads after the connection was lost, or a question was not answered from beat to beat."""
 CANCEL_SECONDS = 2.0
+FOR_PAGES = "SET plan_cache_mode = force_custom_plan; SET max_parallel_workers_per_gather = 0"
+"""How many rows have a text decides how they are found. Each reader has one processor."""
 
 Answering = Generator[Question, Result, hot_lane.Answer | None]
 
@@ -38,8 +40,9 @@ Answering = Generator[Question, Result, hot_lane.Answer | None]
 class Reads:
     """Answers exchanges, or leaves them unanswered: those are for ``Turns``."""
 
-    def __init__(self) -> None:
-        """Begin; this is called in the event loop."""
+    def __init__(self, setting: str = "") -> None:
+        """Begin; this is called in the event loop. ``setting`` is a statement for the connection."""
+        self.setting = setting
         self.loop = asyncio.get_running_loop()
         self.waiting: deque[tuple[Exchange, Answering, Question]] = deque()
         self.sent: deque[tuple[Exchange, Answering]] = deque()
@@ -150,6 +153,8 @@ class Reads:
         held.inc_thread_sharing()
         try:
             held.ensure_connection()
+            if self.setting:
+                held.connection.execute(self.setting)
             line = Line(held.connection)
         except Exception as error:
             if not isinstance(error, DatabaseError | psycopg.Error):  # an outage is logged by the pool, once
