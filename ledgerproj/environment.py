@@ -112,7 +112,7 @@ PATIENCE = {
 been acknowledged. Left alone, libpq waits for ever, for two hours, and for fifteen minutes."""
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str, name: str = "DATABASE_URL") -> dict[str, Any]:
     """Return Django's database settings for a PostgreSQL URL, read as libpq reads it (``options`` included).
 
     What the URL leaves open about a network that swallows everything is limited (``PATIENCE``).
@@ -120,7 +120,7 @@ def database(url: str) -> dict[str, Any]:
     try:
         parts = conninfo_to_dict(url)
     except ProgrammingError as error:
-        raise Misconfigured(f"DATABASE_URL is not a PostgreSQL URL: {str(error).strip()}") from error
+        raise Misconfigured(f"{name} is not a PostgreSQL URL: {str(error).strip()}") from error
     named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     settings: dict[str, Any] = {key: str(parts.pop(part, "") or "") for key, part in named.items()}
     return settings | {"ENGINE": "ledgerproj.postgresql", "OPTIONS": PATIENCE | parts}

@@ -34,6 +34,11 @@ DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffic
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (
     0  # only statements that ask for it are prepared: balances.ground.statements
 )
+LEDGER_REPLICA_URL = environment.text("LEDGER_REPLICA_URL")
+if LEDGER_REPLICA_URL:  # sweeps measure there: balances.ground.replicas
+    DATABASES["replica"] = environment.database(LEDGER_REPLICA_URL, "LEDGER_REPLICA_URL")
+    DATABASES["replica"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- secrets and modes; the embedded server's secrets are generated once and kept beside its data
@@ -67,6 +72,8 @@ LEDGER_HOT_READS = environment.flag("LEDGER_HOT_READS", default=True)  # rows by
 
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
+LEDGER_MEASURE_AT_ONCE = environment.number("LEDGER_MEASURE_AT_ONCE", 2, least=1)  # sweeps that measure together
+LEDGER_MEASURE_PROCESSES = environment.number("LEDGER_MEASURE_PROCESSES", 64)  # of the server, for each, at most
 
 # --- accounts: the service that gives numbers, by the names that the original reads
 ACCOUNT_NUMBERS_URL = environment.webhook("BLNK_ACCOUNTNUMBERGENERATION_HTTPSERVICE_URL")

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from django.db import connection, models
+from django.db import connection, connections, models
 
+from balances.ground import replicas
 from balances.ground.adoptions import provenance
 from balances.ground.prepared import Prepared, Question, Result
 
@@ -61,7 +62,7 @@ class Statement:
             cursor.execute(self._chosen, parameters)
 
     def rows(self, **parameters: Any) -> list[dict[str, Any]]:
-        """Run the statement on the default database and return its rows by column name."""
+        """Run the statement and return its rows by column name: of the default database, or ``on_replica``."""
         return self.send(**parameters)()
 
     def send(self, **parameters: Any) -> Callable[[], list[dict[str, Any]]]:
@@ -86,7 +87,7 @@ class Statement:
 
     def _cursor(self) -> Any:
         if not self.hot:
-            return connection.cursor()
+            return connections[replicas.alias()].cursor()
         connection.ensure_connection()
         # Django's own cursors put parameters into the text, so no two statements would be the same.
         return connection._prepare_cursor(PreparingCursor(connection.connection))  # type: ignore[attr-defined]

@@ -58,6 +58,11 @@ class Check:
     runs: str
     statement: Statement
 
+    @property
+    def asks_for_findings(self) -> bool:
+        """Return whether what it finds depends on what the sweep has found so far."""
+        return "%(sweep_id)s" in self.statement.text
+
     def faults(self, *, balance_ids: list[str] | None = None, sweep_id: str = "") -> list[Fault]:
         """Run the statement and return what it found, among balances or among all."""
         rows = self.statement.rows(balance_ids=balance_ids, sweep_id=sweep_id, hold_days=settings.LEDGER_HOLD_DAYS)

@@ -9,5 +9,6 @@ from reconciliation.measuring.measurement import (
     measure_all,
     units,
 )
+from reconciliation.measuring.reading import ReplicaUnfit, few_processes, long_reads, replica, turn
 from reconciliation.measuring.scope import Scope, ScopeRefused
 from reconciliation.measuring.trial_balances import ONE_SNAPSHOT, SIDES, corrected, judged, stored_sums, trial_balance

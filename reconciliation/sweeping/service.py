@@ -14,14 +14,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import F
 
 from balances.ground import LedgerError, NotFound, Statement, is_outage
 from balances.models import Balance, now
 from reconciliation.checks import CHECKS, Check, Fault
 from reconciliation.explaining import evidence, explain_findings
-from reconciliation.measuring import MEASURED_AT_ONCE, ONE_SNAPSHOT, Measurement, Scope, chunks, measure, trial_balance
+from reconciliation.measuring import (
+    MEASURED_AT_ONCE,
+    ONE_SNAPSHOT,
+    Measurement,
+    Scope,
+    chunks,
+    few_processes,
+    long_reads,
+    measure,
+    trial_balance,
+    turn,
+)
 from reconciliation.models import Finding, Origin, Sweep, SweepChunk
 from reconciliation.sweeping.findings import add_faults, findings_of
 from reconciliation.sweeping.incidents import group_incidents
@@ -187,7 +198,12 @@ def _next_size(size: int, took: float, pace: int) -> int:
 
 
 def _step(sweep: Sweep, size: int, pace: int) -> bool:
-    """Do the next piece of work; return whether it moved the sweep on without ending it."""
+    """Do the next piece of work, if there is room for it; return whether it moved the sweep on without ending it."""
+    with turn() as is_ours:
+        return _work(sweep, size, pace) if is_ours else _advance(sweep)
+
+
+def _work(sweep: Sweep, size: int, pace: int) -> bool:
     if not sweep.measured_all:
         return _measure_chunk(sweep, size, pace)
     waiting = next((entry["check"] for entry in sweep.checks if not entry["done"]), None)
@@ -212,8 +228,7 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
     if chunk is None:
         return _measure_newcomers(sweep, scope)
     if chunk.balance_ids is None:
-        measurements, snapshot = _screened(chunk, pace)
-        chunk = replace(chunk, snapshot=snapshot)
+        measurements, chunk = _screened(chunk, pace)
     else:
         measurements = measure(chunk.balance_ids)
     findings = findings_of(sweep, measurements, _faults(sweep, scope, chunk.balance_ids))
@@ -273,19 +288,23 @@ def _faults(sweep: Sweep, scope: Scope, balance_ids: list[str] | None) -> list[F
     return [fault for check in _checks_of_chunks(sweep, scope) for fault in check.faults(balance_ids=balance_ids)]
 
 
-def _screened(chunk: Chunk, pace: int) -> tuple[list[Measurement], str]:
-    """Measure the balances between two keys that drift, and return them with the snapshot in which all of it was seen.
+def _screened(chunk: Chunk, pace: int) -> tuple[list[Measurement], Chunk]:
+    """Measure the balances between two keys that drift, and return them with the chunk as it was seen.
 
-    At full pace several processes of the server look for them. What that sets is undone before they are measured.
+    At full pace several processes of the server look for them. What that sets is undone before they are measured. On a
+    replica it is seen as of what that has replayed, and the live proof has no snapshot to go on from.
     """
-    with transaction.atomic(durable=True):
+    with long_reads() as (using, replica), transaction.atomic(durable=True, using=using):
         ONE_SNAPSHOT.execute()
-        snapshot = str(SNAPSHOT.rows()[0]["snapshot"])
-        with transaction.atomic():
+        if replica is None:
+            chunk = replace(chunk, snapshot=str(SNAPSHOT.rows()[0]["snapshot"]))
+        elif chunk.looked_at is not None:
+            chunk = replace(chunk, looked_at=min(chunk.looked_at, replica.replayed_at or chunk.looked_at))
+        with few_processes(using):
             SHARE_OF_CORES.rows(gentle=pace < 100)
             drifted = [row["balance_id"] for row in SCREEN.rows(after=chunk.after, through=chunk.through)]
-            transaction.set_rollback(True)
-        return measure(drifted) if drifted else [], snapshot
+            transaction.set_rollback(True, using=using)
+        return measure(drifted) if drifted else [], chunk
 
 
 def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:
@@ -312,7 +331,7 @@ def _done_with(sweep: Sweep, checks: list[Check]) -> list[dict[str, Any]]:
 
 def _run_once(sweep: Sweep, check: Check) -> bool:
     """Run a check that is one statement over all rows, and add what it found to the findings."""
-    faults = check.faults(sweep_id=sweep.sweep_id, balance_ids=None)
+    faults = _found_at_once(sweep, check)
     if "everything" not in sweep.scope:
         in_scope = Scope.from_json(sweep.scope).remaining().filter(pk__in={fault.balance_id for fault in faults})
         known = set(in_scope.values_list("balance_id", flat=True))
@@ -328,6 +347,15 @@ def _run_once(sweep: Sweep, check: Check) -> bool:
             remarked=counts.exclude(remarks=[]).count(),
         )
     return True
+
+
+def _found_at_once(sweep: Sweep, check: Check) -> list[Fault]:
+    """Run a check over all rows; what asks for findings of the sweep needs the database that has them."""
+    if check.asks_for_findings:
+        with few_processes(DEFAULT_DB_ALIAS):
+            return check.faults(sweep_id=sweep.sweep_id)
+    with long_reads() as (using, _), few_processes(using):
+        return check.faults(sweep_id=sweep.sweep_id)
 
 
 def _advance(sweep: Sweep, **progress: object) -> bool:

@@ -73,7 +73,11 @@ def judged() -> dict[str, Any]:
 def measured() -> list[dict[str, Any]]:
     ids = list(Balance.objects.order_by("balance_id").values_list("balance_id", flat=True))
     return [
-        {name: value for name, value in asdict(each).items() if not name.startswith(("executed", "indicator"))}
+        {
+            name: value
+            for name, value in asdict(each).items()
+            if not name.startswith(("executed", "indicator", "snapshot"))
+        }
         for each in measure(ids)
     ]
 

@@ -22,6 +22,7 @@ from ledgerproj.adopting import (
     what_waits,
     why_not_served,
 )
+from reconciliation.measuring import replica
 
 
 class Command(BaseCommand):
@@ -93,6 +94,8 @@ class Command(BaseCommand):
         say(f"About {found.rows:,} transactions and {found.balances:,} balances, as the planner estimates.")
         say(f"Mode {mode}: {mode.in_words}.")
         say(f"Role {found.role}: {self._rights(found, mode)}")
+        if standby := replica():
+            say(f"Sweeps measure on {standby}.")
         if mode is Mode.SERVE:
             self._show_serving(found)
         say("It creates:" if not adoption() else "It was adopted already. It brings up to date:")

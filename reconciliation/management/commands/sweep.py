@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reconciliation.checks import CHECKS
 from reconciliation.management.ledger_command import LedgerCommand, operator
+from reconciliation.measuring import replica
 from reconciliation.models import Origin, Sweep
 from reconciliation.sweeping import FINDINGS, as_row, out_of_balance, proved, service, tasks, unproved, verdict
 
@@ -54,6 +55,8 @@ class Command(LedgerCommand):
             return
         self.sweep: Sweep | None = None
         with self.refusals_for_people(options):
+            if standby := replica():
+                self.stderr.write(f"Balances are measured on {standby}.")
             sweep = self._requested(options)
             if options["pause"] or options["cancel"] or options["background"]:
                 self.stderr.write(f"Sweep {sweep.sweep_id} is {sweep.state}.")
