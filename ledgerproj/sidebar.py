@@ -56,6 +56,10 @@ SECTIONS = {
 """Title, icon, app and model of each list, by section."""
 
 
+BADGES = {"plan": "reconciliation.backoffice.home.plans_badge"}
+"""What stands beside a list: what waits there for the user."""
+
+
 def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(f"{app}.view_{model}")
 
@@ -70,6 +74,7 @@ NAVIGATION: list[dict[str, Any]] = [
                 "icon": icon,
                 "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
                 "permission": _may_view(app, model),
+                **({"badge": BADGES[model]} if model in BADGES else {}),
             }
             for title, icon, app, model in entries
         ],

@@ -15,7 +15,7 @@ from balances.models import now
 from balances.templatetags.money import amount
 from reconciliation import overview
 from reconciliation.backoffice.columns import Precisions, duration, in_currencies, title_of
-from reconciliation.models import PostingHour, Reconstruction
+from reconciliation.models import Plan, PostingHour, Reconstruction
 from reconciliation.overview import Age, Health, Verdict, Volume
 from reconciliation.proving import standing
 from reconciliation.sweeping import balances, status
@@ -121,12 +121,18 @@ def _side(units: Any, precision: int | None) -> SafeString | str:
     return amount(units, precision, "") if isinstance(units, int) else str(units)
 
 
+def plans_badge(request: HttpRequest) -> str:
+    """Return how many plans wait for this user, for the sidebar; nothing where none does."""
+    return str(len(_waiting(request)) or "")
+
+
+def _waiting(request: HttpRequest) -> list[Plan]:
+    may = {f"may_{each}": request.user.has_perm(f"reconciliation.{each}_plan") for each in ("approve", "apply")}
+    return overview.plans_waiting(request.user.get_username(), **may) if any(may.values()) else []
+
+
 def _plans(request: HttpRequest, precisions: Precisions) -> Panel:
-    waiting = overview.plans_waiting(
-        request.user.get_username(),
-        may_approve=request.user.has_perm("reconciliation.approve_plan"),
-        may_apply=request.user.has_perm("reconciliation.apply_plan"),
-    )
+    waiting = _waiting(request)
     return {
         "plans": [(plan, in_currencies(plan.drift, precisions)) for plan in waiting[:SHOWN]],
         "more_plans": len(waiting[SHOWN:]),

@@ -16,6 +16,7 @@ from balances.ground import LedgerError, Mode, NotFound, Statement, atomic_with_
 from balances.models import TOTALS, BalanceMonitor, now
 from reconciliation.correcting.deciding import ReasonRequired, take_step
 from reconciliation.correcting.incomplete import RATES_GONE, followed, left, sources
+from reconciliation.correcting.notifying import request_notification
 from reconciliation.correcting.policy import Facts, Policy, second_person_needed
 from reconciliation.correcting.rebuilding import MAX_REASON, PATIENCE, ReasonTooLong
 from reconciliation.measuring import MEASURED_AT_ONCE, Scope, Totals, chunks, corrected, judged, measure, stored_sums
@@ -206,6 +207,8 @@ def write_down(plan: Plan, portions: Iterable[list[Planned]]) -> Plan:
     take_step(plan.plan_id, Step.Kind.PROPOSED, plan.actor, Origin(plan.origin), note)
     if not plan.needs_approval:
         take_step(plan.plan_id, Step.Kind.APPROVED, BY_POLICY, Origin(plan.origin), note)
+    else:
+        request_notification(plan)
     return plan
 
 

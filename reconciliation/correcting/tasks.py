@@ -1,10 +1,11 @@
-"""The jobs that apply plans. Each is deferred in the transaction that causes it, so none is ever lost."""
+"""The jobs of plans: applying, notifying. Each is deferred in the commit that causes it, so none is ever lost."""
 
 from __future__ import annotations
 
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from reconciliation.correcting import applying
+from reconciliation.correcting import applying, notifying
 from reconciliation.models import Origin
 
 
@@ -12,6 +13,12 @@ from reconciliation.models import Origin
 def apply_plan(plan_id: str, actor: str, origin: str) -> None:
     """Settle what is left of a plan that is being applied."""
     applying.carry_on(plan_id, actor, Origin(origin))
+
+
+@app.task(name=notifying.TASK, retry=RetryStrategy(max_attempts=5, exponential_wait=4, retry_exceptions=(OSError,)))
+def notify_approvers(plan_id: str) -> None:
+    """Mail those who may approve a plan; again later where the mail server does not take it."""
+    notifying.mail_approvers(plan_id)
 
 
 @app.periodic(cron="* * * * *")

@@ -64,6 +64,15 @@ def test_whoever_may_see_no_list_sees_no_figure_of_it() -> None:
         assert f'id="{part}"' not in page
 
 
+def test_the_sidebar_counts_the_plans_that_wait_for_the_user() -> None:
+    asked = Proposal(actor="alice", origin=Origin.ADMIN, reason="x")
+    propose(Choice(balance_ids=(wrong().pk,)), asked)
+    propose(Choice(balance_ids=(wrong().pk,)), asked)
+    badge = re.compile(r"Plans\s*</span>\s*<[^>]*>\s*2\b|Plans.{0,400}?>\s*2\s*<", re.DOTALL)
+    assert badge.search(home())
+    assert not badge.search(home(signed_in(*VIEW, *CASES)))
+
+
 def test_a_plan_does_not_wait_for_whoever_proposed_it_or_may_not_decide() -> None:
     alice = person(*EVERYTHING)
     asked = Proposal(actor=alice.username, origin=Origin.ADMIN, reason="month end", ticket="OPS-1")
