@@ -43,6 +43,7 @@ from reconciliation.measuring.scope import Scope
 from reconciliation.models import (
     Alert,
     AlertDelivery,
+    Break,
     Disclosure,
     Finding,
     Incident,
@@ -116,6 +117,7 @@ def cast(swept: Ledger) -> None:
         model.objects.create(**fields)
     told = {"channel": "webhook", "event": "opened", "attempt": 1, "recipient": "x", "outcome": "failed"}
     AlertDelivery.objects.create(alert=Alert.objects.get(), **told)
+    Break.objects.create(kind=Break.Kind.TRUNCATED, stream=1, position=1, xid=1, committed_at=now())
     keyring.issue(name="key", owner_id="team", scopes=["*:read"], expires_at=now() + timedelta(days=1))
     world.monitor(balance)
     forget_finished_jobs.defer(timestamp=0)
