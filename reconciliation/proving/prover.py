@@ -166,7 +166,7 @@ class Prover:
     @staticmethod
     def _move(held: Held, place: int, was: Value, became: Value) -> None:
         try:
-            held.off[place] += int(became) - int(was)  # type: ignore[arg-type]  # nearly always
+            held.off[place] += int(became) - int(was)  # type: ignore[arg-type, operator]  # nearly always
             return
         except (TypeError, ValueError):
             held.off[place] += moved_by(was, became)

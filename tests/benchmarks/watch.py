@@ -31,6 +31,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Others:
             self.tracked = self._tracked()
             while not self.stop.is_set():
                 number += 1
-                with suppress(OSError):
+                with suppress(OSError, HTTPException, KeyError):  # a 503, where the database was killed
                     chance.choice(kinds)(number)
         except Exception as error:
             self.failure = error
@@ -411,7 +412,7 @@ def kills(times: int, clients: int, seed: int) -> list[str]:
             killed: Counter[str] = Counter()
             for _ in range(times):
                 for _ in range(chance.randint(1, 4)):
-                    with suppress(OSError, psycopg.Error, KeyError, ValueError):
+                    with suppress(OSError, HTTPException, psycopg.Error, KeyError, ValueError):
                         planter.plant()
                 kind = chance.choice(("watch", "PostgreSQL", "both"))
                 killed[kind] += 1
