@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 from django.db import connection
 
 from balances.books.holds import Settlement
+from balances.ground import jobs
 from balances.ground.exceptions import LedgerError
 from balances.models import Transaction
 from balances.models.queue import Entry
@@ -22,7 +24,7 @@ from balances.posting.enqueuing import enqueue
 from balances.posting.refunding import Refund, refund
 from balances.posting.settling import request, settle
 from balances.queueing import draining, tasks
-from balances.recording import writing
+from balances.recording import POSTINGS, writing
 from tests.balances.test_posting import together
 from tests.client import Client
 from tests.wire import FUNDS, assert_no_drift, body, drain, queued, sums, under, wallets
@@ -321,3 +323,14 @@ def test_a_worker_that_is_called_leaves_no_one_waiting_where_it_was_killed_befor
     stopped.set()
     assert work(stopped) == 1
     all_was_done_once()
+
+
+def test_a_worker_that_found_little_lets_more_gather_and_one_that_found_much_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses = list[float]()
+    monkeypatch.setattr(jobs.time, "sleep", pauses.append)
+    found = [jobs.MANY, 3, jobs.MANY - 1, 0]
+    context: Any = Context(threading.Event())
+    POSTINGS.work(context, lambda: found.pop(0), lambda: not found, crowd=math.inf)
+    assert pauses == [jobs.GATHER_SECONDS, jobs.GATHER_SECONDS]
