@@ -9,7 +9,7 @@ from enum import StrEnum
 from django.db import connection
 from psycopg import errors as pg
 
-from balances.ground.exceptions import LedgerError
+from balances.ground.exceptions import TOO_LONG, LedgerError, NoRoomToNotify
 
 SCHEMA = "backoffice"
 """The schema of an adopted database that has all that is ours."""
@@ -134,6 +134,8 @@ def require_own_tables() -> None:
 
 def forbidden(error: BaseException) -> LedgerError | None:
     """Return the refusal for an error with which an adopted database refused to be written; else ``None``."""
+    if isinstance(error.__cause__, pg.InvalidParameterValue) and TOO_LONG in str(error):
+        return NoRoomToNotify()
     refusal = next((each for each in (error, error.__cause__) if isinstance(each, pg.InsufficientPrivilege)), None)
     found = adoption() if refusal else None
     if found is None:

@@ -179,16 +179,16 @@ class UnreadableTotals(LedgerError):
 
 
 TOO_LONG = "payload string too long"
-"""What PostgreSQL says of a notification beyond 8,000 bytes: Blnk's triggers send each new row and changed balance."""
+"""What PostgreSQL says of a notification beyond 8,000 bytes."""
 
 
 class NoRoomToNotify(LedgerError):
-    """Blnk's own notification of a new row, or of a balance that it moves, would be too long."""
+    """Blnk's own notification of a new row, or of a balance that changes, would be too long."""
 
     code = "GEN_CONFLICT"
     text = (
-        "This was not recorded: Blnk's triggers send each new transaction and each changed balance as a notification, "
-        "which holds 8,000 bytes, and the metadata or description of one of them leaves no room. Shorten it first."
+        "This was not recorded: Blnk's triggers send each new transaction, balance and ledger, and a changed balance, "
+        "as a notification, which holds 8,000 bytes, and the metadata or description of one leaves no room. Shorten it."
     )
 
 

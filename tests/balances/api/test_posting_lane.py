@@ -130,7 +130,7 @@ def test_what_the_database_refuses_leaves_all_of_a_group_to_their_views_with_not
 @contextmanager
 def other_connection() -> Iterator[psycopg.Connection[Any]]:
     params = connection.get_connection_params()
-    names = ("dbname", "host", "port", "user", "password")
+    names = ("dbname", "host", "port", "user", "password", "options")
     with psycopg.connect(**{name: params[name] for name in names if params.get(name)}) as other:
         yield other
 
