@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import OperationalError, transaction
+from procrastinate.exceptions import ConnectorException
 from psycopg import errors as pg
 
 from balances.ground.exceptions import BalanceLocked, Deadlocked
+from balances.ground.outages import chain
 from balances.ground.statements import Statement
 
 LIMIT_LOCK_WAIT = Statement.beside(__file__, "limit_lock_wait.sql")
@@ -21,10 +23,11 @@ def refused_when_locked() -> Iterator[None]:
     """Raise ``BalanceLocked`` where the database gave up waiting, ``Deadlocked`` where it ended a deadlock."""
     try:
         yield
-    except OperationalError as error:
-        if isinstance(error.__cause__, pg.LockNotAvailable):
+    except (OperationalError, ConnectorException) as error:  # the second one is that of a call for a worker
+        causes = list(chain(error))
+        if any(isinstance(cause, pg.LockNotAvailable) for cause in causes):
             raise BalanceLocked from error
-        if isinstance(error.__cause__, pg.DeadlockDetected):
+        if any(isinstance(cause, pg.DeadlockDetected) for cause in causes):
             raise Deadlocked from error
         raise
 

@@ -69,7 +69,7 @@ def outage_of(error: BaseException) -> DatabaseUnavailable | None:
 
     A lost connection outweighs what failed afterwards, such as connecting again.
     """
-    outages = [each for each in map(_judged, _chain(error)) if each]
+    outages = [each for each in map(_judged, chain(error)) if each]
     return next((each for each in outages if isinstance(each, OutcomeUnknown)), outages[0] if outages else None)
 
 
@@ -78,7 +78,8 @@ def is_outage(error: BaseException) -> bool:
     return outage_of(error) is not None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what it was raised from or while handling."""
     seen = set[int]()
     while error is not None and id(error) not in seen:  # one that was raised again in another place may follow itself
         seen.add(id(error))

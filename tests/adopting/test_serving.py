@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -11,14 +15,17 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
+from procrastinate.exceptions import ConnectorException
+from psycopg.errors import LockNotAvailable
 from psycopg.rows import dict_row
 
-from balances.ground import LeftToBlnk, Mode, adoption
+from balances.ground import BalanceLocked, LeftToBlnk, Mode, adoption, refused_when_locked
 from balances.lineage.tracing import trace
 from balances.models import Balance, Transaction
 from balances.queueing import recovery
 from ledgerproj.adopting import AdoptionRefused
 from ledgerproj.beginning import require_tables
+from tests import world
 from tests.adopting.conftest import Adopt
 from tests.adopting.test_adopting import said, schema
 from tests.adopting.test_observing import contents
@@ -206,3 +213,60 @@ def test_the_command_says_what_it_would_do_and_does_nothing(blnk: Adopt) -> None
     call_command("adopt", "--mode", "serve", stdout=out)
     assert "Mode serve: transactions are posted here as well" in out.getvalue()
     assert server.execute("SELECT to_regnamespace('backoffice')").fetchone() == (None,)
+
+
+@contextmanager
+def beside(server: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """Open what Blnk has: a connection of its own, which soon finds out that it waits in a circle."""
+    dsn = psycopg.conninfo.make_conninfo("", **server.info.get_parameters())
+    with psycopg.connect(dsn, options="-c deadlock_timeout=400ms") as other:
+        yield other
+
+
+def in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Start work on a connection of its own, and return the thread and what it will have returned or raised."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:
+            results.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
+
+
+def test_blnk_which_locks_the_source_first_never_waits_in_a_circle_with_us(served: psycopg.Connection[Any]) -> None:
+    first, second = sorted(Balance.objects.filter(currency="USD", indicator=None).values_list("pk", flat=True))[:2]
+    move = "UPDATE blnk.balances SET version = version + 1 WHERE balance_id = %s"
+    with beside(served) as other:
+        other.execute(move, [second])
+        ours, results = in_thread(lambda: world.post(first, second, 100, reference="ours"))
+        time.sleep(0.1)  # it has the first one, or will be waiting for the second one again
+        for _ in range(2):
+            other.execute(move, [first])
+        other.commit()
+    ours.join(20)
+    assert [str(each) for each in results] == ["ours"]
+    assert stored(served, "ours")["precise_amount"] == 100
+
+
+def test_a_posting_of_theirs_that_read_before_ours_fails_and_none_is_lost(served: psycopg.Connection[Any]) -> None:
+    """They write absolute totals where the version is the one that they read."""
+    first, second = sorted(Balance.objects.filter(currency="USD", indicator=None).values_list("pk", flat=True))[:2]
+    read = "SELECT debit_balance, version FROM blnk.balances WHERE balance_id = %s"
+    before = served.execute(read, [first]).fetchone()
+    assert before is not None
+    world.post(first, second, 100, reference="ours")
+    stale = "UPDATE blnk.balances SET debit_balance = %s, version = version + 1 WHERE balance_id = %s AND version = %s"
+    assert served.execute(stale, [before[0] + 7, first, before[1]]).rowcount == 0
+    assert served.execute(read, [first]).fetchone() == (before[0] + 100, before[1] + 1)
+
+
+def test_a_call_for_a_worker_that_waits_for_a_lock_is_no_error_of_the_server() -> None:
+    with pytest.raises(BalanceLocked), refused_when_locked():
+        raise ConnectorException from LockNotAvailable()
