@@ -11,7 +11,7 @@ WIRE = (API, SDKS)
 ALWAYS = (
     f"{API}test_bulk_again.py",
     f"{API}test_transaction_contract.py",
-    f"{API}test_settlement_rows.py",
+    f"{API}test_transactions.py",
 )
 """The modules that run there as well whenever all tests run."""
 
