@@ -21,7 +21,7 @@ MAKES_ITS_OWN = ("quickstart", "drill", "hammer", "adopt", "migrate")
 """Commands that bring their tables along."""
 LOOKS_ITSELF = "serve"
 """It refuses first what would be unsafe whatever the database holds."""
-WAITS = ("serve", "work")
+WAITS = ("serve", "work", "watch")
 """Commands that may start before the database: they log that, and continue when it is there."""
 ALSO = ("createsuperuser", "changepassword")
 POSTS = ("import_ledger", "generate_ledger")

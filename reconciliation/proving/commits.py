@@ -77,6 +77,8 @@ class Commit:
     before: dict[bytes, Parent] = field(default_factory=dict)
     """Holds and waiting rows that it changed or deleted, as they were."""
     altered: list[Altered] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
+    """Holds that it added, and their parents, under which there were rows before."""
     holds_gone: set[bytes] = field(default_factory=set)
     """Parents of holds that it changed or deleted."""
     fresh: set[bytes] = field(default_factory=set)

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 
 from balances.ground import Statement
 from reconciliation.measuring import chunks
-from reconciliation.proving.commits import Altered, Commit
+from reconciliation.proving.commits import Altered, Child, Commit
 from reconciliation.proving.rules import APPLIED, INFLIGHT, WAITING, Number, Parent, Row, number, settles
 
 PARENTS = Statement.beside(__file__, "parents.sql")
 CHILDREN = Statement.beside(__file__, "children.sql")
 IS_VISIBLE = Statement.beside(__file__, "is_visible.sql")
+EARLY, EARLY_OF_EACH = 2_000, 100
+"""Parents whose rows are kept in memory because the hold that these may settle was not there yet, and rows of each."""
 REMEMBERED = 100_000
 """Holds and waiting rows that are kept in memory, the newest ones."""
 LOOKED_UP_AT_ONCE = 5_000
@@ -26,14 +28,20 @@ class Families:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Parent] = {}
+        self._early: dict[bytes, list[Row]] = {}
 
-    def learn(self, row: Row) -> None:
-        """Remember a row that can be settled, and that a hold came from its parent."""
+    def learn(self, row: Row, commit: Commit) -> None:
+        """Remember a row that can be settled, and that a hold came from its parent.
+
+        Blnk commits a queued hold before it is there: what was such a row's plain movement settles it from now on.
+        """
         if row.status == INFLIGHT:
             self._remember(row.transaction_id, Parent(row.status, row.reference, False))
             waiting = self._known.get(row.parent) if row.parent else None
             if waiting is not None and waiting.status in WAITING:
                 self._known[row.parent] = waiting._replace(has_hold=True)
+            if self._early:
+                commit.heads += [each for each in (row.transaction_id, row.parent) if each in self._early]
         elif row.status in WAITING:
             self._remember(row.transaction_id, Parent(row.status, row.reference, False))
 
@@ -49,10 +57,11 @@ class Families:
             parent = parent or self._known.get(child.row.parent)
             if parent is None:
                 left.append(child)
-            elif settles(child.row.reference, parent):
-                commit.settle(child.row, child.sign)
+            else:
+                self._settle_child(commit, child, parent)
         commit.children = left
-        return not (left or commit.altered or commit.holds_gone)
+        commit.heads = [each for each in commit.heads if not self._settle_early(commit, each, self._known.get(each))]
+        return not (left or commit.heads or commit.altered or commit.holds_gone)
 
     def look_up(self, commits: Iterable[Commit], xid: int) -> None:
         """Settle what is left of commits, by a few statements for all of them; ``xid`` is that of the last one.
@@ -61,10 +70,12 @@ class Families:
         """
         waiting = list(commits)
         parents = {child.row.parent for commit in waiting for child in commit.children}
-        parents |= {parent for commit in waiting for parent in commit.holds_gone}
+        parents |= {parent for commit in waiting for parent in (*commit.holds_gone, *commit.heads)}
         found = self._parents(parents, xid) if parents else {}
         for commit in waiting:
             self._settle(commit, found)
+            for parent_id in commit.heads:
+                self._settle_early(commit, parent_id, found.get(parent_id))
             for parent_id in commit.holds_gone:
                 parent = found.get(parent_id, ABSENT)
                 if parent.status in WAITING and not parent.has_hold:
@@ -80,10 +91,27 @@ class Families:
     def _settle(self, commit: Commit, found: dict[bytes, Parent]) -> None:
         for child in commit.children:
             parent = commit.before.get(child.row.parent) if child.sign < 0 else None
-            parent = parent or found.get(child.row.parent, ABSENT)
-            if settles(child.row.reference, parent):
-                commit.settle(child.row, child.sign)
+            self._settle_child(commit, child, parent or found.get(child.row.parent, ABSENT))
         commit.children = []
+
+    def _settle_child(self, commit: Commit, child: Child, parent: Parent) -> None:
+        if settles(child.row.reference, parent):
+            commit.settle(child.row, child.sign)
+        elif child.sign > 0 and (parent.status is None or settles(child.row.reference, parent._replace(has_hold=True))):
+            if len(self._early) >= EARLY:
+                self._early.pop(next(iter(self._early)))
+            rows = self._early.setdefault(child.row.parent, [])
+            if len(rows) < EARLY_OF_EACH:
+                rows.append(child.row)
+
+    def _settle_early(self, commit: Commit, parent_id: bytes, parent: Parent | None) -> bool:
+        """Count what was there before a hold as settling it, now that it is there; return whether that is known."""
+        if parent is None:
+            return False
+        for row in self._early.pop(parent_id, ()):
+            if settles(row.reference, parent._replace(has_hold=True)):
+                commit.settle(row)
+        return True
 
     def _parents(self, ids: set[bytes], xid: int) -> dict[bytes, Parent]:
         """Look up parents once the last commit that may have written one is visible, and remember those that count."""

@@ -202,7 +202,7 @@ class Prover:
             self._altered(commit, row_of(old, places), None if new is None else row_of(new, places), changes)
 
     def _add(self, commit: Commit, row: Row, sign: int = 1) -> None:
-        self.families.learn(row)
+        self.families.learn(row, commit)
         if row.parent:
             if row.status == APPLIED:
                 commit.children.append(Child(row, sign))

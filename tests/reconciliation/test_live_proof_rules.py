@@ -198,6 +198,7 @@ FOLLOWING = {
     "applied": ("WAITING", "APPLIED"),
     "held": ("WAITING", "INFLIGHT"),
     "rejected": ("WAITING", "REJECTED"),
+    "early": ("WAITING", "APPLIED"),
     "commit": ("INFLIGHT", "APPLIED"),
     "commit_by_queue": ("INFLIGHT", "APPLIED"),
     "void": ("INFLIGHT", "VOID"),
@@ -245,7 +246,7 @@ class History:
             return
         above = was.parent_transaction if kind == "commit_by_queue" else was.pk
         more = {"parent_transaction": above}
-        if origin == "WAITING":
+        if origin == "WAITING" and kind != "early":
             more["reference"] = f"{was.reference}_q"
             if any(each.reference == more["reference"] for _, each in self.rows):
                 return

@@ -10,7 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from balances.ground import is_outage
 from reconciliation.proving import CannotWatch, Ground, look, remove, watch
+
+WAIT_SECONDS = 0.5
 
 
 class Command(BaseCommand):
@@ -34,9 +37,14 @@ class Command(BaseCommand):
         if options["remove"]:
             self._remove(yes=options["yes"] or settings.EMBEDDED)
             return
-        ground = look()
         if options["look"]:
-            self._show(ground)
+            self._show(look())
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        ground = self._looked(stop)
+        if ground is None:
             return
         if ground.obstacles:
             raise CommandError(" ".join(ground.obstacles))
@@ -44,10 +52,18 @@ class Command(BaseCommand):
             self._show(ground)
             self.stdout.write("Nothing was changed. To do this and watch, run it again with --yes.")
             return
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
         watch(stop, self._say if verbosity else lambda sentence: None)
+
+    def _looked(self, stop: threading.Event) -> Ground | None:
+        """Look at the server, after waiting for it where it is away; return nothing where that was interrupted."""
+        while not stop.is_set():
+            try:
+                return look()
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+            stop.wait(WAIT_SECONDS)
+        return None
 
     def _say(self, sentence: str) -> None:
         self.stdout.write(sentence)
