@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
+from balances.backoffice import searching
 from balances.backoffice.pages import (
     DaysFilter,
     LedgerModelAdmin,
@@ -61,7 +62,7 @@ class IdentityAdmin(LedgerModelAdmin):
     list_display = ("name", "identity_id", "identity_type", "category", "country", "tokenized", "created")
     list_filter = (("created_at", DaysFilter),)
     search_fields = ("identity_id",)
-    search_help_text = "Id, or beginning of a last name or of an organization's name"
+    search_help_text = "Id, words of the name, or e-mail address, unless they are tokenized"
     sortable_by = ("created",)
     ordering = ("-created_at", "-identity_id")
     fieldsets = (
@@ -84,11 +85,8 @@ class IdentityAdmin(LedgerModelAdmin):
     )
 
     def searched(self, queryset: Any, term: str) -> Any:
-        """Find by id, or by the beginning of a name as it is stored; each has an index."""
-        if term.startswith("idt_"):
-            return queryset.filter(identity_id__startswith=term)
-        named = Q(last_name__startswith=term) | Q(organization_name__startswith=term)
-        return queryset.filter(named)
+        """Find by id, name and e-mail address, as they are stored."""
+        return searching.identities(queryset, term)
 
     has_detokenize_identity_permission = allowed("balances.detokenize_identity")
     name = column("Name", lambda identity: shown_name(identity))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from balances.backoffice import balance_panels, identities
+from balances.backoffice import balance_panels, identities, searching
 from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
 from balances.backoffice.pages import (
     CurrencyFilter,
@@ -49,7 +49,7 @@ class LedgerAdmin(LedgerModelAdmin):
 
     list_display = ("name", "ledger_id", "created")
     search_fields = ("ledger_id",)
-    search_help_text = "Ledger id or beginning of a name"
+    search_help_text = "Ledger id, or words of the name"
     sortable_by = ("created",)
     ordering = ("-created_at", "-ledger_id")
 
@@ -69,8 +69,8 @@ class LedgerAdmin(LedgerModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **options)
 
     def searched(self, queryset: Any, term: str) -> Any:
-        """Find by id, or by the beginning of the name."""
-        return queryset.filter(Q(ledger_id=term) | Q(name__istartswith=term))
+        """Find by the beginning of an id, or by words of the name."""
+        return queryset.filter(ledger_id__startswith=term) if term.startswith("ldg_") else queryset.named(term)
 
     has_add_permission = allowed("balances.add_ledger")
     has_change_permission = allowed("balances.change_ledger")
@@ -96,7 +96,9 @@ class BalanceAdmin(LedgerModelAdmin):
     list_display = ("name", "ledger", "currency", "credit", "debit", "net", "inflight", "created")
     list_filter = (("ledger", AutocompleteSelectFilter), CurrencyFilter, ("created_at", DaysFilter))
     search_fields = ("balance_id",)
-    search_help_text = "Id or indicator, or its beginning"
+    search_help_text = (
+        "Id, indicator, name of the holder or of the ledger, or the beginning of one. For amounts: Transactions"
+    )
     sortable_by = ("created",)
     ordering = ("-created_at", "-balance_id")
     readonly_fields = ("balance_id", "ledger_link", "identity_link", "indicator", "currency", "version", "created")
@@ -119,11 +121,13 @@ class BalanceAdmin(LedgerModelAdmin):
         """Fetch ledger and identity along, without a join that would hide balances whose ledger is missing."""
         return super().get_queryset(request).select_related("identity").prefetch_related("ledger")
 
-    def searched(self, queryset: Any, term: str) -> Any:
-        """Find by the beginning of an id or of an indicator, with or without its ``@``; both have an index."""
-        if term.startswith("bln_"):
-            return queryset.filter(balance_id__startswith=term)
-        return queryset.filter(Q(indicator__startswith=term) | Q(indicator__startswith=f"@{term}"))
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Find by id, indicator, ledger, and by holder for those who may see holders.
+
+        Totals have no index, which each posting would have to write.
+        """
+        term, may_see_holders = search_term.strip(), request.user.has_perm("balances.view_identity")
+        return (searching.balances(queryset, term, may_see_holders) if term else queryset), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Lock the row to save, so that no one writes between the form's check and the save."""
@@ -207,7 +211,7 @@ class TransactionAdmin(LedgerModelAdmin):
     list_select_related = ("source", "destination")
     list_filter = (("status", ChoicesDropdownFilter), CurrencyFilter, ("created_at", DaysFilter))
     search_fields = ("transaction_id",)
-    search_help_text = "Reference, transaction id or balance id"
+    search_help_text = "Reference, id, amount (1,250.34 or minor units), or id or indicator of a balance"
     sortable_by = ("created",)
     ordering = ("-created_at", hashed("transaction_id").desc())  # type: ignore[assignment]  # an expression is allowed
     fieldsets = (
@@ -243,13 +247,8 @@ class TransactionAdmin(LedgerModelAdmin):
         return super().get_queryset(request).select_related("source", "destination")
 
     def searched(self, queryset: Any, term: str) -> Any:
-        """Find by what has an index: reference, id and its children, or balance."""
-        if term.startswith("bln_"):
-            return queryset.moving(term)
-        if term.startswith("txn_"):
-            children = Q(parent_transaction=term, parent_transaction__gt="")
-            return queryset.filter(Q(transaction_id__startswith=term) | children)
-        return queryset.filter(reference=term)
+        """Find by what has an index."""
+        return searching.transactions(queryset, term)
 
     short_reference = column("Reference", lambda row: row.reference or row.transaction_id)
     state = column("Status", lambda row: (row.status or "", row.get_status_display() or "–"), label=STATUS_COLOURS)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.postgres.indexes import HashIndex
+from django.contrib.postgres.indexes import GinIndex, HashIndex
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.fields.json import KT, KeyTextTransform
@@ -20,6 +20,7 @@ from django.db.models.lookups import IsNull
 
 from balances.ground import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField, amounts
 from balances.models.people import Identity
+from balances.models.words import beginnings, words_of
 
 GENERAL_LEDGER_ID = "general_ledger_id"
 RUN_FLAG = "BLNK_RUN_RECONCILIATION"
@@ -99,12 +100,12 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
         rows = self.alias(shadow_for=KT("meta_data___shadow_for")).filter(shadow_for=transaction_id)
         return rows.order_by("created_at", "transaction_id")
 
-    def moving(self, balance_id: str) -> TransactionQuerySet:
-        """Return rows that moved, hold or will move money of a balance, by the partial indexes of its two sides."""
+    def moving(self, *balance_ids: str) -> TransactionQuerySet:
+        """Return rows that moved, hold or will move money of some balances, by the partial indexes of both sides."""
         statuses = (Q(status="APPLIED"), Q(status__in=("INFLIGHT", "VOID")), Q(status="QUEUED"))
         sides = Q()
         for status in statuses:
-            sides |= (status & Q(source=balance_id)) | (status & Q(destination=balance_id))
+            sides |= (status & Q(source__in=balance_ids)) | (status & Q(destination__in=balance_ids))
         return self.filter(sides)
 
     def latest_of(self, balance_id: str, limit: int = 20) -> TransactionQuerySet:
@@ -124,6 +125,14 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
         return self.filter(pk__in=parts[0].union(*parts[1:], all=True)).select_related("source", "destination")
 
 
+class LedgerQuerySet(models.QuerySet["Ledger"]):
+    """Reads of ledgers."""
+
+    def named(self, term: str) -> LedgerQuerySet:
+        """Return the ledgers that have all words of a term, or their beginnings, in their names."""
+        return self.alias(words=words_of("name")).filter(words=beginnings(term))
+
+
 class Ledger(models.Model):
     """A group of balances."""
 
@@ -132,9 +141,13 @@ class Ledger(models.Model):
     created_at = UTCDateTimeField(default=now, editable=False)
     meta_data = MetadataField()
 
+    objects = LedgerQuerySet.as_manager()
+
     class Meta:
         db_table = "ledgers"
         ordering = ("-created_at", "-ledger_id")
+        # The admin's search by words of a name.
+        indexes = (GinIndex(words_of("name"), name="ledgers_by_words"),)
 
     def __str__(self) -> str:
         return self.name or self.ledger_id
@@ -340,6 +353,8 @@ class Transaction(models.Model):
             # that grows at its end are full, those of one that grows at its beginning are half empty. Rows of one
             # instant, such as those of a bulk, are in the order of a hash, which takes a third of the space of an id.
             models.Index("created_at", hashed("transaction_id"), name="transactions_in_order"),
+            # The admin's search by amount, for which a payment takes about 27 bytes more.
+            models.Index(fields=("precise_amount",), name="transactions_by_amount"),
             # shadows.sql and GET /transactions/{id}/lineage: the shadow rows of a movement; only shadow rows.
             # By hash, because clients may send texts of any length under this name.
             HashIndex(

@@ -8,11 +8,13 @@ from __future__ import annotations
 import uuid
 from datetime import date
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from balances.ground import MetadataField, UTCDateTimeField
+from balances.models.words import beginnings, words_of
 
 NO_DATE = date.min
 """The value of ``dob`` where no date was given, which the contract shows as the zero time."""
@@ -29,12 +31,20 @@ def new_account_id() -> str:
     return f"acc_{uuid.uuid4()}"
 
 
+NAMES = ("first_name", "last_name", "other_names", "organization_name", "email_address")
+"""The columns in which an identity is searched for; tokenized ones hold tokens, by which no one is found."""
+
+
 class IdentityQuerySet(models.QuerySet["Identity"]):
     """Reads of identities."""
 
     def locked(self, identity_id: str) -> IdentityQuerySet:
         """Return one identity, if it exists, locked against changes and deletion until the block ends."""
         return self.filter(identity_id=identity_id).select_for_update(no_key=True)
+
+    def named(self, term: str) -> IdentityQuerySet:
+        """Return the identities that have all words of a term, or their beginnings, in names and e-mail address."""
+        return self.alias(words=words_of(*NAMES)).filter(words=beginnings(term))
 
 
 class Identity(models.Model):
@@ -74,6 +84,8 @@ class Identity(models.Model):
             models.Index(
                 fields=("organization_name",), name="identities_by_organization", opclasses=("text_pattern_ops",)
             ),
+            # The same by words of all names, and by e-mail address.
+            GinIndex(words_of(*NAMES), name="identities_by_words"),
         )
 
     def __str__(self) -> str:

@@ -32,7 +32,7 @@ from reconciliation.backoffice.evidence import changes
 from reconciliation.backoffice.plan_actions import propose_plan_for_chosen, take_back
 from reconciliation.backoffice.verdict import verdict
 from reconciliation.correcting import undone
-from reconciliation.models import BalanceEdit, Break, Finding, Reconstruction
+from reconciliation.models import BalanceEdit, Break, Finding, Plan, Reconstruction
 from reconciliation.records import Comparison, last_result
 from reconciliation.sweeping import state_of, with_state
 
@@ -130,7 +130,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
         ("executed_at", DaysFilter),
     )
     search_fields = ("reconstruction_id",)
-    search_help_text = "Balance id, indicator or record id"
+    search_help_text = "Balance id, indicator, record id, or ticket of the plan"
     sortable_by = ("executed",)
     ordering = ("-executed_at", "-reconstruction_id")
     fieldsets = (
@@ -153,9 +153,11 @@ class ReconstructionAdmin(LedgerModelAdmin):
     )
 
     def searched(self, queryset: Any, term: str) -> Any:
-        """Find by balance or by the record's own id; an indicator leads to its balances first, by their index."""
+        """Find by the record's own id, the ticket of its plan, or balance; an indicator leads to its balances first, by their index."""
         if term.startswith("rcn_"):
             return queryset.filter(reconstruction_id=term)
+        if plans := list(Plan.objects.filter(ticket=term, ticket__gt="").values_list("pk", flat=True)):
+            return queryset.filter(plan_id__in=plans)
         return of_balance(queryset, term, "balance_id")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:

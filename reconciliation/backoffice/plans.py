@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
 
@@ -84,7 +85,7 @@ class PlanAdmin(LedgerModelAdmin):
         ("requested_at", DaysFilter),
     )
     search_fields = ("plan_id",)
-    search_help_text = "Whole id of a plan, or a ticket"
+    search_help_text = "Id of a plan, ticket, or who asked"
     sortable_by = ("requested",)
     ordering = ("-requested_at", "-plan_id")
     fieldsets = (
@@ -110,10 +111,10 @@ class PlanAdmin(LedgerModelAdmin):
     )
 
     def searched(self, queryset: Any, term: str) -> Any:
-        """Find by the whole id or the whole ticket."""
+        """Find by the beginning of an id, or by a whole ticket or name of who asked."""
         if term.startswith("pln_"):
-            return queryset.filter(plan_id=term)
-        return queryset.filter(ticket=term)
+            return queryset.filter(plan_id__startswith=term)
+        return queryset.filter(Q(ticket=term, ticket__gt="") | Q(actor=term))
 
     def get_urls(self) -> list[Any]:
         routes = {"approve": self._approve, "reject": self._reject, "apply": self._apply, "cancel": self._cancel}

@@ -68,7 +68,12 @@ class Plan(models.Model):
 
     class Meta:
         ordering = ("-requested_at", "-plan_id")
-        indexes = (models.Index(fields=("-requested_at", "-plan_id"), name="plans_newest"),)
+        indexes = (
+            models.Index(fields=("-requested_at", "-plan_id"), name="plans_newest"),
+            # The admin's search by ticket, of plans and of what they corrected, and by who asked.
+            models.Index(fields=("ticket",), condition=Q(ticket__gt=""), name="plans_of_ticket"),
+            models.Index(fields=("actor", "-requested_at"), name="plans_of_actor"),
+        )
         permissions = (
             ("propose_plan", "Can propose plans"),
             ("approve_plan", "Can approve and reject plans of others"),

@@ -410,6 +410,23 @@ def test_the_list_asks_as_often_for_many_plans_as_for_one() -> None:
     assert counts[0] == counts[1]
 
 
+def test_plans_are_found_by_who_asked_and_corrections_by_the_ticket_of_their_plan() -> None:
+    plan = planned(ticket="OPS-7", actor="carol")
+    planned(actor="dave")
+    apply(approve(plan.pk, "bob", Origin.API).pk, "alice", Origin.API)
+    record = Reconstruction.objects.get(outcome="corrected")
+    client = signed_in(*EVERYTHING)
+    for model, term, row in (
+        ("plan", "carol", plan),
+        ("plan", plan.pk[:20], plan),
+        ("reconstruction", "OPS-7", record),
+    ):
+        page = client.get(reverse(f"admin:reconciliation_{model}_changelist"), {"q": term})
+        assert [each.pk for each in page.context["cl"].result_list] == [row.pk], term
+    page = client.get(reverse("admin:reconciliation_reconstruction_changelist"), {"q": "OPS-8"})
+    assert not page.context["cl"].result_list
+
+
 def test_plans_are_found_by_id_ticket_state_person_and_kind() -> None:
     first, second = planned(ticket="OPS-7"), planned(actor="carol")
     approve(second.pk, "bob", Origin.API)
