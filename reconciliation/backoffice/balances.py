@@ -153,7 +153,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
     )
 
     def searched(self, queryset: Any, term: str) -> Any:
-        """Find by the record's own id, the ticket of its plan, or balance; an indicator leads to its balances first, by their index."""
+        """Find by the record's own id, the ticket of its plan, or the balance, each by its index."""
         if term.startswith("rcn_"):
             return queryset.filter(reconstruction_id=term)
         if plans := list(Plan.objects.filter(ticket=term, ticket__gt="").values_list("pk", flat=True)):
