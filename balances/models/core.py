@@ -20,7 +20,7 @@ from django.db.models.lookups import IsNull
 
 from balances.ground import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField, amounts
 from balances.models.people import Identity
-from balances.models.words import beginnings, words_of
+from balances.models.words import LedgerQuerySet, words_of
 
 GENERAL_LEDGER_ID = "general_ledger_id"
 RUN_FLAG = "BLNK_RUN_RECONCILIATION"
@@ -123,14 +123,6 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
             for side in ("source", "destination")
         ]
         return self.filter(pk__in=parts[0].union(*parts[1:], all=True)).select_related("source", "destination")
-
-
-class LedgerQuerySet(models.QuerySet["Ledger"]):
-    """Reads of ledgers."""
-
-    def named(self, term: str) -> LedgerQuerySet:
-        """Return the ledgers that have all words of a term, or their beginnings, in their names."""
-        return self.alias(words=words_of("name")).filter(words=beginnings(term))
 
 
 class Ledger(models.Model):
