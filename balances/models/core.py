@@ -19,8 +19,8 @@ from django.db.models.fields.json import KT, KeyTextTransform
 from django.db.models.lookups import IsNull
 
 from balances.ground import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField, amounts
+from balances.models.expressions import beginnings, hashed, words_of
 from balances.models.people import Identity
-from balances.models.words import LedgerQuerySet, words_of
 
 GENERAL_LEDGER_ID = "general_ledger_id"
 RUN_FLAG = "BLNK_RUN_RECONCILIATION"
@@ -54,14 +54,6 @@ def new_balance_id() -> str:
 def new_transaction_id() -> str:
     """Return a fresh transaction id."""
     return f"txn_{uuid.uuid4()}"
-
-
-def hashed(key: Any) -> Func:
-    """Return the 64-bit hash of a key, which is in indexes of transactions in its place.
-
-    Two keys may share a hash: a condition compares the keys as well.
-    """
-    return Func(key, template="hashtextextended(%(expressions)s, 0)", output_field=models.BigIntegerField())
 
 
 class BalanceQuerySet(models.QuerySet["Balance"]):
@@ -123,6 +115,14 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
             for side in ("source", "destination")
         ]
         return self.filter(pk__in=parts[0].union(*parts[1:], all=True)).select_related("source", "destination")
+
+
+class LedgerQuerySet(models.QuerySet["Ledger"]):
+    """Reads of ledgers."""
+
+    def named(self, term: str) -> LedgerQuerySet:
+        """Return the ledgers that have all words of a term, or their beginnings, in their names."""
+        return self.alias(words=words_of("name")).filter(words=beginnings(term))
 
 
 class Ledger(models.Model):

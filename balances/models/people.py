@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from balances.ground import MetadataField, UTCDateTimeField
-from balances.models.words import beginnings, words_of
+from balances.models.expressions import beginnings, words_of
 
 NO_DATE = date.min
 """The value of ``dob`` where no date was given, which the contract shows as the zero time."""
