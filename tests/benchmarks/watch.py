@@ -328,11 +328,11 @@ def copy(rows: int) -> list[str]:
 COPIED = """
 INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, precise_amount,
                           amount, precision, currency, status, created_at, effective_date, meta_data)
-SELECT 'txn_c' || n, '', s.id, d.id, 'copied-' || n, n %% 1000 + 1, (n %% 1000 + 1) / 100.0, 100, 'USD', 'APPLIED',
-       now(), now(), '{}'
-FROM generate_series(1, %s) AS n
-JOIN ends AS s ON s.n = n %% %s
-JOIN ends AS d ON d.n = (n + 1) %% %s
+SELECT 'txn_c' || r.n, '', s.id, d.id, 'copied-' || r.n, r.n %% 1000 + 1, (r.n %% 1000 + 1) / 100.0, 100, 'USD',
+       'APPLIED', now(), now(), '{}'
+FROM generate_series(1, %s) AS r (n)
+JOIN ends AS s ON s.n = r.n %% %s
+JOIN ends AS d ON d.n = (r.n + 1) %% %s
 """
 COPIED_TOTALS = """
 UPDATE balances AS b
