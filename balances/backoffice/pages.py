@@ -15,8 +15,8 @@ from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, models
 from django.forms import BooleanField
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,7 +24,8 @@ from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
 from unfold.views import ChangeList
 
-from balances.ground import Mode, Statement, may
+from balances.backoffice import exporting
+from balances.ground import LedgerError, Mode, Statement, may
 from balances.templatetags.money import instant
 
 if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, with unfold's additional options
@@ -104,6 +105,12 @@ class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type h
         """Set the full count to the filtered one, so that the heading shows neither."""
         super().get_results(request)
         self.full_result_count = self.result_count
+
+    @property
+    def exports(self) -> list[tuple[str, str]]:
+        """Return the kinds of files that this list can be had as, each with its address."""
+        name, query = f"admin:{self.opts.app_label}_{self.opts.model_name}_export", self.get_query_string(remove=["p"])
+        return [(kind.upper(), reverse(f"{name}_{kind}") + query) for kind in exporting.KINDS]
 
     def url_for_result(self, result: models.Model) -> str:
         """Return an address with the plain id, without the admin's own quoting."""
@@ -192,6 +199,28 @@ class LedgerModelAdmin(CarefulActions, ModelAdmin):
     def searched(self, queryset: Any, term: str) -> Any:
         """Return the rows that a term finds."""
         return queryset
+
+    def get_urls(self) -> list[Any]:
+        """Add a route for each kind of file."""
+        view, name = (
+            self.admin_site.admin_view(self.export_view),
+            f"{self.opts.app_label}_{self.opts.model_name}_export",
+        )
+        routes = [path(f"export.{kind}", view, {"kind": kind}, name=f"{name}_{kind}") for kind in exporting.KINDS]
+        return [*routes, *super().get_urls()]
+
+    def export_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
+        """Answer with the list as a file, or go back to it and say why not."""
+        try:
+            return exporting.export(self, request, kind)
+        except LedgerError as error:
+            self.message_user(request, f"Nothing was exported. {error.message}", messages.ERROR)
+            url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            return HttpResponseRedirect(f"{url}?{request.GET.urlencode()}")
+
+    def precisions(self) -> exporting.Precisions:
+        """Return the precision of each currency, as far as it is known."""
+        return {}
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
         """Accept plain ids."""
