@@ -19,7 +19,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import models
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
-from xlsxwriter import Workbook
+from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
 from balances.ground import LedgerError, MajorUnitsField, MinorUnitsField, amounts, dumps
 
