@@ -68,6 +68,8 @@ class HookForm(ModelForm):
 class HookAdmin(LedgerModelAdmin):
     """Hooks. Only those who may change a hook see its whole address, which may hold a secret."""
 
+    filled_by = "A hook is registered with POST /hooks."
+
     form = HookForm
     list_display = ("shown_name", "address", "type", "active", "ran", "outcome")
     list_filter = (("active", BooleanRadioFilter),)
@@ -130,6 +132,8 @@ def try_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[Deliver
 @admin.register(Delivery)
 class DeliveryAdmin(LedgerModelAdmin):
     """Every attempt to deliver, of the last thirty days."""
+
+    filled_by = "Each attempt to deliver an event to a hook or a webhook stands here."
 
     actions = (try_again,)
     list_display = ("attempted", "event", "subject_in_short", "recipient", "attempt", "ended", "answer")

@@ -56,6 +56,8 @@ def show_originals(model_admin: Any, request: HttpRequest, queryset: QuerySet[Id
 class IdentityAdmin(LedgerModelAdmin):
     """Identities, read-only: they are created through the API."""
 
+    filled_by = "An identity is created with POST /identities."
+
     needs = None  # showing originals leaves a record of ours
 
     actions = (show_originals,)
@@ -102,6 +104,8 @@ class IdentityAdmin(LedgerModelAdmin):
 @admin.register(Account)
 class AccountAdmin(LedgerModelAdmin):
     """Accounts, read-only: they are opened through the API."""
+
+    filled_by = "An account is opened with POST /accounts."
 
     list_display = ("number", "bank_name", "holder", "currency", "balance_link", "created")
     list_select_related = ("identity", "balance")

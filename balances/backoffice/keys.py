@@ -91,6 +91,8 @@ def revoke_keys(model_admin: Any, request: HttpRequest, queryset: QuerySet[ApiKe
 class ApiKeyAdmin(LedgerModelAdmin):
     """Keys are issued and revoked, never changed; the key itself is shown once, when it is issued."""
 
+    filled_by = "A key is issued here or with POST /api-keys."
+
     form = ApiKeyForm
     actions = (revoke_keys,)
     list_display = ("name", "owner_id", "shown_prefix", "shown_scopes", "state", "expires", "last_used", "revoked")

@@ -47,6 +47,8 @@ STATUS_COLOURS = {
 class LedgerAdmin(LedgerModelAdmin):
     """Ledgers can be opened and renamed; their metadata changes through the API."""
 
+    filled_by = "Open the first ledger here, with POST /ledgers, or by an import."
+
     list_display = ("name", "ledger_id", "created")
     search_fields = ("ledger_id",)
     search_help_text = "Ledger id, or words of the name"
@@ -88,6 +90,10 @@ class LedgerAdmin(LedgerModelAdmin):
 @admin.register(Balance)
 class BalanceAdmin(LedgerModelAdmin):
     """Balances, with read-only totals and editable metadata."""
+
+    filled_by = (
+        "A balance is made with POST /balances, by an import, or by the first transaction that names its indicator."
+    )
 
     needs = Mode.REPAIR
 
@@ -206,6 +212,8 @@ class BalanceAdmin(LedgerModelAdmin):
 @admin.register(Transaction)
 class TransactionAdmin(LedgerModelAdmin):
     """Transactions, read-only because they are append-only."""
+
+    filled_by = "A transaction is posted with POST /transactions, or comes with an import."
 
     list_display = ("short_reference", "state", "from_balance", "to_balance", "major_units", "minor_units", "created")
     list_select_related = ("source", "destination")

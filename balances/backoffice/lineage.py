@@ -42,6 +42,8 @@ def trace_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[Linea
 class LineageOutboxAdmin(LedgerModelAdmin):
     """The outbox, newest first."""
 
+    filled_by = "Movements of balances that track their funds stand here until they are traced."
+
     actions = (trace_again,)
     list_display = ("noted", "about", "what", "provider", "state", "tries", "last_error")
     list_filter = (("status", ChoicesDropdownFilter), ("lineage_type", ChoicesDropdownFilter))

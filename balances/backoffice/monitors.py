@@ -66,6 +66,8 @@ class MonitorForm(MonitorModelForm):
 class BalanceMonitorAdmin(LedgerModelAdmin):
     """Monitors, each with its condition in words and its threshold in minor units."""
 
+    filled_by = "A monitor is added here or with POST /balance-monitors."
+
     form = MonitorForm
     autocomplete_fields = ("balance",)
     list_display = ("name", "condition", "threshold", "currency", "note", "created")

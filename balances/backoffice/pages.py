@@ -167,6 +167,8 @@ READING = {"has_view_permission", "has_view_or_change_permission", "has_module_p
 class LedgerModelAdmin(CarefulActions, ModelAdmin):
     """A read-only page: no row is added, changed or deleted by hand unless a subclass allows it."""
 
+    filled_by = ""
+    """What would fill the list, as a sentence on the empty one."""
     needs: Mode | None = Mode.SERVE
     """The mode that an adopted database must be in for whatever its pages can do besides showing."""
     needs_else: dict[str, Mode | None] = {}

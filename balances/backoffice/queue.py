@@ -24,6 +24,8 @@ APPLIED_AT_ONCE = 500
 class EntryAdmin(LedgerModelAdmin):
     """Entries in the order in which workers apply them."""
 
+    filled_by = "Nothing waits: what is queued, held or scheduled stands here until its turn."
+
     list_display = ("what", "about", "due", "tries", "last_error")
     list_filter = (("action", ChoicesDropdownFilter), "is_timer")
     search_fields = ("transaction_id",)

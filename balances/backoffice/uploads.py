@@ -57,6 +57,8 @@ SECTIONS = (
 class UploadAdmin(LedgerModelAdmin):
     """Imports, which are uploaded, confirmed and discarded by a permission of their own."""
 
+    filled_by = "Upload the files of a ledger to import them."
+
     change_form_template = "admin/uploads/upload_change_form.html"
     list_display = ("uploaded", "ledger_page", "state_label", "file_names", "came_in", "who")
     list_filter = (("state", ChoicesDropdownFilter), ("uploaded_at", DaysFilter))

@@ -118,6 +118,8 @@ OUTCOME_COLOURS = {
 class ReconstructionAdmin(LedgerModelAdmin):
     """Records of reconstructions: append-only, so read-only here. A correction can be undone by a plan."""
 
+    filled_by = "A preview or a correction of a balance leaves a record here."
+
     needs = Mode.REPAIR
 
     actions = (take_back,)

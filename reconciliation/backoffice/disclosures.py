@@ -15,6 +15,8 @@ from reconciliation.models import Disclosure
 class DisclosureAdmin(LedgerModelAdmin):
     """Records, to be read."""
 
+    filled_by = "Each look at original values of tokenized fields leaves a record here."
+
     list_display = ("disclosed", "actor", "identity_id", "field_names", "door", "address")
     list_filter = (("disclosed_at", DaysFilter),)
     search_fields = ("identity_id",)

@@ -59,6 +59,8 @@ def _text(value: Any) -> str:
 class SnapshotAdmin(LedgerModelAdmin):
     """The totals of a balance as they were stored on one day."""
 
+    filled_by = "POST /balances-snapshots takes a snapshot of every balance."
+
     list_display = ("taken", "balance_page", "currency", "credit", "debit", "net", "inflight")
     list_select_related = ("balance",)
     search_fields = ("id",)
@@ -109,6 +111,8 @@ class SnapshotAdmin(LedgerModelAdmin):
 
 class EditAdmin(LedgerModelAdmin):
     """The edit journal: what was changed past the ledger, by whom, from where."""
+
+    filled_by = "No row was written past the posting path."
 
     change_form_template = "admin/reconciliation/edit_change_form.html"
     list_filter = (("operation", ChoicesDropdownFilter),)
@@ -186,6 +190,8 @@ class TransactionEditAdmin(EditAdmin):
 class RefusalAdmin(LedgerModelAdmin):
     """Refused attempts by known actors."""
 
+    filled_by = "Nothing was refused."
+
     list_display = ("refused", "actor", "door", "what", "why", "address", "attempts")
     list_filter = (ActorFilter, ("refused_at", DaysFilter))
     search_fields = ("refusal_id",)
@@ -205,6 +211,8 @@ class RefusalAdmin(LedgerModelAdmin):
 @admin.register(Step)
 class StepAdmin(LedgerModelAdmin):
     """What happened to plans, step by step."""
+
+    filled_by = "Each step of a plan leaves a row: proposed, approved, applied."
 
     list_display = ("taken", "kind", "actor", "origin", "plan_page", "words")
     list_filter = (("kind", ChoicesDropdownFilter), ActorFilter, ("taken_at", DaysFilter))
@@ -230,6 +238,8 @@ class StepAdmin(LedgerModelAdmin):
 @admin.register(Seal)
 class SealAdmin(LedgerModelAdmin):
     """The chain over all records, newest link first; ``manage.py verify_records`` proves it."""
+
+    filled_by = "Each record of a correction, a refusal or a decision is sealed here."
 
     list_display = ("sequence", "sealed", "kind", "record_page", "short_hash")
     list_filter = ()

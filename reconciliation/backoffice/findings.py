@@ -167,6 +167,8 @@ class CaseAdmin(LedgerModelAdmin):
 class FindingAdmin(CaseAdmin):
     """One balance of a sweep: both totals, what is wrong, why, and since when."""
 
+    filled_by = "No finding is open. Run a sweep to look again: what it finds wrong stands here."
+
     change_form_template = "admin/reconciliation/finding_change_form.html"
     actions = (propose_plan, book_again)
     list_display = (
@@ -281,6 +283,8 @@ class FindingAdmin(CaseAdmin):
 @admin.register(Incident)
 class IncidentAdmin(CaseAdmin):
     """Findings that share a cause, to be explained, planned and corrected as one case."""
+
+    filled_by = "A sweep groups findings with a common cause into an incident."
 
     change_form_template = "admin/reconciliation/incident_change_form.html"
     actions = (propose_plan_for_incident,)

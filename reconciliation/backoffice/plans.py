@@ -67,6 +67,8 @@ class ActorFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hints
 class PlanAdmin(LedgerModelAdmin):
     """Plans are approved, rejected, applied and cancelled here; the background worker applies them."""
 
+    filled_by = "Propose a plan from a finding, an incident, a sweep, or a balance that is wrong."
+
     change_form_template = "admin/reconciliation/plan_change_form.html"
     list_display = (
         "requested",

@@ -38,6 +38,8 @@ NETS = ("balance", "inflight_balance")
 class BreakAdmin(LedgerModelAdmin):
     """Commits in which totals did not move as their transactions say."""
 
+    filled_by = "No commit broke the ledger while commits were proved; see docs/live-proof.md."
+
     change_form_template = "admin/reconciliation/break_change_form.html"
     list_display = ("committed", "name", "what", "state_label", "net", "who")
     list_filter = (

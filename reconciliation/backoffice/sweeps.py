@@ -64,6 +64,8 @@ BUTTONS = {
 class SweepAdmin(LedgerModelAdmin):
     """Sweeps are started, paused, resumed and cancelled here; the background worker runs them."""
 
+    filled_by = "Start the first sweep: it measures every balance against its transactions."
+
     needs, needs_else = None, {"has_propose_plan_permission": Mode.REPAIR}
 
     change_form_template = "admin/reconciliation/sweep_change_form.html"

@@ -61,6 +61,8 @@ class ScheduleForm(ModelForm):
 class ScheduleAdmin(LedgerModelAdmin):
     """When sweeps and snapshots start by themselves."""
 
+    filled_by = "Add a schedule to have sweeps run on their own."
+
     needs = None
 
     form = ScheduleForm
@@ -87,6 +89,8 @@ class ScheduleAdmin(LedgerModelAdmin):
 @admin.register(Alert)
 class AlertAdmin(LedgerModelAdmin):
     """What is wrong, or was."""
+
+    filled_by = "Nothing needs attention: a sweep or a proof that finds something opens an alert."
 
     list_display = ("opened", "kind_in_words", "title", "current_state", "resolved")
     list_filter = (
@@ -139,6 +143,8 @@ class AlertAdmin(LedgerModelAdmin):
 @admin.register(AlertDelivery)
 class AlertDeliveryAdmin(LedgerModelAdmin):
     """The list of all notifications that were attempted."""
+
+    filled_by = "Each attempt to notify someone of an alert stands here."
 
     list_display = ("attempted", "event", "channel", "recipient", "attempt", "current_outcome", "answer")
     list_filter = (
