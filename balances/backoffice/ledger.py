@@ -29,7 +29,7 @@ from balances.backoffice.pages import (
 from balances.ground import Mode
 from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
-from balances.templatetags.money import major, money
+from balances.templatetags.money import listed, major, money
 
 SHOWN_TRANSACTIONS = 20
 """Transactions shown on the page of a balance."""
@@ -188,23 +188,25 @@ class BalanceAdmin(LedgerModelAdmin):
 
     @display(description="Credit")
     def credit(self, balance: Balance) -> SafeString:
-        """Show the credits in minor units."""
-        return money(balance.credit_balance)
+        return self.listed(balance, balance.credit_balance)
 
     @display(description="Debit")
     def debit(self, balance: Balance) -> SafeString:
-        """Show the debits in minor units."""
-        return money(balance.debit_balance)
+        return self.listed(balance, balance.debit_balance)
 
     @display(description="Balance")
     def net(self, balance: Balance) -> SafeString:
-        """Show credits less debits in minor units."""
-        return money(balance.balance)
+        """Show credits less debits."""
+        return self.listed(balance, balance.balance)
 
     @display(description="Inflight")
     def inflight(self, balance: Balance) -> SafeString:
-        """Show what open holds would change, in minor units."""
-        return money(balance.inflight_balance)
+        """Show what open holds would change."""
+        return self.listed(balance, balance.inflight_balance)
+
+    def listed(self, balance: Balance, units: int) -> SafeString:
+        """Show an amount in major units where the precision of its currency is known."""
+        return listed(units, getattr(balance, "precisions", {}).get(balance.currency))
 
     created = column("Created (UTC)", lambda balance: f"{balance.created_at:%Y-%m-%d %H:%M}", ordering="created_at")
 
@@ -215,7 +217,7 @@ class TransactionAdmin(LedgerModelAdmin):
 
     filled_by = "A transaction is posted with POST /transactions, or comes with an import."
 
-    list_display = ("short_reference", "state", "from_balance", "to_balance", "major_units", "minor_units", "created")
+    list_display = ("short_reference", "state", "from_balance", "to_balance", "listed_amount", "created")
     list_select_related = ("source", "destination")
     list_filter = (("status", ChoicesDropdownFilter), CurrencyFilter, ("created_at", DaysFilter))
     search_fields = ("transaction_id",)
@@ -269,6 +271,7 @@ class TransactionAdmin(LedgerModelAdmin):
         shown = "–" if units is None else major(units, row.precision) or f"{units}"
         return f"{shown} {row.currency or ''}"
 
+    listed_amount = column("Amount", lambda row: listed(row.precise_amount, row.precision or 1, row.currency or ""))
     minor_units = column("Minor units", lambda row: money(row.precise_amount))
 
     @display(description="Parent transaction")

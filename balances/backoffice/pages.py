@@ -105,6 +105,9 @@ class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type h
         """Set the full count to the filtered one, so that the heading shows neither."""
         super().get_results(request)
         self.full_result_count = self.result_count
+        precisions = self.model_admin.precisions()
+        for row in self.result_list:
+            row.precisions = precisions
 
     @property
     def exports(self) -> list[tuple[str, str]]:

@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 from balances.ground import amounts
 
 register = template.Library()
+LONG = 20
+"""Characters of an amount from which on a column may break it."""
 MIN_DECIMALS = 2
 """Trailing zeros are dropped, but ``12.50`` stays ``12.50``."""
 
@@ -45,6 +47,16 @@ def amount(units: int | Decimal, precision: int | None, currency: str) -> SafeSt
     shown = major(units, precision) or (f"{units:,}" if precision == 1 else "")
     words = f"{shown} {currency}" if shown else f"{grouped(units)} minor units of {currency or 'no currency'}"
     return format_html('<span class="money" title="{} minor units">{}</span>', minor(units), words)
+
+
+def listed(units: int | Decimal | None, precision: int | None, currency: str = "") -> SafeString:
+    """Show an amount in a column: major units, or minor ones that say so, and the exact minor units on hover."""
+    if units is None:
+        return format_html('<span class="money">{}</span>', "–")
+    shown = major(units, precision) or (grouped(units) if precision == 1 else f"{grouped(units)} minor")
+    shown = f"{shown} {currency}".rstrip()
+    long = " money-long" if len(shown) > LONG else ""
+    return format_html('<span class="money{}" title="{} minor units">{}</span>', long, minor(units), shown)
 
 
 def grouped(units: int | Decimal) -> str:

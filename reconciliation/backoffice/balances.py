@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -33,6 +34,7 @@ from reconciliation.backoffice.plan_actions import propose_plan_for_chosen, take
 from reconciliation.backoffice.verdict import verdict
 from reconciliation.correcting import undone
 from reconciliation.models import BalanceEdit, Break, Finding, Plan, Reconstruction
+from reconciliation.overview import precisions
 from reconciliation.records import Comparison, last_result
 from reconciliation.sweeping import state_of, with_state
 
@@ -54,6 +56,10 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
 
     actions = (preview_reconstruction, reconstruct_balances, propose_plan_for_chosen)
     change_form_template = "admin/reconciliation/balance_change_form.html"
+
+    def precisions(self) -> Mapping[str, int | None]:
+        """Return what postings of the last 30 days say."""
+        return precisions()
 
     has_preview_reconstruction_permission = allowed("balances.preview_reconstruction")
     has_propose_plan_permission = allowed("reconciliation.propose_plan")
