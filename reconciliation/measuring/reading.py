@@ -47,12 +47,13 @@ def replica() -> Replica | None:
 
 
 @contextmanager
-def long_reads() -> Iterator[tuple[str, Replica | None]]:
+def long_reads(*, on_primary: bool = False) -> Iterator[tuple[str, Replica | None]]:
     """Send statements to the replica, where one is named; yield the alias and what it said of itself before.
 
-    Raises ``ReplicaUnfit``, also where the replica ends a statement for what it has to replay.
+    Not what must be ``on_primary``, such as what the live proof goes on from. Raises ``ReplicaUnfit``, also where
+    the replica ends a statement for what it has to replay.
     """
-    found = replica()
+    found = None if on_primary else replica()
     if found is None:
         yield DEFAULT_DB_ALIAS, None
         return

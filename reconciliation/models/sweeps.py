@@ -43,6 +43,8 @@ class Sweep(models.Model):
         ERRORED = "errored", "Stopped by an error"
         CANCELLED = "cancelled", "Cancelled"
 
+    OF_LIVE_PROOF = "live proof"
+    """The actor of sweeps that the live proof asks for: it goes on from their snapshots."""
     OPEN = (State.QUEUED, State.RUNNING, State.PAUSED)
     ENDED = (State.FINISHED, State.CANCELLED)
 

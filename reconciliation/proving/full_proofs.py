@@ -28,7 +28,6 @@ NOW = Statement.beside(__file__, "now.sql")
 FIRST_SNAPSHOT = Statement.beside(__file__, "first_snapshot.sql")
 CLOSE_MEASURED = Statement.beside(__file__, "close_measured.sql")
 DISAGREEING = Statement.beside(__file__, "disagreeing.sql")
-ACTOR = "live proof"
 AGAIN_AFTER = 60.0
 """Seconds until a full proof that could not be started, or ended with an error, is asked for again."""
 NAMED = 20
@@ -116,9 +115,11 @@ class FullProofs:
         scope = Scope(everything=True)
         try:
             if pulse.living_workers():
-                request_sweep(scope, actor=ACTOR, origin=Origin.SCHEDULE, reason="Begins a live proof.")
+                request_sweep(scope, actor=Sweep.OF_LIVE_PROOF, origin=Origin.SCHEDULE, reason="Begins a live proof.")
             else:
-                sweep = create_sweep(scope, actor=ACTOR, origin=Origin.SCHEDULE, reason="Begins a live proof.")
+                sweep = create_sweep(
+                    scope, actor=Sweep.OF_LIVE_PROOF, origin=Origin.SCHEDULE, reason="Begins a live proof."
+                )
                 threading.Thread(target=_swept, args=(sweep.pk, settings.LEDGER_SWEEP_PACE), daemon=True).start()
         except SweepRefused:  # one is open: if it began too early, the next look asks again when it has ended
             self._asked_at -= AGAIN_AFTER - 2
@@ -160,7 +161,9 @@ def _explained(stream: int, balance_ids: list[str]) -> None:
         sweep = None
         if there:
             scope = Scope(balance_ids=tuple(there))
-            sweep = create_sweep(scope, actor=ACTOR, origin=Origin.SCHEDULE, reason="Commits that do not add up.")
+            sweep = create_sweep(
+                scope, actor=Sweep.OF_LIVE_PROOF, origin=Origin.SCHEDULE, reason="Commits that do not add up."
+            )
             run_sweep(sweep.pk)
             found = dict(Finding.objects.filter(sweep=sweep).values_list("balance_id", "finding_id"))
         for balance_id in balance_ids:

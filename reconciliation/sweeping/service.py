@@ -228,7 +228,7 @@ def _measure_chunk(sweep: Sweep, size: int, pace: int) -> bool:
     if chunk is None:
         return _measure_newcomers(sweep, scope)
     if chunk.balance_ids is None:
-        measurements, chunk = _screened(chunk, pace)
+        measurements, chunk = _screened(sweep, chunk, pace)
     else:
         measurements = measure(chunk.balance_ids)
     findings = findings_of(sweep, measurements, _faults(sweep, scope, chunk.balance_ids))
@@ -288,13 +288,14 @@ def _faults(sweep: Sweep, scope: Scope, balance_ids: list[str] | None) -> list[F
     return [fault for check in _checks_of_chunks(sweep, scope) for fault in check.faults(balance_ids=balance_ids)]
 
 
-def _screened(chunk: Chunk, pace: int) -> tuple[list[Measurement], Chunk]:
+def _screened(sweep: Sweep, chunk: Chunk, pace: int) -> tuple[list[Measurement], Chunk]:
     """Measure the balances between two keys that drift, and return them with the chunk as it was seen.
 
     At full pace several processes of the server look for them. What that sets is undone before they are measured. On a
-    replica it is seen as of what that has replayed, and the live proof has no snapshot to go on from.
+    replica it is seen as of what that has replayed, so the live proof has its own sweeps measured on the primary.
     """
-    with long_reads() as (using, replica), transaction.atomic(durable=True, using=using):
+    reads = long_reads(on_primary=sweep.actor == Sweep.OF_LIVE_PROOF)
+    with reads as (using, replica), transaction.atomic(durable=True, using=using):
         ONE_SNAPSHOT.execute()
         if replica is None:
             chunk = replace(chunk, snapshot=str(SNAPSHOT.rows()[0]["snapshot"]))

@@ -31,8 +31,8 @@ from tests.adopting.conftest import Adopt
 PLANT = "UPDATE blnk.balances SET debit_balance = debit_balance + 7, balance = balance - 7"
 
 
-def swept(*, deep: bool = False) -> Sweep:
-    return run_sweep(create_sweep(Scope(everything=True), actor="a", origin=Origin.COMMAND, deep=deep).sweep_id)
+def swept(*, deep: bool = False, actor: str = "a") -> Sweep:
+    return run_sweep(create_sweep(Scope(everything=True), actor=actor, origin=Origin.COMMAND, deep=deep).sweep_id)
 
 
 def waits_for(standby: psycopg.Connection[Any], primary: psycopg.Connection[Any]) -> None:
@@ -101,6 +101,9 @@ def test_a_sweep_measures_on_the_standby_and_a_correction_on_the_primary(
     finding = Finding.objects.get(sweep=sweep, drifted=True)
     assert (finding.balance_id, finding.difference.debit_balance) == (balance_id, -7)
     assert measure([balance_id])[0].difference.debit_balance == -14
+    proof = swept(actor=Sweep.OF_LIVE_PROOF)  # it goes on from snapshots, and those are the primary's
+    assert Finding.objects.get(sweep=proof, drifted=True).difference.debit_balance == -14
+    assert proof.chunks.exclude(snapshot="").exists()
     monkeypatch.setattr(reading, "on_replica", lambda: pytest.fail("a correction went to the replica"))
     with pytest.raises(ModeForbids):
         reconstruct(balance_id, Request(actor="alice", origin=Origin.COMMAND, reason="x"))
