@@ -174,6 +174,9 @@ def errors(answers: Iterable[tuple[str, Any]]) -> list[str]:
     found, count = [], 0
     for what, answer in answers:
         count += 1
+        if answer.streaming:
+            assert b"".join(answer.streaming_content), what
+            answer.close()
         if answer.status_code >= 500:
             found.append(f"{what}: {answer.status_code} {getattr(answer, 'exc_info', ('', ''))[1]!r}"[:400])
     assert count > 50

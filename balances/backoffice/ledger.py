@@ -103,7 +103,8 @@ class BalanceAdmin(LedgerModelAdmin):
     list_filter = (("ledger", AutocompleteSelectFilter), CurrencyFilter, ("created_at", DaysFilter))
     search_fields = ("balance_id",)
     search_help_text = (
-        "Id, indicator, name of the holder or of the ledger, or the beginning of one. For amounts: Transactions"
+        "Id or indicator, or its beginning; name of the holder or of the ledger (of many the newest 100). "
+        "For amounts: Transactions"
     )
     sortable_by = ("created",)
     ordering = ("-created_at", "-balance_id")

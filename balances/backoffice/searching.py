@@ -20,7 +20,7 @@ MOST_DECIMALS = 18
 """Decimals of the smallest currencies known, those of tokens."""
 MOST_DIGITS = 1000
 MOST_NAMED = 100
-"""Holders, or ledgers, whose balances a word finds; conditions with more keys are not answered by partial indexes."""
+"""Holders, or ledgers, whose balances a word finds, the newest: partial indexes do not answer conditions on more."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def balances(queryset: Any, term: str, may_see_holders: bool) -> Any:
         ledgers = Ledger.objects.named(term)
         # Keys, not subqueries: with these an index is read for each part.
         for side, named in (("identity__in", holders), ("ledger__in", ledgers)):
-            if keys := list(named.values_list("pk", flat=True)[:MOST_NAMED]):
+            if keys := list(named.order_by("-created_at").values_list("pk", flat=True)[:MOST_NAMED]):
                 found |= Q(**{side: keys})
     return queryset.filter(found)
 

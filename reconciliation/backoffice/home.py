@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from balances.ground import ExactEncoder
 from balances.models import now
@@ -24,6 +24,7 @@ SHOWN = 8
 """Plans, sweeps, corrections and currencies on the page; each list behind them has all."""
 NAMED_CURRENCIES = 3
 """Currencies that the first line names."""
+NO_BADGE = mark_safe('<i class="ledger-no-badge"></i>')
 DAY_HOURS = 24
 TONES = {Verdict.RIGHT: "healthy", Verdict.WRONG: "findings", Verdict.NOT_PROVED: "not-proved"}
 """The colours of a sweep's verdict, for those of the whole ledger."""
@@ -123,7 +124,8 @@ def _side(units: Any, precision: int | None) -> SafeString | str:
 
 def plans_badge(request: HttpRequest) -> str:
     """Return how many plans wait for this user, for the sidebar; nothing where none does."""
-    return str(len(_waiting(request)) or "")
+    waiting = len(_waiting(request))
+    return str(waiting) if waiting else NO_BADGE
 
 
 def _waiting(request: HttpRequest) -> list[Plan]:
