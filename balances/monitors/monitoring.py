@@ -86,8 +86,9 @@ def watch(
 
 def _require_room(value: Decimal, units: int) -> None:
     """Raise ``NotKeptByBlnk`` where the columns of an adopted database would keep something else."""
-    is_kept = value == value.to_integral_value() and all(-BEYOND <= each < BEYOND for each in (value, units))
-    if adoption() is not None and not is_kept:
+    if adoption() is None:
+        return
+    if value != Decimal(value).to_integral_value() or not all(-BEYOND <= each < BEYOND for each in (value, units)):
         raise NotKeptByBlnk
 
 

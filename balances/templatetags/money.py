@@ -42,8 +42,10 @@ def difference(units: int | Decimal, precision: int | None = None) -> SafeString
     )
 
 
-def amount(units: int | Decimal, precision: int | None, currency: str) -> SafeString:
+def amount(units: int | Decimal | None, precision: int | None, currency: str) -> SafeString:
     """Show an amount for people: major units where the precision is known, and the exact minor units on hover."""
+    if units is None:
+        return format_html("{}", f"– {currency}".strip())
     shown = major(units, precision) or (f"{units:,}" if precision == 1 else "")
     words = f"{shown} {currency}" if shown else f"{grouped(units)} minor units of {currency or 'no currency'}"
     return format_html('<span class="money" title="{} minor units">{}</span>', minor(units), words)

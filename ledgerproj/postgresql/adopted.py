@@ -13,9 +13,13 @@ from psycopg.types.datetime import TimestampBinaryLoader, TimestampLoader
 from balances.ground import SCHEMA, Adoption, Mode, Provenance, Unreachable
 
 KNOWN_OF_ROWS = "schema, generation, has_rates, silent_until, rates_gone_at"
-ARE_THERE = (
-    "SELECT to_regclass(%s) IS NOT NULL AS is_adopted, to_regclass('uploads_blnkimport') IS NOT NULL AS may_be_imported"
-)
+ARE_THERE = """
+SELECT to_regclass(%s) IS NOT NULL AS is_adopted,
+       coalesce(has_table_privilege(to_regclass('uploads_blnkimport'), 'SELECT')
+                OR has_table_privilege(to_regclass('transactions'), 'SELECT'), false)
+           AND to_regclass('uploads_blnkimport') IS NOT NULL AS may_be_imported
+"""
+"""Who may read no transactions need not know where they come from; who may, must be able to read that as well."""
 ADOPTED = f"SELECT {KNOWN_OF_ROWS}, mode FROM {SCHEMA}.adoption"  # noqa: S608  # names of ours
 IMPORTED = f"SELECT {KNOWN_OF_ROWS} FROM uploads_blnkimport"  # noqa: S608
 _known: dict[tuple[str, ...], Provenance | None] = {}

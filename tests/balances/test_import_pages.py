@@ -215,7 +215,7 @@ def test_options_of_every_kind_reach_the_service(clerk: Client) -> None:
             ignore="Notiz",
         )
     )
-    assert "1 010.50" in page.replace(",", " ").replace("1010.5 CZK", "1 010.50")
+    assert "1 010.50" in page.replace("\u202f", " ").replace("1010.5 CZK", "1 010.50")
     press(clerk, "confirm", Upload.objects.get())
     row = Transaction.objects.get()
     assert (row.precise_amount, str(row.effective_date)) == (101_050, "2024-01-30 23:00:00+00:00")
