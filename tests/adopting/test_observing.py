@@ -213,8 +213,9 @@ def test_a_worker_leaves_their_queue_alone(blnk: Adopt) -> None:
         call_command("work", "--once", "--queue", POSTINGS, verbosity=0)
 
 
-def test_all_jobs_that_run_change_nothing_of_theirs(blnk: Adopt) -> None:
-    server = blnk("0.14.5")
+@pytest.mark.parametrize(("generation", "mode"), [("0.14.5", "observe"), ("0.14.5", "repair"), ("0.15", "repair")])
+def test_all_jobs_that_run_change_nothing_of_theirs(generation: str, mode: str, blnk: Adopt) -> None:
+    server = blnk(generation, mode=mode)
     server.execute("UPDATE blnk.lineage_outbox SET status = 'pending', attempts = 0")
     assert Transaction.objects.filter(status="QUEUED").exists()
     before = contents(server)
