@@ -33,11 +33,12 @@ class Amount:
     @property
     def condition(self) -> Q:
         """Return the condition on transactions: these major units at the precision of the row, or these minor units."""
-        digits = self.value.as_tuple()
-        decimals = max(-int(digits.exponent), 0)
+        shown = self.value.as_tuple()
+        decimals = max(-int(shown.exponent), 0)
+        digits = int("".join(map(str, shown.digits)))  # whole numbers have no limit of digits
         found = Q()
         for more in range(decimals, MOST_DECIMALS + 1):
-            units, precision = int(self.value.scaleb(more)), 10**more
+            units, precision = digits * 10 ** (more - decimals), 10**more
             found |= Q(precise_amount=units, precision=precision) if more else Q(precise_amount=units)
         return found & Q(currency__iexact=self.currency) if self.currency else found
 

@@ -49,6 +49,8 @@ LAST_SWEEPS = 20
 """Sweeps that a filter offers; any other can be reached from its page."""
 SHOWN_FINDINGS = 50
 """Findings on the page of an incident; its list has all."""
+WAITS = "waits"
+"""What stands in an address for findings that no cause was looked for yet."""
 SHOWN_CHARACTERS = 4_000
 """Characters of a piece of evidence on a page."""
 STATE_COLOURS = {
@@ -66,9 +68,11 @@ class CauseFilter(DropdownFilter):  # type: ignore[misc]  # unfold has no type h
     parameter_name = "cause"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(slug, cause.title) for slug, cause in CAUSES.items()]
+        return [(slug, cause.title) for slug, cause in CAUSES.items()] + [(WAITS, NOT_YET.rstrip("."))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == WAITS:
+            return queryset.filter(cause="", drifted=True, explained_at=None)
         return queryset.filter(cause=self.value()) if self.value() else queryset
 
 

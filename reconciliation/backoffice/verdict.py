@@ -70,7 +70,8 @@ def _amounts(found: Measurement, precision: int | None) -> Iterator[tuple[str, S
     net = found.stored.balance - found.recalculated.balance
     if net:
         yield "", amount(abs(net), precision, found.currency), "too high" if net > 0 else "too low"
-    for line in Comparison.of(found).besides:
+    compared = Comparison.of(found)
+    for line in compared.besides or ([] if net else compared.differing):
         shown = amount(abs(line.difference), precision, found.currency)
         yield f"{line.label.lower()} ", shown, "too low" if line.difference > 0 else "too high"
 

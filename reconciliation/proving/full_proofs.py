@@ -21,7 +21,7 @@ from balances.queueing import pulse
 from reconciliation.alerting import look_at_proof
 from reconciliation.measuring import Scope
 from reconciliation.models import Break, Finding, Gap, Origin, Proof, Sweep, SweepChunk
-from reconciliation.sweeping import SweepRefused, create_sweep, request_sweep, run_sweep, still_open
+from reconciliation.sweeping import SweepRefused, create_sweep, is_deep, request_sweep, run_sweep, still_open
 
 logger = logging.getLogger(__name__)
 NOW = Statement.beside(__file__, "now.sql")
@@ -128,7 +128,7 @@ class FullProofs:
         proof = self.proof
         disagreement = self._disagreement(sweep) if proof.full_proof_id else {}
         with transaction.atomic(durable=True):
-            CLOSE_MEASURED.rows(stream=proof.stream, sweep=sweep.pk, at=at)
+            CLOSE_MEASURED.rows(stream=proof.stream, sweep=sweep.pk, at=at, deep=is_deep(sweep))
             Gap.objects.filter(closed_at=None).update(closed_at=at)
             SweepChunk.objects.exclude(sweep=sweep).filter(sweep__state__in=Sweep.ENDED).delete()
             proof.full_proof, proof.state, proof.commits, proof.disagreement = (

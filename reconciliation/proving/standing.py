@@ -39,7 +39,8 @@ class Standing:
 
     light: Light
     state: str
-    """``off``, ``blocked``, ``proving``, ``silent``, ``behind``, ``broken``, ``drifting`` or ``proved``."""
+    """``off``, ``blocked``, ``proving``, ``silent``, ``behind``, ``broken``, ``drifting``, ``faulty``, ``waiting`` or
+    ``proved``."""
     sentence: str
     at: datetime
     proved_until: datetime | None = None
@@ -82,7 +83,8 @@ def standing() -> Standing:
     proof, _ = Proof.objects.get_or_create(proof_id=Proof.ONLY)
     row = STANDING.rows()[0]
     drifting = drifting_balances() if proof.state == Proof.State.PROVED else 0
-    light, state, sentence = _judged(proof, row, drifting)
+    faulty = faulty_balances() if proof.state == Proof.State.PROVED else 0
+    light, state, sentence = _judged(proof, row, drifting, faulty)
     return Standing(
         light=light,
         state=state,
@@ -114,7 +116,13 @@ def drifting_balances() -> int:
     return len(wrong.order_by().values_list("pk")[:MOST_COUNTED])
 
 
-def _judged(proof: Proof, row: dict[str, Any], drifting: int) -> tuple[Light, str, str]:
+def faulty_balances() -> int:
+    """Return how many balances have faults other than drift by open findings, up to a thousand."""
+    found = still_open(Finding.objects.all()).filter(has_fault=True).exclude(faults=[])
+    return len(found.order_by().values_list("pk")[:MOST_COUNTED])
+
+
+def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int) -> tuple[Light, str, str]:
     if proof.state in (Proof.State.OFF, Proof.State.BLOCKED):
         return Light.GREY, str(proof.state), proof.reason or "Live proof is off."
     since = _ago(row["seconds_behind"])
@@ -140,6 +148,12 @@ def _judged(proof: Proof, row: dict[str, Any], drifting: int) -> tuple[Light, st
         many = f"{drifting:,}{'+' if drifting == MOST_COUNTED else ''}"
         words = f"{many} {'balance drifts' if drifting == 1 else 'balances drift'} since before the full proof"
         return Light.RED, "drifting", f"{words}; {until}, {counted}, {stands}."
+    if faulty:
+        words = f"{_plural(faulty, 'balance')} with faults that a sweep has found"
+        return Light.RED, "faulty", f"{words}; {until}, {counted}, {stands}."
+    if row["waiting"]:
+        waits = f"{_plural(row['waiting'], 'commit')} that {'does' if row['waiting'] == 1 else 'do'} not add up"
+        return Light.AMBER, "waiting", f"{waits} may be taken back within seconds; {until}, {counted}, {stands}."
     if row["seconds_behind"] is None or row["seconds_behind"] > BEHIND_AFTER:
         return (
             Light.AMBER,

@@ -24,7 +24,8 @@ RUNNING = Statement.beside(__file__, "running.sql")
 ROWS_OF_COMMIT = Statement.beside(__file__, "rows_of_commit.sql")
 Kind, State = Break.Kind, Break.State
 AT_ONCE = {Kind.ROW_CHANGED, Kind.ROW_DELETED, Kind.BALANCE_DELETED, Kind.UNREADABLE, Kind.TRUNCATED}
-"""Kinds for which there is no time of grace: no writer does that in two steps."""
+"""Kinds for which there is no time of grace: no writer does that in two steps. Nor does any other commit take them
+back, whatever it adds up to: the row stays changed, the balance gone (close_measured.sql)."""
 WRITTEN_AT_ONCE = 500
 NOTHING = (0,) * len(TOTALS)
 
@@ -82,9 +83,9 @@ def _write_down(proof: Proof, found: Sequence[Broken]) -> None:
         by_balance[each.balance_id].append(each)
     running = running_drift(by_balance)
     standing: dict[str, list[Break]] = defaultdict(list)
-    rows = Break.objects.filter(
-        stream=proof.stream, balance_id__in=by_balance, closed_at=None, state__in=Break.STANDING
-    )
+    if proof.full_proof_id:
+        _reopen([each for each in breaks if any(running.get(each.balance_id, NOTHING))])
+    rows = Break.objects.filter(balance_id__in=by_balance, closed_at=None, state__in=Break.STANDING)
     for each in rows.order_by("position", "break_id"):
         standing[each.balance_id].append(each)
     closed = [
@@ -95,6 +96,14 @@ def _write_down(proof: Proof, found: Sequence[Broken]) -> None:
     Break.objects.bulk_update(closed, ["state", "closed_at", "closed_by"])
     if settled := sum(each.state == State.SETTLED for each in closed):
         Proof.objects.filter(pk=Proof.ONLY).update(settled=F("settled") + settled)
+
+
+def _reopen(breaks: list[Break]) -> None:
+    """Leave corrections open whose balance is wrong after them: undoing one makes it so, and no finding says that."""
+    wrong = [each for each in breaks if each.kind == Kind.CORRECTION]
+    for each in wrong:
+        each.state, each.closed_at = State.OPEN, None
+    Break.objects.bulk_update(wrong, ["state", "closed_at"])
 
 
 def _break(proof: Proof, broken: Broken, known: dict[str, Balance]) -> Break:
@@ -141,7 +150,7 @@ def _close(standing: list[Break], fresh: list[Break], *, is_right: bool) -> list
     """Close those breaks of a balance that fresh ones take back, and return them."""
     last = fresh[-1]
     if is_right:
-        taken = [each for each in standing if any(_amounts(each))]
+        taken = [each for each in standing if any(_amounts(each)) and each.kind not in AT_ONCE]
         return _closed(taken, last, State.CORRECTED if last.kind == Kind.CORRECTION else None)
     closed: list[Break] = []
     for each in fresh:
@@ -154,8 +163,8 @@ def _close(standing: list[Break], fresh: list[Break], *, is_right: bool) -> list
 def _taken_back(standing: list[Break], by: Break) -> list[Break]:
     """Return the breaks that add up to nothing with one: a single earlier one, or the last ones before it."""
     amounts = _amounts(by)
-    earlier = [each for each in standing if each.position < by.position]
-    if not any(amounts) or by not in standing:
+    earlier = [each for each in standing if each.position < by.position and each.kind not in AT_ONCE]
+    if not any(amounts) or by not in standing or by.kind in AT_ONCE:
         return []
     for each in reversed(earlier):
         if not any(map(sum, zip(_amounts(each), amounts, strict=True))):

@@ -15,6 +15,7 @@ from reconciliation.sweeping.status import (
     MEASURED,
     as_row,
     balances,
+    is_deep,
     out_of_balance,
     proved,
     unproved,

@@ -94,11 +94,19 @@ def unproved(sweep: Sweep) -> list[str]:
     if not (sweep.scope.get("everything") or _has_rates()) and (apart := _disagreeing(sweep)):
         named = ", ".join(_named(line) for line in apart)
         sentences.append(f"The trial balance of all balances does not agree in {named}: a sweep of all says more.")
-    ran = {entry["check"] for entry in sweep.checks}
-    left_out = [check.title for name, check in CHECKS.items() if name not in ran and check.verdict != "remark"]
-    if left_out:
+    if left_out := _left_out(sweep):
         sentences.append(f"Not looked for: {'; '.join(left_out)}.")
     return sentences
+
+
+def is_deep(sweep: Sweep) -> bool:
+    """Return whether a sweep ran every check from which a verdict follows."""
+    return not _left_out(sweep)
+
+
+def _left_out(sweep: Sweep) -> list[str]:
+    ran = {entry["check"] for entry in sweep.checks}
+    return [check.title for name, check in CHECKS.items() if name not in ran and check.verdict != "remark"]
 
 
 def proved(sweep: Sweep) -> str:

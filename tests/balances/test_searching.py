@@ -164,3 +164,14 @@ def test_no_search_reads_a_whole_table() -> None:
             plan = asked.explain()
             assert f"Seq Scan on {table}" not in plan, f"{term}\n{plan}"
         assert len(rows) > 0 or term.startswith("no such"), term
+
+
+def test_an_amount_is_found_to_its_last_digit() -> None:
+    payer, payee = world.balance(), world.balance()
+    units = 1234567890123456789012345678901234567890
+    row = world.row("APPLIED", units, payer, payee)
+    near = world.row("APPLIED", 12345678901234567890123456780, payer, payee)
+    assert found(Transaction, f"{units}") == {row.pk}
+    assert found(Transaction, "12,345,678,901,234,567,890,123,456,789,012,345,678.90 USD") == {row.pk}
+    assert found(Transaction, "12345678901234567890123456784") == set()
+    assert found(Transaction, "12345678901234567890123456780") == {near.pk}

@@ -149,6 +149,15 @@ def test_every_count_opens_the_findings_that_it_counts() -> None:
         assert answer.context["cl"].result_count == int(count)
 
 
+def test_the_count_of_what_waits_for_a_cause_opens_that_alone() -> None:
+    waiting, explained = wrong(), wrong(5)
+    sweep = proved(waiting, explained)
+    sweep.findings.filter(balance_id=waiting.pk).update(explained_at=None, cause="", unexplained=0)
+    client = signed_in(*EVERYTHING)
+    (link,) = re.findall(r'href="(/admin/reconciliation/finding/\?cause=waits)">1<', home(client))
+    assert client.get(link).context["cl"].result_count == 1
+
+
 def test_the_page_takes_few_queries_however_much_is_wrong() -> None:
     client = signed_in(*EVERYTHING)
     home(client)

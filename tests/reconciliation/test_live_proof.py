@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from django.db import DatabaseError, connection, connections, transaction
 
 from balances.models import TOTALS, Balance, Transaction
 from balances.posting import Posting, post_transaction
-from reconciliation.correcting import reconstruct
+from reconciliation.correcting import Proposal, apply, approve, propose_undo, reconstruct
 from reconciliation.measuring import Scope
 from reconciliation.models import Alert, Break, Finding, Gap, Origin, Proof, Sweep
 from reconciliation.proving import CannotWatch, Light, following, look, remove, running_drift, standing, watch, watcher
@@ -238,8 +239,65 @@ def test_emptying_a_table_is_a_break_and_a_full_proof_begins_from_there() -> Non
         assert (Break.objects.get().kind, Break.objects.get().details) == (Kind.TRUNCATED, {"table": "transactions"})
         world.balance()
         run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND).pk)
+        until(lambda: standing().commits == 0)
+        assert standing().light is Light.RED  # what was emptied may have added up to nothing
+        run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND, deep=True).pk)
         until(green)
     assert Break.objects.get().state == State.MEASURED
+
+
+def test_totals_that_follow_a_forged_or_deleted_row_do_not_take_it_back() -> None:
+    first, second = world.balance(), world.balance()
+    row = post(first, second, 500)
+    with watched():
+        until(green)
+        sql("UPDATE transactions SET precise_amount = 501 WHERE transaction_id = %s", row.pk, guards=False)
+        sql("UPDATE balances SET debit_balance = 501, balance = -501 WHERE balance_id = %s", first.pk)
+        sql("UPDATE balances SET credit_balance = 501, balance = 501 WHERE balance_id = %s", second.pk)
+        until(lambda: standing().commits == 3)
+        time.sleep(0.5)
+        assert set(Break.objects.filter(kind=Kind.ROW_CHANGED).values_list("state", flat=True)) == {State.OPEN}
+        run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND).pk)
+        until(lambda: standing().commits == 0)
+        assert standing().light is Light.RED
+
+
+def test_a_deleted_balance_stays_a_break_whatever_is_swept() -> None:
+    first, second = world.balance(), world.balance()
+    post(first, second, 500)
+    with watched():
+        until(green)
+        sql("DELETE FROM balances WHERE balance_id = %s", second.pk, guards=False)
+        until(lambda: standing().open_breaks == 1)
+        run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND).pk)
+        until(lambda: standing().commits == 0)
+        assert standing().light is Light.RED
+        assert Break.objects.get(kind=Kind.BALANCE_DELETED).state == State.OPEN
+
+
+def test_an_undo_that_leaves_the_balance_wrong_is_open() -> None:
+    first, second = world.balance(), world.balance()
+    post(first, second, 100)
+    with watched():
+        until(green)
+        world.drift(first, debit=4)
+        until(lambda: standing().open_breaks == 1)
+        record = reconstruct(first.pk, world.request())
+        until(green)
+        plan = propose_undo([record.pk], Proposal(actor="ann", origin=Origin.COMMAND, reason="mistake"))
+        apply(approve(plan.pk, "bob", Origin.COMMAND).pk, "bob", Origin.COMMAND)
+        until(lambda: standing().light is Light.RED)
+        assert Break.objects.filter(kind=Kind.CORRECTION, state=State.OPEN).count() == 1
+
+
+def test_a_break_that_waits_is_not_green(settings: Any) -> None:
+    first = world.balance()
+    settings.LEDGER_WATCH_GRACE = timedelta(seconds=30)
+    with watched():
+        until(green)
+        sql(MOVE, 5, 5, first.pk)
+        until(lambda: standing().waiting_breaks == 1)
+        assert (standing().light, standing().state) == (Light.AMBER, "waiting")
 
 
 def test_postings_holds_queue_splits_and_metadata_are_no_breaks() -> None:

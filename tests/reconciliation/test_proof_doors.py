@@ -124,7 +124,7 @@ def test_a_page_follows_the_state_by_an_address_that_costs_few_queries() -> None
     assert reverse(LIVE) in client.get(reverse("admin:index")).content.decode()
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(reverse(LIVE))
-    assert len(queries) <= 8
+    assert len(queries) <= 9
     assert "ledger-light-green" in answer.content.decode()
     assert "<html" not in answer.content.decode()
 

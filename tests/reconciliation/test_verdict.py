@@ -117,3 +117,12 @@ def test_a_right_balance_is_called_right_and_looking_leaves_no_record() -> None:
 
 def test_a_balance_that_nothing_touched_is_right() -> None:
     assert "Right, checked now." in verdict_of(world.balance())
+
+
+def test_a_net_that_alone_is_off_is_named() -> None:
+    balance = used()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE balances DROP CONSTRAINT inflight_is_credit_less_debit")
+    Balance.objects.filter(pk=balance.pk).update(inflight_balance=300)
+    assert "Wrong: inflight balance 3.00 USD too high." in verdict_of(balance)
