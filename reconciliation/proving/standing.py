@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import Q
+
 from balances.ground import Statement
 from reconciliation.models import Finding, Proof, as_lsn
 from reconciliation.sweeping import still_open
@@ -18,6 +20,10 @@ BEHIND_AFTER = 10.0
 """Seconds behind the present from which "now" would be too much to say."""
 MOST_COUNTED = 1_000
 """Balances with drift that are counted: a page that is polled must not read a million findings."""
+
+
+FORGED = ("forced_edit", "hash_disagrees", "columns_contradict")
+"""Checks of sweeps that find what a commit did to rows; totals that follow it add up all the same."""
 
 
 class Light(StrEnum):
@@ -117,8 +123,14 @@ def drifting_balances() -> int:
 
 
 def faulty_balances() -> int:
-    """Return how many balances have faults other than drift by open findings, up to a thousand."""
-    found = still_open(Finding.objects.all()).filter(has_fault=True).exclude(faults=[])
+    """Return on how many balances open findings say that transactions were forged, up to a thousand.
+
+    Other faults, such as holds that an old Blnk settled twice, are the sweep's: no commit can take them back.
+    """
+    forged = Q()
+    for check in FORGED:
+        forged |= Q(faults__contains=[{"check": check}])
+    found = still_open(Finding.objects.filter(forged))
     return len(found.order_by().values_list("pk")[:MOST_COUNTED])
 
 
@@ -149,7 +161,7 @@ def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int) -> tu
         words = f"{many} {'balance drifts' if drifting == 1 else 'balances drift'} since before the full proof"
         return Light.RED, "drifting", f"{words}; {until}, {counted}, {stands}."
     if faulty:
-        words = f"{_plural(faulty, 'balance')} with faults that a sweep has found"
+        words = f"{_plural(faulty, 'balance')} whose transactions were changed past the guard, as a sweep has found"
         return Light.RED, "faulty", f"{words}; {until}, {counted}, {stands}."
     if row["waiting"]:
         waits = f"{_plural(row['waiting'], 'commit')} that {'does' if row['waiting'] == 1 else 'do'} not add up"
