@@ -10,7 +10,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Thread
@@ -545,7 +545,13 @@ def test_a_line_that_nobody_needs_is_given_back(lane: Lane, monkeypatch: pytest.
     monkeypatch.setattr(front_reads, "IDLE_SECONDS", 0.1)
     until(lambda: lane.reads._line is None)
     monkeypatch.undo()
-    assert ask(True, "GET", "/ledgers/none", MASTER)[0] == 404
+
+    def is_answered() -> bool:
+        with suppress(AssertionError):  # on a machine under load the line may take longer than a read waits for it
+            return ask(True, "GET", "/ledgers/none", MASTER)[0] == 404
+        return False
+
+    until(is_answered)
 
 
 def test_a_read_that_waits_too_long_is_refused_and_the_others_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,8 @@ from reconciliation.sweeping import create_sweep, run_sweep
 from tests.adopting import places
 from tests.adopting.conftest import Adopt
 
+END_SENDER = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s"
+DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
 PLANT = "UPDATE blnk.balances SET debit_balance = debit_balance + 7, balance = balance - 7"
 
 
@@ -52,6 +54,7 @@ def standby(blnk: Adopt) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Conn
     server = blnk("0.15")
     with places.server("postgres") as primary:
         (data,) = primary.execute("SHOW data_directory").fetchone() or ("",)
+    slot = f"standby_{secrets.token_hex(4)}"
     root = Path(tempfile.mkdtemp(prefix="standby", dir="/tmp"))  # a socket's path is short
     copy, port = root / "data", str(20_000 + secrets.randbelow(20_000))
     params = server.info.get_parameters()
@@ -61,7 +64,9 @@ def standby(blnk: Adopt) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Conn
         os.chown(root, owner.st_uid, owner.st_gid)
         run = programs.run
         source = f"host={params['host']} port={params.get('port', 5432)} user={params['user']}"
-        run("pg_basebackup", "-d", source, "-D", str(copy), "-R", "-X", "stream", "-c", "fast", cluster=Path(data))
+        # A slot keeps what it has not read yet: other tests write much in the meantime.
+        kept = ("-C", "-S", slot, "-R", "-X", "stream", "-c", "fast")
+        run("pg_basebackup", "-d", source, "-D", str(copy), *kept, cluster=Path(data))
         options = f"-p {port} -k {root} -c listen_addresses='' -c hot_standby=on -c max_standby_streaming_delay=0"
         run("pg_ctl", "-w", "-D", str(copy), "-o", options, "-l", str(root / "log"), "start", cluster=copy)
         settings = connection.settings_dict | {
@@ -82,6 +87,10 @@ def standby(blnk: Adopt) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Conn
         with suppress(OSError, subprocess.CalledProcessError):  # a test has stopped it, or it never began
             programs.run("pg_ctl", "-D", str(copy), "-m", "immediate", "stop", cluster=copy)
         shutil.rmtree(root, ignore_errors=True)
+        with places.server("postgres") as primary:
+            primary.execute(END_SENDER, [slot])
+            time.sleep(0.2)
+            primary.execute(DROP_SLOT, [slot])
 
 
 def test_a_sweep_measures_on_the_standby_and_a_correction_on_the_primary(
