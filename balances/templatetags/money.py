@@ -46,7 +46,7 @@ def amount(units: int | Decimal | None, precision: int | None, currency: str) ->
     """Show an amount for people: major units where the precision is known, and the exact minor units on hover."""
     if units is None:
         return format_html("{}", f"– {currency}".strip())
-    shown = major(units, precision) or (f"{units:,}" if precision == 1 else "")
+    shown = _in_major(units, precision)
     words = f"{shown} {currency}" if shown else f"{grouped(units)} minor units of {currency or 'no currency'}"
     return format_html('<span class="money" title="{} minor units">{}</span>', minor(units), words)
 
@@ -55,10 +55,14 @@ def listed(units: int | Decimal | None, precision: int | None, currency: str = "
     """Show an amount in a column: major units, or minor ones that say so, and the exact minor units on hover."""
     if units is None:
         return format_html('<span class="money">{}</span>', "–")
-    shown = major(units, precision) or (grouped(units) if precision == 1 else f"{grouped(units)} minor")
-    shown = f"{shown} {currency}".rstrip()
+    shown = f"{_in_major(units, precision) or f'{grouped(units)} minor'} {currency}".rstrip()
     long = " money-long" if len(shown) > LONG else ""
     return format_html('<span class="money{}" title="{} minor units">{}</span>', long, minor(units), shown)
+
+
+def _in_major(units: int | Decimal, precision: int | None) -> str:
+    """Return the major amount, also where it equals the minor units; nothing where the precision is unknown."""
+    return major(units, precision) or (grouped(units) if precision == 1 else "")
 
 
 def grouped(units: int | Decimal) -> str:

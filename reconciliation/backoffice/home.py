@@ -16,6 +16,7 @@ from balances.templatetags.money import amount
 from reconciliation import overview
 from reconciliation.backoffice.columns import Precisions, duration, in_currencies, title_of
 from reconciliation.backoffice.findings import WAITS
+from reconciliation.explaining import NOT_YET
 from reconciliation.models import Plan, PostingHour, Reconstruction
 from reconciliation.overview import Age, Health, Verdict, Volume
 from reconciliation.proving import standing
@@ -65,7 +66,7 @@ def _health(at: datetime, precisions: Precisions) -> Panel:
         "ages": list(Age),
         "drifts": [
             {
-                "title": title_of(each.cause) if each.cause else "Not explained yet",
+                "title": title_of(each.cause) if each.cause else NOT_YET.rstrip("."),
                 "cause": each.cause or WAITS,
                 "balances": each.balances,
                 "amounts": in_currencies(each.units, precisions),

@@ -69,12 +69,8 @@ class ProposalForm(forms.Form):
 @action(description="Propose plan", permissions=["propose_plan"])
 def propose_plan(model_admin: Any, request: HttpRequest, queryset: QuerySet[Finding]) -> HttpResponse | None:
     """Plan the correction of the chosen findings."""
-    ids = tuple(queryset.order_by().values_list("finding_id", flat=True)[: AT_ONCE + 1])
-    if len(ids) > AT_ONCE:
-        text = f"At most {AT_ONCE} findings at a time here, and nothing was done. Plan a whole sweep or an incident."
-        model_admin.message_user(request, text, messages.ERROR)
-        return None
-    return _propose(model_admin, request, Choice(finding_ids=ids), list(ids))
+    ids = _ticked(model_admin, request, queryset, "findings")
+    return _propose(model_admin, request, Choice(finding_ids=tuple(ids)), ids) if ids else None
 
 
 @action(description="Propose plan", permissions=["propose_plan"])
@@ -130,12 +126,8 @@ def _booked(rows: dict[str, Missing | str]) -> list[tuple[Comparison, str]]:
 @action(description="Propose plan", permissions=["propose_plan"])
 def propose_plan_for_chosen(model_admin: Any, request: HttpRequest, queryset: QuerySet[Balance]) -> HttpResponse | None:
     """Plan the correction of the chosen balances, as they are measured then."""
-    ids = list(queryset.order_by("balance_id").values_list("balance_id", flat=True)[: AT_ONCE + 1])
-    if len(ids) > AT_ONCE:
-        text = f"At most {AT_ONCE} balances at a time here, and nothing was done. Plan a whole sweep or an incident."
-        model_admin.message_user(request, text, messages.ERROR)
-        return None
-    return _propose(model_admin, request, Choice(balance_ids=tuple(ids)), ids)
+    ids = _ticked(model_admin, request, queryset, "balances")
+    return _propose(model_admin, request, Choice(balance_ids=tuple(ids)), ids) if ids else None
 
 
 def propose_plan_for_balances(model_admin: Any, request: HttpRequest, ids: list[str], why: str) -> HttpResponse:
@@ -155,6 +147,16 @@ def take_back(model_admin: Any, request: HttpRequest, queryset: QuerySet[Reconst
     ids = [record.pk for record in records]
     page = {"ids": ids, "count": len(records), "undoing": True, "shown": _taken_back(records[:SHOWN])}
     return _ask(model_admin, request, page, lambda proposal: propose_undo(ids, proposal))
+
+
+def _ticked(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any], noun: str) -> list[str]:
+    """Return the keys of the chosen rows; none, and a message, where there are too many for one form."""
+    ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: AT_ONCE + 1])
+    if len(ids) <= AT_ONCE:
+        return ids
+    text = f"At most {AT_ONCE} {noun} at a time here, and nothing was done. Plan a whole sweep or an incident."
+    model_admin.message_user(request, text, messages.ERROR)
+    return []
 
 
 def _only_one(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

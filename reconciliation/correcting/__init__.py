@@ -3,7 +3,7 @@
 from reconciliation.correcting import applying, beside, deciding, planning, rebuilding
 from reconciliation.correcting.applying import apply, apply_in_background, outcomes
 from reconciliation.correcting.deciding import approve, cancel, find_plan, reject
-from reconciliation.correcting.incomplete import NO_NUMBER, NO_ROWS, IncompleteSource, sources, why_not_proved
+from reconciliation.correcting.incomplete import DAMAGE, NO_NUMBER, NO_ROWS, IncompleteSource, sources, why_not_proved
 from reconciliation.correcting.planning import MAX_TICKET, Choice, ChoiceRefused, Proposal, corrections, propose, undone
 from reconciliation.correcting.policy import (
     NEEDED,

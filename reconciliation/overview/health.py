@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 
 from reconciliation.alerting import last_proof, sweep_overdue
 from reconciliation.models import Finding, Sweep
-from reconciliation.sweeping import out_of_balance, proved, still_open, waits
+from reconciliation.sweeping import State, out_of_balance, proved, state_of, still_open, waits
 
 COUNTED = 1_000
 """Open findings that are counted for a page; where there are more, it says so."""
@@ -84,10 +84,10 @@ class Health:
 
 
 def health(at: datetime) -> Health:
-    """Return how the ledger health, from findings and sweeps alone."""
+    """Return how the ledger stands, from findings and sweeps alone."""
     found = list(still_open(Finding.objects.all()).order_by("-found_at", "balance_id")[: COUNTED + 1])
     counted = found[:COUNTED]
-    drifted = [each for each in counted if each.drifted and each.remeasured_by is None and not each.settled]
+    drifted = [each for each in counted if each.drifted and state_of(each) is State.OPEN]
     others = [each for each in counted if each.has_fault]
     proof = last_proof()
     apart = out_of_balance(proof) if proof else []

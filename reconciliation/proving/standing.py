@@ -10,8 +10,9 @@ from typing import Any
 from django.db.models import Q
 
 from balances.ground import Statement
+from reconciliation.correcting import DAMAGE
 from reconciliation.models import Finding, Proof, as_lsn
-from reconciliation.sweeping import still_open
+from reconciliation.sweeping import still_drifting, still_open
 
 STANDING = Statement.beside(__file__, "standing.sql")
 SILENT_AFTER = 15.0
@@ -22,7 +23,7 @@ MOST_COUNTED = 1_000
 """Balances with drift that are counted: a page that is polled must not read a million findings."""
 
 
-FORGED = ("forced_edit", "hash_disagrees", "columns_contradict")
+FORGED = ("forced_edit", *(check.name for check in DAMAGE))
 """Checks of sweeps that find what a commit did to rows; totals that follow it add up all the same."""
 
 
@@ -118,8 +119,7 @@ def standing() -> Standing:
 
 def drifting_balances() -> int:
     """Return how many balances drift by the newest measurement of each, up to a thousand."""
-    wrong = still_open(Finding.objects.filter(drifted=True)).filter(settled=False, remeasured_by=None)
-    return len(wrong.order_by().values_list("pk")[:MOST_COUNTED])
+    return len(still_drifting(Finding.objects.all()).order_by().values_list("pk")[:MOST_COUNTED])
 
 
 def faulty_balances() -> int:

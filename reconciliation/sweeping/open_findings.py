@@ -25,6 +25,8 @@ BY_MEASURING = (EMPTY_SOURCE, UNREADABLE)
 """What measuring itself finds, beside drift. An edit by force beside drift is taken for its cause, and goes with it."""
 BEYOND_ALL = "\U0010ffff"
 """A key after every other: a sweep of all looks for balances that are gone as well, wherever their keys lie."""
+DRIFT_STAYS = Q(remeasured_by=None, settled=False)
+"""Of findings that are annotated ``with_state``."""
 IS_SETTLED = (Path(__file__).parent / "sql" / "is_settled.sql").read_text()
 HAS_FAULT = """
     EXISTS (SELECT FROM jsonb_array_elements(reconciliation_finding.faults || reconciliation_finding.not_proved
@@ -55,8 +57,12 @@ def with_state(findings: QuerySet[Finding]) -> QuerySet[Any]:
 
 def still_open(findings: QuerySet[Finding]) -> QuerySet[Any]:
     """Leave those that no later measurement has answered, annotated with their state."""
-    drift_stays = Q(remeasured_by=None, settled=False)
-    return with_state(findings).filter(drift_stays | Q(has_fault=True), superseded_by=None)
+    return with_state(findings).filter(DRIFT_STAYS | Q(has_fault=True), superseded_by=None)
+
+
+def still_drifting(findings: QuerySet[Finding]) -> QuerySet[Any]:
+    """Leave those whose drift no later measurement and no record since has answered."""
+    return still_open(findings).filter(DRIFT_STAYS, drifted=True)
 
 
 def state_of(finding: Any) -> State:
