@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from psycopg import sql
 
@@ -51,3 +52,4 @@ def _go_to(name: str) -> None:
     connection.close_pool()  # type: ignore[attr-defined]
     connection.settings_dict["NAME"] = name
     adopted.forget()
+    ContentType.objects.clear_cache()  # its keys are those of the other database

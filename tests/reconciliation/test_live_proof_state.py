@@ -68,10 +68,10 @@ def test_what_was_proved_long_ago_is_not_proved_now() -> None:
     assert (standing().light, standing().state) == (Light.AMBER, "behind")
 
 
-def test_an_open_break_is_red_and_one_within_its_time_of_grace_is_counted() -> None:
+def test_an_open_break_is_red_and_one_within_its_time_of_grace_is_amber() -> None:
     proved()
     broken(now(), state=Break.State.WAITING, position=78)
-    assert (standing().light, standing().waiting_breaks) == (Light.GREEN, 1)
+    assert (standing().light, standing().state, standing().waiting_breaks) == (Light.AMBER, "waiting", 1)
 
     broken(now())
 
