@@ -28,6 +28,10 @@ LOOK_SECONDS = 0.5
 LIMIT_SECONDS = 5.0
 """Between two looks at how much of the log the server keeps."""
 READ_SECONDS = 0.25
+GATHER_SECONDS = 0.02
+"""After a read that brought little: waking for each commit alone costs more than proving it does."""
+LITTLE = 200
+"""Messages; a commit has six or so. While a backlog is read there are more."""
 MARKS = 64
 HALF = 1 << 31
 Report = Callable[[Proof], None]
@@ -80,9 +84,12 @@ class Follower:
         self.line.start(slot_name(), self.proof.position, PUBLICATIONS)
         try:
             while not self.stop.is_set():
-                for message in self.line.read(READ_SECONDS):
+                messages = self.line.read(READ_SECONDS)
+                for message in messages:
                     wire.feed(self.prover.handler, message)
                 self._step(time.monotonic())
+                if 0 < len(messages) < LITTLE:
+                    self.stop.wait(GATHER_SECONDS)
             self._confirm()
         finally:
             self.full_proofs.wait()

@@ -244,7 +244,7 @@ def judged(planted: list[Fault], made: Postgres) -> list[str]:
 
 
 COMMITS = """
-DO $$ DECLARE a text := '%s'; b text := '%s'; BEGIN
+DO $$ DECLARE pause float := %s; a text := '%s'; b text := '%s'; BEGIN
     FOR n IN 1..%s LOOP
         INSERT INTO transactions (transaction_id, parent_transaction, source, destination, reference, precise_amount,
                                   amount, precision, currency, status, created_at, effective_date, meta_data)
@@ -254,9 +254,12 @@ DO $$ DECLARE a text := '%s'; b text := '%s'; BEGIN
         UPDATE balances SET credit_balance = credit_balance + 7, balance = balance + 7, version = version + 1
         WHERE balance_id = b AND set_config('ledger.writer', statement_timestamp()::text, true) IS NOT NULL;
         COMMIT;
+        PERFORM pg_sleep(pause);
     END LOOP;
 END $$
 """
+PAUSES = (0.0095, 0.0029)
+"""Seconds between two commits: about 100 and 300 a second."""
 
 
 def backlog(commits: int) -> list[str]:
@@ -273,7 +276,7 @@ def backlog(commits: int) -> list[str]:
             began = time.monotonic()
             for lot in range(0, commits, 50_000):
                 size = min(50_000, commits - lot)
-                connection.execute(COMMITS % (ids[lot // 50_000 % 8], ids[lot // 50_000 % 8 + 1], size, lot, lot))
+                connection.execute(COMMITS % (0, ids[lot // 50_000 % 8], ids[lot // 50_000 % 8 + 1], size, lot, lot))
             print(f"  {commits:,} commits written in {time.monotonic() - began:.0f} s")
         before, end = state(made)[1], made.rows(END)[0][0]
         began = time.monotonic()
@@ -368,28 +371,37 @@ def cost(seconds: float, clients: int) -> list[str]:
         print(f"  postings a second: {without:.0f} without, {beside:.0f} with: {beside / without:.3f} (expected 0.97)")
         with watching(made) as watch:
             caught_up(made)
-            cpu, commits, began = watch.measure(), state(made)[1], time.monotonic()
-            posted(server, ids, 3, 20, 99, pace=100)
-            took = time.monotonic() - began
-            done = state(made)[1] - commits
-            used = watch.measure() - cpu
-    print(f"  at {done / took:.0f} commits a second: {used / took:.1%} of a core (expected 5 % at 300)")
+            shares = [(0.0, share_of_a_core(watch, made, lambda: time.sleep(10))[1])]
+            with psycopg.connect(made.url, autocommit=True) as connection:
+                connection.execute("SET synchronous_commit = off")
+                for pause in PAUSES:
+                    text = COMMITS % (pause, ids[0], ids[1], int(20 / pause), f"{pause}", f"{pause}")
+                    shares.append(share_of_a_core(watch, made, lambda text=text: connection.execute(text)))
+        for rate, share in shares:
+            print(f"  at {rate:.0f} commits a second: {share:.1%} of a core (expected 5 % at 300)")
     return []
 
 
-def posted(server: Server, ids: list[str], clients: int, seconds: float, turn: int, pace: float = 0) -> float:
-    """Post from several threads, each at a pace if one is given, and return postings a second."""
+def share_of_a_core(watch: Watch, made: Postgres, work: Callable[[], object]) -> tuple[float, float]:
+    """Return the commits a second while something runs, and the share of a core that the watch took meanwhile."""
+    cpu, commits, began = watch.measure(), state(made)[1], time.monotonic()
+    work()
+    caught_up(made)
+    took = time.monotonic() - began
+    return (state(made)[1] - commits) / took, (watch.measure() - cpu) / took
+
+
+def posted(server: Server, ids: list[str], clients: int, seconds: float, turn: int) -> float:
+    """Post from several threads, and return postings a second."""
     end, counts = time.monotonic() + seconds, [0] * clients
 
     def run(client: int) -> None:
         number = 0
-        while (now := time.monotonic()) < end:
+        while time.monotonic() < end:
             body = posting(ids, number + client, f"p-{turn}-{client}-{number}") | {"skip_queue": True}
             assert server.ask("POST", "/transactions", body).status == 201
             number += 1
             counts[client] = number
-            if pace:
-                time.sleep(max(0.0, 1 / pace - (time.monotonic() - now)))
 
     threads = [threading.Thread(target=run, args=(client,)) for client in range(clients)]
     for thread in threads:
