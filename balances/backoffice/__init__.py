@@ -1,7 +1,8 @@
 """The pages of the ledger in the admin."""
 
 from balances.backoffice import hooks, identities, keys, ledger, lineage, monitors, queue, queue_warning, uploads
-from balances.backoffice.ledger import BalanceAdmin, known_precision, last_transactions
+from balances.backoffice.balance_panels import known_precision, last_transactions
+from balances.backoffice.ledger import BalanceAdmin
 from balances.backoffice.pages import (
     COUNTED,
     CarefulActions,

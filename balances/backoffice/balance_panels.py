@@ -11,8 +11,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from balances.ground import LedgerError, Mode, may
 from balances.history import balance_at
 from balances.lineage import balance_lineage, untraced
-from balances.models import Balance, BalanceMonitor
+from balances.models import Balance, BalanceMonitor, Transaction
 
+SHOWN_TRANSACTIONS = 20
+"""Transactions shown on the page of a balance."""
 SHOWN_MONITORS = 10
 """Monitors on the page of a balance."""
 
@@ -58,3 +60,16 @@ def monitors(request: HttpRequest, balance: Balance) -> dict[str, Any]:
         "may_add_monitor": request.user.has_perm("balances.add_balancemonitor") and may(Mode.SERVE),
         "monitors": BalanceMonitor.objects.filter(balance=balance)[:SHOWN_MONITORS] if may_see else [],
     }
+
+
+def last_transactions(balance_id: str) -> list[Transaction]:
+    """Return the last applied rows and holds of a balance, newest first."""
+    rows = Transaction.objects.latest_of(balance_id, SHOWN_TRANSACTIONS)
+    newest = sorted(rows, key=lambda row: (row.effective_date or row.created_at, row.pk), reverse=True)
+    return newest[:SHOWN_TRANSACTIONS]
+
+
+def known_precision(rows: list[Transaction]) -> int | None:
+    """Return the precision that all these transactions share, or ``None`` where they differ or have none."""
+    precisions = {row.precision for row in rows}
+    return precisions.pop() if len(precisions) == 1 else None

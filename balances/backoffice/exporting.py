@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -56,36 +57,46 @@ def columns(model: type[models.Model], precisions: Precisions) -> dict[str, tupl
 
 
 def _minor(name: str) -> Cell:
-    return lambda row: "" if row[name] is None else amounts.plain(Decimal(row[name]))
+    return lambda row: in_minor(row[name])
 
 
 def _major(name: str, precisions: Precisions) -> Cell:
     def shown(row: dict[str, Any]) -> str:
-        units = row[name]
         precision = row["precision"] if "precision" in row else precisions.get(row.get("currency", ""))
-        if not precision or precision < 1 or not isinstance(units, int):
-            return ""
-        decimals = len(str(precision)) - 1
-        if precision != 10**decimals:
-            return amounts.plain(amounts.major_units(units, precision))
-        whole, part = divmod(abs(units), precision)
-        return f"{'-' if units < 0 else ''}{whole}{f'.{part:0{decimals}}' if decimals else ''}"
+        return in_major(row[name], precision)
 
     return shown
+
+
+def in_minor(units: int | Decimal | None) -> str:
+    """Return minor units, every digit of them."""
+    return "" if units is None else amounts.plain(Decimal(units))
+
+
+def in_major(units: int | Decimal | None, precision: int | None) -> str:
+    """Return the major amount with all its decimals, or nothing where the precision is unknown."""
+    if not precision or precision < 1 or not isinstance(units, int):
+        return ""
+    decimals = len(str(precision)) - 1
+    if precision != 10**decimals:
+        return amounts.plain(amounts.major_units(units, precision))
+    whole, part = divmod(abs(units), precision)
+    return f"{'-' if units < 0 else ''}{whole}{f'.{part:0{decimals}}' if decimals else ''}"
 
 
 def _text(name: str) -> Cell:
-    def shown(row: dict[str, Any]) -> str:
-        value = row[name]
-        if value is None:
-            return ""
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        if isinstance(value, Decimal):
-            return amounts.plain(value)
-        return dumps(value) if isinstance(value, dict | list) else str(value)
+    return lambda row: in_text(row[name])
 
-    return shown
+
+def in_text(value: Any) -> str:
+    """Return a value as text: instants in UTC, objects as JSON, nothing for ``None``."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, Decimal):
+        return amounts.plain(value)
+    return dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def rows(queryset: Any) -> Iterator[dict[str, Any]]:
@@ -104,15 +115,36 @@ class Line:
         return text
 
 
-def as_csv(queryset: Any, precisions: Precisions) -> Iterator[str]:
-    """Return a list as CSV, piece by piece. Texts that a spreadsheet would run as formulas begin with an apostrophe."""
+@dataclass(frozen=True)
+class Sheet:
+    """What a file shows: its titles, with whether a column has text from people, and its rows as they are read."""
+
+    columns: Mapping[str, bool]
+    rows: Callable[[], Iterator[list[str]]]
+    count: Callable[[int], int]
+    """Counts the rows, up to a number."""
+
+
+def sheet_of(queryset: Any, precisions: Precisions) -> Sheet:
+    """Return a list as what a file shows."""
     shown = columns(queryset.model, precisions)
+    return Sheet(
+        {title: is_text for title, (_, is_text) in shown.items()},
+        lambda: ([cell(row) for cell, _ in shown.values()] for row in rows(queryset)),
+        lambda most: int(queryset.order_by()[:most].count()),
+    )
+
+
+def as_csv(sheet: Sheet) -> Iterator[str]:
+    """Return a sheet as CSV, piece by piece. Texts that a spreadsheet would run as formulas get an apostrophe."""
     line = csv.writer(Line()).writerow
-    yield line(shown)
-    found = rows(queryset)
+    yield line(sheet.columns)
+    found = sheet.rows()
+    texts = list(sheet.columns.values())
     while some := list(islice(found, ROWS_AT_ONCE)):
         yield "".join(
-            line([_harmless(cell(row)) if is_text else cell(row) for cell, is_text in shown.values()]) for row in some
+            line([_harmless(cell) if is_text else cell for cell, is_text in zip(row, texts, strict=True)])
+            for row in some
         )
 
 
@@ -120,23 +152,22 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def as_workbook(queryset: Any, precisions: Precisions) -> IO[bytes]:
-    """Return a list as a workbook, all cells of which are text. Raises ``TooLargeForWorkbook``."""
-    if queryset.order_by()[: MOST_IN_A_WORKBOOK + 1].count() > MOST_IN_A_WORKBOOK:
+def as_workbook(sheet: Sheet) -> IO[bytes]:
+    """Return a sheet as a workbook, all cells of which are text. Raises ``TooLargeForWorkbook``."""
+    if sheet.count(MOST_IN_A_WORKBOOK + 1) > MOST_IN_A_WORKBOOK:
         raise TooLargeForWorkbook(
             f"This list has more than {MOST_IN_A_WORKBOOK:,} rows, too many for a workbook (a sheet ends at "
             "1,048,576). Export it as CSV, which has no limit, or filter it."
         )
-    shown = columns(queryset.model, precisions)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     book = Workbook(file, {"constant_memory": True})
-    sheet = book.add_worksheet("Rows")
-    sheet.freeze_panes(1, 0)
-    for across, title in enumerate(shown):
-        sheet.write_string(0, across, title)
-    for down, row in enumerate(rows(queryset), start=1):
-        for across, (cell, _) in enumerate(shown.values()):
-            if sheet.write_string(down, across, cell(row)):
+    written = book.add_worksheet("Rows")
+    written.freeze_panes(1, 0)
+    for across, title in enumerate(sheet.columns):
+        written.write_string(0, across, title)
+    for down, row in enumerate(sheet.rows(), start=1):
+        for across, cell in enumerate(row):
+            if written.write_string(down, across, cell):
                 book.close()
                 file.close()
                 raise TooLargeForWorkbook(
@@ -162,9 +193,14 @@ def export(model_admin: Any, request: HttpRequest, kind: str) -> HttpResponseBas
         queryset = model_admin.get_changelist_instance(request).queryset
     except IncorrectLookupParameters as error:
         raise BadRequest("The list has no such filter.") from error
-    precisions = model_admin.precisions()
-    name = f"{model_admin.model._meta.verbose_name_plural.replace(' ', '-')}-{datetime.now(UTC):%Y-%m-%d}.{kind}"
+    name = model_admin.model._meta.verbose_name_plural.replace(" ", "-")
+    return answer(sheet_of(queryset, model_admin.precisions()), kind, name)
+
+
+def answer(sheet: Sheet, kind: str, name: str) -> HttpResponseBase:
+    """Answer with a sheet as a file, named after what it shows and the day. Raises ``TooLargeForWorkbook``."""
+    filename = f"{name}-{datetime.now(UTC):%Y-%m-%d}.{kind}"
     if kind == "xlsx":
-        return FileResponse(as_workbook(queryset, precisions), as_attachment=True, filename=name)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(as_csv(queryset, precisions), content_type="text/csv; charset=utf-8", headers=headers)
+        return FileResponse(as_workbook(sheet), as_attachment=True, filename=filename)
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return StreamingHttpResponse(as_csv(sheet), content_type="text/csv; charset=utf-8", headers=headers)

@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from balances.backoffice import balance_panels, identities, searching
+from balances.backoffice import balance_panels, identities, searching, statement
+from balances.backoffice.balance_panels import SHOWN_TRANSACTIONS, known_precision, last_transactions
 from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
 from balances.backoffice.pages import (
     CurrencyFilter,
@@ -31,8 +32,6 @@ from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
 from balances.templatetags.money import listed, major, money
 
-SHOWN_TRANSACTIONS = 20
-"""Transactions shown on the page of a balance."""
 STATUS_COLOURS = {
     Transaction.Status.APPLIED: "success",
     Transaction.Status.INFLIGHT: "info",
@@ -123,6 +122,10 @@ class BalanceAdmin(LedgerModelAdmin):
         ),
         ("Metadata", {"fields": ("meta_data", "seen")}),
     )
+
+    def get_urls(self) -> list[Any]:
+        """Add the pages under a balance."""
+        return [*statement.routes(self), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Fetch ledger and identity along, without a join that would hide balances whose ledger is missing."""
@@ -297,16 +300,3 @@ class TransactionAdmin(LedgerModelAdmin):
 
 def _balance(balance: Balance | None) -> SafeString | str:
     return "–" if balance is None else link(balance, balance.indicator or balance.balance_id)
-
-
-def last_transactions(balance_id: str) -> list[Transaction]:
-    """Return the last applied rows and holds of a balance, newest first."""
-    rows = Transaction.objects.latest_of(balance_id, SHOWN_TRANSACTIONS)
-    newest = sorted(rows, key=lambda row: (row.effective_date or row.created_at, row.pk), reverse=True)
-    return newest[:SHOWN_TRANSACTIONS]
-
-
-def known_precision(rows: list[Transaction]) -> int | None:
-    """Return the precision that all these transactions share, or ``None`` where they differ or have none."""
-    precisions = {row.precision for row in rows}
-    return precisions.pop() if len(precisions) == 1 else None

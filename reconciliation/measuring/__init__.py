@@ -11,4 +11,4 @@ from reconciliation.measuring.measurement import (
 )
 from reconciliation.measuring.reading import ReplicaUnfit, few_processes, long_reads, replica, turn
 from reconciliation.measuring.scope import Scope, ScopeRefused
-from reconciliation.measuring.trial_balances import ONE_SNAPSHOT, SIDES, corrected, judged, stored_sums, trial_balance
+from reconciliation.measuring.trial_balances import SIDES, corrected, judged, stored_sums, trial_balance

@@ -8,11 +8,10 @@ from typing import Any
 
 from django.db import transaction
 
-from balances.ground import Statement
+from balances.ground import ONE_SNAPSHOT, Statement
 from reconciliation.measuring.measurement import Totals, measure_all, units
 
 STORED = Statement.beside(__file__, "trial_balance.sql")
-ONE_SNAPSHOT = Statement.beside(__file__, "one_snapshot.sql")
 SIDES = {
     "credit": "credit_balance",
     "debit": "debit_balance",

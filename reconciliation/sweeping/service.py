@@ -17,13 +17,12 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import F
 
-from balances.ground import LedgerError, NotFound, Statement, is_outage
+from balances.ground import ONE_SNAPSHOT, LedgerError, NotFound, Statement, is_outage
 from balances.models import Balance, now
 from reconciliation.checks import CHECKS, Check, Fault
 from reconciliation.explaining import evidence, explain_findings
 from reconciliation.measuring import (
     MEASURED_AT_ONCE,
-    ONE_SNAPSHOT,
     Measurement,
     Scope,
     chunks,
