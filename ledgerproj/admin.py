@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from balances.backoffice import CarefulActions, queue_warning
+from balances.backoffice import CarefulActions, Exporting, queue_warning
 from balances.events import QUEUE, WAITING
 
 for model in (User, Group, ProcrastinateJob):
@@ -22,7 +22,7 @@ for model in (User, Group, ProcrastinateJob):
 
 
 @admin.register(User)
-class PersonAdmin(CarefulActions, UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
+class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
     """Staff and their permissions."""
 
     form = UserChangeForm
@@ -32,7 +32,7 @@ class PersonAdmin(CarefulActions, UserAdmin, ModelAdmin):  # type: ignore[misc, 
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(CarefulActions, GroupAdmin, ModelAdmin):  # type: ignore[misc]
+class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups and their permissions."""
 
 
@@ -57,7 +57,7 @@ class JobStatusFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(ProcrastinateJob)
-class JobAdmin(CarefulActions, ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
+class JobAdmin(CarefulActions, Exporting, ModelAdmin, ProcrastinateJobAdmin):  # type: ignore[misc]
     """Background jobs, read-only by default; payloads and addresses of webhooks and hooks are not shown."""
 
     inlines = [JobEvents]

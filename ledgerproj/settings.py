@@ -294,6 +294,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "reconciliation.backoffice.home.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("balances/icon.svg")}],
     "STYLES": [lambda request: static("balances/money.css")],
+    "SCRIPTS": [lambda request: static("balances/copy.js")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": NAVIGATION,

@@ -34,6 +34,8 @@ SECTIONS = {
         ("Edits of transactions", "edit_document", "reconciliation", "transactionedit"),
         ("Refusals", "block", "reconciliation", "refusal"),
         ("Disclosures", "visibility", "reconciliation", "disclosure"),
+        ("Acceptances", "thumb_up", "reconciliation", "acceptance"),
+        ("Exports", "file_save", "reconciliation", "export"),
         ("Steps of plans", "footprint", "reconciliation", "step"),
         ("Chain of records", "link", "reconciliation", "seal"),
     ),

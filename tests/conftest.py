@@ -20,7 +20,20 @@ from tests.adopting import blnk_database, places, wire
 from tests.client import Client
 from tests.world import MASTER_KEY
 
-RECORDS = ("reconstruction", "step", "refusal", "disclosure", "seal", "balanceedit", "transactionedit", "alertdelivery")
+RECORDS = (
+    "reconstruction",
+    "step",
+    "refusal",
+    "disclosure",
+    "seal",
+    "balanceedit",
+    "transactionedit",
+    "alertdelivery",
+    "acceptance",
+    "export",
+    "assignment",
+    "note",
+)
 GUARDED = ("balances", "transactions", "balance_snapshots", *(f"reconciliation_{name}" for name in RECORDS))
 
 WSGIRequestHandler.disable_nagle_algorithm = True

@@ -47,6 +47,7 @@ ROOMS = {
         "correcting",
         "alerting",
         "sweeping",
+        "casework",
         "proving",
         "overview",
         "watching",

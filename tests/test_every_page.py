@@ -24,7 +24,7 @@ from balances.backoffice.pages import EstimatingPaginator
 from balances.ground.exceptions import BalanceLocked, BalanceNotFound
 from balances.history.snapshots import take_snapshots
 from balances.keys import keyring
-from balances.models import Balance, Ledger, now
+from balances.models import TOTALS, Balance, Ledger, now
 from balances.models.hooks import Delivery, Hook
 from balances.models.keys import ApiKey
 from balances.models.lineage import LineageOutbox
@@ -41,10 +41,12 @@ from reconciliation.correcting.undoing import propose_undo
 from reconciliation.drill import demo
 from reconciliation.measuring.scope import Scope
 from reconciliation.models import (
+    Acceptance,
     Alert,
     AlertDelivery,
     Break,
     Disclosure,
+    Export,
     Finding,
     Incident,
     Origin,
@@ -93,10 +95,14 @@ def cast(swept: Ledger) -> None:
     holder = Identity.objects.create(first_name="Ada", last_name="Byron", meta_data={})
     rows: dict[Any, dict[str, Any]] = {
         Account: {"balance": balance, "identity": holder, "ledger": swept, "currency": "DEM", "meta_data": {}},
+        Acceptance: dict.fromkeys(TOTALS, 7)
+        | {"kind": "accepted", "finding_id": "fnd_1", "balance_id": balance.pk, "currency": "DEM", "actor": "alice"}
+        | {"origin": "admin", "reason": "x"},
         Alert: {"kind": Alert.Kind.values[0], "title": "Look"},
         Delivery: {"event": "x", "subject": "txn_1", "recipient": "x", "attempt": 1, "outcome": "failed", "job_id": 1},
         Disclosure: {"identity_id": holder.pk, "field_names": "x", "actor": "alice", "door": "admin"},
         Entry: {"action": Entry.Action.APPLY, "transaction_id": "txn_1", "due_at": now()},
+        Export: {"actor": "alice", "listed": "balances.ledger", "file_kind": "csv", "rows": 3},
         Group: {"name": "finance"},
         Hook: {"name": "hook", "url": "https://example.org", "type": "POST_TRANSACTION"},
         Incident: {"sweep_id": sweep, "cause": "lost_update", "title": "Two", "balances": 2, "drift": {"DEM": 7}},

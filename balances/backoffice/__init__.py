@@ -9,6 +9,7 @@ from balances.backoffice.pages import (
     CurrencyFilter,
     DaysFilter,
     EstimatingPaginator,
+    Exporting,
     LedgerModelAdmin,
     action,
     allowed,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,14 +23,16 @@ from django.db import models
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
-from balances.ground import LedgerError, MajorUnitsField, MinorUnitsField, amounts, dumps
+from balances.ground import LedgerError, MajorUnitsField, MinorUnitsField, amounts, client_address, dumps, exported
 
 ROWS_AT_ONCE = 1_000
+ALL = 2**62
+"""More rows than any list has."""
 MOST_IN_A_WORKBOOK = 100_000
 """Rows of a workbook, which is complete before it is sent; a sheet has room for 1,048,576, which would take minutes."""
 LONGEST_CELL = 32_767
 """Characters that a cell of a workbook has room for."""
-SECRET = frozenset({"key", "url", "call_back_url"})
+SECRET = frozenset({"key", "url", "call_back_url", "password", "args"})
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula in CSV."""
 Precisions = Mapping[str, int | None]
@@ -185,7 +188,7 @@ KINDS = ("csv", "xlsx")
 def export(model_admin: Any, request: HttpRequest, kind: str) -> HttpResponseBase:
     """Answer with a file of the list that the same address without ``export.…`` shows, for those who may view it.
 
-    Raises ``TooLargeForWorkbook``.
+    Raises ``TooLargeForWorkbook`` or ``BalanceLocked``.
     """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
@@ -194,13 +197,35 @@ def export(model_admin: Any, request: HttpRequest, kind: str) -> HttpResponseBas
     except IncorrectLookupParameters as error:
         raise BadRequest("The list has no such filter.") from error
     name = model_admin.model._meta.verbose_name_plural.replace(" ", "-")
-    return answer(sheet_of(queryset, model_admin.precisions()), kind, name)
+    sheet = sheet_of(queryset, model_admin.precisions())
+    return answer(request, sheet, kind, name, listed=queryset.model._meta.label_lower)
 
 
-def answer(sheet: Sheet, kind: str, name: str) -> HttpResponseBase:
-    """Answer with a sheet as a file, named after what it shows and the day. Raises ``TooLargeForWorkbook``."""
+def answer(request: HttpRequest, sheet: Sheet, kind: str, name: str, *, listed: str) -> HttpResponseBase:
+    """Answer with a sheet as a file, named after what it shows and the day; first of all record that.
+
+    Raises ``TooLargeForWorkbook``, or ``BalanceLocked`` where the record cannot be written.
+    """
     filename = f"{name}-{datetime.now(UTC):%Y-%m-%d}.{kind}"
     if kind == "xlsx":
-        return FileResponse(as_workbook(sheet), as_attachment=True, filename=filename)
+        workbook = as_workbook(sheet)
+        with ExitStack() as kept:
+            kept.enter_context(workbook)
+            _record(request, sheet, kind, listed)
+            kept.pop_all()  # the response closes it
+        return FileResponse(workbook, as_attachment=True, filename=filename)
+    _record(request, sheet, kind, listed)
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return StreamingHttpResponse(as_csv(sheet), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _record(request: HttpRequest, sheet: Sheet, kind: str, listed: str) -> None:
+    exported.send(
+        sender=answer,
+        actor=request.user.get_username(),
+        address=client_address(request),
+        listed=listed,
+        filters=request.GET.urlencode(),
+        file_kind=kind,
+        rows=sheet.count(ALL),
+    )

@@ -51,6 +51,7 @@ __all__ = [
     "CurrencyFilter",
     "DaysFilter",
     "EstimatingPaginator",
+    "Exporting",
     "LedgerModelAdmin",
     "ModelAdmin",
     "action",
@@ -163,47 +164,15 @@ class CarefulActions(Mixin):
         return response
 
 
-READING = {"has_view_permission", "has_view_or_change_permission", "has_module_permission"}
-"""Permissions that no mode of an adopted database takes away."""
-
-
-class LedgerModelAdmin(CarefulActions, ModelAdmin):
-    """A read-only page: no row is added, changed or deleted by hand unless a subclass allows it."""
-
-    filled_by = ""
-    """What would fill the list, as a sentence on the empty one."""
-    needs: Mode | None = Mode.SERVE
-    """The mode that an adopted database must be in for whatever its pages can do besides showing."""
-    needs_else: dict[str, Mode | None] = {}
-    """The same of single permissions, by the names of their methods."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Have each permission of a page depend on the mode: what it forbids is offered nowhere, and refused."""
-        super().__init_subclass__(**options)
-        for name, method in list(vars(cls).items()):
-            if name.startswith("has_") and name.endswith("_permission") and name not in READING:
-                setattr(cls, name, _within_mode(name, method))
+class Exporting(Mixin):
+    """Lists that can be had as a file, and that count few rows."""
 
     paginator = EstimatingPaginator
     show_full_result_count = False
-    show_facets = ShowFacets.NEVER  # counts beside each choice of a filter would read the whole table
-    list_per_page = 50
-    list_max_show_all = 0
-    list_filter_submit = True
-    actions_on_bottom = False
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[Any]:
         """Return the list with the quiet heading."""
         return QuietChangeList
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Search where there is a term; each page says in ``searched`` what it finds, by columns that have an index."""
-        term = search_term.strip()
-        return (self.searched(queryset, term) if term else queryset), False
-
-    def searched(self, queryset: Any, term: str) -> Any:
-        """Return the rows that a term finds."""
-        return queryset
 
     def get_urls(self) -> list[Any]:
         """Add a route for each kind of file."""
@@ -226,6 +195,43 @@ class LedgerModelAdmin(CarefulActions, ModelAdmin):
     def precisions(self) -> exporting.Precisions:
         """Return the precision of each currency, as far as it is known."""
         return {}
+
+
+READING = {"has_view_permission", "has_view_or_change_permission", "has_module_permission"}
+"""Permissions that no mode of an adopted database takes away."""
+
+
+class LedgerModelAdmin(CarefulActions, Exporting, ModelAdmin):
+    """A read-only page: no row is added, changed or deleted by hand unless a subclass allows it."""
+
+    filled_by = ""
+    """What would fill the list, as a sentence on the empty one."""
+    needs: Mode | None = Mode.SERVE
+    """The mode that an adopted database must be in for whatever its pages can do besides showing."""
+    needs_else: dict[str, Mode | None] = {}
+    """The same of single permissions, by the names of their methods."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have each permission of a page depend on the mode: what it forbids is offered nowhere, and refused."""
+        super().__init_subclass__(**options)
+        for name, method in list(vars(cls).items()):
+            if name.startswith("has_") and name.endswith("_permission") and name not in READING:
+                setattr(cls, name, _within_mode(name, method))
+
+    show_facets = ShowFacets.NEVER  # counts beside each choice of a filter would read the whole table
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    actions_on_bottom = False
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Search where there is a term; each page says in ``searched`` what it finds, by columns that have an index."""
+        term = search_term.strip()
+        return (self.searched(queryset, term) if term else queryset), False
+
+    def searched(self, queryset: Any, term: str) -> Any:
+        """Return the rows that a term finds."""
+        return queryset
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
         """Accept plain ids."""

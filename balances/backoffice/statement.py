@@ -167,7 +167,8 @@ def _export(page: LedgerModelAdmin, request: HttpRequest, balance_id: str, kind:
     if not form.is_valid():
         return HttpResponseRedirect(there)
     try:
-        return exporting.answer(_sheet(balance, form.wanted(balance.pk)), kind, f"statement-{balance.pk}")
+        sheet, name = _sheet(balance, form.wanted(balance.pk)), f"statement-{balance.pk}"
+        return exporting.answer(request, sheet, kind, name, listed=f"statement of {balance.pk}")
     except LedgerError as error:
         page.message_user(request, f"Nothing was exported. {error.message}", messages.ERROR)
         return HttpResponseRedirect(there)

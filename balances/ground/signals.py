@@ -11,3 +11,8 @@ disclosed = Signal()
 """Original values of tokenized fields are about to be shown. Sent with ``identity_id``, ``fields`` (their names, never
 the values), ``actor`` (as records name them), ``door`` (``api`` or ``admin``) and ``address`` (of the client). A
 receiver that raises keeps the values from being shown."""
+
+exported = Signal()
+"""A list is about to leave as a file. Sent with ``actor``, ``address`` (of the client), ``listed`` (``app.model``),
+``filters`` (the query of the address), ``file_kind`` and ``rows`` (how many there are now). A receiver that raises
+keeps the file from being sent."""

@@ -60,6 +60,13 @@ def listed(units: int | Decimal | None, precision: int | None, currency: str = "
     return format_html('<span class="money{}" title="{} minor units">{}</span>', long, minor(units), shown)
 
 
+def listed_difference(units: int | Decimal, precision: int | None, currency: str = "") -> SafeString:
+    """Show a difference in a column as ``listed`` shows amounts, with its sign, in green if it is zero, else in red."""
+    sign = "+" if Decimal(units).is_finite() and units > 0 else ""  # NaN cannot be compared
+    tone = "money-differs" if units else "money-agrees"
+    return format_html('<span class="{}">{}{}</span>', tone, sign, listed(units, precision, currency))
+
+
 def _in_major(units: int | Decimal, precision: int | None) -> str:
     """Return the major amount, also where it equals the minor units; nothing where the precision is unknown."""
     return major(units, precision) or (grouped(units) if precision == 1 else "")

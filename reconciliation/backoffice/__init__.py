@@ -1,3 +1,3 @@
 """The pages of reconciliation in the admin."""
 
-from reconciliation.backoffice import balances, disclosures, evidence, findings, plans, proof, sweeps, watching
+from reconciliation.backoffice import balances, disclosures, evidence, findings, plans, proof, records, sweeps, watching

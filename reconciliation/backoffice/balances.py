@@ -199,7 +199,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
     @display(description="Difference")
     def net_difference(self, record: Reconstruction) -> SafeString:
         """Show what the balance changed by, or would have, in minor units, and what else did."""
-        return net_difference(Comparison.of_row(record))
+        return net_difference(record, Comparison.of_row(record))
 
     @display(description="Recalculated")
     def after(self, record: Reconstruction) -> SafeString:

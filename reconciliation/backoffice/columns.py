@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from balances.models import Balance
-from balances.templatetags.money import amount, difference
+from balances.models import Balance, now
+from balances.templatetags.ids import short_id
+from balances.templatetags.money import amount, instant, listed, listed_difference
 from reconciliation.explaining import CAUSES, Certainty
 from reconciliation.models import Finding
+from reconciliation.overview import precisions
 from reconciliation.records import Comparison
 
 BESIDES = '<span class="ledger-besides">{} {}</span>'
@@ -22,17 +25,59 @@ SHORT = 60
 CERTAINTY = dict(Certainty.choices)
 Precisions = Mapping[str, int | None]
 """Minor units in a major one by currency, ``None`` where that is not known."""
+UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 MORE_CURRENCIES = 3
 """Currencies that a cell of a list names."""
 
 
-def net_difference(compared: Comparison) -> SafeString:
-    """Show what the balance changes by, in minor units, and what else does."""
-    return format_html(
-        "{}{}",
-        difference(compared.after.balance - compared.before.balance),
-        format_html_join("", BESIDES, ((line.label.lower(), f"{line.difference:+}") for line in compared.besides)),
+class InMajorUnits:
+    """Lists whose amounts are in major units, as postings of the last 30 days say what these are."""
+
+    def precisions(self) -> Precisions:
+        """Return minor units in a major one by currency, which each row of the list gets."""
+        return precisions()
+
+
+def precision_of(row: Any, currency: str | None = None) -> int | None:
+    """Return how many minor units make a major one in a currency, that of the row unless another is given."""
+    known: Precisions = getattr(row, "precisions", {})
+    return known.get(row.currency if currency is None else currency)
+
+
+def named(row: Any) -> SafeString | str:
+    """Show the name of a balance, or its id, shortened."""
+    return row.indicator or short_id(row.balance_id)
+
+
+def in_list(row: Any, units: int | Decimal | None) -> SafeString:
+    """Show an amount of a row of a list, with its currency."""
+    return listed(units, precision_of(row), row.currency)
+
+
+def net_difference(row: Any, compared: Comparison) -> SafeString:
+    """Show what the balance of a row changes by, with its currency, and what else changes; or that alone."""
+    precision, net = precision_of(row), compared.after.balance - compared.before.balance
+    besides = format_html_join(
+        "",
+        BESIDES,
+        ((line.label.lower(), listed_difference(line.difference, precision)) for line in compared.besides),
     )
+    return format_html("{}{}", listed_difference(net, precision, row.currency) if net or not besides else "", besides)
+
+
+def age(since: datetime | None, at: datetime) -> str:
+    """Show in one unit how long ago something was: ``3 days``."""
+    if since is None:
+        return ""
+    seconds = max((at - since).total_seconds(), 0)
+    unit, length = next(each for each in UNITS if seconds >= each[1] or each[1] == 1)
+    count = int(seconds // length)
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+
+
+def since_when(at: datetime | None) -> SafeString | str:
+    """Show an instant, and below it how long ago that was."""
+    return "–" if at is None else format_html("{}{}", instant(at), format_html(BESIDES, age(at, now()), "ago"))
 
 
 def of_balance(queryset: Any, term: str, column: str) -> Any:
@@ -45,7 +90,7 @@ def of_balance(queryset: Any, term: str, column: str) -> Any:
 def balance_link(row: Any) -> SafeString:
     """Link to the page of a balance; its name is the row's own copy."""
     url = reverse("admin:balances_balance_change", args=[row.balance_id])
-    return format_html('<a class="text-link" href="{}">{}</a>', url, row.indicator or row.balance_id)
+    return format_html('<a class="text-link" href="{}">{}</a>', url, named(row))
 
 
 def row_link(model: str, key: str | None, text: str | None = None) -> SafeString | str:
@@ -53,7 +98,7 @@ def row_link(model: str, key: str | None, text: str | None = None) -> SafeString
     if not key:
         return "–"
     url = reverse(f"admin:reconciliation_{model}_change", args=[key])
-    return format_html('<a class="text-link" href="{}">{}</a>', url, text or key)
+    return format_html('<a class="text-link" href="{}">{}</a>', url, text or short_id(key))
 
 
 def list_link(model: str, text: str, **narrowed: str) -> SafeString:
@@ -67,16 +112,16 @@ def short(text: str) -> str:
     return text if len(text) <= SHORT else f"{text[:SHORT]}…"
 
 
-def by_currency(drift: dict[str, Any]) -> SafeString:
-    """Show amounts in minor units, each with its currency, the first few."""
+def by_currency(row: Any, drift: dict[str, Any]) -> SafeString:
+    """Show amounts of a row of a list, each with its currency, the first few."""
     named = sorted(drift.items())
     more = len(named) - MORE_CURRENCIES
     return format_html(
         "{}{}",
         format_html_join(
             "",
-            '<span class="ledger-amount"><span class="money">{}</span> {}</span>',
-            ((units, currency) for currency, units in named[:MORE_CURRENCIES]),
+            '<span class="ledger-amount">{}</span>',
+            ((listed(units, precision_of(row, currency), currency),) for currency, units in named[:MORE_CURRENCIES]),
         ),
         format_html('<span class="ledger-besides">and {} more currencies</span>', more) if more > 0 else "",
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import F
+from django.db.models.functions import Abs
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter, TextFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from balances.backoffice import (
     CurrencyFilter,
@@ -23,143 +24,59 @@ from balances.backoffice import (
     moment,
 )
 from balances.ground import ExactEncoder, Mode
-from balances.models import now
-from balances.templatetags.money import instant
+from balances.templatetags.money import listed
+from reconciliation.backoffice import casework
 from reconciliation.backoffice.columns import (
     BESIDES,
     CERTAINTY,
+    InMajorUnits,
     balance_link,
     by_currency,
     list_link,
+    named,
     net_difference,
     of_balance,
+    precision_of,
     row_link,
+    since_when,
     title_of,
 )
+from reconciliation.backoffice.finding_filters import (
+    AgeFilter,
+    AssignedFilter,
+    CauseFilter,
+    DueFilter,
+    ExplainedFilter,
+    IncidentFilter,
+    LedgerFilter,
+    StateFilter,
+    SweepFilter,
+)
 from reconciliation.backoffice.plan_actions import book_again, propose_plan, propose_plan_for_incident
+from reconciliation.casework import with_assignment
 from reconciliation.checks import CHECKS
 from reconciliation.explaining import CAUSES, NOT_YET, window
-from reconciliation.measuring import Scope
-from reconciliation.models import Finding, Incident, Sweep
-from reconciliation.overview import Age, of_age
+from reconciliation.models import Finding, Incident
 from reconciliation.records import Comparison
-from reconciliation.sweeping import MEASURED, State, state_of, still_open, waits, with_state
+from reconciliation.sweeping import MEASURED, State, state_of, waits, with_state
 
-LAST_SWEEPS = 20
-"""Sweeps that a filter offers; any other can be reached from its page."""
 SHOWN_FINDINGS = 50
 """Findings on the page of an incident; its list has all."""
-WAITS = "waits"
-"""What stands in an address for findings that no cause was looked for yet."""
 SHOWN_CHARACTERS = 4_000
 """Characters of a piece of evidence on a page."""
 STATE_COLOURS = {
     State.OPEN: "danger",
+    State.PLANNED: "info",
+    State.TAKEN_BACK: "danger",
     State.FAULT_OPEN: "warning",
-    State.GONE: "success",
+    State.ACCEPTED: "warning",
+    State.CORRECTED: "success",
     State.MEASURED_AGAIN: "info",
+    State.GONE: "success",
 }
 
 
-class CauseFilter(DropdownFilter):  # type: ignore[misc]  # unfold has no type hints
-    """Narrows a list to one cause."""
-
-    title = "cause"
-    parameter_name = "cause"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(slug, cause.title) for slug, cause in CAUSES.items()] + [(WAITS, NOT_YET.rstrip("."))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() == WAITS:
-            return queryset.filter(cause="", drifted=True, explained_at=None)
-        return queryset.filter(cause=self.value()) if self.value() else queryset
-
-
-class SweepFilter(DropdownFilter):  # type: ignore[misc]
-    """Rows of one sweep."""
-
-    title = "sweep"
-    parameter_name = "sweep"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer the last ones, and the chosen one."""
-        sweeps = Sweep.objects.all()[:LAST_SWEEPS]
-        offered = {each.pk: f"{instant(each.requested_at)} {Scope.from_json(each.scope)}" for each in sweeps}
-        chosen = request.GET.get(self.parameter_name, "")
-        return list((offered if not chosen else offered | {chosen: offered.get(chosen, chosen)}).items())
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(sweep=self.value()) if self.value() else queryset
-
-
-class OpenFilter(SweepFilter):
-    """Findings still open by the newest measurement, unless a sweep, an incident or a balance is chosen."""
-
-    all_option = ["", "All open findings"]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Filter by sweep, or leave out findings that a later measurement has answered."""
-        if self.value() or request.GET.get("incident") or request.GET.get("q"):
-            return super().queryset(request, queryset)
-        return still_open(queryset)
-
-
-class IncidentFilter(TextFilter):  # type: ignore[misc]
-    """Findings of one incident."""
-
-    title = "incident"
-    parameter_name = "incident"
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Compare whole ids."""
-        wanted = (self.value() or "").strip()
-        return queryset.filter(incident=wanted) if wanted else queryset
-
-
-class LedgerFilter(TextFilter):  # type: ignore[misc]
-    """Findings of one ledger."""
-
-    title = "ledger"
-    parameter_name = "ledger"
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Compare whole names and ids."""
-        wanted = (self.value() or "").strip()
-        return queryset.filter(Q(ledger_id=wanted) | Q(ledger_name=wanted)) if wanted else queryset
-
-
-class AgeFilter(DropdownFilter):  # type: ignore[misc]
-    """Findings by how long ago the balance went wrong."""
-
-    title = "wrong since"
-    parameter_name = "age"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(age, age.capitalize()) for age in Age]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return of_age(queryset, Age(self.value()), now()) if self.value() in set(Age) else queryset
-
-
-class ExplainedFilter(DropdownFilter):  # type: ignore[misc]
-    """Findings whose drift is wholly explained, or not."""
-
-    title = "what is explained"
-    parameter_name = "explained"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer both."""
-        return [("yes", "All of the drift"), ("no", "Not all of it")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Look at what is left."""
-        if self.value() == "yes":
-            return queryset.filter(drifted=True, unexplained=0)
-        return queryset.filter(unexplained__gt=0) if self.value() == "no" else queryset
-
-
-class CaseAdmin(LedgerModelAdmin):
+class CaseAdmin(InMajorUnits, LedgerModelAdmin):
     """A page from which plans are proposed."""
 
     needs = Mode.REPAIR
@@ -175,23 +92,19 @@ class FindingAdmin(CaseAdmin):
 
     change_form_template = "admin/reconciliation/finding_change_form.html"
     actions = (propose_plan, book_again)
-    list_display = (
-        "name_and_state",
-        "ledger_name",
-        "currency",
-        "net_difference",
-        "why",
-        "unexplained",
-        "since",
-    )
+    needs_else = {"has_accept_finding_permission": None, "has_assign_finding_permission": None}
+    list_display = ("name", "stands_as", "net_difference", "left", "why", "since", "looked_at_by")
     list_filter = (
-        OpenFilter,
+        StateFilter,
         CauseFilter,
         AgeFilter,
+        AssignedFilter,
+        DueFilter,
         ExplainedFilter,
         ("drifted", BooleanRadioFilter),
         CurrencyFilter,
         LedgerFilter,
+        SweepFilter,
         IncidentFilter,
     )
     search_fields = ("finding_id",)
@@ -214,8 +127,18 @@ class FindingAdmin(CaseAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Annotate each finding with whether it is open."""
-        return with_state(super().get_queryset(request))
+        """Annotate each finding with its state, and with who looks at it."""
+        return with_assignment(with_state(super().get_queryset(request)))
+
+    def get_urls(self) -> list[Any]:
+        return [*casework.routes(self), *super().get_urls()]
+
+    has_accept_finding_permission = allowed("reconciliation.accept_finding")
+    has_assign_finding_permission = allowed("reconciliation.assign_finding")
+
+    def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
+        """Sort by amount where all are of one currency; amounts of several have no order."""
+        return ("net_difference", "left") if request.GET.get("currency", "").strip() else ()
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Order a sweep, or an incident, by its index; all others newest first."""
@@ -243,23 +166,35 @@ class FindingAdmin(CaseAdmin):
             and window(finding.balance_id, finding.last_right_at, finding.first_wrong_at),
             "state": state_of(finding),
             "may_propose": finding.drifted
-            and state_of(finding) not in (State.GONE, State.FAULT_OPEN)
+            and state_of(finding) in (State.OPEN, State.TAKEN_BACK, State.ACCEPTED, State.MEASURED_AGAIN)
             and self.has_propose_plan_permission(request),
         }
+        context |= casework.shown(self, request, finding)
         return super().render_change_form(request, context, *args, **options)
 
     state = column("State", lambda finding: state_of(finding), label=STATE_COLOURS)
 
-    @display(description="Balance")
-    def name_and_state(self, finding: Finding) -> SafeString:
-        state = state_of(finding)
-        shown = "" if state == State.OPEN else format_html('<span class="ledger-besides">{}</span>', state)
-        return format_html("{}{}", finding.indicator or finding.balance_id, shown)
+    stands_as = column("State", lambda finding: state_of(finding), label=STATE_COLOURS)
 
-    @display(description="Difference")
+    @display(description="Balance")
+    def name(self, finding: Finding) -> SafeString:
+        return format_html("{}{}", named(finding), format_html(BESIDES, finding.ledger_name, ""))
+
+    @display(description="Difference", ordering=Abs(F("recalculated_balance") - F("previous_balance")))
     def net_difference(self, finding: Finding) -> SafeString:
-        """Show what a correction would add, in minor units."""
-        return net_difference(Comparison.of_row(finding))
+        """Show what a correction would add."""
+        return net_difference(finding, Comparison.of_row(finding))
+
+    @display(description="Unexplained", ordering="unexplained")
+    def left(self, finding: Finding) -> SafeString:
+        """Show the gross drift that no known cause accounts for."""
+        return listed(finding.unexplained, precision_of(finding))
+
+    @display(description="Looked at by")
+    def looked_at_by(self, finding: Any) -> SafeString | str:
+        """Show who looks at it, and until when."""
+        due = format_html(BESIDES, "due", finding.due_on) if finding.due_on else ""
+        return format_html("{}{}", finding.assignee or "–", due)
 
     @display(description="Cause")
     def why(self, finding: Finding) -> SafeString:
@@ -273,7 +208,7 @@ class FindingAdmin(CaseAdmin):
         title = NOT_YET.rstrip(".") if waits(finding) else title_of(finding.cause)
         return format_html("{}{}", title, format_html_join("", BESIDES, lines))
 
-    since = moment("first_wrong_at", "Wrong since (UTC)")
+    since = column("Wrong since (UTC)", lambda finding: since_when(finding.first_wrong_at))
     balance_page = column("Balance", lambda finding: balance_link(finding))
     from_sweep = column("Sweep", lambda finding: row_link("sweep", finding.sweep_id))
     from_incident = column("Incident", lambda finding: row_link("incident", finding.incident_id))
@@ -325,7 +260,7 @@ class IncidentAdmin(CaseAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     why = column("Cause", lambda incident: title_of(incident.cause))
-    amounts = column("Drift, minor units", lambda incident: by_currency(incident.drift))
+    amounts = column("Drift", lambda incident: by_currency(incident, incident.drift))
     opened = moment("opened_at", "Opened (UTC)")
     from_sweep = column("Sweep", lambda incident: row_link("sweep", incident.sweep_id))
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -15,12 +16,12 @@ from balances.models import now
 from balances.templatetags.money import amount
 from reconciliation import overview
 from reconciliation.backoffice.columns import Precisions, duration, in_currencies, title_of
-from reconciliation.backoffice.findings import WAITS
+from reconciliation.backoffice.finding_filters import WAITS
 from reconciliation.explaining import NOT_YET
 from reconciliation.models import Plan, PostingHour, Reconstruction
 from reconciliation.overview import Age, Health, Verdict, Volume
 from reconciliation.proving import standing
-from reconciliation.sweeping import balances, status
+from reconciliation.sweeping import State, balances, status
 
 SHOWN = 8
 """Plans, sweeps, corrections and currencies on the page; each list behind them has all."""
@@ -40,7 +41,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     volumes = overview.volumes(hours)
     precisions = {each.currency: each.precision for each in volumes}
     parts: dict[str, Callable[[], Panel]] = {
-        "reconciliation.view_finding": lambda: _health(at, precisions),
+        "reconciliation.view_finding": lambda: _health(request, at, precisions),
         "reconciliation.view_plan": lambda: _plans(request, precisions),
         "reconciliation.view_sweep": _sweeps,
         "reconciliation.view_alert": lambda: {"stuck": list(_stuck(overview.stuck(at)))},
@@ -54,15 +55,17 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def _health(at: datetime, precisions: Precisions) -> Panel:
+def _health(request: HttpRequest, at: datetime, precisions: Precisions) -> Panel:
     health = overview.health(at)
+    mine, late = health.waiting_for(request.user.get_username(), at.date())
     trial_balance = health.proof.trial_balance if health.proof else []
     return {
         "health": health,
         "sentence": sentence(health, at, precisions),
-        "besides": list(_besides(health)),
+        "besides": list(_besides(health, precisions)),
         "tone": TONES[health.verdict],
         "live": standing(),
+        "assigned": {"mine": mine, "late": late},
         "ages": list(Age),
         "drifts": [
             {
@@ -96,6 +99,8 @@ def sentence(health: Health, at: datetime, precisions: Precisions) -> SafeString
         amounts = in_currencies(health.units, precisions, NAMED_CURRENCIES)
         unexplained = f", {health.unexplained:,} unexplained" if health.unexplained else ", all explained"
         return format_html("{}, {}{}.", wrong, amounts, unexplained)
+    if health.accepted.balances:
+        return format_html("No finding is open; {}.", _accepted(health, precisions))
     if health.out_of_balance:
         return "No balance is known to be wrong, but credits and debits differ."
     if health.faulty:
@@ -107,8 +112,19 @@ def sentence(health: Health, at: datetime, precisions: Precisions) -> SafeString
     return "Not proved: no sweep of all balances has finished yet."
 
 
-def _besides(health: Health) -> Iterator[str]:
+def _accepted(health: Health, precisions: Precisions) -> SafeString:
+    """Return how many findings were accepted as they are, and the drift that stays with them."""
+    count, units = health.accepted.balances, +health.accepted.units
+    drift = format_html(", {}", in_currencies(units, precisions, NAMED_CURRENCIES)) if units else ""
+    url = reverse("admin:reconciliation_finding_changelist", query={"state": State.ACCEPTED})
+    verb = "is" if count == 1 else "are"
+    return format_html('<a class="text-link" href="{}">{} {} accepted</a>{}', url, f"{count:,}", verb, drift)
+
+
+def _besides(health: Health, precisions: Precisions) -> Iterator[SafeString | str]:
     """Yield what the first line leaves out."""
+    if health.accepted.balances and health.drifted:
+        yield format_html("Besides, {}.", _accepted(health, precisions))
     yield from health.out_of_balance
     if health.drifted and health.faulty:
         yield f"{balances(health.faulty)} with faults besides."

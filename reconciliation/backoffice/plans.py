@@ -168,7 +168,7 @@ class PlanAdmin(LedgerModelAdmin):
     requested = moment("requested_at", "Requested (UTC)", ordering="requested_at")
     state_label = column("State", lambda plan: (plan.state, plan.get_state_display()), label=STATE_COLOURS)
     kind = column("What", lambda plan: "Takes back" if plan.undoing else "Corrects")
-    amounts = column("Drift, minor units", lambda plan: by_currency(plan.drift))
+    amounts = column("Drift, minor units", lambda plan: by_currency(plan, plan.drift))
     who = column("Who", lambda plan: plan.actor)
 
     @display(description="Second person")

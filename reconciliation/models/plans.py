@@ -20,6 +20,10 @@ def new_plan_id() -> str:
     return f"pln_{uuid.uuid4()}"
 
 
+PLANNED = ("proposed", "approved", "applying")
+"""States of a plan that is still to be carried out."""
+
+
 class Plan(models.Model):
     """Balances with before and after of every total, why, and who decided. ``undoing`` ones take corrections back."""
 
@@ -73,6 +77,8 @@ class Plan(models.Model):
             # The admin's search by ticket, of plans and of what they corrected, and by who asked.
             models.Index(fields=("ticket",), condition=Q(ticket__gt=""), name="plans_of_ticket"),
             models.Index(fields=("actor", "-requested_at"), name="plans_of_actor"),
+            # Which findings are planned.
+            models.Index(fields=("plan_id",), condition=Q(state__in=PLANNED), name="plans_open"),
         )
         permissions = (
             ("propose_plan", "Can propose plans"),

@@ -1,4 +1,4 @@
-"""The records, append-only: what runs did, steps of plans, what was refused or disclosed, and the chain over all."""
+"""The records, append-only: what was corrected, decided, refused, disclosed and exported, and the chain over all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from django.db import models
 from django.db.models import Q
 
-from balances.ground import UTCDateTimeField
+from balances.ground import MinorUnitsField, UTCDateTimeField
 from balances.models import now
 from reconciliation.measuring import Measurement, Totals
 from reconciliation.models.totals import TwoTotals
@@ -32,6 +32,16 @@ def new_disclosure_id() -> str:
 def new_refusal_id() -> str:
     """Return a fresh id of a refusal."""
     return f"rfs_{uuid.uuid4()}"
+
+
+def new_acceptance_id() -> str:
+    """Return a fresh id of an acceptance."""
+    return f"acc_{uuid.uuid4()}"
+
+
+def new_export_id() -> str:
+    """Return a fresh id of an export."""
+    return f"exp_{uuid.uuid4()}"
 
 
 class Origin(models.TextChoices):
@@ -207,6 +217,76 @@ class Disclosure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} saw {self.field_names} of {self.identity_id}"
+
+
+class Acceptance(models.Model):
+    """A person accepted what was found on a balance, or took that back. It holds for this drift and these checks alone.
+
+    The amounts are the drift in minor units, stored less recalculated.
+    """
+
+    class Kind(models.TextChoices):
+        """What was decided."""
+
+        ACCEPTED = "accepted", "Accepted"
+        WITHDRAWN = "withdrawn", "Acceptance taken back"
+
+    acceptance_id = models.TextField(primary_key=True, default=new_acceptance_id, editable=False)
+    decided_at = UTCDateTimeField(default=now)
+    kind = models.TextField(choices=Kind.choices)
+    finding_id = models.TextField(db_collation="C")
+    balance_id = models.TextField(db_collation="C")
+    indicator = models.TextField(null=True)
+    currency = models.TextField()
+    credit_balance = MinorUnitsField()
+    debit_balance = MinorUnitsField()
+    balance = MinorUnitsField()
+    inflight_credit_balance = MinorUnitsField()
+    inflight_debit_balance = MinorUnitsField()
+    inflight_balance = MinorUnitsField()
+    checks = models.JSONField(default=list)
+    """The names of the checks that had found something besides, in order: what any other one finds is not accepted."""
+    actor = models.TextField()
+    origin = models.TextField(choices=Origin.choices)
+    reason = models.TextField()
+
+    class Meta:
+        ordering = ("-decided_at", "-acceptance_id")
+        indexes = (
+            # What holds for a balance: the newest.
+            models.Index(fields=("balance_id", "-decided_at", "-acceptance_id"), name="acceptances_of_balance"),
+            # The admin's list, newest first.
+            models.Index(fields=("-decided_at", "-acceptance_id"), name="acceptances_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.indicator or self.balance_id}, by {self.actor}"
+
+
+class Export(models.Model):
+    """A list left as a file: who took it, how it was filtered, and how many rows it had."""
+
+    export_id = models.TextField(primary_key=True, default=new_export_id, editable=False)
+    exported_at = UTCDateTimeField(default=now)
+    actor = models.TextField()
+    address = models.TextField(blank=True)
+    listed = models.TextField()
+    """The list, as ``app.model``."""
+    filters = models.TextField(blank=True)
+    """Search, filters and order, as they stood in the address."""
+    file_kind = models.TextField()
+    rows = models.BigIntegerField()
+
+    class Meta:
+        ordering = ("-exported_at", "-export_id")
+        indexes = (
+            # The admin's lists, newest first, and of one person.
+            models.Index(fields=("-exported_at", "-export_id"), name="exports_newest"),
+            models.Index(fields=("actor", "-exported_at"), name="exports_of_actor"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} rows of {self.listed} by {self.actor}"
 
 
 class Seal(models.Model):

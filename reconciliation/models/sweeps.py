@@ -164,6 +164,10 @@ class Finding(TwoTotals):
             # supersede.sql: what a sweep closes.
             models.Index(fields=("balance_id",), condition=Q(superseded_by=None), name="findings_to_supersede"),
         )
+        permissions = (
+            ("accept_finding", "Can accept findings, and take that back"),
+            ("assign_finding", "Can assign findings, and write notes on them"),
+        )
 
     def __str__(self) -> str:
         return f"{self.indicator or self.balance_id} ({self.currency})"

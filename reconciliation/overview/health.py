@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
 from reconciliation.alerting import last_proof, sweep_overdue
+from reconciliation.casework import with_assignment
 from reconciliation.models import Finding, Sweep
-from reconciliation.sweeping import State, out_of_balance, proved, state_of, still_open, waits
+from reconciliation.sweeping import State, drift_stays, out_of_balance, proved, state_of, still_open, waits
 
 COUNTED = 1_000
 """Open findings that are counted for a page; where there are more, it says so."""
@@ -57,7 +58,9 @@ class Health:
 
     verdict: Verdict
     drifts: list[Drift]
-    """By cause, most balances first."""
+    """By cause, most balances first. Accepted drift is left out."""
+    accepted: Drift
+    """Findings that people accepted as they are: their balances are as wrong as the others."""
     faulty: int
     """Balances on which something else than drift was found."""
     not_judged: int
@@ -71,10 +74,17 @@ class Health:
     proof: Sweep | None
     """The sweep of all balances that finished last."""
     is_overdue: bool
+    assignments: list[tuple[str, date | None]]
+    """Who looks at each open finding that somebody looks at, and until when."""
+
+    def waiting_for(self, who: str, today: date) -> tuple[int, int]:
+        """Return how many open findings a person looks at, and how many of these are overdue."""
+        due = [due_on for assignee, due_on in self.assignments if assignee == who]
+        return len(due), sum(1 for each in due if each and each < today)
 
     @property
     def drifted(self) -> int:
-        """Return the number of balances that drift."""
+        """Return the number of balances that drift and that no one accepted."""
         return sum(each.balances for each in self.drifts)
 
     @property
@@ -85,26 +95,33 @@ class Health:
 
 def health(at: datetime) -> Health:
     """Return how the ledger stands, from findings and sweeps alone."""
-    found = list(still_open(Finding.objects.all()).order_by("-found_at", "balance_id")[: COUNTED + 1])
+    open_now = with_assignment(still_open(Finding.objects.all()))
+    found = list(open_now.order_by("-found_at", "balance_id")[: COUNTED + 1])
     counted = found[:COUNTED]
-    drifted = [each for each in counted if each.drifted and state_of(each) is State.OPEN]
+    accepted = [each for each in counted if state_of(each) is State.ACCEPTED]
+    standing = [each for each in counted if drift_stays(each)]
+    drifted = [each for each in standing if state_of(each) is not State.ACCEPTED]
     others = [each for each in counted if each.has_fault]
     proof = last_proof()
     apart = out_of_balance(proof) if proof else []
     if found or apart:
-        verdict = Verdict.WRONG if drifted or apart or any(each.faults for each in others) else Verdict.NOT_PROVED
+        verdict = Verdict.WRONG if standing or apart or any(each.faults for each in others) else Verdict.NOT_PROVED
     else:
         verdict = Verdict.RIGHT if proof and proved(proof) else Verdict.NOT_PROVED
     return Health(
         verdict=verdict,
         drifts=_by_cause(drifted, at),
-        faulty=sum(1 for each in others if each.faults),
-        not_judged=sum(1 for each in counted if each.not_proved),
+        accepted=_accepted(accepted),
+        faulty=sum(1 for each in others if each.faults and state_of(each) is not State.ACCEPTED),
+        not_judged=sum(1 for each in counted if each.not_proved and state_of(each) is not State.ACCEPTED),
         unexplained=sum(1 for each in drifted if each.unexplained),
         is_counted=len(found) <= COUNTED,
         out_of_balance=apart,
         proof=proof,
         is_overdue=sweep_overdue(at) is not None,
+        assignments=[
+            (each.assignee, each.due_on) for each in counted if each.assignee and state_of(each) is not State.ACCEPTED
+        ],
     )
 
 
@@ -118,6 +135,14 @@ def _by_cause(drifted: Iterable[Finding], at: datetime) -> list[Drift]:
         drift.units[each.currency] += each.difference.moved
         drift.ages[_age(at - (each.first_wrong_at or each.found_at))] += 1
     return sorted(found.values(), key=lambda each: (-each.balances, each.cause))
+
+
+def _accepted(findings: list[Finding]) -> Drift:
+    """Return accepted findings as one: all of them counted, and the drift of those that drift."""
+    drift = Drift("", balances=len(findings))
+    for each in findings:
+        drift.units[each.currency] += each.difference.moved if each.drifted else 0
+    return drift
 
 
 def of_age(findings: QuerySet[Finding], age: Age, at: datetime) -> QuerySet[Finding]:

@@ -21,7 +21,7 @@ from balances.queueing import pulse
 from reconciliation.alerting import look_at_proof
 from reconciliation.measuring import Scope
 from reconciliation.models import Break, Finding, Gap, Origin, Proof, Sweep, SweepChunk
-from reconciliation.sweeping import SweepRefused, create_sweep, is_deep, request_sweep, run_sweep, still_open
+from reconciliation.sweeping import SweepRefused, create_sweep, is_deep, request_sweep, run_sweep, still_drifting
 
 logger = logging.getLogger(__name__)
 NOW = Statement.beside(__file__, "now.sql")
@@ -83,8 +83,8 @@ class FullProofs:
         """Return balances whose breaks were closed since, while a finding still says that they drift."""
         closed = Break.objects.filter(stream=self.proof.stream, state__in=RIGHT_AGAIN, finding_id__gt="")
         recent = closed.order_by("-closed_at").values_list("finding_id", flat=True)[:EXPLAINED_AT_ONCE]
-        wrong = still_open(Finding.objects.filter(pk__in=list(recent), drifted=True))
-        return list(wrong.filter(settled=False, remeasured_by=None).values_list("balance_id", flat=True))
+        wrong = still_drifting(Finding.objects.filter(pk__in=list(recent)))
+        return list(wrong.values_list("balance_id", flat=True))
 
     def wait(self) -> None:
         """Wait until what is explained is done."""

@@ -16,10 +16,10 @@ from django.db import connection
 
 from balances.ground import Statement, dumps
 from balances.models import TOTALS
-from reconciliation.models import Disclosure, Reconstruction, Refusal, Seal, Step
+from reconciliation.models import Acceptance, Disclosure, Export, Reconstruction, Refusal, Seal, Step
 
 LOCK_CHAIN = Statement.beside(__file__, "lock_chain.sql")
-VERSION = 5
+VERSION = 6
 """The lists of fields that new seals go by; older seals name theirs, and it stays in ``FIELDS``."""
 FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {
@@ -39,13 +39,22 @@ FIELDS[3] = FIELDS[2] | {
 }
 FIELDS[4] = FIELDS[3] | {"reconstruction": (*FIELDS[3]["reconstruction"], "transaction_id")}
 FIELDS[5] = FIELDS[4] | {"reconstruction": (*FIELDS[4]["reconstruction"], "note")}
+FIELDS[6] = FIELDS[5] | {
+    "acceptance": (
+        *("acceptance_id", "decided_at", "kind", "finding_id", "balance_id", "indicator", "currency", *TOTALS),
+        *("checks", "actor", "origin", "reason"),
+    ),
+    "export": ("export_id", "exported_at", "actor", "address", "listed", "filters", "file_kind", "rows"),
+}
 """What a seal covers: every column of each kind of record, by version."""
-Sealed = Reconstruction | Step | Refusal | Disclosure
+Sealed = Reconstruction | Step | Refusal | Disclosure | Acceptance | Export
 MODELS: dict[str, type[Sealed]] = {
     "reconstruction": Reconstruction,
     "step": Step,
     "refusal": Refusal,
     "disclosure": Disclosure,
+    "acceptance": Acceptance,
+    "export": Export,
 }
 BEGINNING = "0" * 64
 """What stands for the hash before the first seal."""

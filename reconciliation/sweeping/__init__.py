@@ -1,7 +1,18 @@
 """Looking through whole ledgers: sweeps, their findings and incidents."""
 
 from reconciliation.sweeping import service, status, tasks
-from reconciliation.sweeping.open_findings import State, state_of, still_drifting, still_open, with_state
+from reconciliation.sweeping.open_findings import (
+    OPEN,
+    STANDING,
+    UNBROKEN,
+    State,
+    drift_stays,
+    in_state,
+    state_of,
+    still_drifting,
+    still_open,
+    with_state,
+)
 from reconciliation.sweeping.service import (
     SweepRefused,
     cancel_sweep,

@@ -12,22 +12,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from django.db.models import BooleanField, Q, QuerySet
+from django.db.models import BooleanField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
 from balances.ground import Statement
 from reconciliation.checks import EMPTY_SOURCE, UNREADABLE
 from reconciliation.measuring import Scope
-from reconciliation.models import Finding, Sweep
+from reconciliation.models import Finding, Reconstruction, Sweep
 
+CORRECTING = (
+    Reconstruction.Outcome.CORRECTED,
+    Reconstruction.Outcome.REBOOKED,
+    Reconstruction.Outcome.UNDONE,  # of an undo
+)
 SUPERSEDE = Statement.beside(__file__, "supersede.sql")
 BY_MEASURING = (EMPTY_SOURCE, UNREADABLE)
 """What measuring itself finds, beside drift. An edit by force beside drift is taken for its cause, and goes with it."""
 BEYOND_ALL = "\U0010ffff"
 """A key after every other: a sweep of all looks for balances that are gone as well, wherever their keys lie."""
-DRIFT_STAYS = Q(remeasured_by=None, settled=False)
-"""Of findings that are annotated ``with_state``."""
-IS_SETTLED = (Path(__file__).parent / "sql" / "is_settled.sql").read_text()
 HAS_FAULT = """
     EXISTS (SELECT FROM jsonb_array_elements(reconciliation_finding.faults || reconciliation_finding.not_proved
                                              || reconciliation_finding.remarks) AS each
@@ -36,43 +38,80 @@ HAS_FAULT = """
 """
 
 
+def _sql(name: str) -> str:
+    """Return an expression without its comments."""
+    lines = (Path(__file__).parent / "sql" / f"{name}.sql").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))
+
+
+UNBROKEN = f"({_sql('unbroken')})"
+"""Whether the row ``found`` of findings goes on with ``first``, an earlier one of its balance."""
+STATE = _sql("state").replace("HAS_FAULT", HAS_FAULT).replace("UNBROKEN", UNBROKEN)
+
+
 class State(StrEnum):
     """What a finding still says of its balance."""
 
     OPEN = "open"
+    PLANNED = "planned"
+    """A plan that is proposed, approved or being applied would correct it."""
+    TAKEN_BACK = "taken back"
+    """It was corrected, and that was undone: the drift is there again."""
     FAULT_OPEN = "fault open"
     """Its drift is gone; a fault that was found besides has not been looked for since."""
-    GONE = "gone"
-    """Corrected since, or measured without drift."""
+    ACCEPTED = "accepted"
+    """A person accepted it as it is. The balance is as wrong as before."""
+    CORRECTED = "corrected"
     MEASURED_AGAIN = "measured again"
-    """A later sweep says how the balance is."""
+    """A later sweep found something on the balance again."""
+    GONE = "gone"
+    """Measured right since, without a correction on record."""
+
+
+OPEN = (State.OPEN, State.PLANNED, State.TAKEN_BACK, State.FAULT_OPEN)
+"""States in which somebody has something to do."""
+STANDING = (*OPEN, State.ACCEPTED)
+"""States in which the balance is not right."""
+DRIFTING = (State.OPEN, State.PLANNED, State.TAKEN_BACK, State.ACCEPTED)
+"""States in which the drift of a finding that drifted is still there."""
 
 
 def with_state(findings: QuerySet[Finding]) -> QuerySet[Any]:
-    """Annotate ``settled``: its drift is gone by the records since; ``has_fault``: a check found something besides."""
-    flag: BooleanField[Any, Any] = BooleanField()
-    settled = RawSQL(IS_SETTLED, (), output_field=flag)  # noqa: S611 - a file of ours
-    return findings.annotate(settled=settled, has_fault=RawSQL(HAS_FAULT, (list(BY_MEASURING),), output_field=flag))  # noqa: S611
+    """Annotate ``stands``, a ``State``, and ``has_fault``: a check found something besides drift."""
+    names = list(BY_MEASURING)
+    state = RawSQL(STATE, (names,) * STATE.count("%s"), output_field=TextField())  # noqa: S611 - a file of ours
+    fault: BooleanField[Any, Any] = BooleanField()
+    return findings.annotate(stands=state, has_fault=RawSQL(HAS_FAULT, (names,), output_field=fault))  # noqa: S611
+
+
+def in_state(findings: QuerySet[Any], *states: State) -> QuerySet[Any]:
+    """Leave findings, annotated ``with_state``, that are in one of these states."""
+    if set(states) <= set(STANDING):
+        findings = findings.filter(superseded_by=None)  # an index has these
+    elif states == (State.CORRECTED,):
+        done = Reconstruction.objects.filter(outcome__in=CORRECTING).order_by()
+        findings = findings.filter(balance_id__in=done.values("balance_id"))
+    return findings.filter(stands__in=states)
 
 
 def still_open(findings: QuerySet[Finding]) -> QuerySet[Any]:
-    """Leave those that no later measurement has answered, annotated with their state."""
-    return with_state(findings).filter(DRIFT_STAYS | Q(has_fault=True), superseded_by=None)
+    """Leave those that no later measurement has answered, accepted ones included, annotated with their state."""
+    return in_state(with_state(findings), *STANDING)
 
 
 def still_drifting(findings: QuerySet[Finding]) -> QuerySet[Any]:
-    """Leave those whose drift no later measurement and no record since has answered."""
-    return still_open(findings).filter(DRIFT_STAYS, drifted=True)
+    """Leave those whose drift no later measurement and no record since has answered, accepted ones included."""
+    return in_state(with_state(findings.filter(drifted=True)), *DRIFTING)
 
 
 def state_of(finding: Any) -> State:
     """Return the state of a finding that was read ``with_state``."""
-    if finding.superseded_by:
-        return State.MEASURED_AGAIN
-    drift_gone = finding.remeasured_by is not None or finding.settled
-    if not drift_gone or (finding.has_fault and not finding.drifted):
-        return State.OPEN
-    return State.FAULT_OPEN if finding.has_fault else State.GONE
+    return State(finding.stands)
+
+
+def drift_stays(finding: Any) -> bool:
+    """Return whether the drift of a finding that was read ``with_state`` is still there."""
+    return finding.drifted and finding.stands in DRIFTING
 
 
 def supersede(

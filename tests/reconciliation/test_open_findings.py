@@ -89,6 +89,7 @@ def test_a_balance_that_is_measured_again_has_its_newest_finding_open_or_none(be
     world.drift(cleo, debit=3)
     last = sweep()
     assert opened() == {(cleo.pk, last.pk)}
+    assert states(ben) == [State.MEASURED_AGAIN, State.GONE]
     assert f'sweep/{last.pk}/change/">later sweep</a> found nothing here.' in page_of(ben)
 
 
@@ -104,7 +105,7 @@ def test_a_sweep_that_did_not_look_for_a_fault_leaves_it_open(ben: Balance) -> N
     assert "has not been looked for since" in page_of(ben)
     change_row(row.pk, hash=row.hash)
     sweep(deep=True)
-    assert (states(ben), opened()) == ([State.MEASURED_AGAIN], set())
+    assert (states(ben), opened()) == ([State.CORRECTED], set())
 
 
 def test_a_sweep_that_was_cancelled_answers_for_what_it_has_measured(
@@ -127,12 +128,12 @@ def test_a_finding_closes_with_the_correction_and_opens_when_that_is_taken_back(
     reconstruct(ben.pk, world.request(dry_run=True))
     assert states(ben) == [State.OPEN]
     record = reconstruct(ben.pk, world.request())
-    assert states(ben) == [State.GONE]
+    assert states(ben) == [State.CORRECTED]
     world.post(ben, "@shop", 40)
     undo = take_back(record)
-    assert (states(ben), len(opened())) == ([State.OPEN], 1)
+    assert (states(ben), len(opened())) == ([State.TAKEN_BACK], 1)
     take_back(undo)
-    assert (states(ben), len(opened())) == ([State.GONE], 0)
+    assert (states(ben), len(opened())) == ([State.CORRECTED], 0)
 
 
 def test_a_correction_of_many_and_a_measurement_without_drift_close_findings(ben: Balance, cleo: Balance) -> None:
@@ -141,7 +142,7 @@ def test_a_correction_of_many_and_a_measurement_without_drift_close_findings(ben
     world.drift(cleo, debit=-3)
     list(reconstruct_many([ben.pk], world.request()))
     reconstruct(cleo.pk, world.request(dry_run=True))
-    assert [states(ben), states(cleo)] == [[State.GONE], [State.GONE]]
+    assert [states(ben), states(cleo)] == [[State.CORRECTED], [State.GONE]]
 
 
 def test_totals_without_rows_that_were_set_to_zero_are_not_open_any_more() -> None:
@@ -150,7 +151,7 @@ def test_totals_without_rows_that_were_set_to_zero_are_not_open_any_more() -> No
     sweep()
     assert states(balance) == [State.OPEN]
     reconstruct(balance.pk, world.request(allow_empty=True))
-    assert states(balance) == [State.GONE]
+    assert states(balance) == [State.CORRECTED]
 
 
 def test_taking_a_correction_back_is_no_reconstruction_wherever_it_is_read(ben: Balance, api: Client) -> None:
@@ -196,12 +197,12 @@ def test_booking_a_deleted_transaction_anew_closes_a_finding_and_unbooking_opens
     assert states(ben) == [State.OPEN]
     plan = propose_rebooking([row.pk], Proposal(actor="alice", origin=Origin.API, reason="somebody deleted it"))
     apply(approve(plan.pk, "bob", Origin.API).pk, "alice", Origin.API)
-    assert states(ben) == [State.GONE]
+    assert states(ben) == [State.CORRECTED]
     record = Reconstruction.objects.get(balance_id=ben.pk, outcome="rebooked")
     assert (record.by_transactions, record.after) == (record.previous, record.previous)
     plan = propose_undo([record.pk], Proposal(actor="alice", origin=Origin.API, reason="it was right to delete it"))
     apply(approve(plan.pk, "bob", Origin.API).pk, "alice", Origin.API)
-    assert states(ben) == [State.OPEN]
+    assert states(ben) == [State.TAKEN_BACK]
 
 
 def test_a_remark_stays_open_until_a_sweep_looks_for_it_again(ben: Balance, cleo: Balance) -> None:

@@ -16,8 +16,9 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from balances.models import TOTALS
 from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
-from reconciliation.models import Disclosure, Reconstruction, Refusal, Seal, Step
+from reconciliation.models import Acceptance, Disclosure, Export, Reconstruction, Refusal, Seal, Step
 from reconciliation.records.sealing import FIELDS, MODELS, VERSION, seal
 from tests import world
 
@@ -62,16 +63,29 @@ def disclosure(**fields: Any) -> Disclosure:
     return Disclosure(**(given | fields))
 
 
+def acceptance(**fields: Any) -> Acceptance:
+    given = {"kind": "accepted", "finding_id": "fnd_1", "balance_id": "bln_1", "indicator": "@alice", "currency": "USD"}
+    drift = dict.fromkeys(TOTALS, 7)
+    said = {"checks": ["lookalikes"], "actor": "alice", "origin": "admin", "reason": "written off"}
+    return Acceptance(**(given | drift | said | fields))
+
+
+def export(**fields: Any) -> Export:
+    given = {"actor": "alice", "address": "::1", "listed": "balances.ledger", "filters": "q=x", "file_kind": "csv"}
+    return Export(**(given | {"rows": 3} | fields))
+
+
 @pytest.fixture
 def records() -> dict[str, Any]:
-    """Return one record of each kind in the middle of a chain of twelve."""
+    """Return one record of each kind in the middle of a chain of eighteen."""
     middle: dict[str, Any] = {}
     for turn in range(3):
         alice = world.balance()
         world.post("@world", alice, 1000)
         world.drift(alice, credit=7, hold_debit=2)
         made: dict[str, Any] = {"reconstruction": reconstruct(alice.pk, world.request(reason="r", dry_run=turn == 1))}
-        for kind, record in (("step", step()), ("disclosure", disclosure()), ("refusal", refusal())):
+        others = {"acceptance": acceptance(), "export": export(), "step": step(), "disclosure": disclosure()}
+        for kind, record in (others | {"refusal": refusal()}).items():
             with transaction.atomic():
                 record.save(force_insert=True)
                 seal([record])
@@ -103,7 +117,7 @@ def test_a_seal_covers_every_column_of_its_record() -> None:
 def test_an_untouched_chain_holds_and_says_its_head(records: dict[str, Any]) -> None:
     breaches, said, status = verify()
     assert (breaches, status) == ([], 0)
-    assert "12 records are as they were sealed" in said
+    assert "18 records are as they were sealed" in said
     last = Seal.objects.latest("sequence")
     assert said.splitlines()[-1] == last.hash
     assert verify("--head", Seal.objects.get(sequence=4).hash.upper())[2] == 0
@@ -115,6 +129,7 @@ CHANGED = {
     "UTCDateTimeField": "{0} = {0} + interval '1 microsecond'",
     "BigIntegerField": "{0} = {0} + 1000",
     "IntegerField": "{0} = {0} + 1",
+    "JSONField": "{0} = {0} || '[\"x\"]'",
     "MinorUnitsField": "{0} = {0} + 1",
 }
 
