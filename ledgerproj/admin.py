@@ -6,7 +6,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from procrastinate.contrib.django.admin import ProcrastinateEventInline, ProcrastinateJobAdmin
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Status
@@ -16,6 +20,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from balances.backoffice import CarefulActions, Exporting, queue_warning
 from balances.events import QUEUE, WAITING
+from ledgerproj import roles
 
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
@@ -30,10 +35,59 @@ class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ig
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
 
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **options: Any) -> Any:
+        """Offer only permissions that mean something here, in words."""
+        return _permissions_in_words(super().formfield_for_manytomany(db_field, request, **options), db_field)
+
 
 @admin.register(Group)
 class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Groups and their permissions."""
+    """Groups and their permissions; a page of its own shows who may do what."""
+
+    change_list_template = "admin/auth/group/change_list.html"
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **options: Any) -> Any:
+        """Offer only permissions that mean something here, in words."""
+        return _permissions_in_words(super().formfield_for_manytomany(db_field, request, **options), db_field)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that shows who may do what."""
+        page = self.admin_site.admin_view(self.who_may_do_what)
+        return [path("who-may-do-what/", page, name="auth_group_who_may_do_what"), *super().get_urls()]
+
+    def who_may_do_what(self, request: HttpRequest) -> HttpResponse:
+        """Show each permission that means something, with the groups and users that have it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        groups = list(Group.objects.order_by("name"))
+        held = roles.permissions().prefetch_related("group_set", "user_set")
+        by_name = {f"{each.content_type.app_label}.{each.codename}": each for each in held}
+        rows = [
+            {
+                "words": words,
+                "groups": [group in by_name[name].group_set.all() for group in groups],
+                "users": ", ".join(sorted(user.username for user in by_name[name].user_set.all() if user.is_active)),
+            }
+            for name, words in roles.PERMISSIONS.items()
+            if name in by_name
+        ]
+        superusers = User.objects.filter(is_superuser=True, is_active=True).order_by("username")
+        context = self.admin_site.each_context(request) | {
+            "opts": self.model._meta,
+            "title": "Who may do what",
+            "groups": groups,
+            "rows": rows,
+            "superusers": [user.username for user in superusers],
+            "members": [group.user_set.filter(is_active=True).count() for group in groups],
+        }
+        return TemplateResponse(request, "admin/auth/group/who_may_do_what.html", context)
+
+
+def _permissions_in_words(field: Any, db_field: Any) -> Any:
+    if db_field.related_model is Permission and field is not None:
+        field.queryset = roles.permissions()
+        field.label_from_instance = lambda each: roles.PERMISSIONS[f"{each.content_type.app_label}.{each.codename}"]
+    return field
 
 
 class JobEvents(StackedInline, ProcrastinateEventInline):  # type: ignore[misc]

@@ -10,11 +10,16 @@ class LedgerProjectConfig(AppConfig):
     verbose_name = "Ledger back-office"
 
     def ready(self) -> None:
-        """Connect the receivers for refused sign-ins."""
+        """Connect the receivers for sign-ins, and make the roles after a migrate."""
         from axes.signals import user_locked_out
-        from django.contrib.auth.signals import user_login_failed
+        from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+        from django.db.models.signals import post_migrate
 
-        from ledgerproj.signing_in import report_failed, report_locked_out
+        from ledgerproj.roles import ensure_roles
+        from ledgerproj.signing_in import report_failed, report_locked_out, report_signed_in, report_signed_out
 
         user_login_failed.connect(report_failed, dispatch_uid="report_failed_sign_in")
         user_locked_out.connect(report_locked_out, dispatch_uid="report_locked_out")
+        user_logged_in.connect(report_signed_in, dispatch_uid="report_signed_in")
+        user_logged_out.connect(report_signed_out, dispatch_uid="report_signed_out")
+        post_migrate.connect(ensure_roles, dispatch_uid="ensure_roles")

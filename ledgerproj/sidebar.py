@@ -33,6 +33,7 @@ SECTIONS = {
         ("Edits of totals", "edit_note", "reconciliation", "balanceedit"),
         ("Edits of transactions", "edit_document", "reconciliation", "transactionedit"),
         ("Refusals", "block", "reconciliation", "refusal"),
+        ("Audit log", "policy", "reconciliation", "auditentry"),
         ("Disclosures", "visibility", "reconciliation", "disclosure"),
         ("Acceptances", "thumb_up", "reconciliation", "acceptance"),
         ("Exports", "file_save", "reconciliation", "export"),

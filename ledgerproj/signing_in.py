@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from balances.ground import RateLimiter, client_address, network_of, refused
+from balances.ground import RateLimiter, changed, client_address, network_of, refused
 
 UNKNOWN = "unknown"
 DOOR = "sign-in"
@@ -53,6 +53,36 @@ def report_failed(sender: Any, credentials: dict[str, Any], request: HttpRequest
 def report_locked_out(sender: Any, request: HttpRequest, username: str, **_: Any) -> None:
     """Send the signal ``refused`` for a user name that is closed."""
     _report(request, username, f"Too many failed attempts: closed to this network for {waiting_time()}")
+
+
+def report_signed_in(sender: Any, request: HttpRequest | None, user: Any, **_: Any) -> None:
+    """Send ``changed`` for a sign-in; a session that a program makes without a request is none."""
+    _report_session(request, user, "signed in")
+
+
+def report_signed_out(sender: Any, request: HttpRequest | None, user: Any, **_: Any) -> None:
+    """Send ``changed`` for a sign-out."""
+    _report_session(request, user, "signed out")
+
+
+def _report_session(request: HttpRequest | None, user: Any, done: str) -> None:
+    if user is not None and request is not None and "REMOTE_ADDR" in request.META:
+        report_user(request, user, done)
+
+
+def report_user(request: HttpRequest, user: Any, done: str, **sides: dict[str, str]) -> None:
+    """Send ``changed`` for what somebody did with their own user."""
+    name = user.get_username()
+    changed.send(
+        sender=type(user),
+        actor=name,
+        action=done,
+        subject="user",
+        subject_id=str(user.pk),
+        name=name,
+        address=client_address(request),
+        **sides,
+    )
 
 
 def _report(request: HttpRequest, name: str, why: str) -> None:

@@ -5,6 +5,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from ledgerproj.own_password import change_own_password
+
 admin.autodiscover()
 
 handler403 = "balances.backoffice.refusing.permission_denied"
@@ -13,6 +15,7 @@ READING = ["get", "head"]
 """Of the page that describes the API: its templates have no answer to OPTIONS."""
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path(

@@ -11,13 +11,20 @@ class ReconciliationConfig(AppConfig):
     verbose_name = "Reconstruction"
 
     def ready(self) -> None:
-        """Connect flag, refusals, disclosures and exports to their services, and what must hold after every migrate."""
-        from balances.ground import disclosed, exported, refused
-        from reconciliation.receivers import rebuild_on_request, record_disclosed, record_exported, record_refused
+        """Connect signals to their services, and what must hold after every migrate."""
+        from balances.ground import changed, disclosed, exported, refused
+        from reconciliation.receivers import (
+            rebuild_on_request,
+            record_changed,
+            record_disclosed,
+            record_exported,
+            record_refused,
+        )
         from reconciliation.watching import ensure_schedules
 
         post_save.connect(rebuild_on_request, sender="balances.Balance", dispatch_uid="rebuild_on_request")
         refused.connect(record_refused, dispatch_uid="record_refused")
         disclosed.connect(record_disclosed, dispatch_uid="record_disclosed")
         exported.connect(record_exported, dispatch_uid="record_exported")
+        changed.connect(record_changed, dispatch_uid="record_changed")
         post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="ensure_schedules")

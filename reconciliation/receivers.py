@@ -9,7 +9,7 @@ from django.db import transaction
 
 from balances.models import Balance
 from reconciliation.models import Origin
-from reconciliation.records import record_disclosure, record_export, record_refusal
+from reconciliation.records import record_audit, record_disclosure, record_export, record_refusal
 
 
 def rebuild_on_request(instance: Balance, **_: Any) -> None:
@@ -46,3 +46,8 @@ def record_disclosed(identity_id: str, fields: list[str], actor: str, door: str,
 def record_exported(actor: str, address: str, listed: str, filters: str, file_kind: str, rows: int, **_: Any) -> None:
     """Record who is about to get which list as a file; if that fails, it is not sent."""
     record_export(actor=actor, address=address, listed=listed, filters=filters, file_kind=file_kind, rows=rows)
+
+
+def record_changed(sender: Any, signal: Any, **done: Any) -> None:
+    """Record what a person did; if that fails, it does not happen."""
+    record_audit(**done)

@@ -44,6 +44,7 @@ from reconciliation.models import (
     Acceptance,
     Alert,
     AlertDelivery,
+    AuditEntry,
     Break,
     Disclosure,
     Export,
@@ -99,6 +100,7 @@ def cast(swept: Ledger) -> None:
         | {"kind": "accepted", "finding_id": "fnd_1", "balance_id": balance.pk, "currency": "DEM", "actor": "alice"}
         | {"origin": "admin", "reason": "x"},
         Alert: {"kind": Alert.Kind.values[0], "title": "Look"},
+        AuditEntry: {"actor": "alice", "action": "changed", "subject": "user", "before": '{"a": "1"}', "after": "{}"},
         Delivery: {"event": "x", "subject": "txn_1", "recipient": "x", "attempt": 1, "outcome": "failed", "job_id": 1},
         Disclosure: {"identity_id": holder.pk, "field_names": "x", "actor": "alice", "door": "admin"},
         Entry: {"action": Entry.Action.APPLY, "transaction_id": "txn_1", "due_at": now()},

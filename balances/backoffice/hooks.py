@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -16,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from balances.backoffice import auditing
 from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, allowed, column, display, moment
 from balances.events import LONGEST_SECONDS, is_address, recipient, registry, retry_now
 from balances.models import Delivery, Hook
@@ -124,7 +124,7 @@ def try_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[Deliver
         sentence = "Nothing to retry: already delivered, being tried right now, or given up 30 days ago."
         model_admin.message_user(request, sentence, messages.INFO)
         return
-    LogEntry.objects.log_actions(str(request.user.pk), failed, CHANGE, "Tried again.")
+    auditing.acted(request, failed, "Tried again.")
     noun = "delivery" if jobs == 1 else "deliveries"
     model_admin.message_user(request, f"The background worker tries {jobs} {noun} again.", messages.SUCCESS)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from balances.backoffice import auditing
 from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column, display, moment, url_of
 from balances.keys import ACTIONS, APPROVE, RESOURCES, keyring
 from balances.models import NEVER_USED, ApiKey
@@ -82,7 +82,7 @@ def revoke_keys(model_admin: Any, request: HttpRequest, queryset: QuerySet[ApiKe
     if not revoked:
         model_admin.message_user(request, "The selected keys were already revoked.", messages.INFO)
         return
-    LogEntry.objects.log_actions(str(request.user.pk), revoked, CHANGE, "Revoked.")
+    auditing.acted(request, revoked, "Revoked.")
     noun = "key" if len(revoked) == 1 else "keys"
     model_admin.message_user(request, f"Revoked {len(revoked)} {noun}, for good.", messages.SUCCESS)
 

@@ -90,6 +90,8 @@ class LedgerAdmin(LedgerModelAdmin):
 class BalanceAdmin(LedgerModelAdmin):
     """Balances, with read-only totals and editable metadata."""
 
+    audited_after_commit = True
+
     filled_by = (
         "A balance is made with POST /balances, by an import, or by the first transaction that names its indicator."
     )

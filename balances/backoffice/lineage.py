@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from balances.backoffice import auditing
 from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column, display, link, moment
 from balances.lineage import outbox
 from balances.models import Balance, LineageOutbox, Transaction
@@ -33,7 +33,7 @@ def trace_again(model_admin: Any, request: HttpRequest, queryset: QuerySet[Linea
     if not count:
         model_admin.message_user(request, "None of these was given up, so there is nothing to do.", messages.INFO)
         return
-    LogEntry.objects.log_actions(str(request.user.pk), failed, CHANGE, "Traced again.")
+    auditing.acted(request, failed, "Traced again.")
     noun = "movement" if count == 1 else "movements"
     model_admin.message_user(request, f"The background worker traces {count} {noun} again.", messages.SUCCESS)
 

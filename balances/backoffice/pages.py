@@ -25,6 +25,7 @@ from unfold.utils import parse_date_str
 from unfold.views import ChangeList
 
 from balances.backoffice import exporting
+from balances.backoffice.auditing import Audited
 from balances.ground import LedgerError, Mode, Statement, may
 from balances.templatetags.money import instant
 
@@ -121,7 +122,7 @@ class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type h
         return url_of(result)
 
 
-class CarefulActions(Mixin):
+class CarefulActions(Audited):
     """Actions apply to ticked rows only; requests that cannot be met are answered in words."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -2,6 +2,9 @@
 
 from django.dispatch import Signal
 
+HIDDEN = "not shown"
+"""What stands for a secret in what ``changed`` is sent with."""
+
 refused = Signal()
 """A known caller was refused. Sent with ``actor`` (as records name them), ``door`` (``api``, ``admin`` or
 ``sign-in``), ``what`` (method and path), ``why`` (code and message) and ``address`` (of the client). Unknown callers
@@ -16,3 +19,10 @@ exported = Signal()
 """A list is about to leave as a file. Sent with ``actor``, ``address`` (of the client), ``listed`` (``app.model``),
 ``filters`` (the query of the address), ``file_kind`` and ``rows`` (how many there are now). A receiver that raises
 keeps the file from being sent."""
+
+changed = Signal()
+"""A person added, changed or deleted something in the back-office, or signed in or out. Sent with ``actor``, ``action``
+(``added``, ``changed``, ``deleted``, ``acted``, ``signed in``, ``signed out``), ``subject`` (what kind of thing),
+``subject_id``, ``name`` (as people read it), ``before`` and ``after`` (text by name of the field, only of what differs,
+secrets left out), and ``address`` (of the client). It is sent in the transaction of the change: a receiver that raises
+keeps the change from happening."""

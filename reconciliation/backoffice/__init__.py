@@ -1,3 +1,14 @@
 """The pages of reconciliation in the admin."""
 
-from reconciliation.backoffice import balances, disclosures, evidence, findings, plans, proof, records, sweeps, watching
+from reconciliation.backoffice import (
+    auditing,
+    balances,
+    disclosures,
+    evidence,
+    findings,
+    plans,
+    proof,
+    records,
+    sweeps,
+    watching,
+)

@@ -29,6 +29,11 @@ def new_disclosure_id() -> str:
     return f"dsc_{uuid.uuid4()}"
 
 
+def new_audit_id() -> str:
+    """Return a fresh id of an entry of the audit log."""
+    return f"aud_{uuid.uuid4()}"
+
+
 def new_refusal_id() -> str:
     """Return a fresh id of a refusal."""
     return f"rfs_{uuid.uuid4()}"
@@ -287,6 +292,47 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rows:,} rows of {self.listed} by {self.actor}"
+
+
+class AuditEntry(models.Model):
+    """What a person added, changed or deleted in the back-office, or that they signed in or out."""
+
+    class Action(models.TextChoices):
+        """What was done."""
+
+        ADDED = "added", "Added"
+        CHANGED = "changed", "Changed"
+        DELETED = "deleted", "Deleted"
+        ACTED = "acted", "Acted"
+        SIGNED_IN = "signed in", "Signed in"
+        SIGNED_OUT = "signed out", "Signed out"
+
+    audit_id = models.TextField(primary_key=True, default=new_audit_id, editable=False)
+    done_at = UTCDateTimeField(default=now)
+    actor = models.TextField(db_collation="C")
+    action = models.TextField(choices=Action.choices)
+    subject = models.TextField()
+    """The kind of thing: ``user``, ``API key``."""
+    subject_id = models.TextField(db_collation="C")
+    name = models.TextField()
+    before = models.TextField(blank=True)
+    """What differs, before it was done: a JSON object of texts by name of the field; secrets are left out."""
+    after = models.TextField(blank=True)
+    address = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "entry of the audit log"
+        verbose_name_plural = "audit log"
+        ordering = ("-done_at", "-audit_id")
+        indexes = (
+            models.Index(fields=("-done_at", "-audit_id"), name="audit_newest"),
+            models.Index(fields=("actor", "-done_at"), name="audit_of_actor"),
+            # What happened to one thing.
+            models.Index(fields=("subject_id", "-done_at"), name="audit_of_subject"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.subject} {self.name}".rstrip()
 
 
 class Seal(models.Model):

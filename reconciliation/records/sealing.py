@@ -16,10 +16,10 @@ from django.db import connection
 
 from balances.ground import Statement, dumps
 from balances.models import TOTALS
-from reconciliation.models import Acceptance, Disclosure, Export, Reconstruction, Refusal, Seal, Step
+from reconciliation.models import Acceptance, AuditEntry, Disclosure, Export, Reconstruction, Refusal, Seal, Step
 
 LOCK_CHAIN = Statement.beside(__file__, "lock_chain.sql")
-VERSION = 6
+VERSION = 7
 """The lists of fields that new seals go by; older seals name theirs, and it stays in ``FIELDS``."""
 FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {
@@ -46,8 +46,11 @@ FIELDS[6] = FIELDS[5] | {
     ),
     "export": ("export_id", "exported_at", "actor", "address", "listed", "filters", "file_kind", "rows"),
 }
+FIELDS[7] = FIELDS[6] | {
+    "audit": ("audit_id", "done_at", "actor", "action", "subject", "subject_id", "name", "before", "after", "address")
+}
 """What a seal covers: every column of each kind of record, by version."""
-Sealed = Reconstruction | Step | Refusal | Disclosure | Acceptance | Export
+Sealed = Reconstruction | Step | Refusal | Disclosure | Acceptance | Export | AuditEntry
 MODELS: dict[str, type[Sealed]] = {
     "reconstruction": Reconstruction,
     "step": Step,
@@ -55,6 +58,7 @@ MODELS: dict[str, type[Sealed]] = {
     "disclosure": Disclosure,
     "acceptance": Acceptance,
     "export": Export,
+    "audit": AuditEntry,
 }
 BEGINNING = "0" * 64
 """What stands for the hash before the first seal."""

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from balances.models import TOTALS
 from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
-from reconciliation.models import Acceptance, Disclosure, Export, Reconstruction, Refusal, Seal, Step
+from reconciliation.models import Acceptance, AuditEntry, Disclosure, Export, Reconstruction, Refusal, Seal, Step
 from reconciliation.records.sealing import FIELDS, MODELS, VERSION, seal
 from tests import world
 
@@ -75,9 +75,14 @@ def export(**fields: Any) -> Export:
     return Export(**(given | {"rows": 3} | fields))
 
 
+def audit_entry(**fields: Any) -> AuditEntry:
+    given = {"actor": "alice", "action": "changed", "subject": "user", "before": '{"a":"1"}', "after": '{"a":"2"}'}
+    return AuditEntry(**(given | fields))
+
+
 @pytest.fixture
 def records() -> dict[str, Any]:
-    """Return one record of each kind in the middle of a chain of eighteen."""
+    """Return one record of each kind in the middle of a chain of twenty-one."""
     middle: dict[str, Any] = {}
     for turn in range(3):
         alice = world.balance()
@@ -85,7 +90,7 @@ def records() -> dict[str, Any]:
         world.drift(alice, credit=7, hold_debit=2)
         made: dict[str, Any] = {"reconstruction": reconstruct(alice.pk, world.request(reason="r", dry_run=turn == 1))}
         others = {"acceptance": acceptance(), "export": export(), "step": step(), "disclosure": disclosure()}
-        for kind, record in (others | {"refusal": refusal()}).items():
+        for kind, record in (others | {"audit": audit_entry(), "refusal": refusal()}).items():
             with transaction.atomic():
                 record.save(force_insert=True)
                 seal([record])
@@ -117,7 +122,7 @@ def test_a_seal_covers_every_column_of_its_record() -> None:
 def test_an_untouched_chain_holds_and_says_its_head(records: dict[str, Any]) -> None:
     breaches, said, status = verify()
     assert (breaches, status) == ([], 0)
-    assert "18 records are as they were sealed" in said
+    assert "21 records are as they were sealed" in said
     last = Seal.objects.latest("sequence")
     assert said.splitlines()[-1] == last.hash
     assert verify("--head", Seal.objects.get(sequence=4).hash.upper())[2] == 0
