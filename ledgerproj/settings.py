@@ -26,9 +26,9 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 # More threads would only take turns at the interpreter; fewer would leave none while some wait for locks.
 LEDGER_POOL_SIZE = environment.number("LEDGER_POOL_SIZE", max(8, 4 * (os.cpu_count() or 1)), least=1)
-# Four more than requests at work: /health, hot reads and postings are answered while they have all the others, and
-# hot reads get another connection while one is being closed.
-DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 4}
+# Seven more than requests at work: /health, hot reads and postings, three commits of those that are only stored, are
+# answered while they have all the others, and hot reads get another connection while one is being closed.
+DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": LEDGER_POOL_SIZE + 7}
 # The edit journal records this name, unlike that of psql; DATABASE_URL and PGAPPNAME may override it.
 DATABASES["default"]["OPTIONS"]["fallback_application_name"] = "ledger-backoffice"
 DATABASES["default"]["OPTIONS"]["prepare_threshold"] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,8 +23,9 @@ from balances.api import hot_lane, posting_lane
 from balances.api.gate import ApiGate, Knock, gate_of
 from balances.api.hot_reads import LARGEST_FILTER, Found, hot_read
 from balances.ground.exact_json import loads
-from balances.ground.prepared import Result
+from balances.ground.prepared import Question, Result
 from balances.ground.rate_limit import RateLimiter, bucket_of
+from balances.recording.storing import NAMES, STORE_ROW
 from tests.world import MASTER_KEY
 
 
@@ -78,7 +79,12 @@ def by_lane(
 
 def answered(gate: ApiGate, knock: Knock, found: Found) -> hot_lane.Answer | None:
     """Return the answer of the lane to a hot read, by the connection of the test; ``None`` where it is for its view."""
-    steps, result = hot_lane.answering(gate, knock, found), None
+    return by_connection(hot_lane.answering(gate, knock, found))
+
+
+def by_connection(steps: Generator[Question, Result, hot_lane.Answer | None]) -> hot_lane.Answer | None:
+    """Return the answer that steps make whose questions the connection of the test asks."""
+    result = None
     while True:
         try:
             prepared, parameters = steps.send(cast("Result", result))
@@ -87,12 +93,14 @@ def answered(gate: ApiGate, knock: Knock, found: Found) -> hot_lane.Answer | Non
         try:
             with connection.cursor() as cursor:
                 line = cursor.connection.pgconn
-                line.exec_(b"SET statement_timeout = 250")
+                cursor.execute("SET statement_timeout = 250")  # which begins what is taken back
                 rows = line.exec_params(prepared.text, parameters, prepared.types or None)
                 line.exec_(b"RESET statement_timeout")
                 if rows.error_field(DiagnosticField.SQLSTATE) == QueryCanceled.sqlstate.encode():
                     return None  # as where a line is given up
-                assert rows.status == ExecStatus.TUPLES_OK, rows.get_error_message()
+                if rows.status != ExecStatus.TUPLES_OK:
+                    assert prepared is STORE_ROW._posed[NAMES], rows.get_error_message()
+                    return None  # as where a group is undone
                 transformer = Transformer(cursor.connection)
                 transformer.set_pgresult(rows)
                 result = Result(rows, transformer)
@@ -117,6 +125,13 @@ def recorded_by_lane(gate: ApiGate, request: HttpRequest) -> Any:
     knock._body = request.body
     (answer,) = posting_lane.answer(gate, [knock])
     return answer
+
+
+def stored_by_lane(gate: ApiGate, request: HttpRequest) -> Any:
+    """Return the answer of the lane that only stores; ``None`` where it hands a request on."""
+    knock = Knock(request.method or "", request.path, dict(request.META))
+    knock._body = request.body
+    return by_connection(posting_lane.answering(gate, knock))
 
 
 @contextmanager
@@ -172,14 +187,14 @@ class Client:
         if self.way == "lane":
             lane = recorded_by_lane(gate, request)
             return Answer(HttpResponse(lane[2], status=lane[0], headers=dict(lane[1]))) if lane else by_view()
-        lane = None
-        if self.way == "both":
+        lanes = []
+        for lane in (stored_by_lane, recorded_by_lane) if self.way == "both" else ():
             before = OrderedDict(gate.limiter._buckets)
-            lane = taken_back(recorded_by_lane, gate, request)
+            lanes.append(taken_back(lane, gate, request))
             gate.limiter._buckets = before
         answer = by_view()
-        if lane is not None:
-            ways = [[masked(part) for part in way] for way in (lane, answer.all)]
+        for way in filter(None, lanes):
+            ways = [[masked(part) for part in each] for each in (way, answer.all)]
             assert ways[0] == ways[1], ways
         return answer
 

@@ -130,6 +130,8 @@ class Knock(HttpRequest):
     def __init__(self, method: str, path: str, meta: dict[str, Any]) -> None:
         """Take the headers, under their names in WSGI; everything that Django keeps beside them is left out."""
         self.method, self.path, self.META = method, path, meta
+        self.begun: Any = None
+        """What a lane already knows of it, for the next one."""
 
     def _get_scheme(self) -> str:
         scheme: str = self.META["wsgi.url_scheme"]

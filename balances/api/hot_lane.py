@@ -15,6 +15,17 @@ from balances.api.replies import Header, Reply
 from balances.ground import LedgerError, Question, Result, TooMuch
 
 Answer = tuple[int, list[Header], bytes]
+Checked = tuple[Reply | None, list[Header]]
+
+
+def checking(gate: ApiGate, knock: Knock) -> Generator[Question, Result, Checked | None]:
+    """Return what ``gate.check`` does, or ``None`` where that would have to wait; yield what it has to ask first."""
+    caller = None
+    if (key := key_question(knock)) and gate.take(knock) is not None:
+        caller = caller_at_once(knock, (yield key))
+        if caller is None:
+            return None
+    return gate.check(knock, caller)
 
 
 def answering(gate: ApiGate, knock: Knock, found: Found) -> Generator[Question, Result, Answer | None]:
@@ -22,12 +33,10 @@ def answering(gate: ApiGate, knock: Knock, found: Found) -> Generator[Question, 
 
     Nothing here waits: what would have to, and what takes long to write out, is for its view, and ``None`` is returned.
     """
-    caller = None
-    if (key := key_question(knock)) and gate.take(knock) is not None:
-        caller = caller_at_once(knock, (yield key))
-        if caller is None:
-            return None
-    refusal, headers = gate.check(knock, caller)
+    checked = yield from checking(gate, knock)
+    if checked is None:
+        return None
+    refusal, headers = checked
     if refusal:
         return refusal.with_headers(headers)
     read, values = found

@@ -3,24 +3,27 @@
 That is ``POST /transactions`` and ``PUT /transactions/inflight/{id}``. Gate, decoder, checks, shapes and refusals are
 those of the views. They run for each request of a group, in the order of arrival. What a group cannot do is left to the
 view, before anything is written.
+
+``answering`` comes first, in an event loop: it stores what only has to be stored, and hands on whatever takes more,
+decoded, to ``answer``, in a thread.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from balances.api import errors, transaction_shapes, transaction_views
+from balances.api import errors, hot_lane, transaction_shapes, transaction_views
 from balances.api.gate import ApiGate, Knock
 from balances.api.replies import Header, Reply
 from balances.books import Place, Settlement
-from balances.ground import LedgerError, Mode, may, outage_of
+from balances.ground import LedgerError, Mode, Question, Result, Undone, may, outage_of
 from balances.models import Transaction, new_transaction_id
-from balances.posting import Failure, Item, enqueue_items, item_of, post_each, refusals, settle_together
+from balances.posting import Failure, Item, at_once, enqueue_items, item_of, post_each, refusals, settle_together
 from balances.shapes import rendered
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,8 @@ MOST_LEGS = 50
 """Legs of a posting, or holds under an id, that are recorded with others; more would keep those waiting."""
 SHORT_LOCK_WAIT = "200ms"
 """How long a group waits for a lock. Then each request waits by itself, so that none waits for the lock of another."""
+SETTING = f"SET lock_timeout = '{SHORT_LOCK_WAIT}'; SET plan_cache_mode = force_generic_plan"
+"""For a connection that asks what ``answering`` yields, and whose statements find rows by their keys."""
 Outcomes = Sequence[Any]
 """For each that was asked for, what its answer shows, or the refusal."""
 
@@ -80,6 +85,17 @@ class Caller:
     asked: Any = None
     reply: Reply | None = None
 
+    def ask(self) -> None:
+        """Decode what it asks for, or refuse."""
+        try:
+            self.kind, self.asked = _asked(self.knock)
+        except Exception as error:
+            self.refuse(error)
+
+    def whole(self) -> hot_lane.Answer | None:
+        """Return the answer with the headers of the gate, if there is one."""
+        return self.reply.with_headers(self.headers) if self.reply else None
+
     def refuse(self, error: Exception) -> None:
         """Answer as the view does, which logs what is no refusal and answers it with status 500."""
         self.reply = errors.reply_to(error, self.knock)
@@ -103,6 +119,32 @@ def is_for(method: str, path: str, query: str) -> bool:
     return (method == "POST" and path == RECORD) or (method == "PUT" and hold not in ("", path) and "/" not in hold)
 
 
+def answering(gate: ApiGate, knock: Knock) -> Generator[Question, Result, hot_lane.Answer | None]:
+    """Yield what the database, whose tables are our own, has to be asked, and return the answer.
+
+    ``None`` is returned where ``answer`` goes on. The caller throws ``Undone`` where nothing was written, and a
+    ``LedgerError`` where that is unknown.
+    """
+    checked = yield from hot_lane.checking(gate, knock)
+    if checked is None:
+        return None
+    caller = knock.begun = Caller(knock)
+    caller.reply, caller.headers = checked
+    if caller.reply is None:
+        caller.ask()
+        if caller.kind is not QUEUED or (question := at_once(caller.asked)) is None:
+            return caller.whole()
+        try:
+            if not (yield question).count:
+                return None
+            caller.answer(QUEUED, caller.asked)
+        except Undone:
+            return None
+        except LedgerError as error:
+            caller.refuse(error)
+    return caller.whole()
+
+
 def answer(gate: ApiGate, knocks: Iterable[Knock]) -> list[tuple[int, list[Header], bytes] | None]:
     """Return status, headers and content of the answer to each request; ``None`` where it is left to the view."""
     if not may(Mode.SERVE):
@@ -111,18 +153,18 @@ def answer(gate: ApiGate, knocks: Iterable[Knock]) -> list[tuple[int, list[Heade
     for kind in (APPLIED, QUEUED, SETTLED):
         if together := [caller for caller in callers if caller.kind is kind]:
             _record(kind, together)
-    return [caller.reply.with_headers(caller.headers) if caller.reply else None for caller in callers]
+    return [caller.whole() for caller in callers]
 
 
 def _admitted(gate: ApiGate, knock: Knock) -> Caller:
     """Return a request with what it asks for, or with its refusal."""
+    if knock.begun:
+        begun: Caller = knock.begun
+        return begun
     caller = Caller(knock)
     caller.reply, caller.headers = gate.check(knock)
     if caller.reply is None:
-        try:
-            caller.kind, caller.asked = _asked(knock)
-        except Exception as error:
-            caller.refuse(error)
+        caller.ask()
     return caller
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from balances.books import QUEUED_PARENT
 from balances.ground import amounts
-from balances.models import Transaction
 from balances.posting import Item, Posting
 from balances.shapes import TransactionAnswer
 
@@ -23,40 +22,41 @@ ECHOED = (
 
 def created(item: Item) -> dict[str, Any]:
     """Return the answer to a posting: its row, or, where there are several or they wait, what was asked for."""
-    posting, queued = item.posting, item.place.queued
-    single = not posting.shares
-    row: Any = item.rows[0] if single and not queued else _asked(item)
+    posting, queued, first = item.posting, item.place.queued, item.rows[0]
+    shown = _asked(item) if queued or posting.shares else vars(first).copy()
     for name in ECHOED:
-        setattr(row, name, getattr(posting, name))
-    row.effective_date = posting.effective_date or item.rows[0].effective_date
-    row.skip_queue = not queued
+        shown[name] = getattr(posting, name)
+    shown["effective_date"] = posting.effective_date or first.effective_date
+    shown["skip_queue"] = not queued
     if posting.precise_amount is not None:
-        row.amount_string = amounts.plain(posting.major_units)
-    for side in ("sources", "destinations"):
-        setattr(row, side, _shares(item, getattr(posting, side)))
-    return TransactionAnswer.body(row)
+        shown["amount_string"] = amounts.plain(posting.major_units)
+    if posting.shares:
+        for side in ("sources", "destinations"):
+            shown[side] = _shares(item, getattr(posting, side))
+    return TransactionAnswer.body(shown)
 
 
-def _asked(item: Item) -> Transaction:
+def _asked(item: Item) -> dict[str, Any]:
     """Return a row as the original shows what it has accepted: its balances and its hash as they were sent."""
     posting, first = item.posting, item.rows[0]
-    status = first.status
-    return Transaction(
-        transaction_id=item.place.transaction_id,
-        parent_transaction="",
-        source_id=posting.source,
-        destination_id=posting.destination,
-        reference=posting.reference,
-        amount=posting.major_units,
-        precise_amount=posting.minor_units,
-        precision=posting.precision,
-        currency=posting.currency,
-        description=posting.description,
-        status=status,
-        hash=sent_hash(posting),
-        created_at=first.created_at,
-        meta_data={key: value for key, value in first.meta_data.items() if item.place.queued or key != QUEUED_PARENT},
-    )
+    return {
+        "transaction_id": item.place.transaction_id,
+        "parent_transaction": "",
+        "source_id": posting.source,
+        "destination_id": posting.destination,
+        "reference": posting.reference,
+        "amount": posting.major_units,
+        "precise_amount": posting.minor_units,
+        "precision": posting.precision,
+        "currency": posting.currency,
+        "description": posting.description,
+        "status": first.status,
+        "hash": sent_hash(posting),
+        "created_at": first.created_at,
+        "meta_data": {
+            key: value for key, value in first.meta_data.items() if item.place.queued or key != QUEUED_PARENT
+        },
+    }
 
 
 def sent_hash(posting: Posting) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from balances.books.posting_exceptions import NegativeLimit
@@ -52,14 +53,14 @@ class Posting:
     inflight_commit_date: datetime | None = None
     meta_data: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def minor_units(self) -> int:
         """Return the amount in minor units. Raises ``FractionOfUnit``."""
         if self.precise_amount is not None:
             return self.precise_amount
         return amounts.whole_units(self.amount or ZERO, self.precision)
 
-    @property
+    @cached_property
     def major_units(self) -> Decimal:
         """Return the amount in major units. Raises ``FractionOfUnit``."""
         if self.precise_amount is not None:

@@ -65,7 +65,7 @@ from balances.ground.outages import (
     is_outage,
     outage_of,
 )
-from balances.ground.prepared import Line, Question, Result
+from balances.ground.prepared import CommitLine, Line, Question, Result, Undone
 from balances.ground.principals import ANYBODY, MASTER, Principal
 from balances.ground.rate_limit import RateLimiter, bucket_of, headers_of
 from balances.ground.replicas import Replica, has_replica, on_replica

@@ -15,12 +15,14 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from balances.ground.exceptions import BalanceLocked
+from balances.ground.prepared import Question
 from balances.ground.statements import Statement
 
 logger = logging.getLogger(__name__)
 
 ANNOUNCE = Statement.beside(__file__, "announce.sql", hot=True)
 IS_CALLED = Statement.beside(__file__, "is_called.sql", hot=True)
+CALL_ONCE = Statement.beside(__file__, "call_once.sql")
 IS_QUIET = Statement.beside(__file__, "is_quiet.sql")
 SECONDS_AT_A_TIME = 10
 """After this time a worker ends and calls another, because a stopping process waits for its jobs."""
@@ -56,6 +58,13 @@ class Backlog:
         ANNOUNCE.execute(lock=self.lock)
         fetch = IS_CALLED.send(queueing_lock=self.task)
         return lambda: bool(fetch()[0]["called"])
+
+    def announcement(self) -> list[Question]:
+        """Return what announces work and calls a worker, to be asked in the transaction that adds the work."""
+        return [
+            ANNOUNCE.question(("lock",), [self.lock]),
+            CALL_ONCE.question(("task", "queue"), [self.task, self.queue]),
+        ]
 
     def is_quiet(self) -> bool:
         """Return whether no work is announced; if so, none can be until the block ends."""

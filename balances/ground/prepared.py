@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import select
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -16,8 +17,8 @@ from psycopg.pq import DiagnosticField, ExecStatus
 
 STILL_THERE = b"42P05"
 """SQLSTATE of a statement that is prepared again: one after another that failed, and so was not run."""
-Question = tuple["Prepared", Sequence[bytes]]
-"""A read and its parameters."""
+Question = tuple["Prepared", Sequence[bytes | None]]
+"""A statement and its parameters."""
 
 
 class Prepared:
@@ -92,6 +93,11 @@ class Result:
         )
         return rows
 
+    @property
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return int(self._result.ntuples)
+
     def stored(self) -> list[tuple[bytes | None, ...]]:
         """Return the texts of all rows."""
         text, columns = self._result.get_value, range(self._result.nfields)
@@ -108,16 +114,13 @@ class Line:
     def __init__(self, raw: Any) -> None:
         """Take over a connection of psycopg's that is at rest."""
         self._raw, self._line = raw, raw.pgconn
+        self.socket = int(raw.pgconn.socket)
+        """The number of its file, also once it is lost."""
         self._line.nonblocking = 1
         self._line.enter_pipeline_mode()
         self._known = _transformers(raw)
         self._sent: deque[bytes] = deque()
         """The name of the statement for each result to come; empty for what has no rows."""
-
-    @property
-    def socket(self) -> int:
-        """Return the number of its file."""
-        return int(self._line.socket)
 
     def send(self, questions: Sequence[Question]) -> None:
         """Send reads, which are few and short, in one trip. Raises ``psycopg.OperationalError``."""
@@ -160,6 +163,60 @@ class Line:
         else:
             transformer.set_pgresult(result, set_loaders=False)
         return Result(result, transformer)
+
+
+class CommitLine(Line):
+    """The same for groups of statements that write: each group is one transaction, and is there as a whole or not."""
+
+    def __init__(self, raw: Any) -> None:
+        """Begin without a group."""
+        super().__init__(raw)
+        self._came: list[Any] = []
+        self._is_undone = False
+
+    def send(self, questions: Sequence[Question]) -> None:
+        """Send a group, after the end of the one before; otherwise as a ``Line`` does."""
+        if self._is_undone:  # what it was to prepare may be there or not, and what was prepared may be out of date
+            self._known.clear()
+            self._line.send_query_params(b"DEALLOCATE ALL", [])
+            self._sent.append(b"")
+        self._came, self._is_undone = [], False
+        super().send(questions)
+
+    def group(self) -> list[Callable[[], Result]] | None:
+        """Return what reads the results of the group that was sent, once all of it is committed, and ``None`` before.
+
+        Raises ``Undone`` where nothing was written, or ``psycopg.Error`` where the
+        connection was lost, and what became of the group is unknown.
+        """
+        line = self._line
+        line.consume_input()
+        if not self._sent:
+            raise psycopg.OperationalError("The server ends the connection.")
+        line.flush()
+        while self._sent and not line.is_busy():
+            result = line.get_result()
+            if result is None:  # stands between the results of two statements
+                continue
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                return self._ended()
+            if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+                self._came.append(result)
+            else:
+                self._is_undone = True
+        return None
+
+    def _ended(self) -> list[Callable[[], Result]]:
+        names = [*self._sent]
+        self._sent.clear()
+        if self._is_undone:
+            raise Undone
+        both = zip(names, self._came, strict=False)
+        return [partial(self._loaded, name, result) for name, result in both if name]
+
+
+class Undone(Exception):
+    """The server refused one statement of a group, and wrote none of it."""
 
 
 @contextmanager

@@ -8,6 +8,7 @@ of creation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -22,6 +23,7 @@ from balances.ground.adoptions import provenance
 from balances.ground.prepared import Prepared, Question, Result
 
 DATED = "/*dated*/transactions"
+PARAMETER = re.compile(r"%\((\w+)\)[bs]")
 M = TypeVar("M", bound=models.Model)
 R = TypeVar("R")
 
@@ -47,6 +49,7 @@ class Statement:
     def __init__(self, path: Path, *, hot: bool = False) -> None:
         self.text = path.read_text()
         self.hot = hot
+        self._posed: dict[tuple[str, ...], Prepared] = {}
         if "/*rated" in self.text or DATED in self.text:
             dated = self.text.replace(DATED, "dated_transactions")
             self._of_blnk = {False: dated, True: dated.replace("/*rated", "").replace("rated*/", "")}
@@ -77,6 +80,13 @@ class Statement:
                 return [dict(zip(columns, row, strict=True)) for row in rows]
 
         return fetch
+
+    def question(self, names: tuple[str, ...], texts: Sequence[str | None]) -> Question:
+        """Return the statement as one that the server prepares, with the texts of all parameters, which it casts."""
+        if names not in self._posed:
+            text = PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", self.text)
+            self._posed[names] = Prepared(text)
+        return self._posed[names], [None if text is None else text.encode() for text in texts]
 
     @property
     def _chosen(self) -> str:

@@ -7,7 +7,7 @@ docs/design/posting.md states the rules.
 from balances.books import Posting, Share
 from balances.posting.batches import LARGEST, Batch, new_batch_id, post_batch
 from balances.posting.direct import Failure, Item, item_of, post, post_each, post_transaction, refusals
-from balances.posting.enqueuing import enqueue, enqueue_items
+from balances.posting.enqueuing import CALL, at_once, enqueue, enqueue_items
 from balances.posting.metadata import merge_metadata, require_correction
 from balances.posting.opening import open_balance, open_ledger, rename_ledger
 from balances.posting.previewing import preview_batch, preview_posting, preview_refund

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from balances.books import Place, Posting
-from balances.ground import LOCK_WAIT, adoption, dumps, exceptions
+from balances.ground import LOCK_WAIT, Question, adoption, dumps, exceptions
 from balances.models import new_transaction_id
 from balances.posting.direct import Failure, Item, ItemsRefused, admit_items, item_of, refusals
-from balances.recording import entries, writing
+from balances.recording import entries, to_store, writing
 
+CALL = entries.POSTINGS.announcement()
+"""What a transaction asks before it stores items ``at_once``: it calls the worker."""
+OUTCOME = "_q"
+"""How the reference of an outcome ends, which the queued row may have reserved."""
 ROOM_BYTES = 6_000
 """What is left of 8,000 beside the other columns, a reason, and what an outcome's reference and parent take."""
 
@@ -37,6 +41,20 @@ def enqueue_items(items: Sequence[Item], *, group_id: str = "", lock_wait: str =
         return writing.in_one_commit(lambda: _enqueue(items, group_id, lock_wait), lock_wait=lock_wait)
     except ItemsRefused as refused:
         return refused.failures
+
+
+def at_once(item: Item) -> Question | None:
+    """Return what stores an item in one statement of a transaction that ``CALL`` begins; ``None`` where it takes more.
+
+    Nothing is stored where the statement answers with no row: ``enqueue_items`` knows why. It is for tables of our own.
+    """
+    if item.posting.shares or item.posting.is_dated:
+        return None
+    [movement] = item.movements
+    if movement.units <= 0 or str(movement.row.reference).endswith(OUTCOME):
+        return None
+    [waiting] = _entries(item, "")
+    return to_store(movement, waiting)
 
 
 def _require_room(items: Sequence[Item]) -> None:

@@ -10,6 +10,7 @@ from granian.rsgi import HTTPProtocol, Scope
 from ledgerproj import processes
 from ledgerproj.front import keeping, postings, refusals
 from ledgerproj.front.bodies import NOTHING, Bodies, Crowded, Incomplete, Slow
+from ledgerproj.front.commits import Commits
 from ledgerproj.front.exchanges import Exchange
 from ledgerproj.front.readers import Readers
 from ledgerproj.front.reads import FOR_PAGES, Reads
@@ -27,6 +28,7 @@ class Front:
     turns: Turns
     reads: Reads
     pages: Reads
+    commits: Commits
     postings: Together
     spare: Turns
 
@@ -55,6 +57,7 @@ class Front:
             refuse=busy,
         )
         self.reads, self.pages = Reads(), Reads(FOR_PAGES)  # a row does not wait for a page
+        self.commits = Commits()
         self.postings = Together(
             answer=postings.answer,
             threads=postings.THREADS,
@@ -82,7 +85,9 @@ class Front:
             if exchange.hot:
                 await (self.pages if exchange.hot[0].is_page else self.reads).ask(exchange)
             elif postings.are_for(exchange):
-                await self.postings.ask(exchange)
+                await self.commits.ask(exchange)
+                if not exchange.answered:
+                    await self.postings.ask(exchange)
             if not exchange.answered:
                 await self.turns.ask(exchange)
         except Slow:

@@ -55,6 +55,7 @@ class Exchange:
 
     __slots__ = (
         "_callbacks",
+        "_knock",
         "_lock",
         "_meta",
         "_watcher",
@@ -78,6 +79,7 @@ class Exchange:
         self.arrived_at = time.monotonic()
         self.finished: asyncio.Future[None] | None = None
         self.gone = self.answered = False
+        self._knock: Knock | None = None
         self._meta: dict[str, Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._callbacks: list[Callable[[], object]] = []
@@ -116,10 +118,11 @@ class Exchange:
             response.close()
 
     def knock(self) -> Knock:
-        """Return what the gate looks at, and the body."""
-        knock = Knock(self.scope.method, self.scope.path, self.meta)
-        knock._body = self.body.content
-        return knock
+        """Return what the gate looks at, and the body: the same for each lane, which may have begun on it."""
+        if self._knock is None:
+            self._knock = Knock(self.scope.method, self.scope.path, self.meta)
+            self._knock._body = self.body.content
+        return self._knock
 
     def respond(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
         """Send an answer that is whole."""

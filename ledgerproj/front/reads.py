@@ -13,14 +13,15 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
-from balances.api import gate_of, hot_lane
-from balances.ground import Line, Question, Result
+from balances.api import gate_of, hot_lane, hot_reads
+from balances.ground import Line, OutcomeUnknown, Question, Result, Undone
 from ledgerproj.front.exchanges import Exchange, django
 from ledgerproj.front.turns import BEAT_SECONDS, IDLE_SECONDS, ROOM
 
@@ -40,6 +41,10 @@ Answering = Generator[Question, Result, hot_lane.Answer | None]
 class Reads:
     """Answers exchanges, or leaves them unanswered: those are for ``Turns``."""
 
+    line_of: type[Line] = Line
+    lost: type[Exception] = Undone
+    """What is thrown into answers whose questions are under way when the connection is lost."""
+
     def __init__(self, setting: str = "") -> None:
         """Begin; this is called in the event loop. ``setting`` is a statement for the connection."""
         self.setting = setting
@@ -56,28 +61,38 @@ class Reads:
         self._beat()
 
     def ask(self, exchange: Exchange) -> asyncio.Future[None]:
-        """Have a hot read answered; return what is done when it is over, or left."""
-        exchange.finished = self.loop.create_future()
+        """Have a request answered; return what is done when it is over, or left."""
         self._quiet_beats = 0
         if self._line is None:
             self._connect_soon()
-            exchange.finish()
-        elif len(self.waiting) >= ROOM or not exchange.hot:
-            exchange.finish()
-        else:
-            self._go_on(exchange, hot_lane.answering(gate_of(django), exchange.knock(), exchange.hot), None)
+            return self.leave(exchange)
+        if len(self.waiting) >= ROOM:
+            return self.leave(exchange)
+        exchange.finished = self.loop.create_future()
+        self._go_on(exchange, answering := self._answering(exchange), lambda: next(answering))
         return exchange.finished
 
-    def _go_on(self, exchange: Exchange, answering: Answering, result: Any) -> None:
+    def leave(self, exchange: Exchange) -> asyncio.Future[None]:
+        """Leave a request to others; return what is done."""
+        exchange.finished = self.loop.create_future()
+        exchange.finish()
+        return exchange.finished
+
+    def _answering(self, exchange: Exchange) -> Answering:
+        return hot_lane.answering(gate_of(django), exchange.knock(), cast("hot_reads.Found", exchange.hot))
+
+    def _go_on(self, exchange: Exchange, answering: Answering, go: Callable[[], Question]) -> None:
         """Have an answer made as far as the next question, which is sent once the loop has seen all that came."""
         try:
-            question = answering.send(result)
+            question = go()
         except StopIteration as end:
             if end.value:
                 exchange.respond(*end.value)
             exchange.finish()
+        except (Undone, OutcomeUnknown):
+            exchange.finish()
         except Exception:
-            logger.exception("A read is left to its view")
+            logger.exception("A request is left to its view")
             exchange.finish()
         else:
             self.waiting.append((exchange, answering, question))
@@ -106,7 +121,8 @@ class Reads:
 
     def _take(self, line: Line) -> None:
         for result in line.results():
-            self._go_on(*self.sent.popleft(), result)
+            exchange, answering = self.sent.popleft()
+            self._go_on(exchange, answering, partial(answering.send, result))
 
     def _or_drop(self, use: Callable[[Line], None]) -> None:
         if self._line is None:
@@ -119,14 +135,17 @@ class Reads:
             self._drop(PAUSE_SECONDS)
 
     def _beat(self) -> None:
-        """Give up a line where the first question waited for all of a beat, and one that is not needed."""
+        """Look whether the first question has waited for all of a beat, and give up a line that is not needed."""
         first, self._quiet_beats = self.sent[0] if self.sent else None, self._quiet_beats + 1
         if first and first is self._late:
-            self._drop(PAUSE_SECONDS)
+            self._be_late()
         elif self._line and self._quiet_beats * BEAT_SECONDS > IDLE_SECONDS:
             self._drop(0)
         self._late = first
         self.loop.call_later(BEAT_SECONDS, self._beat)
+
+    def _be_late(self) -> None:
+        self._drop(PAUSE_SECONDS)
 
     def _drop(self, pause: float) -> None:
         """Close the line, and leave what is under way to threads."""
@@ -136,10 +155,12 @@ class Reads:
         self._line, held, self._held = None, self._held, None
         self._connects_at = self.loop.time() + pause
         Thread(target=_end, args=(held,), name="ending", daemon=True).start()
-        left = [exchange for exchange, _ in self.sent] + [exchange for exchange, *_ in self.waiting]
+        sent, waiting = [*self.sent], [*self.waiting]
         self.sent.clear()
         self.waiting.clear()
-        for exchange in left:
+        for exchange, answering in sent:
+            self._go_on(exchange, answering, partial(answering.throw, self.lost()))
+        for exchange, *_ in waiting:
             exchange.finish()
 
     def _connect_soon(self) -> None:
@@ -155,7 +176,7 @@ class Reads:
             held.ensure_connection()
             if self.setting:
                 held.connection.execute(self.setting)
-            line = Line(held.connection)
+            line = self.line_of(held.connection)
         except Exception as error:
             if not isinstance(error, DatabaseError | psycopg.Error):  # an outage is logged by the pool, once
                 logger.exception("Reads cannot be answered in the event loop")

@@ -10,6 +10,7 @@ import simplejson
 from balances.api.go.syntax import fault_of
 from balances.ground import ExactDecoder, NumberOutOfRange, TooDeep
 
+DECODER = ExactDecoder()
 SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_VALUES = 100_000
 """Most values in one body, counting members of objects and items of arrays: reading, storing and answering more of them
@@ -44,7 +45,7 @@ def first_value(text: str, **options: Any) -> Any:
     if stripped.startswith("\ufeff"):  # simplejson would skip a byte order mark
         raise Unreadable("invalid character 'ï' looking for beginning of value")
     try:
-        value, _ = ExactDecoder(**options).raw_decode(stripped)
+        value, _ = (ExactDecoder(**options) if options else DECODER).raw_decode(stripped)
     except simplejson.JSONDecodeError as error:
         raise Unreadable(fault_of(stripped)) from error
     except NumberOutOfRange as error:
