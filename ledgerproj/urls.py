@@ -5,17 +5,20 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from ledgerproj import palette
 from ledgerproj.own_password import change_own_password
 
 admin.autodiscover()
 
 handler403 = "balances.backoffice.refusing.permission_denied"
+handler404 = "balances.backoffice.refusing.page_not_found"
 handler500 = "balances.backoffice.refusing.server_error"
 READING = ["get", "head"]
 """Of the page that describes the API: its templates have no answer to OPTIONS."""
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
+    path("admin/search/", admin.site.admin_view(palette.search)),  # before the one that unfold has under this address
     path("admin/", admin.site.urls),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path(

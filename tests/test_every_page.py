@@ -325,7 +325,7 @@ def test_what_the_ledger_refuses_while_a_page_is_made_is_a_page_that_says_so(
     monkeypatch.setattr(findings, "known_precision", refuse)
     finding = Finding.objects.latest("found_at")
     answer = signed_in("superuser").get(reverse("admin:reconciliation_finding_change", args=[finding.pk]))
-    assert (answer.status_code, answer.context["refusal"]) == (status, str(refusal))
+    assert (answer.status_code, answer.context["sentences"]) == (status, [str(refusal)])
 
 
 def test_what_the_ledger_refuses_of_a_form_is_said_on_the_page_that_sent_it(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import ResolverMatch, reverse
+from django.utils.translation import gettext as _
 
+from balances.backoffice import error_pages
 from balances.ground import DatabaseUnavailable, LedgerError, NotFound, forbidden
 
 NOT_FOUND, CONFLICT = 404, 409
@@ -36,9 +37,8 @@ class RefusedPages:
         if request.method == "POST" and not (is_missing and match.kwargs):
             messages.error(request, exception.message)
             return HttpResponseRedirect(_page_of(request, match))
-        context = admin.site.each_context(request) | {"title": "Not possible", "refusal": exception.message}
         status = NOT_FOUND if is_missing else CONFLICT
-        return TemplateResponse(request, "admin/balances/refused.html", context, status=status).render()
+        return error_pages.page(request, status, _("That is not possible"), [exception.message])
 
 
 def _page_of(request: HttpRequest, match: ResolverMatch) -> str:
