@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from procrastinate.contrib.django.admin import ProcrastinateEventInline, ProcrastinateJobAdmin
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Status
@@ -18,9 +20,13 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from balances.backoffice import CarefulActions, Exporting, queue_warning
+from balances.backoffice import CarefulActions, Exporting, display, queue_warning
 from balances.events import QUEUE, WAITING
 from ledgerproj import roles
+
+ONE_LINE, SHOWN = 30, 2000
+"""Characters of a job's arguments that stand in one line, and that are shown."""
+STATUS_COLOURS = {"succeeded": "success", "failed": "danger", "aborted": "warning", "cancelled": "warning"}
 
 for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
@@ -138,5 +144,13 @@ class JobAdmin(CarefulActions, Exporting, ModelAdmin, ProcrastinateJobAdmin):  #
 
     @admin.display(description="Args")
     def pretty_args(self, instance: ProcrastinateJob) -> str:
-        """Show the arguments."""
-        return "not shown" if instance.queue_name in (QUEUE, WAITING) else super().pretty_args(instance)
+        """Show the arguments, without the style that procrastinate gives them."""
+        if instance.queue_name in (QUEUE, WAITING):
+            return "not shown"
+        text = json.dumps(instance.args, indent=2 if len(str(instance.args)) > ONE_LINE else None)
+        return format_html("<pre>{}</pre>", text[:SHOWN] + ("…" if len(text) > SHOWN else ""))
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def pretty_status(self, instance: ProcrastinateJob) -> Any:
+        """Show the state by a colour; procrastinate's signs need a font that many machines do not have."""
+        return instance.status, instance.status.title()

@@ -95,6 +95,7 @@ BLNK_WEBHOOK_HEADERS = environment.headers("BLNK_WEBHOOK_HEADERS")
 # --- HTTP
 ROOT_URLCONF = "ledgerproj.urls"
 WSGI_APPLICATION = "ledgerproj.wsgi.application"
+LOGIN_REDIRECT_URL = "admin:index"
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 APPEND_SLASH = False  # the contract redirects the other way
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_REQUEST_BODY_BYTES
@@ -135,6 +136,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "balances.api.gate.ApiGate",  # answers all that is not a page; what follows is for people
+    "ledgerproj.page_headers.PageHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -293,10 +295,14 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "reconciliation.backoffice.home.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("balances/icon.svg")}],
-    "STYLES": [lambda request: static("balances/money.css")],
-    "SCRIPTS": [lambda request: static("balances/copy.js")],
+    "STYLES": [
+        (lambda request, name=name: static(f"balances/{name}.css")) for name in ("theme", "money", "frame")
+    ],
+    "SCRIPTS": [(lambda request, name=name: static(f"balances/{name}.js")) for name in ("frame", "copy")],
+    "GLOBAL_CALLBACK": "ledgerproj.frame.context",
     "SIDEBAR": {
-        "show_search": False,
+        "show_search": True,
+        "command_search": True,
         "navigation": NAVIGATION,
     },
 }
