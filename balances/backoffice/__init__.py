@@ -2,7 +2,7 @@
 
 from balances.backoffice import hooks, identities, keys, ledger, lineage, monitors, queue, queue_warning, uploads
 from balances.backoffice.balance_panels import known_precision, last_transactions
-from balances.backoffice.ledger import BalanceAdmin
+from balances.backoffice.ledger import BalanceAdmin, LedgerAdmin
 from balances.backoffice.pages import (
     COUNTED,
     CarefulActions,

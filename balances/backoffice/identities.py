@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
-from balances.backoffice import searching
+from balances.backoffice import holdings, searching
 from balances.backoffice.pages import (
     DaysFilter,
     LedgerModelAdmin,
@@ -24,7 +25,7 @@ from balances.backoffice.pages import (
     url_of,
 )
 from balances.ground import LedgerError, client_address
-from balances.models import NO_DATE, Account, Identity
+from balances.models import NO_DATE, Account, Balance, Identity
 from balances.people import shown, tokenizing
 
 MOST_AT_ONCE = 20
@@ -57,6 +58,7 @@ class IdentityAdmin(LedgerModelAdmin):
     """Identities, read-only: they are created through the API."""
 
     filled_by = "An identity is created with POST /identities."
+    change_form_template = "admin/balances/identity/change_form.html"
 
     needs = None  # showing originals leaves a record of ours
 
@@ -89,6 +91,14 @@ class IdentityAdmin(LedgerModelAdmin):
     def searched(self, queryset: Any, term: str) -> Any:
         """Find by id, name and e-mail address, as they are stored."""
         return searching.identities(queryset, term)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add whose balances these are."""
+        identity = context["original"]
+        context |= holdings.holdings(request, identity.pk, holdings.OF_IDENTITY, urlencode({"q": identity.pk}))
+        if context.get("count"):
+            context["newest"] = holdings.newest(Balance.objects.filter(identity=identity))
+        return super().render_change_form(request, context, *args, **options)
 
     has_detokenize_identity_permission = allowed("balances.detokenize_identity")
     name = column("Name", lambda identity: shown_name(identity))

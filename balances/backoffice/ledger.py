@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db import connection
@@ -14,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from balances.backoffice import balance_panels, identities, searching, statement
+from balances.backoffice import balance_panels, holdings, identities, movement, searching, statement
 from balances.backoffice.balance_panels import SHOWN_TRANSACTIONS, known_precision, last_transactions
 from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
 from balances.backoffice.pages import (
@@ -47,6 +48,7 @@ class LedgerAdmin(LedgerModelAdmin):
     """Ledgers can be opened and renamed; their metadata changes through the API."""
 
     filled_by = "Open the first ledger here, with POST /ledgers, or by an import."
+    change_form_template = "admin/balances/ledger/change_form.html"
 
     list_display = ("name", "ledger_id", "created")
     search_fields = ("ledger_id",)
@@ -82,6 +84,17 @@ class LedgerAdmin(LedgerModelAdmin):
             rename_ledger(ledger_id=obj.pk, name=obj.name)
         else:
             obj.ledger_id = open_ledger(name=obj.name, meta_data=obj.meta_data).pk
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add what the page shows besides the form."""
+        if context.get("original"):
+            context |= self.shown(request, context["original"])
+        return super().render_change_form(request, context, *args, **options)
+
+    def shown(self, request: HttpRequest, ledger: Ledger) -> dict[str, Any]:
+        """Return the totals of its balances by currency."""
+        query = urlencode({"ledger__ledger_id__exact": ledger.pk})
+        return holdings.holdings(request, ledger.pk, holdings.OF_LEDGER, query)
 
     created = moment("created_at", "Created (UTC)", ordering="created_at")
 
@@ -222,6 +235,7 @@ class TransactionAdmin(LedgerModelAdmin):
     """Transactions, read-only because they are append-only."""
 
     filled_by = "A transaction is posted with POST /transactions, or comes with an import."
+    change_form_template = "admin/balances/transaction/change_form.html"
 
     list_display = ("short_reference", "state", "from_balance", "to_balance", "listed_amount", "created")
     list_select_related = ("source", "destination")
@@ -251,7 +265,6 @@ class TransactionAdmin(LedgerModelAdmin):
                     ("parent", "children"),
                     ("created", "effective"),
                     "scheduled",
-                    "hash",
                     "meta_data",
                 )
             },
@@ -265,6 +278,11 @@ class TransactionAdmin(LedgerModelAdmin):
     def searched(self, queryset: Any, term: str) -> Any:
         """Find by what has an index."""
         return searching.transactions(queryset, term)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Add what the page shows besides the fields."""
+        context |= movement.shown(context["original"])
+        return super().render_change_form(request, context, *args, **options)
 
     short_reference = column("Reference", lambda row: row.reference or row.transaction_id)
     state = column("Status", lambda row: (row.status or "", row.get_status_display() or "–"), label=STATUS_COLOURS)

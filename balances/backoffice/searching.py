@@ -72,6 +72,8 @@ def balances(queryset: Any, term: str, may_see_holders: bool) -> Any:
     """Find by the beginning of an id or of an indicator, with or without its ``@``; else by holder or ledger."""
     if term.startswith("bln_"):
         return queryset.filter(balance_id__startswith=term)
+    if term.startswith("idt_") and may_see_holders:
+        return queryset.filter(identity=term)
     found = Q(indicator__startswith=term) | Q(indicator__startswith=f"@{term}")
     if not term.startswith("@"):
         holders = identities(Identity.objects, term) if may_see_holders else Identity.objects.none()

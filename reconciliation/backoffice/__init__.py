@@ -6,6 +6,7 @@ from reconciliation.backoffice import (
     disclosures,
     evidence,
     findings,
+    ledgers,
     plans,
     proof,
     records,

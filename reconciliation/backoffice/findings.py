@@ -150,6 +150,8 @@ class FindingAdmin(CaseAdmin):
         """Find by balance, indicator or the finding's own id."""
         if term.startswith("fnd_"):
             return queryset.filter(finding_id=term)
+        if term.startswith("ldg_"):
+            return queryset.filter(ledger_id=term)
         return of_balance(queryset, term, "balance_id")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:

@@ -1,0 +1,12 @@
+-- Purpose: the stored totals of the balances of an identity, by currency, of so many balances at most.
+-- Parameters: key text: an identity; most int. Columns: currency; balances: how many; the sums of both sides, and of holds.
+SELECT b.currency, count(*) AS balances, sum(b.credit_balance) AS credit, sum(b.debit_balance) AS debit,
+       sum(b.inflight_balance) AS inflight
+FROM (
+    SELECT currency, credit_balance, debit_balance, inflight_balance
+    FROM balances
+    WHERE identity_id = %(key)s
+    LIMIT %(most)s
+) AS b
+GROUP BY b.currency
+ORDER BY b.currency
