@@ -295,9 +295,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "reconciliation.backoffice.home.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("balances/icon.svg")}],
-    "STYLES": [
-        (lambda request, name=name: static(f"balances/{name}.css")) for name in ("theme", "money", "frame")
-    ],
+    "STYLES": [(lambda request, name=name: static(f"balances/{name}.css")) for name in ("theme", "money", "frame")],
     "SCRIPTS": [(lambda request, name=name: static(f"balances/{name}.js")) for name in ("frame", "copy")],
     "GLOBAL_CALLBACK": "ledgerproj.frame.context",
     "SIDEBAR": {
