@@ -25,7 +25,7 @@ document.addEventListener("DOMContentLoaded", nameIcons);
 document.addEventListener("htmx:afterSwap", nameIcons);
 
 // A field to choose from and a tip have a name for screen readers only once they have a role that may have one.
-window.addEventListener("load", () => {
+function nameParts() {
     for (const field of document.querySelectorAll(".select2-selection")) {
         const name = field.closest(".select2")?.previousElementSibling?.labels?.[0]?.textContent.trim();
         for (const part of name ? [field, ...field.querySelectorAll("[role=textbox]")] : []) {
@@ -36,4 +36,5 @@ window.addEventListener("load", () => {
     for (const tip of document.querySelectorAll(".help-tooltip[aria-label]")) {
         tip.setAttribute("role", "img");
     }
-});
+}
+window.addEventListener("load", () => setTimeout(nameParts)); // after those of the scripts that make these parts
