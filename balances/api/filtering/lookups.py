@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, Func, OrderBy, OuterRef, QuerySet, TextField
 
-from balances.api.filtering.columns import compare
+from balances.api.filtering.columns import compare, of_side
 from balances.api.filtering.grammar import MAX_FILTERS, MAX_VALUES, Asked, Condition
 from balances.models import Balance, Transaction, hashed
 
@@ -32,6 +32,12 @@ class Balances:
         self, rows: QuerySet[Transaction], ordering: Sequence[OrderBy], count: int
     ) -> QuerySet[Transaction]:
         """Return the first rows of each balance and side, read from the index on it and ``created_at``."""
+        if self.condition.field == "balance_id" and self.condition.operator == "eq":  # it need not be looked up
+            ends = [
+                rows.filter(of_side(side, self.condition)).order_by(*ordering).values("pk")[:count]
+                for side in self.sides
+            ]
+            return Transaction.objects.filter(pk__in=ends[0].union(*ends[1:], all=True))
         named = Balance.objects.filter(compare(F(self.column), self.condition.operator, self.condition.values))
         parts = []
         for side in self.sides:

@@ -160,6 +160,14 @@ def test_counting_what_an_indexed_field_selects_reads_nothing_else(history: dict
         assert passed_over(plan) <= 3 * PAGE, plan
 
 
+def test_a_page_of_one_balance_reads_no_more_of_its_rows_than_it_shows(history: dict[str, str]) -> None:
+    for field in ("balance_id", "source", "destination"):
+        for asked in ((), (condition("status", "eq", "APPLIED"),)):
+            plan = explained(condition(field, "eq", history["hot"]), *asked, limit=5)
+            read = sum(map(int, re.findall(r" on transactions.*actual rows=(\d+)", plan)))
+            assert read <= 4 * PAGE, plan
+
+
 def test_conditions_beside_an_indexed_one_keep_its_index(history: dict[str, str]) -> None:
     stale, busy = condition("balance_id", "eq", history["stale"]), condition("source", "eq", history["busy"])
     applied = condition("status", "eq", "APPLIED")
