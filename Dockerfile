@@ -11,6 +11,8 @@ COPY balances ./balances
 COPY reconciliation ./reconciliation
 COPY ledgerproj ./ledgerproj
 COPY templates ./templates
+COPY docs/guide.md ./docs/guide.md
+COPY docs/guide ./docs/guide
 RUN python -m compileall -q balances reconciliation ledgerproj
 
 FROM python:3.11-slim-bookworm

@@ -206,6 +206,7 @@ USE_THOUSAND_SEPARATOR = False
 # --- static files: served by whitenoise straight from the packages, so there is nothing to collect first
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
+STATICFILES_DIRS = [("guide", BASE_DIR / "docs" / "guide")]  # pictures of the guide
 
 # --- API
 REST_FRAMEWORK = {

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from ledgerproj import palette
+from ledgerproj import guide, palette
 from ledgerproj.own_password import change_own_password
 
 admin.autodiscover()
@@ -18,6 +18,7 @@ READING = ["get", "head"]
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
+    path("admin/guide/", admin.site.admin_view(guide.guide), name="guide"),
     path("admin/search/", admin.site.admin_view(palette.search)),  # before the one that unfold has under this address
     path("admin/", admin.site.urls),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
