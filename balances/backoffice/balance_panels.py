@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -12,6 +14,7 @@ from balances.ground import LedgerError, Mode, may
 from balances.history import balance_at
 from balances.lineage import balance_lineage, untraced
 from balances.models import Balance, BalanceMonitor, Transaction
+from balances.templatetags.money import amount
 
 SHOWN_TRANSACTIONS = 20
 """Transactions shown on the page of a balance."""
@@ -29,6 +32,36 @@ class AsOfForm(forms.Form):
     """The instant to show a balance at."""
 
     as_of = forms.DateTimeField(label="As of (UTC)", widget=InstantWidget({"step": 1}))
+
+
+TOTALS_IN_WORDS = (
+    ("balance", "Balance", "credits less debits", True),
+    ("inflight_balance", "Held", "what open holds would add", True),
+    ("credit_balance", "Credits", "all that came in", False),
+    ("inflight_credit_balance", "Held to come in", "credits of open holds", False),
+    ("debit_balance", "Debits", "all that went out", False),
+    ("inflight_debit_balance", "Held to go out", "debits of open holds", False),
+)
+"""The six totals: label, meaning, and whether it is the net of two others."""
+
+
+def totals(balance: Balance, precision: int | None) -> list[dict[str, Any]]:
+    """Return the six stored totals in words and major units."""
+    return [
+        {
+            "label": label,
+            "hint": hint,
+            "amount": amount(getattr(balance, name), precision, balance.currency),
+            "is_net": is_net,
+        }
+        for name, label, hint, is_net in TOTALS_IN_WORDS
+    ]
+
+
+def curl(balance: Balance) -> str:
+    """Return the command that reads a balance through REST; the key is a variable of the shell, never a value."""
+    url = shlex.quote(f"{settings.LEDGER_PUBLIC_URL}/balances/{balance.pk}")
+    return f'curl -H "X-Blnk-Key: $KEY" {url}'
 
 
 def past(request: HttpRequest, balance: Balance) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from balances.backoffice import balance_panels, holdings, identities, movement, searching, statement
+from balances.backoffice import balance_panels, balance_parts, holdings, identities, movement, searching, statement
 from balances.backoffice.balance_panels import SHOWN_TRANSACTIONS, known_precision, last_transactions
 from balances.backoffice.metadata_form import ExactJSONFormField, MetadataForm
 from balances.backoffice.pages import (
@@ -111,6 +111,8 @@ class BalanceAdmin(LedgerModelAdmin):
 
     needs = Mode.REPAIR
 
+    parts = balance_parts.PARTS
+    """What its page loads when somebody looks at it."""
     form = MetadataForm
     change_form_template = "admin/balances/balance/change_form.html"
     list_display = ("name", "ledger", "currency", "credit", "debit", "net", "inflight", "created")
@@ -140,7 +142,7 @@ class BalanceAdmin(LedgerModelAdmin):
 
     def get_urls(self) -> list[Any]:
         """Add the pages under a balance."""
-        return [*statement.routes(self), *super().get_urls()]
+        return [*statement.routes(self), *balance_parts.routes(self, self.parts), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Fetch ledger and identity along, without a join that would hide balances whose ledger is missing."""
@@ -188,7 +190,9 @@ class BalanceAdmin(LedgerModelAdmin):
     def shown(self, request: HttpRequest, balance: Balance) -> dict[str, Any]:
         """Return the last transactions, the precision if they all share one, and the panels."""
         movements = last_transactions(balance.pk)
-        shown: dict[str, Any] = {"movements": movements, "precision": known_precision(movements)}
+        precision = known_precision(movements)
+        shown: dict[str, Any] = {"movements": movements, "precision": precision, "curl": balance_panels.curl(balance)}
+        shown["totals"] = balance_panels.totals(balance, precision)
         shown |= balance_panels.past(request, balance) | balance_panels.monitors(request, balance)
         return shown | balance_panels.lineage(balance)
 

@@ -2,6 +2,7 @@
 
 from balances.history import tasks
 from balances.history.history import balance_at
+from balances.history.moving import READ_ROWS, Counterparty, Flow, OpenHold, OpenHolds, counterparties, open_holds
 from balances.history.snapshots import BATCH_SIZE, take_snapshots
 from balances.history.statement import (
     APPLIED,

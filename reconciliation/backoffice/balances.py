@@ -26,7 +26,7 @@ from balances.backoffice import (
 from balances.ground import Mode
 from balances.models import Balance, BalanceSnapshot
 from balances.templatetags.money import amount, money
-from reconciliation.backoffice import findings
+from reconciliation.backoffice import balance_course, findings
 from reconciliation.backoffice.actions import preview_reconstruction, reconstruct_balances
 from reconciliation.backoffice.columns import balance_link, net_difference, of_balance, row_link, short
 from reconciliation.backoffice.evidence import changes
@@ -53,6 +53,7 @@ class ReconstructableBalanceAdmin(BalanceAdmin):
     """Balances with preview and reconstruction, the last result and the history."""
 
     needs_else = {"has_preview_reconstruction_permission": None}
+    parts = BalanceAdmin.parts | {"course": balance_course.shown}
 
     actions = (preview_reconstruction, reconstruct_balances, propose_plan_for_chosen)
     change_form_template = "admin/reconciliation/balance_change_form.html"
