@@ -205,24 +205,30 @@ def _found(wanted: Wanted, key: Key | None, limit: int, *, ascending: bool) -> Q
 
 
 def _parts(wanted: Wanted, statuses: list[str], side: str, key: Key | None, *, ascending: bool) -> Iterator[Any]:
-    """Yield the rows of some statuses on one side: those with a date, which their index has in order, and others."""
+    """Yield the rows of some statuses on one side.
+
+    Applied rows with a date are in order in their index, and those without are apart. The others are few, and sorted.
+    """
     rows = Transaction.objects.filter(wanted.condition, **{side: wanted.balance_id})
     rows = rows.filter(status=statuses[0]) if len(statuses) == 1 else rows.filter(status__in=statuses)
-    for name, has_none in (("effective_date", False), ("created_at", True)):
-        dated = rows.filter(effective_date__isnull=has_none).annotate(at=F(name))
-        yield dated.filter(reduce(Q.__and__, _bounds(wanted, name, key, ascending=ascending), Q()))
+    parts = [rows.annotate(at=Coalesce("effective_date", "created_at"))]
+    if tuple(statuses) == APPLIED:
+        dated = rows.filter(effective_date__isnull=False).annotate(at=F("effective_date"))
+        parts = [dated, rows.filter(effective_date=None).annotate(at=F("created_at"))]
+    for part in parts:
+        yield part.filter(reduce(Q.__and__, _bounds(wanted, key, ascending=ascending), Q()))
 
 
-def _bounds(wanted: Wanted, name: str, key: Key | None, *, ascending: bool) -> Iterator[Q]:
-    """Yield the conditions on the date of a row; the first of a key is for the index, and the second decides."""
+def _bounds(wanted: Wanted, key: Key | None, *, ascending: bool) -> Iterator[Q]:
+    """Yield the conditions on the instant of a row; the first of a key is for the index, and the second decides."""
     if wanted.since is not None:
-        yield Q(**{f"{name}__gte": wanted.since})
+        yield Q(at__gte=wanted.since)
     if wanted.until is not None:
-        yield Q(**{f"{name}__lt": wanted.until})
+        yield Q(at__lt=wanted.until)
     if key is not None:
         way = "gt" if ascending else "lt"
-        yield Q(**{f"{name}__{way}e": key.at})
-        yield Q(**{f"{name}__{way}": key.at}) | Q(**{name: key.at, f"pk__{way}": key.row_id})
+        yield Q(**{f"at__{way}e": key.at})
+        yield Q(**{f"at__{way}": key.at}) | Q(**{"at": key.at, f"pk__{way}": key.row_id})
 
 
 def _key(row: Transaction) -> Key:

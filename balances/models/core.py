@@ -16,6 +16,7 @@ from django.contrib.postgres.indexes import GinIndex, HashIndex
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.fields.json import KT, KeyTextTransform
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
 
 from balances.ground import MajorUnitsField, MetadataField, MinorUnitsField, UTCDateTimeField, amounts
@@ -104,11 +105,13 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
         """Return a superset of the last applied rows and holds of a balance, ``limit`` of each kind and side.
 
         Each part reads its partial index backwards and stops. Rows without an effective date, which only old
-        databases have, are a part of their own, because they would sort first and hide all newer ones.
+        databases have, are a part of their own, because they would sort first and hide all newer ones. Holds are few
+        and sorted: by a bare ``created_at``, the planner would look for them among all rows of the ledger.
         """
         dated = self.filter(status="APPLIED", effective_date__isnull=False).order_by("-effective_date", "-pk")
         undated = self.filter(status="APPLIED", effective_date=None)
-        holds = self.filter(status__in=("INFLIGHT", "VOID")).order_by("-created_at", "-pk")
+        newest = Coalesce("created_at", "effective_date").desc()
+        holds = self.filter(status__in=("INFLIGHT", "VOID")).order_by(newest, "-pk")
         parts = [
             rows.filter(**{side: balance_id}).values("pk")[:limit]
             for rows in (dated, undated, holds)

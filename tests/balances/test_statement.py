@@ -335,3 +335,17 @@ def test_a_page_in_the_middle_is_read_from_indexes_in_two_queries() -> None:
         assert "applied_debits" in plan
         assert "applied_credits" in plan
     assert "Index Only Scan using applied_credits" in figures
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_holds_of_a_busy_balance_are_not_looked_for_among_all_rows() -> None:
+    owner = world.ledger()
+    alice, bob, carol, dora = (world.balance(owner) for _ in range(4))
+    Transaction.objects.bulk_create(
+        Transaction(status="INFLIGHT", source=carol, destination=dora, precise_amount=5, meta_data={})
+        for _ in range(4_000)
+    )
+    world.many_rows([alice, bob], 40_000)
+    plan = Transaction.objects.latest_of(alice.pk).explain()
+    assert "transactions_in_order" not in plan, plan
+    assert "hold_debits" in plan
