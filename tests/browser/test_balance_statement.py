@@ -74,14 +74,16 @@ def test_a_person_reads_the_statement_of_a_balance_and_what_is_on_its_page(
     desk.open("balances_balance_change", alice.pk)
     desk.see("Held to go out")
     for part, text in (("holds", "hotel"), ("flows", "Went to"), ("course", "by transactions")):
-        link = f"//section[@hx-get][contains(@hx-get, '/{part}/')]"
-        for section in desk.browser.find_elements(By.XPATH, link):
-            desk.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", section)
+        desk.browser.execute_script(
+            f"document.querySelector('section[hx-get*=\"/{part}/\"]')?.scrollIntoView({{block: 'center'}})"
+        )
         desk.wait(lambda b, part=part, text=text: text in b.find_element(By.ID, part).text)  # type: ignore[misc]
     assert overflowing(desk, "balance") == []
-    desk.press("Copy id")
-    desk.wait(lambda b: b.find_element(By.CSS_SELECTOR, ".ledger-copies [role=status]").text != "")
-    curl = desk.browser.find_element(By.XPATH, "//button[.='Copy as curl']").get_attribute("data-copy") or ""
+    copied, as_curl = desk.browser.find_elements(By.CSS_SELECTOR, ".ledger-copies [data-copy]")
+    assert copied.get_attribute("data-copy") == alice.pk
+    desk.browser.find_element(By.CSS_SELECTOR, ".ledger-copies button").click()
+    desk.wait(lambda b: b.find_element(By.CSS_SELECTOR, ".ledger-copies button").text == "check")
+    curl = as_curl.get_attribute("data-copy") or ""
     assert "$KEY" in curl
     assert world.MASTER_KEY not in curl
 
