@@ -21,6 +21,7 @@ LEDGER = {
     "balances.view_balancemonitor": "See monitors",
     "queueing.view_entry": "See the queue",
     "uploads.view_upload": "See imports",
+    "instructions.view_instruction": "See what was moved by hand",
 }
 RECONSTRUCTION = {
     "reconciliation.view_sweep": "See sweeps",
@@ -70,6 +71,7 @@ OPERATING = {
     "balances.change_balancemonitor": "Change monitors",
     "balances.delete_balancemonitor": "Delete monitors",
     "balances.retry_lineageoutbox": "Have funds traced again",
+    "instructions.move_money": "Move money by hand: pay, hold, commit, void, refund",
     "queueing.apply_entry": "Apply queued transactions before their turn",
     "uploads.import_ledger": "Import ledgers",
     "hooks.retry_delivery": "Try deliveries again",
@@ -77,6 +79,7 @@ OPERATING = {
 }
 APPROVING = {
     "reconciliation.approve_plan": "Approve and reject plans of others",
+    "instructions.approve_instruction": "Approve and reject what others move by hand",
     "reconciliation.accept_finding": "Accept findings as they are, and take that back",
 }
 ADMINISTERING = {

@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "balances.apps.queueing.QueueingConfig",
     "balances.apps.hooks.HooksConfig",
     "balances.apps.uploads.UploadsConfig",
+    "balances.apps.instructions.InstructionsConfig",
     "reconciliation",
     "ledgerproj",
     "unfold",
@@ -196,6 +197,7 @@ LEDGER_FOUR_EYES_LEDGERS = environment.names("LEDGER_FOUR_EYES_LEDGERS", "")  # 
 LEDGER_FOUR_EYES_DIRECT = environment.flag(
     "LEDGER_FOUR_EYES_DIRECT", default=True
 )  # also for what a person does at once
+LEDGER_FOUR_EYES_BY_HAND = environment.limits("LEDGER_FOUR_EYES_BY_HAND", "")  # minor units; nothing: never
 
 # --- time and language
 USE_TZ = True

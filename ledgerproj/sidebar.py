@@ -12,6 +12,7 @@ SECTIONS = {
     "Ledger": (
         ("Balances", "account_balance_wallet", "balances", "balance"),
         ("Transactions", "receipt_long", "balances", "transaction"),
+        ("By hand", "payments", "instructions", "instruction"),
         ("Queue", "hourglass_top", "queueing", "entry"),
         ("Ledgers", "menu_book", "balances", "ledger"),
         ("Imports", "upload_file", "uploads", "upload"),

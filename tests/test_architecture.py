@@ -35,6 +35,7 @@ ROOMS = {
         "history",
         "importing",
         "uploads",
+        "instructing",
         "api",
         "backoffice",
     ],

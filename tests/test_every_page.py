@@ -26,6 +26,7 @@ from balances.history.snapshots import take_snapshots
 from balances.keys import keyring
 from balances.models import TOTALS, Balance, Ledger, now
 from balances.models.hooks import Delivery, Hook
+from balances.models.instructions import Instruction
 from balances.models.keys import ApiKey
 from balances.models.lineage import LineageOutbox
 from balances.models.people import Account, Identity
@@ -108,6 +109,7 @@ def cast(swept: Ledger) -> None:
         Group: {"name": "finance"},
         Hook: {"name": "hook", "url": "https://example.org", "type": "POST_TRANSACTION"},
         Incident: {"sweep_id": sweep, "cause": "lost_update", "title": "Two", "balances": 2, "drift": {"DEM": 7}},
+        Instruction: {"kind": "payment", "request": {"order": "x"}, "currency": "USD", "units": 1, "asked_by": "alice"},
         LineageOutbox: {"transaction_id": "txn_1", "lineage_type": LineageOutbox.Type.BOTH, "payload": {}},
         Refusal: {"actor": "alice", "door": "admin", "what": "POST", "why": "No permission"},
         Upload: {"ledger_name": "Shop", "uploaded_by": "alice", "fingerprint": "0" * 64},

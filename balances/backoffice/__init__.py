@@ -1,6 +1,17 @@
 """The pages of the ledger in the admin."""
 
-from balances.backoffice import hooks, identities, keys, ledger, lineage, monitors, queue, queue_warning, uploads
+from balances.backoffice import (
+    hooks,
+    identities,
+    instructions,
+    keys,
+    ledger,
+    lineage,
+    monitors,
+    queue,
+    queue_warning,
+    uploads,
+)
 from balances.backoffice.balance_panels import known_precision, last_transactions
 from balances.backoffice.ledger import BalanceAdmin, LedgerAdmin
 from balances.backoffice.pages import (

@@ -28,7 +28,7 @@ from balances.backoffice.pages import (
     link,
     moment,
 )
-from balances.ground import Mode
+from balances.ground import Mode, may
 from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
 from balances.templatetags.money import listed, major, money
@@ -234,6 +234,13 @@ class BalanceAdmin(LedgerModelAdmin):
     created = column("Created (UTC)", lambda balance: f"{balance.created_at:%Y-%m-%d %H:%M}", ordering="created_at")
 
 
+BY_HAND = {
+    Transaction.Status.INFLIGHT: (("commit", "Commit"), ("void", "Void")),
+    Transaction.Status.APPLIED: (("refund", "Refund"),),
+}
+"""What can be done by hand with a row, by its status."""
+
+
 @admin.register(Transaction)
 class TransactionAdmin(LedgerModelAdmin):
     """Transactions, read-only because they are append-only."""
@@ -286,6 +293,8 @@ class TransactionAdmin(LedgerModelAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add what the page shows besides the fields."""
         context |= movement.shown(context["original"])
+        if may(Mode.SERVE) and request.user.has_perm("instructions.move_money"):
+            context["by_hand"] = BY_HAND.get(context["original"].status, ())
         return super().render_change_form(request, context, *args, **options)
 
     short_reference = column("Reference", lambda row: row.reference or row.transaction_id)

@@ -17,6 +17,7 @@ from balances.models.core import (
     now,
 )
 from balances.models.hooks import Delivery, Hook, new_hook_id
+from balances.models.instructions import Instruction, new_instruction_id
 from balances.models.keys import NEVER_USED, PREFIX_LENGTH, ApiKey, allows, covers
 from balances.models.lineage import LineageMapping, LineageOutbox
 from balances.models.monitors import BalanceMonitor, Operator, Watched
