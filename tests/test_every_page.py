@@ -162,7 +162,7 @@ def list_of(model: Any) -> str:
 def addresses(model: Any, model_admin: Any, *missing: str) -> Iterator[str]:
     """Yield every address of a model's pages: the list, what belongs to a row, and to rows that are not there."""
     for pattern in model_admin.get_urls():
-        if isinstance(pattern, URLPattern) and pattern.name:
+        if isinstance(pattern, URLPattern) and pattern.name and len(pattern.pattern.converters) < 2:
             keys = (str(model._default_manager.first().pk), *missing) if pattern.pattern.converters else ()
             yield from (reverse(f"admin:{pattern.name}", args=[key]) for key in keys)
             if not keys:
