@@ -76,6 +76,7 @@ OPERATING = {
     "uploads.import_ledger": "Import ledgers",
     "hooks.retry_delivery": "Try deliveries again",
     "reconciliation.change_schedule": "Change schedules",
+    "reconciliation.share_savedview": "Share saved views of lists with all staff",
 }
 APPROVING = {
     "reconciliation.approve_plan": "Approve and reject plans of others",

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from ledgerproj import guide, palette
 from ledgerproj.own_password import change_own_password
+from reconciliation.backoffice import saved_views
 
 admin.autodiscover()
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
     path("admin/guide/", admin.site.admin_view(guide.guide), name="guide"),
     path("admin/search/", admin.site.admin_view(palette.search)),  # before the one that unfold has under this address
+    path("admin/saved-views/", admin.site.admin_view(saved_views.saved), name="saved_views"),
     path("admin/", admin.site.urls),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path(

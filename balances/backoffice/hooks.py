@@ -19,6 +19,7 @@ from balances.backoffice import auditing
 from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, action, allowed, column, display, moment
 from balances.events import LONGEST_SECONDS, is_address, recipient, registry, retry_now
 from balances.models import Delivery, Hook
+from balances.templatetags.ids import short_id
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Hook]
@@ -26,8 +27,6 @@ else:
     ModelForm = forms.ModelForm
 
 Outcome = Delivery.Outcome
-SHOWN = 12
-"""Characters of an id in a list."""
 PAGES = {"txn": "transaction", "bln": "balance", "ldg": "ledger", "idt": "identity"}
 """The model whose page shows an id, by the prefix of the id."""
 
@@ -158,9 +157,8 @@ class DeliveryAdmin(LedgerModelAdmin):
         return _link(f"balances_{model}", delivery.subject) if model else delivery.subject
 
     @display(description="About")
-    def subject_in_short(self, delivery: Delivery) -> SafeString:
-        shown = f"{delivery.subject[:SHOWN]}…" if len(delivery.subject) > SHOWN else delivery.subject
-        return format_html('<span title="{}">{}</span>', delivery.subject, shown)
+    def subject_in_short(self, delivery: Delivery) -> SafeString | str:
+        return short_id(delivery.subject)
 
     @display(description="Hook")
     def hook_page(self, delivery: Delivery) -> SafeString | str:

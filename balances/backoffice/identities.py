@@ -27,6 +27,7 @@ from balances.backoffice.pages import (
 from balances.ground import LedgerError, client_address
 from balances.models import NO_DATE, Account, Balance, Identity
 from balances.people import shown, tokenizing
+from balances.templatetags.ids import short_id
 
 MOST_AT_ONCE = 20
 """Identities whose original values are shown on one page."""
@@ -63,7 +64,7 @@ class IdentityAdmin(LedgerModelAdmin):
     needs = None  # showing originals leaves a record of ours
 
     actions = (show_originals,)
-    list_display = ("name", "identity_id", "identity_type", "category", "country", "tokenized", "created")
+    list_display = ("name", "short_key", "identity_type", "category", "country", "tokenized", "created")
     list_filter = (("created_at", DaysFilter),)
     search_fields = ("identity_id",)
     search_help_text = "Id, words of the name, or e-mail address, unless they are tokenized"
@@ -102,6 +103,7 @@ class IdentityAdmin(LedgerModelAdmin):
 
     has_detokenize_identity_permission = allowed("balances.detokenize_identity")
     name = column("Name", lambda identity: shown_name(identity))
+    short_key = column("Identity id", lambda identity: short_id(identity.pk))
     tokenized = column("Tokenized", lambda identity: ", ".join(tokenizing.tokenized_fields(identity.meta_data)) or "–")
 
     @display(description="Date of birth")

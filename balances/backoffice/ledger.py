@@ -31,6 +31,7 @@ from balances.backoffice.pages import (
 from balances.ground import Mode, may
 from balances.models import Balance, Ledger, Transaction, hashed
 from balances.posting import open_ledger, rename_ledger
+from balances.templatetags.ids import short_id
 from balances.templatetags.money import listed, major, money
 
 STATUS_COLOURS = {
@@ -50,7 +51,7 @@ class LedgerAdmin(LedgerModelAdmin):
     filled_by = "Open the first ledger here, with POST /ledgers, or by an import."
     change_form_template = "admin/balances/ledger/change_form.html"
 
-    list_display = ("name", "ledger_id", "created")
+    list_display = ("name", "short_key", "created")
     search_fields = ("ledger_id",)
     search_help_text = "Ledger id, or words of the name"
     sortable_by = ("created",)
@@ -96,6 +97,7 @@ class LedgerAdmin(LedgerModelAdmin):
         query = urlencode({"ledger__ledger_id__exact": ledger.pk})
         return holdings.holdings(request, ledger.pk, holdings.OF_LEDGER, query)
 
+    short_key = column("Ledger id", lambda ledger: short_id(ledger.pk))
     created = moment("created_at", "Created (UTC)", ordering="created_at")
 
 
@@ -196,7 +198,7 @@ class BalanceAdmin(LedgerModelAdmin):
         shown |= balance_panels.past(request, balance) | balance_panels.monitors(request, balance)
         return shown | balance_panels.lineage(balance)
 
-    name = column("Indicator or id", lambda balance: balance.indicator or balance.balance_id)
+    name = column("Indicator or id", lambda balance: balance.indicator or short_id(balance.balance_id))
 
     @display(description="Ledger")
     def ledger_link(self, balance: Balance) -> SafeString | str:
@@ -297,7 +299,7 @@ class TransactionAdmin(LedgerModelAdmin):
             context["by_hand"] = BY_HAND.get(context["original"].status, ())
         return super().render_change_form(request, context, *args, **options)
 
-    short_reference = column("Reference", lambda row: row.reference or row.transaction_id)
+    short_reference = column("Reference", lambda row: row.reference or short_id(row.transaction_id))
     state = column("Status", lambda row: (row.status or "", row.get_status_display() or "–"), label=STATUS_COLOURS)
     from_balance = column("From", lambda row: _balance(row.source))
     to_balance = column("To", lambda row: _balance(row.destination))
@@ -332,4 +334,4 @@ class TransactionAdmin(LedgerModelAdmin):
 
 
 def _balance(balance: Balance | None) -> SafeString | str:
-    return "–" if balance is None else link(balance, balance.indicator or balance.balance_id)
+    return "–" if balance is None else link(balance, balance.indicator or short_id(balance.balance_id))

@@ -14,6 +14,7 @@ from balances.backoffice import auditing
 from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column, display, link, moment
 from balances.lineage import outbox
 from balances.models import Balance, LineageOutbox, Transaction
+from balances.templatetags.ids import short_id
 
 Status = LineageOutbox.Status
 STATUS_COLOURS = {
@@ -69,7 +70,7 @@ class LineageOutboxAdmin(LedgerModelAdmin):
         transaction_id = row.transaction_id
         for ending in SETTLED:
             transaction_id = transaction_id.removesuffix(ending)
-        return link(Transaction(transaction_id=transaction_id), transaction_id)
+        return link(Transaction(transaction_id=transaction_id), short_id(transaction_id))
 
     what = column("Traced as", lambda row: row.get_lineage_type_display())
     state = column("Status", lambda row: (row.status, row.get_status_display()), label=STATUS_COLOURS)

@@ -18,7 +18,8 @@ from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, col
 from balances.ground import plain
 from balances.models import BalanceMonitor, Operator, Watched
 from balances.monitors import monitoring
-from balances.templatetags.money import money
+from balances.templatetags.ids import short_id
+from balances.templatetags.money import listed
 
 if TYPE_CHECKING:
     MonitorModelForm = forms.ModelForm[BalanceMonitor]
@@ -70,7 +71,7 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
 
     form = MonitorForm
     autocomplete_fields = ("balance",)
-    list_display = ("name", "condition", "threshold", "currency", "note", "created")
+    list_display = ("name", "condition", "threshold", "note", "created")
     list_select_related = ("balance",)
     list_filter = (("field", ChoicesDropdownFilter), ("created_at", DaysFilter))
     search_fields = ("monitor_id",)
@@ -118,16 +119,16 @@ class BalanceMonitorAdmin(LedgerModelAdmin):
     def _may_write(self, request: HttpRequest, obj: Any) -> bool:
         return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
 
-    name = column("Balance", lambda monitor: monitor.balance.indicator or monitor.balance_id)
+    name = column("Balance", lambda monitor: monitor.balance.indicator or short_id(monitor.balance_id))
     watched = column("Balance", lambda monitor: link(monitor.balance))
     condition = column("Condition", lambda monitor: f"{monitor.get_field_display()} {monitor.get_operator_display()}")
 
     @display(description="Threshold")
     def threshold(self, monitor: BalanceMonitor) -> SafeString:
-        """Show the threshold in minor units, and in major units where the precision is a whole number."""
+        """Show the threshold in major units where the precision is a whole number."""
         precision = monitor.precision
         whole = int(precision) if precision and precision == precision.to_integral_value() else None
-        return money(monitor.threshold, whole)
+        return listed(monitor.threshold, whole, monitor.balance.currency)
 
     shown_value = column("Value", lambda monitor: plain(monitor.value))
 

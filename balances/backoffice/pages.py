@@ -184,7 +184,9 @@ class CarefulActions(Audited):
 
 
 class Exporting(Mixin):
-    """Lists that can be had as a file, and that count few rows."""
+    """Lists that can be had as a file and saved as they are filtered, and that count few rows."""
+
+    list_before_template = "admin/saved_views.html"
 
     paginator = EstimatingPaginator
     show_full_result_count = False

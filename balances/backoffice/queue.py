@@ -15,6 +15,7 @@ from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column,
 from balances.ground import LedgerError
 from balances.models import Entry, Transaction
 from balances.queueing import draining
+from balances.templatetags.ids import short_id
 
 APPLIED_AT_ONCE = 500
 """Most entries that one click applies, because the user waits for it."""
@@ -78,8 +79,8 @@ class EntryAdmin(LedgerModelAdmin):
     def about(self, entry: Entry) -> SafeString | str:
         """Link to the row; a split parent or a batch has none."""
         if not entry.transaction_id.startswith("txn_"):
-            return entry.transaction_id
-        return link(Transaction(transaction_id=entry.transaction_id), entry.transaction_id)
+            return short_id(entry.transaction_id)
+        return link(Transaction(transaction_id=entry.transaction_id), short_id(entry.transaction_id))
 
     due = moment("due_at", "Due (UTC)")
     tries = column("Failed attempts", lambda entry: str(entry.attempts or "–"))

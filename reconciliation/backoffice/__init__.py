@@ -10,6 +10,7 @@ from reconciliation.backoffice import (
     plans,
     proof,
     records,
+    saved_views,
     sweeps,
     watching,
 )

@@ -25,10 +25,20 @@ from balances.backoffice import (
 )
 from balances.ground import Mode
 from balances.models import Balance, BalanceSnapshot
-from balances.templatetags.money import amount, money
+from balances.templatetags.money import amount, listed
 from reconciliation.backoffice import balance_course, findings
 from reconciliation.backoffice.actions import preview_reconstruction, reconstruct_balances
-from reconciliation.backoffice.columns import balance_link, net_difference, of_balance, row_link, short
+from reconciliation.backoffice.columns import (
+    BESIDES,
+    InMajorUnits,
+    balance_link,
+    named,
+    net_difference,
+    of_balance,
+    precision_of,
+    row_link,
+    short,
+)
 from reconciliation.backoffice.evidence import changes
 from reconciliation.backoffice.plan_actions import propose_plan_for_chosen, take_back
 from reconciliation.backoffice.verdict import verdict
@@ -122,7 +132,7 @@ OUTCOME_COLOURS = {
 
 
 @admin.register(Reconstruction)
-class ReconstructionAdmin(LedgerModelAdmin):
+class ReconstructionAdmin(InMajorUnits, LedgerModelAdmin):
     """Records of reconstructions: append-only, so read-only here. A correction can be undone by a plan."""
 
     filled_by = "A preview or a correction of a balance leaves a record here."
@@ -187,7 +197,7 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Balance")
     def name(self, record: Reconstruction) -> SafeString:
-        return format_html("{} {}", record.indicator or record.balance_id, record.currency)
+        return format_html("{}{}", named(record), format_html(BESIDES, record.ledger_name, ""))
 
     balance_page = column("Balance", lambda record: balance_link(record))
 
@@ -199,13 +209,14 @@ class ReconstructionAdmin(LedgerModelAdmin):
 
     @display(description="Difference")
     def net_difference(self, record: Reconstruction) -> SafeString:
-        """Show what the balance changed by, or would have, in minor units, and what else did."""
+        """Show what the balance changed by, or would have, and what else did."""
         return net_difference(record, Comparison.of_row(record))
 
     @display(description="Recalculated")
     def after(self, record: Reconstruction) -> SafeString:
-        """Show the balance that the transactions gave, in minor units."""
-        return money(None if record.by_transactions is None else record.recalculated_balance)
+        """Show the balance that the transactions gave."""
+        units = None if record.by_transactions is None else record.recalculated_balance
+        return listed(units, precision_of(record))
 
     who = column("Who", lambda record: record.actor)
     why = column("Reason", lambda record: short(record.reason))

@@ -31,11 +31,18 @@ MORE_CURRENCIES = 3
 
 
 class InMajorUnits:
-    """Lists whose amounts are in major units, as postings of the last 30 days say what these are."""
+    """Lists and pages whose amounts are in major units, as postings of the last 30 days say what these are."""
 
     def precisions(self) -> Precisions:
         """Return minor units in a major one by currency, which each row of the list gets."""
         return precisions()
+
+    def get_object(self, *args: Any, **named: Any) -> Any:
+        """Give them to the row of a page as well."""
+        row = super().get_object(*args, **named)  # type: ignore[misc]  # of the page's own class
+        if row is not None:
+            row.precisions = self.precisions()
+        return row
 
 
 def precision_of(row: Any, currency: str | None = None) -> int | None:
@@ -57,12 +64,14 @@ def in_list(row: Any, units: int | Decimal | None) -> SafeString:
 def net_difference(row: Any, compared: Comparison) -> SafeString:
     """Show what the balance of a row changes by, with its currency, and what else changes; or that alone."""
     precision, net = precision_of(row), compared.after.balance - compared.before.balance
+    stands = bool(net) or not compared.besides
+    currency = "" if stands else row.currency
     besides = format_html_join(
         "",
         BESIDES,
-        ((line.label.lower(), listed_difference(line.difference, precision)) for line in compared.besides),
+        ((line.label.lower(), listed_difference(line.difference, precision, currency)) for line in compared.besides),
     )
-    return format_html("{}{}", listed_difference(net, precision, row.currency) if net or not besides else "", besides)
+    return format_html("{}{}", listed_difference(net, precision, row.currency) if stands else "", besides)
 
 
 def age(since: datetime | None, at: datetime) -> str:

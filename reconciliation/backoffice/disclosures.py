@@ -7,7 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q
 
-from balances.backoffice import DaysFilter, LedgerModelAdmin, moment
+from balances.backoffice import DaysFilter, LedgerModelAdmin, column, moment
+from balances.templatetags.ids import short_id
 from reconciliation.models import Disclosure
 
 
@@ -17,7 +18,7 @@ class DisclosureAdmin(LedgerModelAdmin):
 
     filled_by = "Each look at original values of tokenized fields leaves a record here."
 
-    list_display = ("disclosed", "actor", "identity_id", "field_names", "door", "address")
+    list_display = ("disclosed", "actor", "whose", "field_names", "door", "address")
     list_filter = (("disclosed_at", DaysFilter),)
     search_fields = ("identity_id",)
     search_help_text = "Identity id"
@@ -29,4 +30,5 @@ class DisclosureAdmin(LedgerModelAdmin):
         wanted = Q(identity_id=term) | Q(disclosure_id=term)
         return queryset.filter(wanted)
 
+    whose = column("Identity", lambda row: short_id(row.identity_id))
     disclosed = moment("disclosed_at", "When (UTC)", ordering="disclosed_at")

@@ -14,8 +14,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, column, display, link, moment
 from balances.models import TOTALS, BalanceSnapshot
-from balances.templatetags.money import money
-from reconciliation.backoffice.columns import of_balance, row_link, short
+from balances.templatetags.ids import cut, short_id
+from balances.templatetags.money import listed
+from reconciliation.backoffice.columns import InMajorUnits, of_balance, precision_of, row_link, short
 from reconciliation.backoffice.plan_actions import book_again
 from reconciliation.backoffice.plans import ActorFilter
 from reconciliation.models import BalanceEdit, Refusal, Seal, Step, TransactionEdit
@@ -56,7 +57,7 @@ def _text(value: Any) -> str:
 
 
 @admin.register(BalanceSnapshot)
-class SnapshotAdmin(LedgerModelAdmin):
+class SnapshotAdmin(InMajorUnits, LedgerModelAdmin):
     """The totals of a balance as they were stored on one day."""
 
     filled_by = "POST /balances-snapshots takes a snapshot of every balance."
@@ -93,20 +94,20 @@ class SnapshotAdmin(LedgerModelAdmin):
 
     @display(description="Balance")
     def balance_page(self, snapshot: BalanceSnapshot) -> SafeString:
-        return link(snapshot.balance, snapshot.balance.indicator or snapshot.balance_id)
+        return link(snapshot.balance, snapshot.balance.indicator or short_id(snapshot.balance_id))
 
-    credit = column("Credit", lambda snapshot: money(snapshot.credit_balance))
-    debit = column("Debit", lambda snapshot: money(snapshot.debit_balance))
+    credit = column("Credit", lambda snapshot: listed(snapshot.credit_balance, precision_of(snapshot)))
+    debit = column("Debit", lambda snapshot: listed(snapshot.debit_balance, precision_of(snapshot)))
 
     @display(description="Balance")
     def net(self, snapshot: BalanceSnapshot) -> SafeString:
-        """Show credits less debits in minor units."""
-        return money(snapshot.net_balance)
+        """Show credits less debits."""
+        return listed(snapshot.net_balance, precision_of(snapshot))
 
     @display(description="Inflight")
     def inflight(self, snapshot: BalanceSnapshot) -> SafeString:
-        """Show what holds would have changed, in minor units."""
-        return money(snapshot.inflight_balance)
+        """Show what holds would have changed."""
+        return listed(snapshot.inflight_balance, precision_of(snapshot))
 
 
 class EditAdmin(LedgerModelAdmin):
@@ -135,7 +136,7 @@ class EditAdmin(LedgerModelAdmin):
 class BalanceEditAdmin(EditAdmin):
     """Changes of totals that came neither through posting nor through restating."""
 
-    list_display = ("edited", "balance_id", "operation", "changed", "database_user", "where", "application_name")
+    list_display = ("edited", "whose", "operation", "changed", "database_user", "where", "application_name")
     search_fields = ("balance_id",)
     search_help_text = "Balance id or indicator"
     fieldsets = (
@@ -155,13 +156,15 @@ class BalanceEditAdmin(EditAdmin):
     def searched(self, queryset: Any, term: str) -> Any:
         return of_balance(queryset, term, "balance_id")
 
+    whose = column("Balance", lambda edit: short_id(edit.balance_id))
+
 
 @admin.register(TransactionEdit)
 class TransactionEditAdmin(EditAdmin):
     """Changes of transactions that got past the guard; deleted ones can be booked again from here."""
 
     actions = (book_again,)
-    list_display = ("edited", "transaction_id", "operation", "changed", "database_user", "where", "application_name")
+    list_display = ("edited", "which", "operation", "changed", "database_user", "where", "application_name")
     search_fields = ("source",)
     search_help_text = "Balance id or indicator of one of its sides"
     fieldsets = (
@@ -180,6 +183,7 @@ class TransactionEditAdmin(EditAdmin):
     )
 
     has_propose_plan_permission = allowed("reconciliation.propose_plan")
+    which = column("Transaction", lambda edit: short_id(edit.transaction_id))
 
     def searched(self, queryset: Any, term: str) -> Any:
         sides = [of_balance(queryset.order_by(), term, side).values("pk") for side in ("source", "destination")]
@@ -259,6 +263,9 @@ class SealAdmin(LedgerModelAdmin):
 
     @display(description="Record")
     def record_page(self, seal: Seal) -> SafeString | str:
-        return row_link(seal.kind, seal.record_id) if seal.kind in MODELS else seal.record_id
+        """Link to the record, whose kind is a word and not always the name of its table."""
+        if seal.kind not in MODELS:
+            return cut(seal.record_id)
+        return row_link(str(MODELS[seal.kind]._meta.model_name), seal.record_id)
 
-    short_hash = column("Hash", lambda seal: f"{seal.hash[:16]}…")
+    short_hash = column("Hash", lambda seal: short_id(seal.hash))

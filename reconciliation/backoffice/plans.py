@@ -10,14 +10,24 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
 
 from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, column, display, moment
 from balances.ground import Mode, require_mode
 from balances.ground import may as within_mode
-from reconciliation import overview
 from reconciliation.backoffice.buttons import button_route, press
-from reconciliation.backoffice.columns import by_currency, certainty_of, in_currencies, row_link, short, title_of
+from reconciliation.backoffice.columns import (
+    BESIDES,
+    InMajorUnits,
+    by_currency,
+    certainty_of,
+    in_currencies,
+    row_link,
+    short,
+    title_of,
+)
 from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
 from reconciliation.measuring import SIDES
 from reconciliation.models import Finding, Origin, Plan, PlanItem, Step
@@ -64,7 +74,7 @@ class ActorFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hints
 
 
 @admin.register(Plan)
-class PlanAdmin(LedgerModelAdmin):
+class PlanAdmin(InMajorUnits, LedgerModelAdmin):
     """Plans are approved, rejected, applied and cancelled here; the background worker applies them."""
 
     filled_by = "Propose a plan from a finding, an incident, a sweep, or a balance that is wrong."
@@ -76,7 +86,6 @@ class PlanAdmin(LedgerModelAdmin):
         "balances",
         "amounts",
         "who",
-        "second_person",
         "decided",
         "why",
     )
@@ -149,7 +158,7 @@ class PlanAdmin(LedgerModelAdmin):
         """Add the decisions that this user may take now, the items, the trial balance and the steps."""
         plan = context["original"]
         changed = _changed_currencies(plan)
-        known = overview.precisions()
+        known = plan.precisions
         context |= _buttons(request, plan) | _items(request, plan, known)
         context |= {
             "amount": in_currencies(plan.drift, known),
@@ -168,18 +177,17 @@ class PlanAdmin(LedgerModelAdmin):
     requested = moment("requested_at", "Requested (UTC)", ordering="requested_at")
     state_label = column("State", lambda plan: (plan.state, plan.get_state_display()), label=STATE_COLOURS)
     kind = column("What", lambda plan: "Takes back" if plan.undoing else "Corrects")
-    amounts = column("Drift, minor units", lambda plan: by_currency(plan, plan.drift))
+    amounts = column("Drift", lambda plan: by_currency(plan, plan.drift))
     who = column("Who", lambda plan: plan.actor)
 
-    @display(description="Second person")
-    def second_person(self, plan: Plan) -> str:
-        return short(SETTING.sub("", plan.policy.removeprefix(NEEDED))) if plan.needs_approval else "not needed"
-
     @display(description="Decided by")
-    def decided(self, plan: Plan) -> str:
-        if plan.decided_by:
-            return plan.decided_by
-        return "the policy" if plan.decided_at else "–"
+    def decided(self, plan: Plan) -> SafeString:
+        """Show who decided, and below it why a second person is needed."""
+        by = plan.decided_by or ("the policy" if plan.decided_at else "–")
+        why = (
+            short(SETTING.sub("", plan.policy.removeprefix(NEEDED))) if plan.needs_approval else "one person is enough"
+        )
+        return format_html("{}{}", by, format_html(BESIDES, why, ""))
 
     @display(description="Reason")
     def why(self, plan: Plan) -> str:

@@ -15,8 +15,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import CurrencyFilter, DaysFilter, LedgerModelAdmin, column, display, moment
 from balances.models import TOTALS
-from balances.templatetags.money import difference
-from reconciliation.backoffice.columns import balance_link, of_balance, row_link
+from balances.templatetags.ids import short_id
+from balances.templatetags.money import listed_difference
+from reconciliation.backoffice.columns import InMajorUnits, balance_link, of_balance, precision_of, row_link
 from reconciliation.models import Break
 from reconciliation.proving import standing
 from reconciliation.records import LABELS
@@ -35,7 +36,7 @@ NETS = ("balance", "inflight_balance")
 
 
 @admin.register(Break)
-class BreakAdmin(LedgerModelAdmin):
+class BreakAdmin(InMajorUnits, LedgerModelAdmin):
     """Commits in which totals did not move as their transactions say."""
 
     filled_by = "No commit broke the ledger while commits were proved; see docs/live-proof.md."
@@ -98,7 +99,10 @@ class BreakAdmin(LedgerModelAdmin):
     committed = column("Committed (UTC)", lambda found: f"{found.committed_at:%Y-%m-%d %H:%M:%S.%f}")
     found = moment("found_at", "Found (UTC)")
     closed = moment("closed_at", "Closed (UTC)")
-    name = column("Balance", lambda found: found.indicator or found.balance_id or "all of the table")
+    name = column(
+        "Balance",
+        lambda found: found.indicator or (found.balance_id and short_id(found.balance_id)) or "all of the table",
+    )
     what = column("What the commit did", lambda found: found.get_kind_display())
     state_label = column("State", lambda found: (found.state, found.get_state_display()), label=STATE_COLOURS)
     finding = column("Finding", lambda found: row_link("finding", found.finding_id))
@@ -110,11 +114,13 @@ class BreakAdmin(LedgerModelAdmin):
     def balance_page(self, found: Break) -> SafeString | str:
         return balance_link(found) if found.balance_id else "All of the table"
 
-    @display(description="Drift, minor units")
+    @display(description="Drift")
     def net(self, found: Break) -> SafeString | str:
         """Show what the commit added to the drift: the balance, or where that is right the totals that are not."""
         if found.balance:
-            return difference(found.balance)
+            return listed_difference(found.balance, precision_of(found), found.currency)
         sides = ((LABELS[total].lower(), getattr(found, total)) for total in TOTALS if total not in NETS)
-        wrong = ((label, difference(units)) for label, units in sides if units)
+        wrong = (
+            (label, listed_difference(units, precision_of(found), found.currency)) for label, units in sides if units
+        )
         return format_html_join("", '<span class="ledger-besides">{} {}</span>', wrong) or "–"

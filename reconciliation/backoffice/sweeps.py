@@ -9,14 +9,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import DaysFilter, LedgerModelAdmin, allowed, column, display, moment, url_of
 from balances.ground import LedgerError, Mode
 from reconciliation.backoffice.buttons import button_route, press
-from reconciliation.backoffice.columns import duration, short
+from reconciliation.backoffice.columns import BESIDES, duration, short
 from reconciliation.backoffice.plan_actions import propose_plan_for_sweep
 from reconciliation.backoffice.sweep_form import SweepForm
 from reconciliation.measuring import Scope
@@ -78,7 +78,6 @@ class SweepAdmin(LedgerModelAdmin):
         "share",
         "found",
         "who",
-        "took",
     )
     list_filter = (
         ("state", ChoicesDropdownFilter),
@@ -191,9 +190,12 @@ class SweepAdmin(LedgerModelAdmin):
         return status.verdict(sweep)
 
     @display(description="Measured")
-    def share(self, sweep: Sweep) -> str:
-        progress = status.progress(sweep)
-        return f"{progress['percent']} % of {sweep.total:,}"
+    def share(self, sweep: Sweep) -> SafeString:
+        """Show how much was measured, and in what time once it has ended."""
+        percent = status.progress(sweep)["percent"]
+        took = sweep.finished_at - sweep.started_at if sweep.started_at and sweep.finished_at else None
+        besides = format_html(BESIDES, "in", duration(took)) if took else ""
+        return format_html("{} % of {}{}", percent, f"{sweep.total:,}", besides)
 
     @display(description="Found")
     def found(self, sweep: Sweep) -> SafeString | str:
@@ -208,12 +210,6 @@ class SweepAdmin(LedgerModelAdmin):
         return format_html_join("", '<span class="ledger-amount">{} {}</span>', lines) or "–"
 
     who = column("Who", lambda sweep: sweep.actor)
-
-    @display(description="Duration")
-    def took(self, sweep: Sweep) -> str:
-        if sweep.started_at is None or sweep.finished_at is None:
-            return "–"
-        return duration(sweep.finished_at - sweep.started_at)
 
     started = moment("started_at", "Started (UTC)")
     finished = moment("finished_at", "Finished (UTC)")

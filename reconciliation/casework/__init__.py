@@ -1,4 +1,4 @@
-"""What people decide and say about findings: accepting them, who looks at them until when, and notes."""
+"""What people decide and say: findings accepted, who looks at them until when, notes; and lists that are saved."""
 
 from reconciliation.casework.accepting import accept, acceptances, withdraw
 from reconciliation.casework.assigning import (
@@ -11,3 +11,4 @@ from reconciliation.casework.assigning import (
     with_assignment,
     write_note,
 )
+from reconciliation.casework.views import delete_view, kept_of, save_view, views_of

@@ -16,6 +16,7 @@ from ledgerproj.sidebar import SECTIONS
 from reconciliation.correcting.planning import Choice, Proposal, propose
 from reconciliation.correcting.rebuilding import reconstruct
 from reconciliation.models import BalanceEdit, Origin, Plan, Refusal, Seal, Step, TransactionEdit
+from reconciliation.records import MODELS
 from tests import world
 from tests.people import CASES, VIEW, signed_in
 
@@ -141,3 +142,11 @@ def test_an_entry_of_the_sidebar_is_there_for_those_who_may_look_and_only_for_th
     entry = f'<a href="{url}"'
     assert entry in signed_in(f"view_{model}").get(reverse("admin:index")).content.decode()
     assert entry not in signed_in().get(reverse("admin:index")).content.decode()
+
+
+def test_each_kind_of_record_is_linked_from_the_chain() -> None:
+    for number, kind in enumerate(MODELS, start=1):
+        Seal.objects.create(sequence=number, kind=kind, record_id=f"{kind}_1", digest="x", hash="x" * 64)
+    page = signed_in(*CASES).get(reverse("admin:reconciliation_seal_changelist")).content.decode()
+    for kind, model in MODELS.items():
+        assert reverse(f"admin:reconciliation_{model._meta.model_name}_change", args=[f"{kind}_1"]) in page

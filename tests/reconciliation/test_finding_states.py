@@ -275,3 +275,15 @@ def test_a_finding_is_accepted_and_given_back_on_its_page_by_those_who_may() -> 
     assert state(finding) == State.ACCEPTED
     carl.post(back, {"note": "not so small"})
     assert state(finding) == State.OPEN
+
+
+def test_findings_of_one_currency_are_sorted_by_amount_and_those_of_several_are_not() -> None:
+    swept = world.sweep()
+    for units in (5, -700, 30):
+        found_by(swept, wrong(units))
+    found_by(swept, wrong(9_000, currency="EUR"))
+    client = signed_in(*CASES)
+    page = client.get(reverse(FINDINGS), {"currency": "USD", "o": "-2"})
+    assert [each.difference.balance for each in page.context["cl"].result_list] == [700, -30, -5]
+    assert page.context["cl"].sortable_by == ("net_difference", "left")
+    assert client.get(reverse(FINDINGS)).context["cl"].sortable_by == ()
