@@ -38,6 +38,7 @@ EVIDENCE = {
     "reconciliation.view_step": "See the steps of plans",
     "reconciliation.view_seal": "See the chain of records",
     "reconciliation.view_acceptance": "See acceptances",
+    "reconciliation.view_archive": "See archived months",
     "reconciliation.view_alert": "See alerts",
     "reconciliation.view_schedule": "See schedules",
 }

@@ -73,6 +73,8 @@ LEDGER_HOT_READS = environment.flag("LEDGER_HOT_READS", default=True)  # rows by
 # --- sweeps
 LEDGER_SWEEP_PACE = min(environment.number("LEDGER_SWEEP_PACE", 10, least=1), 100)
 LEDGER_MEASURE_AT_ONCE = environment.number("LEDGER_MEASURE_AT_ONCE", 2, least=1)  # sweeps that measure together
+LEDGER_ARCHIVE_DIR = Path(environment.text("LEDGER_ARCHIVE_DIR", str(LEDGER_DATA_DIR / "archive"))).resolve()
+LEDGER_ARCHIVE_MEMORY = environment.size("LEDGER_ARCHIVE_MEMORY", "1GB")  # of DuckDB
 LEDGER_MEASURE_PROCESSES = environment.number("LEDGER_MEASURE_PROCESSES", 64)  # of the server, for each, at most
 
 # --- accounts: the service that gives numbers, by the names that the original reads

@@ -38,6 +38,7 @@ SECTIONS = {
         ("Disclosures", "visibility", "reconciliation", "disclosure"),
         ("Acceptances", "thumb_up", "reconciliation", "acceptance"),
         ("Exports", "file_save", "reconciliation", "export"),
+        ("Archived months", "inventory_2", "reconciliation", "archive"),
         ("Steps of plans", "footprint", "reconciliation", "step"),
         ("Chain of records", "link", "reconciliation", "seal"),
     ),

@@ -21,6 +21,7 @@ from tests.client import Client
 from tests.world import MASTER_KEY
 
 RECORDS = (
+    "archive",
     "auditentry",
     "reconstruction",
     "step",

@@ -43,6 +43,7 @@ ROOMS = {
         "measuring",
         "models",
         "records",
+        "archiving",
         "checks",
         "explaining",
         "correcting",
@@ -65,6 +66,7 @@ MODULES_BESIDE_ROOMS = 4
 CURSORS = {
     "balances/ground/statements.py": "runs the statements in .sql files",
     "balances/importing/copying.py": "COPY is no statement that returns rows",
+    "reconciliation/archiving/reading.py": "COPY again, of a month",
     "balances/ground/upkeep.py": "ANALYZE and VACUUM are none either",
     "ledgerproj/moving/copying.py": "COPY from one server to another",
     "ledgerproj/moving/comparing.py": "a cursor of the server's reads both sides in one order, with flat memory",

@@ -45,6 +45,7 @@ from reconciliation.models import (
     Acceptance,
     Alert,
     AlertDelivery,
+    Archive,
     AuditEntry,
     Break,
     Disclosure,
@@ -101,6 +102,14 @@ def cast(swept: Ledger) -> None:
         | {"kind": "accepted", "finding_id": "fnd_1", "balance_id": balance.pk, "currency": "DEM", "actor": "alice"}
         | {"origin": "admin", "reason": "x"},
         Alert: {"kind": Alert.Kind.values[0], "title": "Look"},
+        Archive: {
+            "month": "2026-01",
+            "manifest": "a" * 64,
+            "legs": 2,
+            "files": 1,
+            "actor": "alice",
+            "origin": "command",
+        },
         AuditEntry: {"actor": "alice", "action": "changed", "subject": "user", "before": '{"a": "1"}', "after": "{}"},
         Delivery: {"event": "x", "subject": "txn_1", "recipient": "x", "attempt": 1, "outcome": "failed", "job_id": 1},
         Disclosure: {"identity_id": holder.pk, "field_names": "x", "actor": "alice", "door": "admin"},

@@ -1,6 +1,7 @@
 """The pages of reconciliation in the admin."""
 
 from reconciliation.backoffice import (
+    archives,
     auditing,
     balances,
     disclosures,

@@ -7,6 +7,7 @@ from reconciliation.models.plans import Plan, PlanItem
 from reconciliation.models.proving import ROWS_NAMED, Break, Gap, Proof, SweepChunk, as_lsn, from_lsn
 from reconciliation.models.records import (
     Acceptance,
+    Archive,
     AuditEntry,
     Disclosure,
     Export,

@@ -49,6 +49,11 @@ def new_export_id() -> str:
     return f"exp_{uuid.uuid4()}"
 
 
+def new_archive_id() -> str:
+    """Return a fresh id of an archived month."""
+    return f"arc_{uuid.uuid4()}"
+
+
 class Origin(models.TextChoices):
     """The door through which something was asked for."""
 
@@ -333,6 +338,30 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.subject} {self.name}".rstrip()
+
+
+class Archive(models.Model):
+    """A closed month that was written to files and read back; its manifest says what is in each of them."""
+
+    archive_id = models.TextField(primary_key=True, default=new_archive_id, editable=False)
+    archived_at = UTCDateTimeField(default=now)
+    month = models.TextField(db_collation="C", unique=True)
+    """As ``2026-01``; by the instants of creation, in UTC."""
+    manifest = models.TextField()
+    """SHA-256 of the manifest, which itself has that of each file."""
+    previous = models.TextField(blank=True)
+    """The same of the month before, or nothing for the first month."""
+    legs = models.BigIntegerField()
+    files = models.IntegerField()
+    actor = models.TextField()
+    origin = models.TextField(choices=Origin.choices)
+
+    class Meta:
+        verbose_name = "archived month"
+        ordering = ("-month",)
+
+    def __str__(self) -> str:
+        return f"{self.month}: {self.legs:,} legs"
 
 
 class Seal(models.Model):

@@ -16,10 +16,20 @@ from django.db import connection
 
 from balances.ground import Statement, dumps
 from balances.models import TOTALS
-from reconciliation.models import Acceptance, AuditEntry, Disclosure, Export, Reconstruction, Refusal, Seal, Step
+from reconciliation.models import (
+    Acceptance,
+    Archive,
+    AuditEntry,
+    Disclosure,
+    Export,
+    Reconstruction,
+    Refusal,
+    Seal,
+    Step,
+)
 
 LOCK_CHAIN = Statement.beside(__file__, "lock_chain.sql")
-VERSION = 7
+VERSION = 8
 """The lists of fields that new seals go by; older seals name theirs, and it stays in ``FIELDS``."""
 FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {
@@ -49,8 +59,11 @@ FIELDS[6] = FIELDS[5] | {
 FIELDS[7] = FIELDS[6] | {
     "audit": ("audit_id", "done_at", "actor", "action", "subject", "subject_id", "name", "before", "after", "address")
 }
+FIELDS[8] = FIELDS[7] | {
+    "archive": ("archive_id", "archived_at", "month", "manifest", "previous", "legs", "files", "actor", "origin")
+}
 """What a seal covers: every column of each kind of record, by version."""
-Sealed = Reconstruction | Step | Refusal | Disclosure | Acceptance | Export | AuditEntry
+Sealed = Reconstruction | Step | Refusal | Disclosure | Acceptance | Export | AuditEntry | Archive
 MODELS: dict[str, type[Sealed]] = {
     "reconstruction": Reconstruction,
     "step": Step,
@@ -59,6 +72,7 @@ MODELS: dict[str, type[Sealed]] = {
     "acceptance": Acceptance,
     "export": Export,
     "audit": AuditEntry,
+    "archive": Archive,
 }
 BEGINNING = "0" * 64
 """What stands for the hash before the first seal."""
@@ -95,6 +109,14 @@ def chained(kind: str, records: Iterable[Any], last: Seal, link: Any = Seal, ver
         seals.append(seal)
         last = seal
     return seals
+
+
+def is_as_sealed(kind: str, record: Sealed) -> bool:
+    """Return whether a record has a seal, and is what that says; the chain itself is for ``Verification`` to judge."""
+    link = Seal.objects.filter(kind=kind, record_id=record.pk).first()
+    version = link.digest.partition(":")[0] if link else ""
+    known = version.isdecimal() and kind in FIELDS.get(int(version), {})
+    return link is not None and known and link.digest == digest(kind, record, int(version))
 
 
 def before_the_first() -> Seal:

@@ -18,7 +18,17 @@ from django.db import connection, transaction
 
 from balances.models import TOTALS
 from reconciliation.correcting.rebuilding import reconstruct, reconstruct_many
-from reconciliation.models import Acceptance, AuditEntry, Disclosure, Export, Reconstruction, Refusal, Seal, Step
+from reconciliation.models import (
+    Acceptance,
+    Archive,
+    AuditEntry,
+    Disclosure,
+    Export,
+    Reconstruction,
+    Refusal,
+    Seal,
+    Step,
+)
 from reconciliation.records.sealing import FIELDS, MODELS, VERSION, seal
 from tests import world
 
@@ -80,9 +90,14 @@ def audit_entry(**fields: Any) -> AuditEntry:
     return AuditEntry(**(given | fields))
 
 
+def archive(**fields: Any) -> Archive:
+    given = {"month": "2026-01", "manifest": "a" * 64, "previous": "b" * 64, "legs": 2, "files": 1, "actor": "alice"}
+    return Archive(**(given | {"origin": "command"} | fields))
+
+
 @pytest.fixture
 def records() -> dict[str, Any]:
-    """Return one record of each kind in the middle of a chain of twenty-one."""
+    """Return one record of each kind in the middle of a chain of twenty-four."""
     middle: dict[str, Any] = {}
     for turn in range(3):
         alice = world.balance()
@@ -90,7 +105,8 @@ def records() -> dict[str, Any]:
         world.drift(alice, credit=7, hold_debit=2)
         made: dict[str, Any] = {"reconstruction": reconstruct(alice.pk, world.request(reason="r", dry_run=turn == 1))}
         others = {"acceptance": acceptance(), "export": export(), "step": step(), "disclosure": disclosure()}
-        for kind, record in (others | {"audit": audit_entry(), "refusal": refusal()}).items():
+        named = {"archive": archive(month=f"2026-0{turn + 1}")}
+        for kind, record in (others | named | {"audit": audit_entry(), "refusal": refusal()}).items():
             with transaction.atomic():
                 record.save(force_insert=True)
                 seal([record])
@@ -122,7 +138,7 @@ def test_a_seal_covers_every_column_of_its_record() -> None:
 def test_an_untouched_chain_holds_and_says_its_head(records: dict[str, Any]) -> None:
     breaches, said, status = verify()
     assert (breaches, status) == ([], 0)
-    assert "21 records are as they were sealed" in said
+    assert "24 records are as they were sealed" in said
     last = Seal.objects.latest("sequence")
     assert said.splitlines()[-1] == last.hash
     assert verify("--head", Seal.objects.get(sequence=4).hash.upper())[2] == 0

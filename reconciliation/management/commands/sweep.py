@@ -6,12 +6,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from reconciliation.archiving import DAMAGES, Proof, compare
 from reconciliation.checks import CHECKS
 from reconciliation.management.ledger_command import LedgerCommand, operator
 from reconciliation.measuring import replica
@@ -39,6 +43,7 @@ class Command(LedgerCommand):
         ):
             existing.add_argument(f"--{word}", metavar="SWEEP_ID", help=what)
         existing.add_argument("--list-checks", action="store_true", help="say what a sweep looks for besides drift")
+        existing.add_argument("--archive", action="store_true", help="prove the archive, and it with hot rows")
         parser.add_argument("--deep", action="store_true", help="run the checks that read every transaction as well")
         parser.add_argument("--background", action="store_true", help="leave it to the worker (manage.py work)")
         parser.add_argument("--pace", type=int, choices=range(1, 101), default=100, metavar="1-100")
@@ -54,6 +59,9 @@ class Command(LedgerCommand):
                 )
             return
         self.sweep: Sweep | None = None
+        if options["archive"]:
+            self._prove_archive(options)
+            return
         with self.refusals_for_people(options):
             if standby := replica():
                 self.stderr.write(f"Balances are measured on {standby}.")
@@ -64,6 +72,25 @@ class Command(LedgerCommand):
             findings = sweep.findings.order_by("balance_id").iterator(chunk_size=1_000)
             self.report(options, FINDINGS, map(as_row, findings))
         self._conclude(sweep)
+
+    def _prove_archive(self, options: dict[str, Any]) -> None:
+        """Report what is wrong with the archive or with totals over it. Nothing is written down."""
+        began = time.monotonic()
+        with self.refusals_for_people(options):
+            proof = Proof(settings.LEDGER_ARCHIVE_DIR)
+            found = [asdict(damage) for damage in chain(proof, compare(proof))]
+            self.report(options, DAMAGES, found)
+        took = time.monotonic() - began
+        self.stderr.write(f"{proof.files:,} files with {proof.legs:,} legs are as they were archived, in {took:.1f} s.")
+        if proof.last is None:
+            self.stderr.write("Nothing is archived.")
+        elif proof.checkpoint is None:
+            self.stderr.write("Not proved: archive and rows since against totals, for want of the last checkpoint.")
+        elif not found:
+            end = f"the end of {proof.last.month}"
+            self.stderr.write(f"Proved: what was archived until {end}, and the rows since, are the stored totals.")
+        if found:
+            sys.exit(NOT_HEALTHY)
 
     def _requested(self, options: dict[str, Any]) -> Sweep:
         if options["pause"]:

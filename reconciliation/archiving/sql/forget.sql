@@ -1,0 +1,2 @@
+-- Purpose: by DuckDB, carry nothing any more. Parameters: none.
+DELETE FROM carried
