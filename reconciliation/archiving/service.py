@@ -28,7 +28,7 @@ FIRST_ROW = Statement.beside(__file__, "first_row.sql")
 BEGAN = Statement.beside(__file__, "began.sql")
 RUNNING = Statement.beside(__file__, "running.sql")
 CLOSED_AFTER = timedelta(hours=1)
-"""Time after the end of a month for whoever took an instant of it and has not begun to write the row."""
+"""Time after the end of a month for a process that took an instant of it and has not begun to write the row."""
 PATIENCE_SECONDS = 30.0
 """How long to wait for running transactions to end."""
 
