@@ -62,7 +62,7 @@ def archive(until: Month, *, actor: str, origin: Origin) -> Iterator[Archive]:
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
     """Hold the directory; a killed process holds nothing."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

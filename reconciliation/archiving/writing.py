@@ -51,7 +51,7 @@ def write_month(directory: Path, month: Month, *, before: Path | None, previous:
     """
     aside = directory / f".{month}.part"
     shutil.rmtree(aside, ignore_errors=True)  # of one that was killed
-    aside.mkdir(parents=True)
+    aside.mkdir(mode=0o700)
     try:
         figures = _take(month, aside / "legs.csv")
         with duck(aside) as session:

@@ -27,7 +27,7 @@ from balances.models import Balance, Transaction
 from reconciliation.archiving import Proof, service, writing
 from reconciliation.archiving.months import Month
 from reconciliation.drill.ledger import build
-from reconciliation.measuring import Measure, ParquetMeasure, PostgresMeasure, Scope, Sums, measure_all
+from reconciliation.measuring import Measure, ParquetMeasure, PostgresMeasure, Scope, Sums, duck, measure_all
 from reconciliation.models import Archive, Seal
 from reconciliation.records import sealing
 from tests import world
@@ -282,6 +282,22 @@ def test_running_again_adds_nothing_and_goes_on_after_the_last_month(
 def test_a_second_process_is_refused_while_one_archives(archived: tuple[Balance, Balance], directory: Path) -> None:
     with service._alone(directory), pytest.raises(CommandError, match="Another process is archiving"):
         archive()
+
+
+def test_only_its_owner_can_read_an_archive(archived: tuple[Balance, Balance], directory: Path) -> None:
+    assert {path.stat().st_mode & 0o777 for path in (directory, *directory.glob("[0-9]*"))} == {0o700}
+
+
+def test_duckdb_takes_no_more_memory_than_it_may_and_goes_on_in_files(settings: Any, tmp_path: Path) -> None:
+    settings.LEDGER_ARCHIVE_MEMORY = 100 * 2**20
+    many = "SELECT md5(n::VARCHAR) || md5((n + 1)::VARCHAR) AS text FROM range(3_000_000) AS many(n)"
+    with duck(tmp_path) as session:
+        session.run("SET threads = 1")
+        session.run(f"CREATE TEMP TABLE sorted AS SELECT text FROM ({many}) ORDER BY text")
+        used = next(session.rows("SELECT sum(memory_usage_bytes) AS bytes FROM duckdb_memory()"))["bytes"]
+        spilt = next(session.rows("SELECT sum(size) AS bytes FROM duckdb_temporary_files()"))["bytes"]
+        assert used <= settings.LEDGER_ARCHIVE_MEMORY < spilt
+    assert list(tmp_path.iterdir()) == []
 
 
 def a_file(directory: Path, month: Month) -> Path:
