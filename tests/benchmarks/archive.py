@@ -6,6 +6,7 @@ whose closed months are archived into a temporary directory. Then:
 - archive: writing, reading back and sealing; bytes of a leg.
 - proving: ``sweep --archive``, that is files, checkpoints, and archive and rows since against totals.
 - sums: the archived legs of all balances, by DuckDB, and the same rows in PostgreSQL by the statement that screens.
+- with ``--legs N`` no ledger is made: DuckDB writes N legs over BALANCES in our layout, twelve months, and sums them.
 - memory: the most that this process had resident, DuckDB included. ``LEDGER_ARCHIVE_MEMORY`` bounds DuckDB.
 """
 
@@ -28,6 +29,42 @@ def timed(what: str, work: Callable[[], object]) -> object:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{what:<34}{time.monotonic() - began:>8.2f} s   {peak:,.0f} MiB at most so far", flush=True)
     return result
+
+
+MADE = """
+CREATE OR REPLACE TEMP TABLE month_legs AS
+SELECT 'bln_' || md5((hash(n) % $balances)::VARCHAR) AS balance,
+       CASE n % 2 WHEN 0 THEN 'debit' ELSE 'credit' END AS side,
+       'applied' AS kind, (hash(n, 1) % 1_000_000 + 1)::DECIMAL(38, 0) AS applied, 0::DECIMAL(38, 0) AS inflight,
+       'USD' AS currency, TIMESTAMP '2025-01-01' + to_microseconds(n * 1_000) AS instant,
+       'txn_' || uuid() AS transaction_id, unhex(md5(n::VARCHAR)) AS reference, left(md5(balance), 1) AS hash_range
+FROM range($first, $until) AS made(n)
+"""
+
+
+def by_duckdb_alone(arguments: argparse.Namespace) -> None:
+    """Measure the sums of legs that DuckDB makes: how they grow with their number, without a database."""
+    scratch.set_up()
+    from reconciliation.archiving.writing import RANGES, WRITE_RANGE
+    from reconciliation.measuring import ParquetMeasure, Scope, duck
+
+    with tempfile.TemporaryDirectory() as directory, duck() as session:
+
+        def write() -> None:
+            share = arguments.legs // 12
+            for month in range(12):
+                session.run(MADE, balances=arguments.balances, first=month * share, until=(month + 1) * share)
+                for row in list(session.rows(RANGES)):
+                    file = Path(directory) / f"{month:02}-{row['hash_range']}.parquet"
+                    session.run(WRITE_RANGE, file=str(file), hash_range=row["hash_range"])
+
+        timed("write", write)
+        files = tuple(Path(directory).glob("*.parquet"))
+        size = sum(file.stat().st_size for file in files)
+        print(f"{arguments.legs:,} legs in {len(files)} files, {size / arguments.legs:.1f} bytes a leg")
+        measure, everything = ParquetMeasure(files), Scope(everything=True)
+        for _ in range(3):
+            timed("sums by DuckDB, all balances", lambda: sum(1 for _ in measure.sums(everything)))
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -64,4 +101,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("transactions", nargs="?", type=int, default=1_000_000)
     parser.add_argument("balances", nargs="?", type=int, default=100_000)
-    main(parser.parse_args())
+    parser.add_argument("--legs", type=int, default=0)
+    given = parser.parse_args()
+    (by_duckdb_alone if given.legs else main)(given)
