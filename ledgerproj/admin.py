@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -20,9 +22,11 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from balances.backoffice import CarefulActions, Exporting, display, queue_warning
+from balances.backoffice import CarefulActions, Exporting, action, auditing, display, queue_warning
 from balances.events import QUEUE, WAITING
 from ledgerproj import roles
+from ledgerproj.models import Factor
+from ledgerproj.second_factor import forget
 
 ONE_LINE, SHOWN = 30, 2000
 """Characters of a job's arguments that stand in one line, and that are shown."""
@@ -32,6 +36,29 @@ for model in (User, Group, ProcrastinateJob):
     admin.site.unregister(model)
 
 
+@action(description="Reset second factor", permissions=["change"])
+def reset_second_factor(model_admin: Any, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    """Remove the second factors and recovery codes of others, who lost them; where the policy asks they enrol again."""
+    chosen = list(queryset)
+    if refusal := _why_not_reset(request, chosen):
+        model_admin.message_user(request, f"Nothing was done. {refusal}", messages.ERROR)
+        return
+    with transaction.atomic():
+        forget(chosen)
+        auditing.acted(request, chosen, "Second factor reset.")
+    names = ", ".join(user.username for user in chosen)
+    done = f"Second factors and recovery codes are removed: {names}. The next sign-in needs the password alone."
+    model_admin.message_user(request, done, messages.SUCCESS)
+
+
+def _why_not_reset(request: HttpRequest, chosen: list[User]) -> str:
+    if request.user in chosen:
+        return "Remove your own under Second factor, in the menu of your name."
+    if not request.user.is_superuser and any(user.is_superuser for user in chosen):
+        return "Only a superuser resets the second factor of a superuser."
+    return ""
+
+
 @admin.register(User)
 class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no type hints
     """Staff and their permissions."""
@@ -39,7 +66,18 @@ class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ig
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser", "second")
+    actions = (reset_second_factor,)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Add whether each user has a second factor."""
+        factors = Factor.objects.filter(user=OuterRef("pk"))
+        return super().get_queryset(request).annotate(has_second_factor=Exists(factors))
+
+    @admin.display(description="Second factor", boolean=True)
+    def second(self, user: Any) -> bool:
+        """Show whether the user has a second factor."""
+        return bool(user.has_second_factor)
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **options: Any) -> Any:
         """Offer only permissions that mean something here, in words."""

@@ -15,11 +15,14 @@ class LedgerProjectConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
         from django.db.models.signals import post_migrate
 
+        from balances.ground import approving
         from ledgerproj.roles import ensure_roles
+        from ledgerproj.second_factor.policy import require_to_approve
         from ledgerproj.signing_in import report_failed, report_locked_out, report_signed_in, report_signed_out
 
         user_login_failed.connect(report_failed, dispatch_uid="report_failed_sign_in")
         user_locked_out.connect(report_locked_out, dispatch_uid="report_locked_out")
         user_logged_in.connect(report_signed_in, dispatch_uid="report_signed_in")
         user_logged_out.connect(report_signed_out, dispatch_uid="report_signed_out")
+        approving.connect(require_to_approve, dispatch_uid="second_factor_to_approve")
         post_migrate.connect(ensure_roles, dispatch_uid="ensure_roles")

@@ -37,6 +37,14 @@ def flag(name: str, default: bool) -> bool:
     return value == "true"
 
 
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """Return a variable that may only be one of some words; raise ``Misconfigured`` otherwise."""
+    value = text(name, default).lower()
+    if value not in allowed:
+        raise Misconfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
 def number(name: str, default: int, least: int = 0) -> int:
     """Return a variable that may only be a whole number; raise ``Misconfigured`` otherwise."""
     value = text(name, str(default))

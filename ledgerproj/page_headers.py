@@ -39,7 +39,6 @@ UNUSED = (
     "midi",
     "payment",
     "picture-in-picture",
-    "publickey-credentials-get",
     "screen-wake-lock",
     "serial",
     "sync-xhr",

@@ -10,7 +10,7 @@ from typing import Any
 from django.templatetags.static import static
 
 from ledgerproj import environment
-from ledgerproj.sidebar import NAVIGATION
+from ledgerproj.sidebar import ACCOUNT, NAVIGATION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LEDGER_DATA_DIR = Path(environment.text("LEDGER_DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -148,6 +148,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ledgerproj.second_factor.policy.SecondFactorOfEveryone",
     "balances.backoffice.refused_pages.RefusedPages",
     "ledgerproj.signing_in.SignInLimit",
     "axes.middleware.AxesMiddleware",
@@ -183,6 +184,11 @@ AXES_CLIENT_IP_CALLABLE = "ledgerproj.signing_in.network_of_client"
 AXES_LOCKOUT_CALLABLE = "ledgerproj.signing_in.locked_out"
 AXES_DISABLE_ACCESS_LOG = True  # who signed in and did what is on record elsewhere
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+
+# Whom a second factor is asked of. No one is locked out: who has none signs in with the password, and sets one up.
+LEDGER_SECOND_FACTOR = environment.choice(
+    "LEDGER_SECOND_FACTOR", "off" if EMBEDDED else "approvers", ("off", "approvers", "everyone")
+)
 
 # --- caches: of this process alone, so that nothing of a key ever leaves it
 LOCAL_CACHE = "django.core.cache.backends.locmem.LocMemCache"
@@ -303,6 +309,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [(lambda request, name=name: static(f"balances/{name}.css")) for name in ("theme", "money", "frame")],
     "SCRIPTS": [(lambda request, name=name: static(f"balances/{name}.js")) for name in ("frame", "copy")],
     "GLOBAL_CALLBACK": "ledgerproj.frame.context",
+    "ACCOUNT": {"navigation": ACCOUNT},
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

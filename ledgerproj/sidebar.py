@@ -87,3 +87,9 @@ NAVIGATION: list[dict[str, Any]] = [
     for section, entries in SECTIONS.items()
 ]
 """The sections as unfold takes them."""
+
+ACCOUNT: list[dict[str, Any]] = [
+    {"title": "Second factor", "link": reverse_lazy("second_factor")},
+    {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+]
+"""What the menu of a user's own name offers."""

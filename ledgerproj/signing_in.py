@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -47,7 +48,8 @@ def report_failed(sender: Any, credentials: dict[str, Any], request: HttpRequest
     """Send the signal ``refused`` for a failed sign-in."""
     if request is not None and not getattr(request, "axes_locked_out", False):
         name = username_of(request, credentials)
-        _report(request, name, "No user has this name" if name == UNKNOWN else "Wrong password, or not active")
+        wrong = request.__dict__.get("refused_because", "Wrong password, or not active")
+        _report(request, name, "No user has this name" if name == UNKNOWN else wrong)
 
 
 def report_locked_out(sender: Any, request: HttpRequest, username: str, **_: Any) -> None:
@@ -67,7 +69,8 @@ def report_signed_out(sender: Any, request: HttpRequest | None, user: Any, **_: 
 
 def _report_session(request: HttpRequest | None, user: Any, done: str) -> None:
     if user is not None and request is not None and "REMOTE_ADDR" in request.META:
-        report_user(request, user, done)
+        used = request.__dict__.get("signed_in_with", "")
+        report_user(request, user, done, **({"after": {"second factor": used}} if used else {}))
 
 
 def report_user(request: HttpRequest, user: Any, done: str, **sides: dict[str, str]) -> None:
@@ -83,6 +86,12 @@ def report_user(request: HttpRequest, user: Any, done: str, **sides: dict[str, s
         address=client_address(request),
         **sides,
     )
+
+
+def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
+    """Return what every page of the admin is made with, and its title."""
+    request.__dict__["current_app"] = admin.site.name
+    return {**admin.site.each_context(request), "title": title, "subtitle": None}
 
 
 def _report(request: HttpRequest, name: str, why: str) -> None:
@@ -108,7 +117,7 @@ def _refusal(request: HttpRequest, seconds: int, **context: Any) -> HttpResponse
 
 
 class SignInLimit:
-    """Middleware that lets one network try only so many passwords a minute, before any of them is hashed."""
+    """Middleware that lets one network try only so many passwords and codes a minute, before any of them is hashed."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -116,7 +125,8 @@ class SignInLimit:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, or refuse where there were too many attempts."""
-        is_attempt = request.method == "POST" and request.path == reverse("admin:login")
+        doors = (reverse("admin:login"), reverse("second_factor_check"))
+        is_attempt = request.method == "POST" and request.path in doors
         if is_attempt and self.limiter.take(network_of(client_address(request))) is None:
             return _refusal(request, 60)
         return self.get_response(request)

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from ledgerproj import guide, palette
 from ledgerproj.own_password import change_own_password
+from ledgerproj.second_factor.door import sign_in
 from reconciliation.backoffice import saved_views
 
 admin.autodiscover()
@@ -22,6 +23,8 @@ urlpatterns = [
     path("admin/guide/", admin.site.admin_view(guide.guide), name="guide"),
     path("admin/search/", admin.site.admin_view(palette.search)),  # before the one that unfold has under this address
     path("admin/saved-views/", admin.site.admin_view(saved_views.saved), name="saved_views"),
+    path("admin/login/", sign_in),
+    path("admin/second-factor/", include("ledgerproj.second_factor.views")),
     path("admin/", admin.site.urls),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path(

@@ -104,6 +104,7 @@ def _known_settings(settings: Any) -> None:
     settings.WHITENOISE_AUTOREFRESH = True  # else every client lists all static files anew
     settings.LEDGER_READ_TIMEOUT = 60  # a machine under load
     settings.LEDGER_WATCH = False  # a slot would keep the test database from being dropped
+    settings.LEDGER_SECOND_FACTOR = "off"  # whatever the environment of the tests says
     settings.AXES_ENABLED = False  # signing in without a request is a matter of tests alone
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

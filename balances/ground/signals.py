@@ -20,6 +20,10 @@ exported = Signal()
 ``filters`` (the query of the address), ``file_kind`` and ``rows`` (how many there are now). A receiver that raises
 keeps the file from being sent."""
 
+approving = Signal()
+"""Somebody is about to approve a plan or a payment by hand, or to accept a finding. Sent with ``actor`` (as records
+name them). A receiver that raises a ``LedgerError`` keeps it from happening."""
+
 changed = Signal()
 """A person added, changed or deleted something in the back-office, or signed in or out. Sent with ``actor``, ``action``
 (``added``, ``changed``, ``deleted``, ``acted``, ``signed in``, ``signed out``), ``subject`` (what kind of thing),

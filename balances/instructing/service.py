@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from balances.ground import LedgerError, changed, dumps
+from balances.ground import LedgerError, approving, changed, dumps
 from balances.instructing.orders import (
     Order,
     Payment,
@@ -92,7 +92,11 @@ def ask(instruction_id: str, order: Order, *, amount: Amount, reason: str, by: P
 
 
 def approve(instruction_id: str, *, note: str, by: Person) -> Instruction:
-    """Approve what another person asked for, and do it; return it as it is then. Raises ``NotOpen``."""
+    """Approve what another person asked for, and do it; return it as it is then.
+
+    Raises ``NotOpen``, or what receivers of ``approving`` raise.
+    """
+    approving.send(sender=Instruction, actor=by.actor)
     with transaction.atomic():
         instruction = _open(instruction_id, {State.WAITING})
         _decide(instruction, State.STARTED, note=note, by=by)

@@ -22,6 +22,7 @@ from reconciliation.casework import (
     withdraw,
     write_note,
 )
+from reconciliation.correcting import why_not_approving
 from reconciliation.models import Origin
 from reconciliation.sweeping import OPEN, State, state_of
 
@@ -123,6 +124,8 @@ def shown(page: Any, request: HttpRequest, finding: Any) -> dict[str, Any]:
     state = state_of(finding)
     may_assign = page.has_assign_finding_permission(request)
     may_accept = page.has_accept_finding_permission(request)
+    could = may_accept and state in OPEN and state not in (State.PLANNED, State.FAULT_OPEN)
+    refusal = why_not_approving(request.user.get_username()) if could else ""
     held = {"assignee": finding.assignee or "", "due_on": finding.due_on}
     return {
         "may_assign": may_assign,
@@ -131,6 +134,7 @@ def shown(page: Any, request: HttpRequest, finding: Any) -> dict[str, Any]:
         "note_form": TextForm() if may_assign else None,
         "notes": notes_on(finding.balance_id)[:SHOWN_NOTES],
         "acceptances": acceptances(finding.balance_id)[:SHOWN_NOTES],
-        "may_accept": may_accept and state in OPEN and state not in (State.PLANNED, State.FAULT_OPEN),
+        "may_accept": could and not refusal,
+        "why_not_approving": refusal,
         "may_withdraw": may_accept and state == State.ACCEPTED,
     }

@@ -28,7 +28,16 @@ from reconciliation.backoffice.columns import (
     short,
     title_of,
 )
-from reconciliation.correcting import NEEDED, apply_in_background, approve, cancel, outcomes, reject, why_not_second
+from reconciliation.correcting import (
+    NEEDED,
+    apply_in_background,
+    approve,
+    cancel,
+    outcomes,
+    reject,
+    why_not_approving,
+    why_not_second,
+)
 from reconciliation.measuring import SIDES
 from reconciliation.models import Finding, Origin, Plan, PlanItem, Step
 from reconciliation.records import Comparison
@@ -213,13 +222,16 @@ def _require(request: HttpRequest, codename: str) -> None:
         require_mode(Mode.REPAIR)
 
 
-def _buttons(request: HttpRequest, plan: Plan) -> dict[str, bool]:
+def _buttons(request: HttpRequest, plan: Plan) -> dict[str, Any]:
     """Return what this user may do with the plan in its current state; the services check again."""
     may: Callable[[str], bool] = lambda codename: request.user.has_perm(f"reconciliation.{codename}")  # noqa: E731
     mine = request.user.get_username() == plan.actor
     waits = plan.state == State.PROPOSED
+    could = waits and may("approve_plan") and not why_not_second(request.user.get_username(), plan.actor)
+    refusal = why_not_approving(request.user.get_username()) if could else ""
     return {
-        "may_approve": waits and may("approve_plan") and not why_not_second(request.user.get_username(), plan.actor),
+        "may_approve": could and not refusal,
+        "why_not_approving": refusal,
         "may_reject": waits and may("approve_plan"),
         "may_apply": plan.state == State.APPROVED and may("apply_plan") and within_mode(Mode.REPAIR),
         "may_cancel": plan.state in (State.PROPOSED, State.APPROVED) and (mine or may("approve_plan")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from balances.ground import LedgerError, NotFound, atomic_with_lock_limit
+from balances.ground import LedgerError, NotFound, approving, atomic_with_lock_limit
 from balances.models import TOTALS
 from reconciliation.correcting import MAX_REASON, NotPossibleNow, ReasonRequired, ReasonTooLong
 from reconciliation.models import Acceptance, Finding, Origin
@@ -33,9 +33,10 @@ class NoAmount(LedgerError):
 def accept(finding_id: str, actor: str, origin: Origin, reason: str) -> Acceptance:
     """Accept an open finding as it is, and return the sealed record.
 
-    Raises ``FindingNotFound``, ``ReasonRequired``, ``ReasonTooLong``, ``NoAmount``, or ``NotPossibleNow`` where the
-    finding is not open or already accepted.
+    Raises ``FindingNotFound``, ``ReasonRequired``, ``ReasonTooLong``, ``NoAmount``, ``NotPossibleNow`` where the
+    finding is not open or already accepted, or what receivers of ``approving`` raise.
     """
+    approving.send(sender=Acceptance, actor=actor)
     return _decide(finding_id, Acceptance.Kind.ACCEPTED, actor, origin, reason)
 
 

@@ -9,7 +9,9 @@ from reconciliation.correcting.policy import (
     NEEDED,
     Facts,
     Policy,
+    logins_of,
     second_person_needed,
+    why_not_approving,
     why_not_directly,
     why_not_second,
 )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.db.models import QuerySet
 
-from balances.ground import BalanceLocked, LedgerError, NotFound, atomic_with_lock_limit
+from balances.ground import BalanceLocked, LedgerError, NotFound, approving, atomic_with_lock_limit
 from balances.models import now
 from reconciliation.correcting.policy import SecondPersonNeeded, why_not_second
 from reconciliation.correcting.rebuilding import MAX_REASON, PATIENCE, ReasonTooLong
@@ -38,11 +38,12 @@ class ReasonRequired(LedgerError):
 def approve(plan_id: str, actor: str, origin: Origin, note: str = "") -> Plan:
     """Approve a plan that waits for a second person.
 
-    Raises ``PlanNotFound``, ``NotPossibleNow``, or ``SecondPersonNeeded`` for the one who proposed it and for an
-    unknown actor. A refused attempt leaves a step.
+    Raises ``PlanNotFound``, ``NotPossibleNow``, ``SecondPersonNeeded`` for the one who proposed it and for an
+    unknown actor, or what receivers of ``approving`` raise. A refused attempt leaves a step.
     """
     with deciding(plan_id, actor, origin) as plan:
         require(plan, Plan.State.PROPOSED, "approved")
+        approving.send(sender=Plan, actor=actor)
         # The step is sealed, the plan's own column is not.
         proposers = Step.objects.filter(plan_id=plan_id, kind=Step.Kind.PROPOSED).values_list("actor", flat=True)
         for requester in {plan.actor, *proposers}:

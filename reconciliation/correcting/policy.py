@@ -8,9 +8,10 @@ from typing import Self
 from unicodedata import normalize
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 
-from balances.ground import ANYBODY, LedgerError
+from balances.ground import ANYBODY, LedgerError, approving
 from balances.keys import person
 from reconciliation.measuring import Measurement
 from reconciliation.models import Origin
@@ -121,8 +122,21 @@ def require_second_person(measurements: Iterable[Measurement], actor: str, origi
 
 
 def _has_login(actor: str) -> bool:
-    owner = person(actor)
-    return owner != actor and get_user_model().objects.filter(username__iexact=_folded(owner)).exists()
+    return person(actor) != actor and logins_of(actor).exists()
+
+
+def logins_of(actor: str) -> QuerySet[User]:
+    """Return the logins of the person behind an actor: of a user of the admin, or of the owner of a key."""
+    return User.objects.filter(username__iexact=_folded(person(actor)))
+
+
+def why_not_approving(actor: str) -> str:
+    """Return why somebody who has the right to approve may not do so now, or nothing where they may."""
+    try:
+        approving.send(sender=Policy, actor=actor)
+    except LedgerError as refusal:
+        return refusal.message
+    return ""
 
 
 def why_not_second(actor: str, requester: str) -> str | None:
