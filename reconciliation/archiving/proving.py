@@ -100,7 +100,13 @@ class Proof:
             path = place / entry.name
             if not path.is_file():
                 yield Damage("missing", manifest.month, entry.name, f"The file is gone, with {entry.rows:,} legs.")
-            elif (found := sha256_of(path)) == entry.sha256:
+                continue
+            try:
+                found = sha256_of(path)
+            except OSError as error:
+                yield Damage("unreadable", manifest.month, entry.name, f"The disk does not give it: {error.strerror}.")
+                continue
+            if found == entry.sha256:
                 self.files += 1
                 self.legs += entry.rows
             elif found in owners:

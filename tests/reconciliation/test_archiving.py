@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from balances.models import Balance, Transaction
-from reconciliation.archiving import Proof, service, writing
+from reconciliation.archiving import Proof, proving, service, writing
 from reconciliation.archiving.months import Month
 from reconciliation.drill.ledger import build
 from reconciliation.measuring import Measure, ParquetMeasure, PostgresMeasure, Scope, Sums, duck, measure_all
@@ -396,6 +397,22 @@ def test_each_damage_is_named_and_nothing_else(archived: tuple[Balance, Balance]
     assert sweep()[::2] == ([], 0)
 
 
+def test_a_file_that_the_disk_does_not_give_is_named(
+    archived: tuple[Balance, Balance], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, digest = a_file(directory, LAST), writing.sha256_of
+
+    def failing(path: Path) -> str:
+        if path == broken:
+            raise OSError(5, "Input/output error")
+        return digest(path)
+
+    monkeypatch.setattr(proving, "sha256_of", failing)
+    found = sweep()[0]
+    assert [(each["what"], each["file"]) for each in found] == [("unreadable", broken.name)]
+    assert "Input/output error" in found[0]["detail"]
+
+
 def test_any_bit_of_any_file_counts(archived: tuple[Balance, Balance], directory: Path) -> None:
     chance = random.Random(3)
     paths = sorted(directory.glob("*/*.parquet"))
@@ -498,13 +515,20 @@ def test_a_month_that_is_there_but_not_sealed_is_taken_up_or_refused(
         archive()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_killed_at_any_moment_it_goes_on_and_nothing_is_lost_or_twice(directory: Path) -> None:
+def test_killed_at_any_moment_it_goes_on_and_nothing_is_lost_or_twice(
+    pair: tuple[Balance, Balance], directory: Path
+) -> None:
     """Ten times a process of its own is killed with SIGKILL at a random moment, and at last one ends."""
-    build(11, wallets=40, postings=600)
+    month = Month(LAST.year - 3, LAST.number).next
+    while month <= LAST:
+        for day in range(1, 4):
+            world.row("APPLIED", 10 + day, *pair, **at(month, day))
+        month = month.next
+    settle()
     chance = random.Random(5)
     environment = environment_of_this_database() | {"LEDGER_ARCHIVE_DIR": str(directory)}
     words = [sys.executable, "-c", CHILD.format(until=str(LAST))]
+    ended: list[int] = []
     for _ in range(10):
         running = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         assert running.stdout is not None
@@ -512,9 +536,11 @@ def test_killed_at_any_moment_it_goes_on_and_nothing_is_lost_or_twice(directory:
         time.sleep(chance.random() * 0.6)
         running.kill()
         running.communicate()
+        ended.append(running.returncode)
         unsealed = {path.name for path in directory.glob("[0-9]*")} - {each.month for each in Archive.objects.all()}
         assert len(unsealed) <= 1
         assert {what for what, _, _ in named()} <= {"unsealed"}
+    assert ended.count(-signal.SIGKILL) > 1
     archive()
     agree(directory)
     assert sweep()[::2] == ([], 0)
