@@ -27,6 +27,7 @@ from balances.events import QUEUE, WAITING
 from ledgerproj import roles
 from ledgerproj.models import Factor
 from ledgerproj.second_factor import forget
+from ledgerproj.sessions import end
 
 ONE_LINE, SHOWN = 30, 2000
 """Characters of a job's arguments that stand in one line, and that are shown."""
@@ -45,10 +46,21 @@ def reset_second_factor(model_admin: Any, request: HttpRequest, queryset: QueryS
         return
     with transaction.atomic():
         forget(chosen)
+        end(chosen)
         auditing.acted(request, chosen, "Second factor reset.")
     names = ", ".join(user.username for user in chosen)
     done = f"Second factors and recovery codes are removed: {names}. The next sign-in needs the password alone."
     model_admin.message_user(request, done, messages.SUCCESS)
+
+
+@action(description="End sessions", permissions=["change"])
+def end_sessions(model_admin: Any, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    """Sign the selected users out, wherever they are signed in."""
+    chosen = list(queryset)
+    with transaction.atomic():
+        ended = end(chosen, except_key=request.session.session_key)
+        auditing.acted(request, chosen, f"Ended {ended} sessions.")
+    model_admin.message_user(request, f"Sessions that were ended: {ended}.", messages.SUCCESS)
 
 
 def _why_not_reset(request: HttpRequest, chosen: list[User]) -> str:
@@ -67,7 +79,7 @@ class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ig
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser", "second")
-    actions = (reset_second_factor,)
+    actions = (reset_second_factor, end_sessions)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Add whether each user has a second factor."""

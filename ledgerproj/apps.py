@@ -18,11 +18,13 @@ class LedgerProjectConfig(AppConfig):
         from balances.ground import approving
         from ledgerproj.roles import ensure_roles
         from ledgerproj.second_factor.policy import require_to_approve
+        from ledgerproj.sessions import begin
         from ledgerproj.signing_in import report_failed, report_locked_out, report_signed_in, report_signed_out
 
         user_login_failed.connect(report_failed, dispatch_uid="report_failed_sign_in")
         user_locked_out.connect(report_locked_out, dispatch_uid="report_locked_out")
         user_logged_in.connect(report_signed_in, dispatch_uid="report_signed_in")
+        user_logged_in.connect(begin, dispatch_uid="begin_session")
         user_logged_out.connect(report_signed_out, dispatch_uid="report_signed_out")
         approving.connect(require_to_approve, dispatch_uid="second_factor_to_approve")
         post_migrate.connect(ensure_roles, dispatch_uid="ensure_roles")

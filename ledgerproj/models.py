@@ -1,4 +1,4 @@
-"""What belongs to signing in: second factors and recovery codes."""
+"""What belongs to signing in: second factors, recovery codes, and who is signed in where."""
 
 from __future__ import annotations
 
@@ -54,3 +54,21 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"Recovery code of {self.user}"
+
+
+class SignIn(models.Model):
+    """A session of a user: from where, with what, since when."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sign_ins")
+    session_key = models.TextField(unique=True)
+    address = models.TextField(blank=True)
+    browser = models.TextField(blank=True)
+    since = UTCDateTimeField()
+    last_seen = UTCDateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ("-last_seen", "-pk")
+
+    def __str__(self) -> str:
+        return f"Session of {self.user} from {self.address}"

@@ -148,6 +148,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ledgerproj.sessions.SessionLimits",
     "ledgerproj.second_factor.policy.SecondFactorOfEveryone",
     "balances.backoffice.refused_pages.RefusedPages",
     "ledgerproj.signing_in.SignInLimit",
@@ -189,6 +190,10 @@ AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 LEDGER_SECOND_FACTOR = environment.choice(
     "LEDGER_SECOND_FACTOR", "off" if EMBEDDED else "approvers", ("off", "approvers", "everyone")
 )
+
+# How long a session lasts without a request, and at most, in seconds; longer where it is one machine's own.
+LEDGER_SESSION_IDLE = 60 * environment.number("LEDGER_SESSION_IDLE_MINUTES", 480 if EMBEDDED else 30, least=1)
+SESSION_COOKIE_AGE = 3600 * environment.number("LEDGER_SESSION_HOURS", 168 if EMBEDDED else 12, least=1)
 
 # --- caches: of this process alone, so that nothing of a key ever leaves it
 LOCAL_CACHE = "django.core.cache.backends.locmem.LocMemCache"

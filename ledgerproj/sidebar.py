@@ -90,6 +90,7 @@ NAVIGATION: list[dict[str, Any]] = [
 
 ACCOUNT: list[dict[str, Any]] = [
     {"title": "Second factor", "link": reverse_lazy("second_factor")},
+    {"title": "Your sessions", "link": reverse_lazy("sessions")},
     {"title": "Change password", "link": reverse_lazy("admin:password_change")},
 ]
 """What the menu of a user's own name offers."""

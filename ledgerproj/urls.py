@@ -24,6 +24,7 @@ urlpatterns = [
     path("admin/search/", admin.site.admin_view(palette.search)),  # before the one that unfold has under this address
     path("admin/saved-views/", admin.site.admin_view(saved_views.saved), name="saved_views"),
     path("admin/login/", sign_in),
+    path("admin/sessions/", include("ledgerproj.sessions")),
     path("admin/second-factor/", include("ledgerproj.second_factor.views")),
     path("admin/", admin.site.urls),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),

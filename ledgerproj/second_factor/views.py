@@ -19,6 +19,7 @@ from ledgerproj.second_factor.door import check
 from ledgerproj.second_factor.forms import Confirmed, NewApp, NewPasskey
 from ledgerproj.second_factor.policy import VERIFIED, SecondFactorNeeded, has_factor, require_to_approve
 from ledgerproj.second_factor.sealing import seal, unseal
+from ledgerproj.sessions import end
 from ledgerproj.signing_in import page_context, report_user
 
 OFFERED = "second_factor_offered"
@@ -139,6 +140,7 @@ def _enrolled(request: HttpRequest, user: User, factor: Factor) -> HttpResponse:
         factor.save()
         made = codes.new_recovery_codes(user) if first else []
         report_user(request, user, "changed", before={"second factor": ""}, after={"second factor": str(factor)})
+        end([user], except_key=request.session.session_key)  # none of them was begun with it
     request.session[VERIFIED] = str(factor)
     if first:
         return _shown_once(request, made)
