@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from unfold.contrib.filters.admin import BooleanRadioFilter
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from balances.backoffice import auditing
 from balances.backoffice.pages import LedgerModelAdmin, action, allowed, column, display, moment, url_of
@@ -32,8 +34,39 @@ LONGEST = 200
 STATE_COLOURS = {"valid": "success", "expired": "warning", "revoked": "danger"}
 
 
+LIFE = timedelta(days=90)
+"""How long a key lasts that is given no other end."""
+OVERLAPS = {1: "1 hour", 24: "1 day", 168: "7 days", 0: "not at all"}
+"""Hours for which a key that is replaced stays valid, in words."""
+ACTS = {
+    "read": "read",
+    "write": "add and change",
+    "delete": "delete",
+    "*": "everything",
+    APPROVE: "approve and reject plans",
+}
+"""What each action lets the holder of a key do."""
+
+
+def offered() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the scopes that a request could need, with what each allows, by resource; all resources come first."""
+    usual = [*dict.fromkeys(ACTIONS.values()), "*"]
+    groups = [("All resources", "*", usual)]
+    groups += [(name.replace("-", " ").capitalize().replace("Api", "API"), name, usual) for name in sorted(RESOURCES)]
+    return [
+        (
+            title,
+            [
+                (f"{name}:{each}", f"{ACTS[each]} ({name}:{each})")
+                for each in (*acts, *((APPROVE,) * (name == "reconstructions")))
+            ],
+        )
+        for title, name, acts in groups
+    ]
+
+
 class ApiKeyForm(KeyForm):
-    """Issues a new key; scopes that no request could need are refused as typing errors."""
+    """Issues a new key, with the scopes that are ticked."""
 
     name = forms.CharField(
         max_length=LONGEST, widget=UnfoldAdminTextInputWidget, help_text="Shown in records of what the key does."
@@ -44,10 +77,11 @@ class ApiKeyForm(KeyForm):
         widget=UnfoldAdminTextInputWidget,
         help_text="The team or service that holds the key; with api-keys scopes it manages all keys of this owner.",
     )
-    scopes = forms.CharField(
-        widget=UnfoldAdminTextareaWidget({"rows": 4}),
-        help_text="One per line: resource:action, such as balances:read. * stands for any. "
-        f"Resources: {', '.join(sorted(RESOURCES))}. Actions: read, write, delete; and reconstructions:{APPROVE}.",
+    scopes = forms.MultipleChoiceField(
+        choices=offered,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Tick no more than the holder needs: what is not ticked is refused.",
+        error_messages={"invalid_choice": "No request needs %(value)s."},
     )
 
     class Meta:
@@ -55,24 +89,11 @@ class ApiKeyForm(KeyForm):
         fields = ("name", "owner_id", "scopes", "expires_at")
         labels = {"expires_at": "Expires (UTC)"}
 
-    def clean_scopes(self) -> list[str]:
-        """Return the scopes without repetitions. Raises ``ValidationError`` for an unknown one."""
-        scopes = list(dict.fromkeys(re.split(r"[\s,]+", self.cleaned_data["scopes"].strip())))
-        if unknown := [scope for scope in scopes if not _is_known(scope)]:
-            raise ValidationError(f"No request needs {', '.join(unknown)}: write resource:action, as listed below.")
-        return scopes
-
     def clean_expires_at(self) -> Any:
         """Return the instant. Raises ``ValidationError`` where it has passed."""
         if self.cleaned_data["expires_at"] <= timezone.now():
             raise ValidationError("The key would have expired already.")
         return self.cleaned_data["expires_at"]
-
-
-def _is_known(scope: str) -> bool:
-    resource, _, wanted = scope.partition(":")
-    actions = {*ACTIONS.values(), "*"} | ({APPROVE} if resource in {"reconstructions", "*"} else set())
-    return resource in RESOURCES | {"*"} and wanted in actions
 
 
 @action(description="Revoke", permissions=["revoke_api_key"])
@@ -94,6 +115,7 @@ class ApiKeyAdmin(LedgerModelAdmin):
     filled_by = "A key is issued here or with POST /api-keys."
 
     form = ApiKeyForm
+    change_form_template = "admin/balances/apikey/rotate.html"
     actions = (revoke_keys,)
     list_display = ("name", "owner_id", "shown_prefix", "shown_scopes", "state", "expires", "last_used", "revoked")
     list_filter = (("is_revoked", BooleanRadioFilter),)
@@ -119,6 +141,37 @@ class ApiKeyAdmin(LedgerModelAdmin):
         """Find by whole id, owner or prefix, or by the beginning of the name."""
         wanted = Q(api_key_id=term) | Q(owner_id=term) | Q(key_prefix=term) | Q(name__istartswith=term)
         return queryset.filter(wanted)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with a key that ends."""
+        return {"expires_at": timezone.now() + LIFE}
+
+    def get_urls(self) -> list[Any]:
+        """Add the route that replaces a key."""
+        view = self.admin_site.admin_view(self.rotate)
+        return [path("<str:object_id>/rotate/", view, name="balances_apikey_rotate"), *super().get_urls()]
+
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Issue a successor with the same scopes, shown once; the old key ends by itself after the overlap."""
+        if not (self.has_add_permission(request) and self.has_revoke_api_key_permission(request)):
+            raise PermissionDenied
+        hours = request.POST.get("overlap", "")
+        if request.method != "POST" or hours not in map(str, OVERLAPS):
+            raise BadRequest("Say for how long the old key stays valid.")
+        with transaction.atomic():
+            old, new = keyring.rotate(object_id, timedelta(hours=int(hours)))
+            stored = auditing.stored(old)
+            before, after = auditing.state(old), auditing.state(stored)
+            auditing.report(request, "changed", old, before, after | {"replaced by": new.api_key_id})
+            auditing.report(request, "added", new, {}, auditing.state(new))
+        return self.response_add(request, new)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
+        """Offer to replace a key that is valid."""
+        key = context.get("original")
+        may = self.has_add_permission(request) and self.has_revoke_api_key_permission(request)
+        context["overlaps"] = OVERLAPS if key and may and key.is_valid(timezone.now()) else {}
+        return super().render_change_form(request, context, *args, **options)
 
     has_add_permission = allowed("balances.add_apikey")
     has_revoke_api_key_permission = allowed("balances.revoke_api_key")

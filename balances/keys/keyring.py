@@ -51,6 +51,22 @@ def issue(*, name: str, owner_id: str, scopes: Iterable[str], expires_at: dateti
     return key
 
 
+def rotate(api_key_id: str, overlap: timedelta) -> tuple[ApiKey, ApiKey]:
+    """Issue a successor of a valid key, which ends after an overlap; return the old key as it was, and the new one.
+
+    The successor has the same name, owner and scopes, and lasts as long as the old one was issued for. Raises
+    ``ApiKeyNotFound`` where there is no such valid key. To be called in a transaction.
+    """
+    at = timezone.now()
+    old = ApiKey.objects.select_for_update().filter(pk=api_key_id).first()
+    if old is None or not old.is_valid(at):
+        raise exceptions.ApiKeyNotFound
+    ends = at + max(old.expires_at - old.created_at, overlap)
+    new = issue(name=old.name, owner_id=old.owner_id, scopes=old.scopes, expires_at=ends)
+    ApiKey.objects.filter(pk=old.pk).update(expires_at=min(old.expires_at, at + overlap))
+    return old, new
+
+
 def issue_for(caller: Principal, *, name: str, owner: str, scopes: list[str], expires_at: datetime) -> ApiKey:
     """Create a key for a caller of the API, who can grant no more scopes than they have.
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from balances.keys import keyring
 from balances.models.keys import ApiKey
+from reconciliation.models import AuditEntry
 from tests.client import Client
 from tests.people import signed_in
 
@@ -25,7 +26,7 @@ LIST, ADD = "admin:balances_apikey_changelist", "admin:balances_apikey_add"
 FORM = {
     "name": "tea-svc",
     "owner_id": "team-7",
-    "scopes": "ledgers:read\ntransactions:*, *:read ledgers:read",
+    "scopes": ["ledgers:read", "transactions:*", "*:read"],
     "expires_at_0": "2099-01-01",
     "expires_at_1": "00:00:00",
 }
@@ -85,9 +86,9 @@ def test_a_forged_revocation_without_the_permission_does_nothing() -> None:
     [
         ("name", " ", "This field is required."),
         ("owner_id", "", "This field is required."),
-        ("scopes", "", "This field is required."),
+        ("scopes", [], "This field is required."),
         ("scopes", "ledgers", "No request needs ledgers"),
-        ("scopes", "ledgers:read ledger:read", "No request needs ledger:read"),
+        ("scopes", ["ledgers:read", "ledger:read"], "No request needs ledger:read"),
         ("scopes", "ledgers:reed", "No request needs ledgers:reed"),
         ("scopes", "ledgers:approve", "No request needs ledgers:approve"),
         ("scopes", "a:b:c", "No request needs a:b:c"),
@@ -97,11 +98,54 @@ def test_a_forged_revocation_without_the_permission_does_nothing() -> None:
         ("name", "a\0b", "Null characters are not allowed."),
     ],
 )
-def test_a_form_that_makes_no_sense_issues_nothing(field: str, value: str, message: str) -> None:
+def test_a_form_that_makes_no_sense_issues_nothing(field: str, value: Any, message: str) -> None:
     answer = signed_in("add_apikey").post(reverse(ADD), FORM | {field: value})
     assert answer.status_code == 200
     assert message in str(answer.context["adminform"].form.errors)
     assert not ApiKey.objects.exists()
+
+
+# --- replacing
+
+
+def replace(client: Any, key: ApiKey, overlap: str = "24") -> Any:
+    return client.post(reverse("admin:balances_apikey_rotate", args=[key.pk]), {"overlap": overlap})
+
+
+def test_a_key_is_replaced_by_no_one_who_may_not_issue_and_revoke_and_only_while_it_is_valid() -> None:
+    key, old = issue(), issue("old", expires_at=timezone.now() - timedelta(1))
+    for rights in (("view_apikey", "add_apikey"), ("view_apikey", "revoke_api_key")):
+        assert replace(signed_in(*rights), key).status_code == 403
+    client = signed_in("view_apikey", "add_apikey", "revoke_api_key")
+    for overlap in ("", "-1", "99999", "x"):
+        assert replace(client, key, overlap).status_code == 400
+    assert client.get(reverse("admin:balances_apikey_rotate", args=[key.pk])).status_code == 400
+    replace(client, old)
+    keyring.revoke([key.pk])
+    replace(client, key)
+    assert ApiKey.objects.count() == 2
+    assert b"Replace this key" not in client.get(reverse("admin:balances_apikey_change", args=[key.pk])).content
+
+
+def test_a_successor_has_the_same_scopes_and_the_old_key_ends_after_the_overlap_on_record() -> None:
+    key = issue(expires_at=timezone.now() + timedelta(days=60))
+    client = signed_in("view_apikey", "add_apikey", "revoke_api_key")
+    assert b"Replace this key" in client.get(reverse("admin:balances_apikey_change", args=[key.pk])).content
+    answer = replace(client, key)
+    new = answer.context["issued"]
+    assert answer.content.decode().count(new.plaintext) == 1
+    assert "no-store" in answer.headers["Cache-Control"]
+    kept, was = ApiKey.objects.get(pk=new.pk), ApiKey.objects.get(pk=key.pk)
+    assert (kept.scopes, kept.owner_id, kept.name) == (key.scopes, key.owner_id, key.name)
+    assert timedelta(hours=23) < was.expires_at - timezone.now() <= timedelta(hours=24)
+    assert kept.expires_at - timezone.now() > timedelta(days=59)
+    assert [Client(each.plaintext).get("/ledgers").status for each in (key, new)] == [200, 200]
+    records = {each.action: each for each in AuditEntry.objects.filter(subject="API key")}
+    assert (records["changed"].subject_id, records["added"].subject_id) == (key.pk, new.pk)
+    assert new.pk in records["changed"].after
+    assert new.plaintext not in str(AuditEntry.objects.values())
+    replace(client, new, "0")
+    assert Client(new.plaintext).get("/ledgers").status == 401
 
 
 # --- issuing
@@ -111,7 +155,7 @@ def test_a_new_key_is_shown_once_and_kept_nowhere(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.DEBUG)
     client = signed_in("add_apikey", "view_apikey")
     page = client.get(reverse(ADD))
-    assert b"One per line" in page.content
+    assert b"approve and reject plans" in page.content
     answer = client.post(reverse(ADD), FORM)
     assert answer.status_code == 200
     plaintext = answer.context["issued"].plaintext
