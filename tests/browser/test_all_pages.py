@@ -13,9 +13,11 @@ from django.test import Client
 from selenium import webdriver
 
 from tests.browser.inspecting import Inspector
-from tests.test_browser import browser, pytestmark  # noqa: F401
+from tests.test_browser import browser  # noqa: F401
+from tests.test_browser import pytestmark as in_a_browser
 from tests.test_every_page import addresses, cast, pages, signed_in, swept  # noqa: F401
 
+pytestmark = [*(mark for mark in in_a_browser if mark.name != "xdist_group"), pytest.mark.xdist_group("walk")]
 NO_PAGES = ("/export.", "/autocomplete/", "/history/", "/jsi18n/", "/live/")
 """Files and parts of pages, and the history that Django keeps beside each page, which is none of ours."""
 BESIDE = (

@@ -16,7 +16,7 @@ function nameIcons() {
         icon.setAttribute("aria-hidden", "true");
         const control = icon.closest("a, button");
         const name = control?.title || control?.nextElementSibling?.placeholder;
-        if (name && control.textContent.trim() === icon.textContent.trim()) {
+        if (name && !control.hasAttribute("aria-label") && control.textContent.trim() === icon.textContent.trim()) {
             control.setAttribute("aria-label", name);
         }
     }
