@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 
 from django.conf import settings
@@ -25,13 +25,16 @@ CONFIRM_SECONDS = 0.5
 """Between two times that the position is written down, also where nothing is committed; breaks do not wait for it."""
 LOOK_SECONDS = 0.5
 """Between two looks at breaks whose time of grace is over, at breaks to explain, and for full proofs."""
+CALM_LOOK_SECONDS = 2.0
+"""Between two looks for full proofs and at breaks to explain, once nothing was found for ``CALM_AFTER_SECONDS``."""
+CALM_AFTER_SECONDS = 60.0
 LIMIT_SECONDS = 5.0
 """Between two looks at how much of the log the server keeps."""
 READ_SECONDS = 0.25
 GATHER_SECONDS = 0.02
-"""After a read that brought little: waking for each commit alone costs more than proving it does."""
-LITTLE = 200
-"""Messages; a commit has six or so. While a backlog is read there are more."""
+"""Between two reads near the end of the log: waking for each commit alone costs more than proving it does."""
+NEAR = timedelta(seconds=2)
+"""How old a commit may be to be near the end; a backlog is read without rests."""
 MARKS = 64
 HALF = 1 << 31
 Report = Callable[[Proof], None]
@@ -71,7 +74,8 @@ class Follower:
         self.proved_until: datetime | None = proof.proved_until
         self._commits = 0
         self._marks = deque[Mark](maxlen=MARKS)
-        self._due = {"confirm": 0.0, "look": 0.0, "limit": 0.0}
+        self._due = {"confirm": 0.0, "look": 0.0, "full": 0.0, "limit": 0.0}
+        self._calm_from = time.monotonic() + CALM_AFTER_SECONDS
         self._may_ripen = True
         """Whether breaks were found or wait since the last look at them."""
 
@@ -88,7 +92,7 @@ class Follower:
                 for message in messages:
                     wire.feed(self.prover.handler, message)
                 self._step(time.monotonic())
-                if 0 < len(messages) < LITTLE:
+                if messages and self._is_near_the_end():
                     self.stop.wait(GATHER_SECONDS)
             self._confirm()
         finally:
@@ -103,8 +107,10 @@ class Follower:
             self._due["look"] = at + LOOK_SECONDS
             if self._may_ripen:
                 self._may_ripen = open_ripe(self.proof, self.proved_until)
-            self.full_proofs.tend(self._now(), self.proved_until)
-            self.full_proofs.explain()
+            if at < self._calm_from or at >= self._due["full"] or self.proof.state != Proof.State.PROVED:
+                self._due["full"] = at + CALM_LOOK_SECONDS
+                self.full_proofs.tend(self._now(), self.proved_until)
+                self.full_proofs.explain()
         if at >= self._due["limit"]:
             self._due["limit"] = at + LIMIT_SECONDS
             self._limit()
@@ -123,9 +129,15 @@ class Follower:
         if len(self._marks) < MARKS:
             self._marks.append(mark)
         self.line.confirm(position, ask=True)
-        self._may_ripen |= bool(found)
+        if found:
+            self._may_ripen, self._calm_from = True, time.monotonic() + CALM_AFTER_SECONDS
         self._due["confirm"] = time.monotonic() + CONFIRM_SECONDS
         self.report(self.proof)
+
+    def _is_near_the_end(self) -> bool:
+        """Return whether the last commit was made at about the last look at the clock, which is the database's."""
+        last = self.prover.last_at
+        return last is not None and bool(self._marks) and last > self._marks[-1].at - NEAR
 
     def _now(self) -> datetime:
         return self._marks[-1].at if self._marks else self._fresh_now()

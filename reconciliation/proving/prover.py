@@ -80,6 +80,8 @@ class Prover:
         """Up to where the log has been read."""
         self.commits = 0
         self.last_xid = 0
+        self.last_at: datetime | None = None
+        """When the last commit was made."""
         self._commit_at: Commit | None = None
         self._found: list[Broken] = []
         self._waiting: list[Commit] = []
@@ -115,7 +117,7 @@ class Prover:
         self.position, self.commits = end, self.commits + 1
         if commit is None:
             return
-        commit.position, self.last_xid = end, commit.xid
+        commit.position, self.last_xid, self.last_at = end, commit.xid, commit.at
         if self.families.resolve(commit):
             self._found += commit.breaks()
         else:

@@ -148,7 +148,7 @@ class Line:
                     self._reply_wanted |= message[17] == 1
             elif size < 0:
                 self._refuse(self._line.get_result())
-            elif messages or self._reply_wanted or not self._wait(deadline):
+            elif not self._wait(0 if messages or self._reply_wanted else deadline):  # libpq takes 16 kB in at a time
                 break
         return messages
 

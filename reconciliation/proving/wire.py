@@ -105,6 +105,7 @@ def _rows(message: bytes, kind: int) -> tuple[list[Value] | None, list[Value] | 
 def _row(message: bytes, place: int) -> tuple[list[Value], int]:
     """Return the columns of a row and the place after it. It runs for each row: the lengths are read by hand."""
     row: list[Value] = []
+    add = row.append
     count = message[place] << 8 | message[place + 1]
     place += 2
     for _ in range(count):
@@ -112,9 +113,9 @@ def _row(message: bytes, place: int) -> tuple[list[Value], int]:
         if mark == TEXT:
             start = place + 5
             place = start + int.from_bytes(message[place + 1 : start])
-            row.append(message[start:place])
+            add(message[start:place])
         else:
-            row.append(None if mark == NULL else UNCHANGED)
+            add(None if mark == NULL else UNCHANGED)
             place += 1
     if place > len(message):
         raise ValueError
