@@ -59,16 +59,17 @@ class Others:
     ids: list[str]
     stop: threading.Event
     done: Counter[str] = field(default_factory=Counter)
+    tracked: list[str] = field(default_factory=list)
     failure: Exception | None = None
 
     def run(self) -> None:
         chance, number = random.Random(77), 0
         kinds = (self._bulk, self._refund, self._lineage, self._rebuild, self._metadata)
         try:
-            self.tracked = self._tracked()
             while not self.stop.is_set():
                 number += 1
                 with suppress(OSError, HTTPException, KeyError):  # a 503, where the database was killed
+                    self.tracked = self.tracked or self._tracked()
                     chance.choice(kinds)(number)
         except Exception as error:
             self.failure = error
