@@ -81,6 +81,23 @@ class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ig
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser", "second")
     actions = (reset_second_factor, end_sessions)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave superusers, and so their passwords, to superusers."""
+        return super().has_change_permission(request, obj) and _is_within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave superusers to superusers."""
+        return super().has_delete_permission(request, obj) and _is_within_reach(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Let no one rename users, by whose names records know them, nor raise themselves; superusers make others."""
+        fixed = ["username"] if obj is not None else []
+        if not request.user.is_superuser:
+            fixed.append("is_superuser")
+            if obj is not None and obj.pk == request.user.pk:
+                fixed += ["groups", "user_permissions"]
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
     def get_queryset(self, request: HttpRequest) -> Any:
         """Add whether each user has a second factor."""
         factors = Factor.objects.filter(user=OuterRef("pk"))
@@ -101,6 +118,12 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
     """Groups and their permissions; a page of its own shows who may do what."""
 
     change_list_template = "admin/auth/group/change_list.html"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let no one but superusers change a group of their own."""
+        may: bool = super().has_change_permission(request, obj)
+        is_own = obj is not None and request.user.groups.filter(pk=obj.pk).exists()
+        return may and (request.user.is_superuser or not is_own)
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **options: Any) -> Any:
         """Offer only permissions that mean something here, in words."""
@@ -137,6 +160,10 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
             "members": [group.user_set.filter(is_active=True).count() for group in groups],
         }
         return TemplateResponse(request, "admin/auth/group/who_may_do_what.html", context)
+
+
+def _is_within_reach(request: HttpRequest, user: Any) -> bool:
+    return user is None or not user.is_superuser or bool(request.user.is_superuser)
 
 
 def _permissions_in_words(field: Any, db_field: Any) -> Any:

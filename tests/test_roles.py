@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
 from django.urls import reverse
 
 import ledgerproj.urls  # noqa: F401 - finds the admin pages
@@ -98,3 +99,60 @@ def test_the_page_costs_a_fixed_number_of_queries(django_assert_max_num_queries:
     client = signed_in("view_group")
     with django_assert_max_num_queries(20):  # type: ignore[operator]
         client.get(reverse(PAGE))
+
+
+@pytest.fixture
+def administrator() -> Client:
+    user = User.objects.create_user("adele", password="a long password", is_staff=True)
+    user.groups.add(Group.objects.get(name="Administrator"))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_an_administrator_cannot_raise_themselves(administrator: Client) -> None:
+    own, group = User.objects.get(username="adele"), Group.objects.get(name="Administrator")
+    approver = Group.objects.get(name="Approver")
+    fields = {"username": "adele", "is_staff": "on", "is_active": "on", "is_superuser": "on"}
+    fields |= {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    right = Permission.objects.get(codename="approve_plan")
+    more = {"groups": [group.pk, approver.pk], "user_permissions": [right.pk]}
+    administrator.post(reverse("admin:auth_user_change", args=[own.pk]), fields | more)
+    administrator.post(
+        reverse("admin:auth_group_change", args=[group.pk]), {"name": group.name, "permissions": [right.pk]}
+    )
+    own = User.objects.get(pk=own.pk)
+    assert not own.is_superuser
+    assert list(own.groups.all()) == [group]
+    assert not own.has_perm("reconciliation.approve_plan")
+
+
+def test_superusers_are_out_of_an_administrators_reach(administrator: Client) -> None:
+    boss = User.objects.create_superuser("boss", password="a long password")
+    other = User.objects.create_user("ben", password="a long password", is_staff=True)
+    password = "another long password"
+    given = {"password1": password, "password2": password, "usable_password": "true"}
+    fields = {"is_staff": "on", "is_active": "on", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    administrator.post(reverse("admin:auth_user_password_change", args=[boss.pk]), given)
+    administrator.post(reverse("admin:auth_user_change", args=[boss.pk]), fields | {"is_active": ""})
+    administrator.post(reverse("admin:auth_user_delete", args=[boss.pk]), {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [boss.pk], "post": "yes"}
+    administrator.post(reverse("admin:auth_user_changelist"), chosen)
+    administrator.post(reverse("admin:auth_user_change", args=[other.pk]), fields | {"is_superuser": "on"})
+    administrator.post(reverse("admin:auth_user_password_change", args=[other.pk]), given)
+    boss, other = User.objects.get(pk=boss.pk), User.objects.get(pk=other.pk)
+    assert boss.is_active
+    assert boss.check_password("a long password")
+    assert not other.is_superuser
+    assert other.check_password(password)
+
+
+def test_a_user_keeps_the_name_by_which_records_know_them(administrator: Client) -> None:
+    user = User.objects.create_user("ben", password="a long password")
+    fields = {"username": "renamed", "first_name": "Ben", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    root = Client()
+    root.force_login(User.objects.create_superuser("root-of-all", password="a long password"))
+    for client in (administrator, root):
+        client.post(reverse("admin:auth_user_change", args=[user.pk]), fields)
+        user.refresh_from_db()
+        assert (user.username, user.first_name) == ("ben", "Ben")

@@ -174,7 +174,7 @@ class InstructionAdmin(LedgerModelAdmin):
         may = self.has_approve_permission if name in ("approve", "reject") else self.has_add_permission
         if not may(request):
             raise PermissionDenied
-        note, by = request.POST.get("note", "")[:500], _person(request)
+        note, by = request.POST.get("note", "").replace("\0", "")[:500], _person(request)
         try:
             match name:
                 case "approve":

@@ -167,9 +167,13 @@ def _do(instruction: Instruction) -> None:
     try:
         row = do(order_of(instruction), instruction.pk)
     except LedgerError as error:
-        _finish(instruction, State.REFUSED, note=f"{instruction.note}\n{error.message}".strip())
-    else:
-        _finish(instruction, State.DONE, result=row.pk)
+        # Refused, because another process that went on with it has done it meanwhile?
+        before = done_before(order_of(instruction), instruction.pk)
+        if before is None:
+            _finish(instruction, State.REFUSED, note=f"{instruction.note}\n{error.message}".strip())
+            return
+        row = before
+    _finish(instruction, State.DONE, result=row.pk)
 
 
 def _finish(instruction: Instruction, state: State, **fields: str) -> None:

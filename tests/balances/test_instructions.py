@@ -263,3 +263,36 @@ def test_the_page_of_a_transaction_offers_what_can_be_done_with_it(wallets: list
     looking = signed_in("view_transaction").get(reverse("admin:balances_transaction_change", args=[paid.pk]))
     assert "/refund/of/" not in looking.content.decode()
     assert User.objects.count() == 2
+
+
+def test_one_that_another_process_did_meanwhile_is_done_and_not_refused(
+    wallets: list[Balance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = Payment(
+        source=wallets[0].pk,
+        destinations=(Share(identifier=wallets[1].pk),),
+        amount=Decimal("5.00"),
+        precision=100,
+        currency="USD",
+        description="d",
+    )
+    key, real = new_instruction_id(), service.do
+
+    def overtaken(given: Any, reference: str) -> Any:
+        real(given, reference)
+        return real(given, reference)
+
+    monkeypatch.setattr(service, "do", overtaken)
+    amount = Amount(units=500, currency="USD", precision=100)
+    instruction = ask(key, order, amount=amount, reason="r", by=Person("alice"))
+    assert (instruction.state, moved(wallets[1])) == (State.DONE, 500)
+    assert Transaction.objects.get(pk=instruction.result).reference == key
+
+
+def test_a_note_without_meaning_to_the_database_is_kept_without_it(wallets: list[Balance], settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_BY_HAND = {"*": 0}
+    fields = payment(*wallets[:2])
+    confirmed(mover(), reverse(ADD), fields)
+    page = reverse("admin:instructions_instruction_reject", args=[fields["instruction_id"]])
+    assert signed_in("approve_instruction").post(page, {"note": "n\0o"}).status_code == 302
+    assert Instruction.objects.get().note == "no"
