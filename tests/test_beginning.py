@@ -24,6 +24,7 @@ from ledgerproj.management.commands import serve
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = {
     "apply": ["pln_x"],
+    "archive": ["--until", "2026-01"],
     "import_blnk": ["postgresql://127.0.0.1:9/blnk"],
     "import_ledger": ["--ledger", "x", "--balances", "b.csv", "--transactions", "t.csv"],
     "plan": ["--balance", "bln_x", "--reason", "r"],
