@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
@@ -30,7 +30,8 @@ class Confirmed(forms.Form):
     @property
     def _user(self) -> User:
         user = self.request.user
-        assert isinstance(user, User)  # noqa: S101 - the admin's pages are for those who are signed in
+        if not isinstance(user, User):
+            raise PermissionDenied
         return user
 
     def clean_password(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -116,7 +117,8 @@ def renew_codes(request: HttpRequest) -> HttpResponse:
 
 def _user(request: HttpRequest) -> User:
     user = request.user
-    assert isinstance(user, User)  # noqa: S101 - the admin's pages are for those who are signed in
+    if not isinstance(user, User):
+        raise PermissionDenied
     return user
 
 

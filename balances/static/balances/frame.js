@@ -12,7 +12,7 @@ document.addEventListener("alpine:init", () => {
 
 // The name of an icon is no text; what has nothing but an icon is named by its title, or by the field that it sends.
 function nameIcons() {
-    for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])")) {
+    for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden], button)")) {
         icon.setAttribute("aria-hidden", "true");
         const control = icon.closest("a, button");
         const name = control?.title || control?.nextElementSibling?.placeholder;
