@@ -28,7 +28,10 @@ BESIDE = (
     "/admin/nothing/",
     "/admin/balances/transaction/add/",
 )
-"""Pages of no model, but for that of Swagger, whose colours are its own; the last two are a page that says what is missing, and one that says what is refused."""
+"""Pages of no model, but for that of Swagger, whose colours are its own.
+
+The last two are a page that says what is missing, and one that says what is refused.
+"""
 
 
 @pytest.fixture
