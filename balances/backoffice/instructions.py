@@ -31,7 +31,7 @@ from balances.instructing import (
     why_second_person,
     withdraw,
 )
-from balances.keys import person
+from balances.keys import is_same_person
 from balances.models import Instruction, Transaction
 from balances.templatetags.money import listed
 
@@ -195,7 +195,7 @@ class InstructionAdmin(LedgerModelAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **options: Any) -> HttpResponse:
         """Add what can be decided by this person, and what it would do now."""
         instruction: Instruction = context["original"]
-        is_own = person(request.user.get_username()) == person(instruction.asked_by)
+        is_own = is_same_person(request.user.get_username(), instruction.asked_by)
         is_waiting = instruction.state == State.WAITING
         context["may_decide"] = is_waiting and not is_own and self.has_approve_permission(request)
         context["may_withdraw"] = is_waiting and is_own and self.has_add_permission(request)

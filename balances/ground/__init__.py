@@ -56,6 +56,7 @@ from balances.ground.fields import ExactJSONField, MajorUnitsField, MetadataFiel
 from balances.ground.instants import go_time
 from balances.ground.jobs import Backlog, defer_once
 from balances.ground.lanes import is_costly, is_read
+from balances.ground.limits import limit_of
 from balances.ground.locks import LOCK_WAIT, atomic_with_lock_limit, refused_when_locked
 from balances.ground.outages import (
     RETRY_AFTER_SECONDS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from balances.ground import LedgerError, approving, changed, dumps
+from balances.ground import LedgerError, approving, changed, dumps, limit_of
 from balances.instructing.orders import (
     Order,
     Payment,
@@ -18,12 +18,10 @@ from balances.instructing.orders import (
     order_of,
     request_of,
 )
-from balances.keys import person
+from balances.keys import is_same_person
 from balances.models import Instruction, now
 
 State = Instruction.State
-OTHERS = "*"
-"""Stands for each currency that has no limit of its own."""
 
 
 class NotOpen(LedgerError):
@@ -44,12 +42,12 @@ class Amount:
 def why_second_person(currency: str, units: int) -> str:
     """Return why the house wants a second person for an amount in minor units, or nothing where it does not.
 
-    Without any limit it never does; a currency without one has that of ``*``, or zero.
+    Without any limit it never does.
     """
     limits = settings.LEDGER_FOUR_EYES_BY_HAND
     if not limits:
         return ""
-    limit = limits.get(currency, limits.get(OTHERS, 0))
+    limit = limit_of(limits, currency)
     if limit is None or abs(units) <= limit:
         return ""
     return f"By hand, more than {limit:,} minor units of {currency} need a second person."
@@ -133,7 +131,7 @@ def withdraw(instruction_id: str, *, by: Person) -> Instruction:
 
 
 def _decide(instruction: Instruction, state: State, *, note: str, by: Person) -> Instruction:
-    is_own = person(by.actor) == person(instruction.asked_by)
+    is_own = is_same_person(by.actor, instruction.asked_by)
     if is_own is not (state == State.WITHDRAWN):
         raise NotOpen("Only the person who asked can withdraw it, and only another person can approve or reject it.")
     before = {"state": instruction.state, "note": instruction.note}

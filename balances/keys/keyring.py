@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from unicodedata import normalize
 
 import bcrypt
 from django.core.cache import caches
@@ -126,6 +127,20 @@ def person(actor: str) -> str:
     named = NAMED.search(actor)
     owner = named and ApiKey.objects.filter(pk=named[1]).values_list("owner_id", flat=True).first()
     return owner or actor
+
+
+def folded(name: str) -> str:
+    """Return a name as names of people are compared: without case, in one form of Unicode."""
+    return normalize("NFKC", name).casefold().strip()
+
+
+def is_same_person(actor: str, other: str) -> bool:
+    """Return whether two actors of records are one person or service.
+
+    The owner of a key, the member of staff and the operator at the shell with the same name are one person, whichever
+    key is used. All holders of the master key count as one.
+    """
+    return folded(person(actor)) == folded(person(other))
 
 
 def note_use(key: ApiKey) -> None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
-from unicodedata import normalize
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
-from balances.ground import ANYBODY, LedgerError, approving
-from balances.keys import person
+from balances.ground import ANYBODY, LedgerError, approving, limit_of
+from balances.keys import folded, is_same_person, person
 from reconciliation.measuring import Measurement
 from reconciliation.models import Origin
 
 NEEDED = "A second person must approve: "
 """The start of the text that says why a second person is needed."""
-OTHERS = "*"
-"""Stands for each currency that has no limit of its own."""
 
 
 class SecondPersonNeeded(LedgerError):
@@ -92,7 +89,7 @@ def second_person_needed(facts: Facts, policy: Policy) -> tuple[bool, str]:
 
 def _reasons(facts: Facts, policy: Policy) -> Iterator[str]:
     for currency, drift in sorted(facts.drift.items()):
-        limit = policy.amounts.get(currency, policy.amounts.get(OTHERS, 0))
+        limit = limit_of(policy.amounts, currency)
         if limit is not None and drift > limit:
             yield f"{drift:,} minor units of {currency} are more than the limit of {limit:,}"
     if facts.balances > policy.balances:
@@ -127,7 +124,7 @@ def _has_login(actor: str) -> bool:
 
 def logins_of(actor: str) -> QuerySet[User]:
     """Return the logins of the person behind an actor: of a user of the admin, or of the owner of a key."""
-    return User.objects.filter(username__iexact=_folded(person(actor)))
+    return User.objects.filter(username__iexact=folded(person(actor)))
 
 
 def why_not_approving(actor: str) -> str:
@@ -142,15 +139,10 @@ def why_not_approving(actor: str) -> str:
 def why_not_second(actor: str, requester: str) -> str | None:
     """Return why ``actor`` cannot be the second person for a request of ``requester``, or ``None``.
 
-    Names are compared without case, in one form of Unicode. The owner of a key, the member of staff and the operator
-    at the shell with the same name are one person, whichever key is used. All holders of the master key count as one.
+    Who counts as the same person is said by ``is_same_person``.
     """
     if actor == ANYBODY.actor:
         return "Approving needs a key or a login: switch secure mode on (BLNK_SERVER_SECURE)."
-    if _folded(person(actor)) == _folded(person(requester)):
+    if is_same_person(actor, requester):
         return f"{actor} proposed this plan: a second person must approve it."
     return None
-
-
-def _folded(name: str) -> str:
-    return normalize("NFKC", name).casefold().strip()

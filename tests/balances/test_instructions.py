@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,8 @@ from django.urls import reverse
 import ledgerproj.urls  # noqa: F401 - finds the admin pages
 from balances.books import Share
 from balances.instructing import Amount, NotOpen, Payment, Person, approve, ask, go_on, service
-from balances.models import Balance, Instruction, Transaction, new_instruction_id
+from balances.keys import keyring
+from balances.models import Balance, Instruction, Transaction, new_instruction_id, now
 from reconciliation.models import AuditEntry
 from tests import world
 from tests.people import signed_in
@@ -296,3 +298,18 @@ def test_a_note_without_meaning_to_the_database_is_kept_without_it(wallets: list
     page = reverse("admin:instructions_instruction_reject", args=[fields["instruction_id"]])
     assert signed_in("approve_instruction").post(page, {"note": "n\0o"}).status_code == 302
     assert Instruction.objects.get().note == "no"
+
+
+def test_no_one_is_a_second_person_by_another_spelling_of_their_name_or_by_a_key(
+    wallets: list[Balance], settings: Any
+) -> None:
+    settings.LEDGER_FOUR_EYES_BY_HAND = {"*": 0}
+    fields = payment(*wallets[:2])
+    confirmed(mover(), reverse(ADD), fields)
+    asker = Instruction.objects.get().asked_by
+    key = keyring.issue(name="own", owner_id=asker.upper(), scopes=["*:*"], expires_at=now() + timedelta(days=1))
+    for same in (asker.upper(), f" {asker}", "\uff50" + asker[1:], f"key own ({key.api_key_id})"):
+        with pytest.raises(NotOpen):
+            approve(fields["instruction_id"], note="", by=Person(same))
+    assert moved(wallets[1]) == 0
+    assert approve(fields["instruction_id"], note="", by=Person("somebody-else")).state == State.DONE
