@@ -70,13 +70,7 @@ class Prepared:
         if result is None or result.status != ExecStatus.TUPLES_OK:
             known.pop(self.name, None)
             return None
-        transformer = known[self.name]
-        if transformer is None:
-            transformer = known[self.name] = Transformer(raw)
-            transformer.set_pgresult(result)
-        else:
-            transformer.set_pgresult(result, set_loaders=False)
-        return Result(result, transformer)
+        return _loaded(raw, known, self.name, result)
 
 
 class Result:
@@ -140,6 +134,15 @@ class Line:
         Raises ``psycopg.Error`` where the connection was lost, a read failed, or the server says something unasked,
         such as that it goes away.
         """
+        for result in self._arrived():
+            name = self._sent.popleft()
+            if result.status == ExecStatus.TUPLES_OK:
+                yield _loaded(self._raw, self._known, name, result)
+            elif result.status not in (ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC):
+                raise psycopg.OperationalError(result.get_error_message())
+
+    def _arrived(self) -> Iterator[Any]:
+        """Yield what has come, as long as something is to come. Raises ``psycopg.OperationalError``."""
         line = self._line
         line.consume_input()
         if not self._sent:
@@ -147,22 +150,8 @@ class Line:
         line.flush()
         while self._sent and not line.is_busy():
             result = line.get_result()
-            if result is None:  # stands between the results of two statements
-                continue
-            name = self._sent.popleft()
-            if result.status == ExecStatus.TUPLES_OK:
-                yield self._loaded(name, result)
-            elif result.status not in (ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC):
-                raise psycopg.OperationalError(result.get_error_message())
-
-    def _loaded(self, name: bytes, result: Any) -> Result:
-        transformer = self._known[name]
-        if transformer is None:
-            transformer = self._known[name] = Transformer(self._raw)
-            transformer.set_pgresult(result)
-        else:
-            transformer.set_pgresult(result, set_loaders=False)
-        return Result(result, transformer)
+            if result is not None:  # nothing stands between the results of two statements
+                yield result
 
 
 class CommitLine(Line):
@@ -186,18 +175,10 @@ class CommitLine(Line):
     def group(self) -> list[Callable[[], Result]] | None:
         """Return what reads the results of the group that was sent, once all of it is committed, and ``None`` before.
 
-        Raises ``Undone`` where nothing was written, or ``psycopg.Error`` where the
-        connection was lost, and what became of the group is unknown.
+        Raises ``Undone`` where nothing was written, or ``psycopg.Error`` where the connection was lost, and what
+        became of the group is unknown.
         """
-        line = self._line
-        line.consume_input()
-        if not self._sent:
-            raise psycopg.OperationalError("The server ends the connection.")
-        line.flush()
-        while self._sent and not line.is_busy():
-            result = line.get_result()
-            if result is None:  # stands between the results of two statements
-                continue
+        for result in self._arrived():
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return self._ended()
             if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
@@ -212,7 +193,7 @@ class CommitLine(Line):
         if self._is_undone:
             raise Undone
         both = zip(names, self._came, strict=False)
-        return [partial(self._loaded, name, result) for name, result in both if name]
+        return [partial(_loaded, self._raw, self._known, name, result) for name, result in both if name]
 
 
 class Undone(Exception):
@@ -245,6 +226,17 @@ def _next_result(line: Any) -> Any:
             poll.poll()
             line.consume_input()
     return line.get_result()
+
+
+def _loaded(raw: Any, known: dict[bytes, Any], name: bytes, result: Any) -> Result:
+    """Return the rows of a statement that a connection has prepared; ``known`` are its ``_transformers``."""
+    transformer = known[name]
+    if transformer is None:
+        transformer = known[name] = Transformer(raw)
+        transformer.set_pgresult(result)
+    else:
+        transformer.set_pgresult(result, set_loaders=False)
+    return Result(result, transformer)
 
 
 def _transformers(raw: Any) -> dict[bytes, Any]:
