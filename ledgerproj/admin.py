@@ -10,7 +10,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -138,7 +138,8 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
         """Show each permission that means something, with the groups and users that have it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        groups = list(Group.objects.order_by("name"))
+        active = Count("user", filter=Q(user__is_active=True))
+        groups = list(Group.objects.annotate(members=active).order_by("name"))
         held = roles.permissions().prefetch_related("group_set", "user_set")
         by_name = {f"{each.content_type.app_label}.{each.codename}": each for each in held}
         rows = [
@@ -157,7 +158,7 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
             "groups": groups,
             "rows": rows,
             "superusers": [user.username for user in superusers],
-            "members": [group.user_set.filter(is_active=True).count() for group in groups],
+            "members": [group.members for group in groups],
         }
         return TemplateResponse(request, "admin/auth/group/who_may_do_what.html", context)
 

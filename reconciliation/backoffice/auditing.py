@@ -49,12 +49,11 @@ class AuditEntryAdmin(LedgerModelAdmin):
 
     @display(description="Fields")
     def differing(self, entry: AuditEntry) -> str:
-        return ", ".join(_fields(entry)) or "–"
+        return ", ".join(name for name, *_ in _sides(entry)) or "–"
 
     @display(description="Before and after")
     def changes(self, entry: AuditEntry) -> SafeString | str:
-        before, after = (json.loads(text or "{}") for text in (entry.before, entry.after))
-        rows = [(name, before.get(name, "–"), after.get(name, "–")) for name in _fields(entry)]
+        rows = _sides(entry)
         if not rows:
             return "–"
         head = format_html_join("", ROW, [("Field", "Before", "After")])
@@ -62,5 +61,7 @@ class AuditEntryAdmin(LedgerModelAdmin):
         return SafeString(f'<table class="comparison">{head}{body}</table>')  # each cell is escaped above
 
 
-def _fields(entry: AuditEntry) -> list[str]:
-    return list({**json.loads(entry.before or "{}"), **json.loads(entry.after or "{}")})
+def _sides(entry: AuditEntry) -> list[tuple[str, str, str]]:
+    """Return each field that differs, with what it was before and after."""
+    before, after = (json.loads(text or "{}") for text in (entry.before, entry.after))
+    return [(name, before.get(name, "–"), after.get(name, "–")) for name in before | after]
