@@ -14,19 +14,17 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from tests.benchmarks.differential import Server
-from tests.benchmarks.watch_blnk import KEY, SCHEMA, OfBlnk, core
-from tests.stoppable import Postgres, own_postgres, until
+from tests.benchmarks.watch_blnk import KEY, SCHEMA, blnk
+from tests.stoppable import Postgres, until
 
 HOT = 5
 PLANT = "UPDATE blnk.balances SET credit_balance = credit_balance + %s, balance = balance + %s WHERE balance_id = %s"
@@ -95,27 +93,23 @@ def corrected(made: Postgres, ids: list[str], seconds: float) -> Counter[str]:
 
 
 def run(program: str, seconds: float) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder, own_postgres(Path(folder)) as first:
-        made = OfBlnk(first.directory)
-        with psycopg.connect(first.url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE blnk")
-        with core(program, made) as address:
-            ids = hot_balances(address)
-            for words in (("adopt", "--yes"), ("adopt", "--yes", "--mode", "repair")):
-                status, said = command(made, *words)
-                assert status == 0, said
-            stop = threading.Event()
-            posters = [Poster(address, ids, number, number < 2, stop) for number in range(3)]
-            threads = [threading.Thread(target=each.run) for each in posters]
-            for thread in threads:
-                thread.start()
-            done = corrected(made, ids, seconds)
-            stop.set()
-            for thread in threads:
-                thread.join()
-            until(lambda: made.rows(WAITING) == [(0,)], "Blnk's queue is empty")
-            left = [command(made, "reconstruct", each, "--reason", "what is left")[0] for each in ids]
-            return judged(made, posters, done, left)
+    with blnk(program) as (made, address):
+        ids = hot_balances(address)
+        for words in (("adopt", "--yes"), ("adopt", "--yes", "--mode", "repair")):
+            status, said = command(made, *words)
+            assert status == 0, said
+        stop = threading.Event()
+        posters = [Poster(address, ids, number, number < 2, stop) for number in range(3)]
+        threads = [threading.Thread(target=each.run) for each in posters]
+        for thread in threads:
+            thread.start()
+        done = corrected(made, ids, seconds)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        until(lambda: made.rows(WAITING) == [(0,)], "Blnk's queue is empty")
+        left = [command(made, "reconstruct", each, "--reason", "what is left")[0] for each in ids]
+        return judged(made, posters, done, left)
 
 
 def judged(made: Postgres, posters: list[Poster], done: Counter[str], left: list[int]) -> list[str]:

@@ -35,6 +35,7 @@ from ledgerproj.processes import free_port
 from tests.benchmarks.differential import EPISODE, REQUESTS, Server
 from tests.benchmarks.differing.world import Request, World
 from tests.benchmarks.planting import NET, SIDES, TOTALS, Amounts, Fault, found_of
+from tests.benchmarks.watch import END, at
 from tests.stoppable import Postgres, own_postgres, until
 
 KEY = "parity-master-key-0123"
@@ -99,6 +100,17 @@ def answers(address: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+@contextmanager
+def blnk(program: str) -> Iterator[tuple[OfBlnk, str]]:
+    """Yield the database of a running Blnk Core, on a server of its own, and the address of that Blnk."""
+    with tempfile.TemporaryDirectory() as folder, own_postgres(Path(folder)) as first:
+        with psycopg.connect(first.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE blnk")
+        made = OfBlnk(first.directory)
+        with core(program, made) as address:
+            yield made, address
 
 
 @dataclass
@@ -231,21 +243,17 @@ def moved(source: str, destination: str, units: int) -> dict[str, Amounts]:
 
 
 def run(program: str, seconds: float, faults: int, seed: int) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder, own_postgres(Path(folder)) as first:
-        made = OfBlnk(first.directory)
-        with psycopg.connect(first.url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE blnk")
-        with core(program, made) as address:
-            with made.running("adopt", "--yes") as adopt:
-                assert adopt.process.wait(120) == 0, adopt.said
-            with made.running("watch", "--yes", LEDGER_SWEEP_PACE="100") as watch:
-                until(lambda: state(made)[0] == "proved", f"the full proof: {watch.said}")
-                planter = busy(address, made, seconds, faults, seed)
-                time.sleep(12)  # the workers' retries, and the time of grace
-                end = made.rows("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint")[0][0]
-                until(lambda: state(made)[2] >= end, "the log is read")
-                wrong = judged(planter.planted, made)
-            return wrong + unplanted(planter.planted, made)
+    with blnk(program) as (made, address):
+        with made.running("adopt", "--yes") as adopt:
+            assert adopt.process.wait(120) == 0, adopt.said
+        with made.running("watch", "--yes", LEDGER_SWEEP_PACE="100") as watch:
+            until(lambda: state(made)[0] == "proved", f"the full proof: {watch.said}")
+            planter = busy(address, made, seconds, faults, seed)
+            time.sleep(12)  # the workers' retries, and the time of grace
+            end = made.rows(END)[0][0]
+            until(lambda: state(made)[2] >= end, "the log is read")
+            wrong = judged(planter.planted, made)
+        return wrong + unplanted(planter.planted, made)
 
 
 def state(made: Postgres) -> tuple[Any, ...]:
@@ -284,8 +292,7 @@ def judged(planted: list[Fault], made: Postgres) -> list[str]:
     delays = [row[0] for row in made.rows(LATENCY)]
     print(f"  {len(planted)} faults: {dict(Counter(each.name for each in planted))}")
     print(f"  named right: {len(planted) - len(wrong)} of {len(planted)}; {state(made)[1]:,} commits")
-    print(f"  from commit to break: p50 {delays[len(delays) // 2] * 1e3:.0f} ms, p99 ", end="")
-    print(f"{delays[min(int(len(delays) * 0.99), len(delays) - 1)] * 1e3:.0f} ms")
+    print(f"  from commit to break: p50 {at(delays, 0.5):.0f} ms, p99 {at(delays, 0.99):.0f} ms")
     return wrong
 
 
