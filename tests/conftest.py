@@ -18,7 +18,7 @@ from balances.ground import adoption
 from reconciliation.watching.schedules import ensure_schedules
 from tests.adopting import blnk_database, places, wire
 from tests.client import Client
-from tests.world import MASTER_KEY
+from tests.world import MASTER_KEY, unguarded
 
 RECORDS = (
     "archive",
@@ -166,18 +166,9 @@ def _flush_past_the_guards() -> Iterator[None]:
 
 
 def _without_guards(work: Callable[[], None]) -> None:
+    with unguarded(*GUARDED):
+        work()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgenabled = 'A'")
-        journals = cursor.fetchall()
-        for table in GUARDED:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        try:
-            work()
-        finally:
-            for table in GUARDED:
-                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-            for table, trigger in journals:
-                cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
         cursor.execute(f"TRUNCATE {', '.join(JOBS)} CASCADE")
 
 

@@ -46,6 +46,18 @@ def waits_for(standby: psycopg.Connection[Any], primary: psycopg.Connection[Any]
         time.sleep(0.05)
 
 
+def back_up(data: Path, copy: Path, *words: str) -> None:
+    """Copy a running server, again where other tests have dropped a database from under it."""
+    for again in range(5):
+        try:
+            programs.run("pg_basebackup", "-D", str(copy), "-X", "stream", "-c", "fast", *words, cluster=data)
+            return
+        except subprocess.CalledProcessError as error:
+            if "No such file or directory" not in error.stderr or again == 4:
+                pytest.fail(error.stderr)
+            shutil.rmtree(copy, ignore_errors=True)
+
+
 @pytest.fixture
 def standby(blnk: Adopt) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
     """Return a connection to an adopted database, and one to a real standby of it, which sweeps are pointed to."""
@@ -62,13 +74,12 @@ def standby(blnk: Adopt) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Conn
         root.chmod(0o755)
         owner = Path(data).stat()
         os.chown(root, owner.st_uid, owner.st_gid)
-        run = programs.run
         source = f"host={params['host']} port={params.get('port', 5432)} user={params['user']}"
-        # A slot keeps what it has not read yet: other tests write much in the meantime.
-        kept = ("-C", "-S", slot, "-R", "-X", "stream", "-c", "fast")
-        run("pg_basebackup", "-d", source, "-D", str(copy), *kept, cluster=Path(data))
+        with places.server("postgres") as primary:  # it keeps what was not read yet: other tests write much meanwhile
+            primary.execute("SELECT pg_create_physical_replication_slot(%s, true)", [slot])
+        back_up(Path(data), copy, "-d", source, "-S", slot, "-R")
         options = f"-p {port} -k {root} -c listen_addresses='' -c hot_standby=on -c max_standby_streaming_delay=0"
-        run("pg_ctl", "-w", "-D", str(copy), "-o", options, "-l", str(root / "log"), "start", cluster=copy)
+        programs.run("pg_ctl", "-w", "-D", str(copy), "-o", options, "-l", str(root / "log"), "start", cluster=copy)
         settings = connection.settings_dict | {
             "HOST": str(root),
             "PORT": port,

@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,16 +46,6 @@ duckdb = pytest.importorskip("duckdb")
 def directory(tmp_path: Path, settings: Any) -> Path:
     settings.LEDGER_ARCHIVE_DIR = tmp_path / "archive"
     return settings.LEDGER_ARCHIVE_DIR  # type: ignore[no-any-return]
-
-
-@contextmanager
-def unguarded(*tables: str) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        yield
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 ROOT = Path(__file__).parent.parent.parent
@@ -203,7 +192,7 @@ def test_random_histories_add_up_alike_in_every_engine(
     parents: dict[str, list[Transaction]] = {"INFLIGHT": [], "QUEUED": []}
     shutil.rmtree(directory, ignore_errors=True)
     status = {"hold": "INFLIGHT", "void": "VOID", "queue": "QUEUED"}
-    with unguarded("reconciliation_archive", "transactions"):
+    with world.unguarded("reconciliation_archive", "transactions"):
         Archive.objects.all().delete()
         Transaction.objects.all().delete()
     for number, (what, units, day, turned) in enumerate(history):
@@ -233,7 +222,7 @@ def test_amounts_and_sums_beyond_38_digits_are_refused_by_name(pair: tuple[Balan
     world.row("APPLIED", most, *pair, **at(LAST))
     archive()
     agree(directory)
-    with unguarded("reconciliation_archive"):
+    with world.unguarded("reconciliation_archive"):
         Archive.objects.all().delete()
     shutil.rmtree(directory)
     world.row("APPLIED", 1, *pair, **at(LAST, 4))
@@ -436,12 +425,12 @@ def test_a_checkpoint_that_was_wrong_when_it_was_sealed_is_named(
     manifest["checkpoint"] = writing.sha256_of(month / "checkpoint.parquet")
     (month / "manifest.json").write_text(json.dumps(manifest))
     digest = writing.sha256_of(month / "manifest.json")
-    with unguarded("reconciliation_archive"):
+    with world.unguarded("reconciliation_archive"):
         Archive.objects.filter(month=str(before(LAST))).update(manifest=digest)
     assert named()[0] == ("record_changed", str(before(LAST)), "")
-    with unguarded("reconciliation_archive"):
+    with world.unguarded("reconciliation_archive"):
         Archive.objects.filter(month=str(LAST)).update(previous=digest)
-    with unguarded("reconciliation_seal"):
+    with world.unguarded("reconciliation_seal"):
         for record in Archive.objects.all():
             link = Seal.objects.filter(kind="archive", record_id=record.pk)
             link.update(digest=sealing.digest("archive", record))
@@ -508,7 +497,7 @@ def test_a_month_that_is_there_but_not_sealed_is_taken_up_or_refused(
     assert "3 months archived" in archive()
     assert {path: path.stat().st_mtime_ns for path in first.iterdir()} == written
     assert sweep()[::2] == ([], 0)
-    with unguarded("reconciliation_archive"):
+    with world.unguarded("reconciliation_archive"):
         Archive.objects.all().delete()
     world.row("APPLIED", 40, *pair, **at(before(before(LAST))))
     with pytest.raises(CommandError, match="no record has it, and it is not what PostgreSQL has"):

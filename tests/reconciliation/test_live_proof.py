@@ -286,8 +286,8 @@ def test_an_undo_that_leaves_the_balance_wrong_is_open() -> None:
         until(green)
         plan = propose_undo([record.pk], Proposal(actor="ann", origin=Origin.COMMAND, reason="mistake"))
         apply(approve(plan.pk, "bob", Origin.COMMAND).pk, "bob", Origin.COMMAND)
-        until(lambda: standing().light is Light.RED)
-        assert Break.objects.filter(kind=Kind.CORRECTION, state=State.OPEN).count() == 1
+        until(lambda: Break.objects.filter(kind=Kind.CORRECTION, state=State.OPEN).count() == 1)
+        assert standing().light is Light.RED
 
 
 def test_a_break_that_waits_is_not_green(settings: Any) -> None:

@@ -152,11 +152,17 @@ BACKLOG = (
 )
 
 
-def used(index: str) -> int:
-    """Return how many entries of an index of waiting jobs were read."""
+READ = """
+SELECT seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'procrastinate_jobs')
+FROM pg_stat_user_tables WHERE relname = 'procrastinate_jobs'
+"""
+"""How many jobs were read, by whatever index, or by none."""
+
+
+def read() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
-        cursor.execute("SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = %s", [index])
+        cursor.execute(READ)
         return int(cursor.fetchone()[0])
 
 
@@ -166,24 +172,18 @@ def test_no_worker_reads_through_a_backlog_of_webhooks(analyzed: bool) -> None:
         cursor.execute(BACKLOG)
         if analyzed:
             cursor.execute("ANALYZE procrastinate_jobs")
-        for queue, index in (
-            ("postings", "jobs_but_webhooks"),
-            ("default", "jobs_but_webhooks"),
-            (QUEUE, "jobs_webhooks"),
-        ):
+        for queue in ("postings", "default", QUEUE):
             cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
-            worker = cursor.fetchone()[0]
-            everywhere, here = used("procrastinate_jobs_priority_idx_v1"), used(index)
+            worker, before = cursor.fetchone()[0], read()
             for _ in range(10):  # a plan that is kept for any queue would come after the fifth time
                 cursor.execute(INSERT + "VALUES (%s, 'one', '{}', NULL)", [queue])
                 cursor.execute(sql.queries["fetch_job"], {"queues": [queue], "worker_id": worker})
                 assert cursor.fetchone()[0] is not None
-            assert used("procrastinate_jobs_priority_idx_v1") == everywhere
             for _ in range(50):  # statistics may come a moment later
-                if (read := used(index) - here) > 0:
+                if read() > before:
                     break
                 time.sleep(0.1)
-            assert 0 < read < 500  # of thousands; those of the queues before leave dead entries
+            assert 0 < read() - before < 500  # of thousands; those of the queues before leave dead entries
 
 
 def test_what_is_due_is_found_by_an_index() -> None:
