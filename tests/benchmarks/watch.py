@@ -369,7 +369,7 @@ WHERE t.balance_id = b.balance_id
 
 
 def cost(seconds: float, clients: int) -> list[str]:
-    """Compare postings a second with a watch and with one that is halted, in turn; then its CPU at 300 commits a second."""
+    """Compare postings a second with a watch and with a halted one, in turn; then its CPU at 300 commits a second."""
     rates: dict[str, list[float]] = {"without": [], "with": []}
     with postgres() as made, served(made) as server:
         ids = wallets(server)
