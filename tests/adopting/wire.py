@@ -23,6 +23,7 @@ TRACED = "Blnk itself traces the funds of what is posted here"
 INDEXES = "it reads plans for indexes of ours"
 LOCKS = "it locks the tables of our schema, where views are none"
 TRIGGERS = "it puts triggers on the table, which a view cannot have, or reads sequences of ours"
+RECOVERS = "Blnk itself recovers what its queue lost (adopting/test_serving.py)"
 CANNOT = {
     f"{API}test_accounts.py::test_there_may_be_many_accounts_without_a_number": NUMBERS,
     f"{API}test_accounts.py::test_all_accounts_are_listed_newest_first": NUMBERS,
@@ -46,6 +47,7 @@ CANNOT = {
     f"{API}test_read_timeout.py::test_a_page_of_the_admin_ends_in_time": LOCKS,
     f"{API}test_read_timeout.py::test_every_read_of_many_rows_ends_in_time": LOCKS,
     f"{API}test_read_timeout.py::test_the_server_says_when_a_client_has_gone": LOCKS,
+    f"{API}test_refund_contract.py::test_what_another_writer_left_queued_is_applied": RECOVERS,
     f"{API}test_dry_run.py::test_no_row_changes_no_sequence_moves": TRIGGERS,
     f"{API}test_posting_lane.py::test_what_the_database_refuses_": TRIGGERS,
 }
