@@ -22,6 +22,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
 from unfold.views import ChangeList
@@ -198,7 +199,7 @@ class Exporting(Mixin):
     def get_urls(self) -> list[Any]:
         """Add a route for each kind of file."""
         view, name = (
-            self.admin_site.admin_view(self.export_view),
+            self.admin_site.admin_view(require_safe(self.export_view)),
             f"{self.opts.app_label}_{self.opts.model_name}_export",
         )
         routes = [path(f"export.{kind}", view, {"kind": kind}, name=f"{name}_{kind}") for kind in exporting.KINDS]

@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
 
 from balances.backoffice import exporting
 from balances.backoffice.balance_panels import known_precision, last_transactions
@@ -54,7 +55,7 @@ def routes(page: LedgerModelAdmin) -> list[Any]:
     def route(ending: str, view: Any, name: str, **options: Any) -> Any:
         return path(
             f"<path:balance_id>/statement/{ending}",
-            page.admin_site.admin_view(partial(view, page)),
+            page.admin_site.admin_view(require_safe(partial(view, page))),
             options,
             name=f"balances_balance_statement{name}",
         )
