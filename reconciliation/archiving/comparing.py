@@ -10,13 +10,12 @@ from django.db import transaction
 from balances.ground import ONE_SNAPSHOT, Statement
 from balances.models import TOTALS
 from reconciliation.archiving.months import Month
-from reconciliation.archiving.proving import Damage, Proof
+from reconciliation.archiving.proving import CHECKPOINT_SUMS, Damage, Proof
 from reconciliation.archiving.reading import streamed
-from reconciliation.archiving.writing import SQL, figures_in_postgres
+from reconciliation.archiving.writing import figures_in_postgres
 from reconciliation.measuring import LEG_SUMS, Sums, Totals, duck, measure_all, read_sums, units
 
 STORED = Statement.beside(__file__, "stored.sql")
-CHECKPOINT_SUMS = (SQL / "checkpoint.sql").read_text()
 
 
 def compare(proof: Proof) -> Iterator[Damage]:

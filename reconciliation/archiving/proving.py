@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from reconciliation.archiving.months import CHECKPOINT, MANIFEST, Entry, Manifest, sha256_of
 from reconciliation.archiving.writing import SQL, carry, describe, differing
-from reconciliation.measuring import Duck, NotProved, duck
+from reconciliation.measuring import Duck, NotProved, Scope, SparkMeasure, duck, read_sums
 from reconciliation.models import Archive
 from reconciliation.records import Report, is_as_sealed
 
@@ -20,6 +21,7 @@ DAMAGES = Report(
     columns={"What": "what", "Month": "month", "File": "file", "Balance": "balance_id", "Detail": "detail"},
 )
 FORGET = (SQL / "forget.sql").read_text()
+CHECKPOINT_SUMS = (SQL / "checkpoint.sql").read_text()
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Proof:
     """One walk through an archive: iterate over it for what is wrong, then ask what is proved."""
 
     directory: Path
+    spark: str = ""
+    """The URL of a cluster of Spark that adds up all legs at once, or nothing: then DuckDB does, month by month."""
     legs: int = 0
     files: int = 0
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -49,7 +53,7 @@ class Proof:
     damages: int = 0
 
     def __iter__(self) -> Iterator[Damage]:
-        """Yield each damage, month by month. Raises ``EngineMissing``."""
+        """Yield each damage, month by month. Raises ``EngineMissing``, and ``NotProved`` for what Spark refuses."""
         for damage in self._all():
             self.damages += 1
             yield damage
@@ -65,9 +69,11 @@ class Proof:
                 if manifest := self.manifests.get(record.month):
                     damages = [*self._files(manifest, owners), *self._digest_of_checkpoint(manifest)]
                     yield from damages
-                    if not damages and (before or record is records[0]):
+                    if not damages and not self.spark and (before or record is records[0]):
                         yield from self._sums_of_checkpoint(session, manifest, before)
                 before = self.checkpoint
+            if self.spark and records and not self.damages:
+                yield from self._sums_of_all(session)
         known = {record.month for record in records}
         for path in sorted(self.directory.glob("[0-9]*")):
             if path.name not in known:
@@ -136,6 +142,18 @@ class Proof:
         if (found := differing(session, place / CHECKPOINT)) is not None:
             detail = f"{found['balances']:,} balances are not what the legs add up to, {found['balance_id']} first."
             yield Damage("wrong", manifest.month, CHECKPOINT, detail)
+
+    def _sums_of_all(self, session: Duck) -> Iterator[Damage]:
+        """Compare the last checkpoint with all legs since the beginning, all of which are as they were."""
+        files = [self._place(each) / entry.name for each in self.manifests.values() for entry in each.files]
+        carried = SparkMeasure(tuple(map(str, files)), self.spark).sums(Scope(everything=True))
+        said = map(read_sums, session.rows(CHECKPOINT_SUMS, file=str(self.checkpoint)))
+        for pair in zip_longest(carried, said):
+            if pair[0] != pair[1]:
+                first = min(each.balance_id for each in pair if each)
+                detail = f"Balances are not what the legs add up to, {first} first."
+                yield Damage("wrong", self.manifests[max(self.manifests)].month, CHECKPOINT, detail)
+                return
 
 
 def _changed(month: str, path: Path, entry: Entry) -> Damage:

@@ -14,4 +14,5 @@ from reconciliation.measuring.measures import LEG_SUMS, Measure, PostgresMeasure
 from reconciliation.measuring.parquet import ParquetMeasure
 from reconciliation.measuring.reading import ReplicaUnfit, few_processes, long_reads, replica, turn
 from reconciliation.measuring.scope import Scope, ScopeRefused
+from reconciliation.measuring.spark import SparkMeasure
 from reconciliation.measuring.trial_balances import SIDES, corrected, judged, stored_sums, trial_balance

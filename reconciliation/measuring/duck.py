@@ -12,7 +12,13 @@ from django.conf import settings
 
 from balances.ground import LedgerError
 
-SESSION = (Path(__file__).parent / "sql" / "session.sql").read_text()
+SQL = Path(__file__).parent / "sql"
+SUMS_OF_LEGS = (SQL / "sums_of_legs.sql").read_text()
+SESSION = (
+    (SQL / "session.sql")
+    .read_text()
+    .format(sums_of_legs=SUMS_OF_LEGS.format(legs="legs_of(files, balance_ids, until)"))
+)
 DIGITS = 38
 """Digits that an amount or a sum may have in an archive; PostgreSQL allows any number."""
 AT_ONCE = 10_000
@@ -20,7 +26,7 @@ AT_ONCE = 10_000
 
 
 class EngineMissing(LedgerError):
-    """DuckDB is not installed."""
+    """An engine that is asked for is not installed."""
 
     code = "GEN_NOT_IMPLEMENTED"
     text = "Archives need DuckDB, which is not installed: uv sync --extra archive, or pip install duckdb==2.0.1"

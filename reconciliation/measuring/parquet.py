@@ -11,7 +11,7 @@ from reconciliation.measuring.duck import duck
 from reconciliation.measuring.measures import Sums, Witness, read_sums
 from reconciliation.measuring.scope import Scope
 
-PARQUET_SUMS = (Path(__file__).parent / "sql" / "parquet_sums.sql").read_text()
+PARQUET_SUMS = "FROM sums_of($files, $balance_ids, $until) ORDER BY balance_id"
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,10 @@ def archive(until: Month = LAST) -> str:
     return out.getvalue()
 
 
-def sweep() -> tuple[list[dict[str, Any]], str, int]:
+def sweep(*words: str) -> tuple[list[dict[str, Any]], str, int]:
     out, err, status = io.StringIO(), io.StringIO(), 0
     try:
-        call_command("sweep", "--archive", "--format", "json", stdout=out, stderr=err)
+        call_command("sweep", "--archive", "--format", "json", *words, stdout=out, stderr=err)
     except SystemExit as ended:
         status = int(ended.code or 0)
     return json.loads(out.getvalue()), err.getvalue(), status
@@ -341,8 +341,8 @@ def manifest_gone(directory: Path) -> list[tuple[str, str, str]]:
     return [("missing", str(LAST), "manifest.json")]
 
 
-def edited_checkpoint(directory: Path) -> list[tuple[str, str, str]]:
-    path = directory / str(before(LAST)) / "checkpoint.parquet"
+def edited_checkpoint(directory: Path, month: Month | None = None) -> list[tuple[str, str, str]]:
+    path = directory / str(month or before(LAST)) / "checkpoint.parquet"
     more = f"SELECT * REPLACE (credit + 1 AS credit) FROM read_parquet('{path}')"
     duckdb.execute(f"COPY ({more}) TO '{path}.x' (FORMAT parquet)")
     Path(f"{path}.x").rename(path)
@@ -416,24 +416,33 @@ def test_any_bit_of_any_file_counts(archived: tuple[Balance, Balance], directory
         path.write_bytes(kept)
 
 
-def test_a_checkpoint_that_was_wrong_when_it_was_sealed_is_named(
-    archived: tuple[Balance, Balance], directory: Path
-) -> None:
-    edited_checkpoint(directory)
-    month = directory / str(before(LAST))
+def with_new_digest(month: Path) -> str:
+    """Have manifest and record of a month say what its checkpoint is now; return the manifest's digest."""
     manifest = json.loads((month / "manifest.json").read_text())
     manifest["checkpoint"] = writing.sha256_of(month / "checkpoint.parquet")
     (month / "manifest.json").write_text(json.dumps(manifest))
     digest = writing.sha256_of(month / "manifest.json")
     with world.unguarded("reconciliation_archive"):
-        Archive.objects.filter(month=str(before(LAST))).update(manifest=digest)
-    assert named()[0] == ("record_changed", str(before(LAST)), "")
-    with world.unguarded("reconciliation_archive"):
-        Archive.objects.filter(month=str(LAST)).update(previous=digest)
+        Archive.objects.filter(month=month.name).update(manifest=digest)
+    return digest
+
+
+def seal_again() -> None:
     with world.unguarded("reconciliation_seal"):
         for record in Archive.objects.all():
             link = Seal.objects.filter(kind="archive", record_id=record.pk)
             link.update(digest=sealing.digest("archive", record))
+
+
+def test_a_checkpoint_that_was_wrong_when_it_was_sealed_is_named(
+    archived: tuple[Balance, Balance], directory: Path
+) -> None:
+    edited_checkpoint(directory)
+    digest = with_new_digest(directory / str(before(LAST)))
+    assert named()[0] == ("record_changed", str(before(LAST)), "")
+    with world.unguarded("reconciliation_archive"):
+        Archive.objects.filter(month=str(LAST)).update(previous=digest)
+    seal_again()
     assert named() == [
         ("wrong", str(before(LAST)), "checkpoint.parquet"),
         ("wrong", str(LAST), "checkpoint.parquet"),

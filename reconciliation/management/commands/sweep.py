@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -44,6 +44,9 @@ class Command(LedgerCommand):
             existing.add_argument(f"--{word}", metavar="SWEEP_ID", help=what)
         existing.add_argument("--list-checks", action="store_true", help="say what a sweep looks for besides drift")
         existing.add_argument("--archive", action="store_true", help="prove the archive, and it with hot rows")
+        parser.add_argument(
+            "--spark", default="", metavar="MASTER", help="have Spark add up the archive, such as local[*]"
+        )
         parser.add_argument("--deep", action="store_true", help="run the checks that read every transaction as well")
         parser.add_argument("--background", action="store_true", help="leave it to the worker (manage.py work)")
         parser.add_argument("--pace", type=int, choices=range(1, 101), default=100, metavar="1-100")
@@ -59,6 +62,8 @@ class Command(LedgerCommand):
                 )
             return
         self.sweep: Sweep | None = None
+        if options["spark"] and not options["archive"]:
+            raise CommandError("--spark is for --archive.")
         if options["archive"]:
             self._prove_archive(options)
             return
@@ -77,7 +82,7 @@ class Command(LedgerCommand):
         """Report what is wrong with the archive or with totals over it. Nothing is written down."""
         began = time.monotonic()
         with self.refusals_for_people(options):
-            proof = Proof(settings.LEDGER_ARCHIVE_DIR)
+            proof = Proof(settings.LEDGER_ARCHIVE_DIR, options["spark"])
             found = [asdict(damage) for damage in chain(proof, compare(proof))]
             self.report(options, DAMAGES, found)
         took = time.monotonic() - began

@@ -1,20 +1,13 @@
--- Purpose: what a session of DuckDB knows from its beginning. Parameters: none.
--- sums_of: the sums of legs in Parquet files, with the columns of ``Sums``; of some balances or of all (NULL), of legs
--- before an instant in UTC or of all (NULL). What a leg does to its totals was decided when it was written. A sum of more
--- than 38 digits is an error, never rounded.
-CREATE MACRO sums_of(files, balance_ids, until) AS TABLE
-SELECT balance AS balance_id,
-       coalesce(sum(applied) FILTER (side = 'credit'), 0) AS credit,
-       coalesce(sum(applied) FILTER (side = 'debit'), 0) AS debit,
-       coalesce(sum(inflight) FILTER (side = 'credit'), 0) AS inflight_credit,
-       coalesce(sum(inflight) FILTER (side = 'debit'), 0) AS inflight_debit,
-       count(*) FILTER (side = 'credit' AND kind IN ('applied', 'commit')) AS credit_rows,
-       count(*) FILTER (side = 'debit' AND kind IN ('applied', 'commit')) AS debit_rows,
-       count(*) FILTER (kind IN ('hold', 'release')) AS hold_rows
+-- Purpose: what a session of DuckDB knows from its beginning. Parameters: none, but for the text of sums_of_legs.sql.
+-- legs_of: the legs in Parquet files; of some balances or of all (NULL), before an instant in UTC or all of them (NULL).
+-- sums_of: what they add up to.
+CREATE MACRO legs_of(files, balance_ids, until) AS TABLE
+SELECT *
 FROM read_parquet(files)
 WHERE (balance_ids IS NULL OR balance IN (SELECT unnest(balance_ids::VARCHAR[])))
-  AND (until IS NULL OR instant < until::TIMESTAMP)
-GROUP BY balance;
+  AND (until IS NULL OR instant < until::TIMESTAMP);
+CREATE MACRO sums_of(files, balance_ids, until) AS TABLE
+{sums_of_legs};
 
 -- What was carried forward so far, and what a checkpoint says of it: one row a balance.
 CREATE TEMP TABLE carried (
