@@ -10,12 +10,14 @@ class LedgerProjectConfig(AppConfig):
     verbose_name = "Ledger back-office"
 
     def ready(self) -> None:
-        """Connect the receivers for sign-ins, and make the roles after a migrate."""
+        """Connect the receivers for sign-ins and the checks of a deployment, and make the roles after a migrate."""
         from axes.signals import user_locked_out
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+        from django.core import checks
         from django.db.models.signals import post_migrate
 
         from balances.ground import approving
+        from ledgerproj.deploy_checks import check_database, check_settings
         from ledgerproj.roles import ensure_roles
         from ledgerproj.second_factor.policy import require_to_approve
         from ledgerproj.sessions import begin
@@ -27,4 +29,6 @@ class LedgerProjectConfig(AppConfig):
         user_logged_in.connect(begin, dispatch_uid="begin_session")
         user_logged_out.connect(report_signed_out, dispatch_uid="report_signed_out")
         approving.connect(require_to_approve, dispatch_uid="second_factor_to_approve")
+        checks.register(check_settings, checks.Tags.security, deploy=True)
+        checks.register(check_database, checks.Tags.database, deploy=True)
         post_migrate.connect(ensure_roles, dispatch_uid="ensure_roles")

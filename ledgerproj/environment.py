@@ -225,6 +225,19 @@ def secret(name: str, kept: Path | None) -> str:
     return value
 
 
+DEFAULT_SECRETS = {"secret", "changeme", "change-me", "change_me", "password", "blnk", "some-secret", "your-secret-key"}
+SHORTEST_SECRET = 16
+
+
+def weakness(secret: str) -> str:
+    """Return what is wrong with a secret, after its name: missing, well known or short; nothing where it is good."""
+    if not secret:
+        return "is not set"
+    if secret.lower() in DEFAULT_SECRETS or secret.lower().startswith("django-insecure"):
+        return "is a well-known default"
+    return f"is shorter than {SHORTEST_SECRET} characters" if len(secret) < SHORTEST_SECRET else ""
+
+
 def cipher_key(name: str, kept: Path | None) -> bytes:
     """Return the key of 32 bytes given in a variable, else the one kept in a file, where a file is configured.
 

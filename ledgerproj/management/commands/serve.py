@@ -16,10 +16,8 @@ from granian.log import LogLevels
 
 from ledgerproj import processes
 from ledgerproj.beginning import require_tables
-from ledgerproj.environment import is_loopback, text
+from ledgerproj.environment import is_loopback, text, weakness
 
-DEFAULT_SECRETS = {"secret", "changeme", "change-me", "change_me", "password", "blnk", "some-secret", "your-secret-key"}
-SHORTEST_SECRET = 16
 MOST_FILES = 65_536
 OTHER_FILES = 256
 """Open files that are no connections of clients: the database's, logs, static files."""
@@ -84,13 +82,10 @@ def refuse_weak_secrets() -> None:
     """Raise ``CommandError`` unless the secrets are given, long, and neither is a well-known default."""
     names = ["DJANGO_SECRET_KEY"] + ["BLNK_SERVER_SECRET_KEY"] * settings.BLNK_SERVER_SECURE
     for name in names:
-        secret = text(name).lower()
-        if not secret:
+        if not text(name):
             raise CommandError(f"{name} is not set. Give it a long random value; the server does not start without.")
-        if secret in DEFAULT_SECRETS or secret.startswith("django-insecure"):
-            raise CommandError(f"{name} is a well-known default. Give it a long random value.")
-        if len(secret) < SHORTEST_SECRET:
-            raise CommandError(f"{name} is shorter than {SHORTEST_SECRET} characters. Give it a long random value.")
+        if wrong := weakness(text(name)):
+            raise CommandError(f"{name} {wrong}. Give it a long random value.")
 
 
 def refuse_taken_port(host: str, port: int) -> None:
