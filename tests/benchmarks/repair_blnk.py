@@ -1,12 +1,12 @@
 """Corrections in mode repair beside a real Blnk Core that goes on posting on the same few balances.
 
-    uv run python -m tests.benchmarks.repair_blnk --blnk PATH_OF_THE_PROGRAM [--seconds N]
+    uv run python -m tests.benchmarks.repair_blnk --blnk PATH_OF_THE_PROGRAM [--seconds N] [--without]
 
 Needs ``redis-server``. Blnk posts direct and queued on five balances, drift is planted by SQL meanwhile, and
 ``manage.py reconstruct`` corrects it beside the postings. Afterwards no drift may be left by a deep sweep, each
 acknowledged posting must be there once, and PostgreSQL must have seen no deadlock of ours; Blnk has some with itself.
 Answers of Blnk are counted by status: a direct posting may be answered 409 beside a correction, which its client has to
-send again. Ends with 1 where that is not so.
+send again. Ends with 1 where that is not so. ``--without`` plants and corrects nothing, to see what Blnk does alone.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def at_rest(made: Postgres) -> int:
     return waiting
 
 
-def run(program: str, seconds: float) -> list[str]:
+def run(program: str, seconds: float, *, without: bool) -> list[str]:
     with blnk(program) as (made, address):
         ids = hot_balances(address)
         for words in (("adopt", "--yes"), ("adopt", "--yes", "--mode", "repair")):
@@ -122,7 +122,7 @@ def run(program: str, seconds: float) -> list[str]:
         threads = [threading.Thread(target=each.run) for each in posters]
         for thread in threads:
             thread.start()
-        done = corrected(made, ids, seconds)
+        done = Counter[str]() if without and not stop.wait(seconds) else corrected(made, ids, seconds)
         stop.set()
         for thread in threads:
             thread.join()
@@ -156,7 +156,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--blnk", required=True, help="the program of Blnk Core")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--without", action="store_true", help="plant and correct nothing")
     options = parser.parse_args()
-    bad = run(options.blnk, options.seconds)
+    bad = run(options.blnk, options.seconds, without=options.without)
     print(*(bad or ["  as expected"]), sep="\n")
     sys.exit(bool(bad))
