@@ -22,6 +22,8 @@ LEDGER = {
     "queueing.view_entry": "See the queue",
     "uploads.view_upload": "See imports",
     "instructions.view_instruction": "See what was moved by hand",
+    "instructions.view_openhold": "See the list of open holds",
+    "instructions.view_holdplan": "See plans that commit or void many holds",
 }
 RECONSTRUCTION = {
     "reconciliation.view_sweep": "See sweeps",

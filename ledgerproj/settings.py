@@ -264,6 +264,7 @@ SPECTACULAR_SETTINGS = {
 PROCRASTINATE_IMPORT_PATHS = [
     "balances.events.tasks",
     "balances.history.tasks",
+    "balances.instructing.tasks",
     "balances.lineage.tasks",
     "balances.posting.tasks",
     "balances.queueing.tasks",

@@ -13,6 +13,8 @@ SECTIONS = {
         ("Balances", "account_balance_wallet", "balances", "balance"),
         ("Transactions", "receipt_long", "balances", "transaction"),
         ("By hand", "payments", "instructions", "instruction"),
+        ("Open holds", "lock_clock", "instructions", "openhold"),
+        ("Plans of holds", "checklist", "instructions", "holdplan"),
         ("Queue", "hourglass_top", "queueing", "entry"),
         ("Ledgers", "menu_book", "balances", "ledger"),
         ("Imports", "upload_file", "uploads", "upload"),

@@ -25,6 +25,7 @@ from balances.ground.exceptions import BalanceLocked, BalanceNotFound
 from balances.history.snapshots import take_snapshots
 from balances.keys import keyring
 from balances.models import TOTALS, Balance, Ledger, now
+from balances.models.hold_plans import HoldPlan
 from balances.models.hooks import Delivery, Hook
 from balances.models.instructions import Instruction
 from balances.models.keys import ApiKey
@@ -125,6 +126,12 @@ def cast(swept: Ledger) -> None:
             "units": 1,
             "asked_by": "alice",
         },
+        HoldPlan: {
+            "action": "void",
+            "holds": 1,
+            "totals": [{"currency": "USD", "precision": 100, "holds": 1, "units": "1"}],
+            "asked_by": "alice",
+        },
         LineageOutbox: {"transaction_id": "txn_1", "lineage_type": LineageOutbox.Type.BOTH, "payload": {}},
         Refusal: {"actor": "alice", "door": "admin", "what": "POST", "why": "No permission"},
         Upload: {"ledger_name": "Shop", "uploaded_by": "alice", "fingerprint": "0" * 64},
@@ -140,6 +147,7 @@ def cast(swept: Ledger) -> None:
     }
     for model, fields in rows.items():
         model.objects.create(**fields)
+    world.post("@world", balance, 7, currency=balance.currency, inflight=True)
     told = {"channel": "webhook", "event": "opened", "attempt": 1, "recipient": "x", "outcome": "failed"}
     AlertDelivery.objects.create(alert=Alert.objects.get(), **told)
     Break.objects.create(kind=Break.Kind.TRUNCATED, stream=1, position=1, xid=1, committed_at=now())

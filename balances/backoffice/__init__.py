@@ -1,6 +1,7 @@
 """The pages of the ledger in the admin."""
 
 from balances.backoffice import (
+    hold_plans,
     hooks,
     identities,
     instructions,

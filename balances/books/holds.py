@@ -58,6 +58,8 @@ class Settlement:
     part: Part = ALL
     reference: str = ""
     """The client's own reference of a commit, so that none is made twice; the reference of each row ends with it."""
+    remaining: int | None = None
+    """The minor units that must still be held, where it matters: what somebody saw before they decided."""
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,11 @@ class Holds:
 def settle_hold(book: Book, hold: Hold, request: Settlement, reference: str) -> Movement:
     """Decide the settlement of one hold, under the client's own reference or else this one.
 
-    Raises what ``Hold.check_reference``, ``Hold.units_of`` and ``Book.admit`` raise.
+    Raises ``RemainderChanged``, or what ``Hold.check_reference``, ``Hold.units_of`` and ``Book.admit`` raise.
     """
     hold.check_reference(request)
+    if request.remaining is not None and 0 < hold.remaining != request.remaining:
+        raise posting_exceptions.RemainderChanged(request.remaining, hold.remaining)
     movement = hold.settlement(request.action, request.part, hold.reference(request) or reference)
     book.admit(movement)
     hold.settled(request.action, movement.row)

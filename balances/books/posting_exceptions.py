@@ -110,6 +110,15 @@ class NotInflight(LedgerError):
     code = "TXN_NOT_INFLIGHT"
 
 
+class RemainderChanged(LedgerError):
+    """Less is held than when somebody decided to settle it."""
+
+    code = "GEN_CONFLICT"
+
+    def __init__(self, seen: int, remaining: int) -> None:
+        super().__init__(f"of the {seen:,} minor units that were seen, {remaining:,} are still held; look again")
+
+
 class AlreadyVoided(LedgerError):
     text = "transaction has already been voided"
     code = "TXN_ALREADY_VOIDED"

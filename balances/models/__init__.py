@@ -16,6 +16,7 @@ from balances.models.core import (
     new_transaction_id,
     now,
 )
+from balances.models.hold_plans import HoldPlan, OpenHold, PlannedHold, new_hold_plan_id
 from balances.models.hooks import Delivery, Hook, new_hook_id
 from balances.models.instructions import Instruction, new_instruction_id
 from balances.models.keys import NEVER_USED, PREFIX_LENGTH, ApiKey, allows, covers

@@ -330,6 +330,7 @@ class Transaction(models.Model):
                 condition=Q(status__in=("INFLIGHT", "VOID")),
                 name="hold_credits",
             ),
+            models.Index(fields=("created_at",), condition=Q(status="INFLIGHT"), name="holds_in_order"),
             # queued.sql: amounts waiting on a balance (GET /balances/{id}?with_queued=true).
             models.Index(fields=("source",), condition=Q(status="QUEUED"), name="queued_debits"),
             models.Index(fields=("destination",), condition=Q(status="QUEUED"), name="queued_credits"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -63,7 +63,7 @@ def preview_settlements(settlements: Sequence[Settlement], *, skip_queue: bool) 
             results.append(Preview(rejection=unknown, operation=each.action, units=None, balances=None))
     notes = [ITEMS_APART]
     ids = [each.transaction_id for each in settlements]
-    if repeated := list(dict.fromkeys(each for number, each in enumerate(ids) if each in ids[:number])):
+    if repeated := [each for each, times in Counter(ids).items() if times > 1]:
         settled = "each occurrence settles what the ones before it leave" if skip_queue else "only the first is queued"
         notes.append(f"transaction id appears more than once in this batch ({', '.join(repeated)}); {settled}")
     return BulkPreview(results=tuple(results), notes=tuple(notes))
