@@ -26,6 +26,8 @@ PARTS = {
     "transaction": "transactions",
     "transactionedit": "transactions",
     "entry": "transactions",
+    "openhold": "open-holds",
+    "holdplan": "open-holds",
     "ledger": "ledgers-and-identities",
     "identity": "ledgers-and-identities",
     "account": "ledgers-and-identities",

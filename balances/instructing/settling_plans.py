@@ -21,7 +21,7 @@ from balances.recording import POSTINGS
 logger = logging.getLogger(__name__)
 
 HOLDS = Backlog("settle_holds", queue=POSTINGS.queue, lock="hold_plans")
-BATCH = 200
+BATCH = 100
 """Holds that share a commit, and so keep their balances locked together."""
 State = PlannedHold.State
 
