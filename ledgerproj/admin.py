@@ -8,10 +8,10 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -26,9 +26,14 @@ from balances.backoffice import CarefulActions, Exporting, action, auditing, dis
 from balances.events import QUEUE, WAITING
 from ledgerproj import roles
 from ledgerproj.models import Factor
+from ledgerproj.names import why_taken
+from ledgerproj.own_password import note_given
 from ledgerproj.second_factor import forget
 from ledgerproj.sessions import end
 
+LONGEST_ID = 19
+"""Digits of an id that the database can compare."""
+NAMED_RIGHTS = 3
 ONE_LINE, SHOWN = 30, 2000
 """Characters of a job's arguments that stand in one line, and that are shown."""
 STATUS_COLOURS = {"succeeded": "success", "failed": "danger", "aborted": "warning", "cancelled": "warning"}
@@ -66,9 +71,33 @@ def end_sessions(model_admin: Any, request: HttpRequest, queryset: QuerySet[User
 def _why_not_reset(request: HttpRequest, chosen: list[User]) -> str:
     if request.user in chosen:
         return "Remove your own under Second factor, in the menu of your name."
-    if not request.user.is_superuser and any(user.is_superuser for user in chosen):
-        return "Only a superuser resets the second factor of a superuser."
-    return ""
+    return _why_not_as(request, chosen)
+
+
+def _why_not_as(request: HttpRequest, chosen: list[User]) -> str:
+    """Return why somebody may not make themselves able to sign in as these, by password or without second factor."""
+    if request.user.is_superuser:
+        return ""
+    if any(user.is_superuser for user in chosen):
+        return "Only a superuser does this for a superuser."
+    held = Permission.objects.filter(Q(user__in=chosen) | Q(group__user__in=chosen)).select_related("content_type")
+    names = {f"{each.content_type.app_label}.{each.codename}": each.name for each in held.distinct()}
+    words = sorted(roles.PERMISSIONS.get(name, said) for name, said in names.items() if not request.user.has_perm(name))
+    if not words:
+        return ""
+    shown = "”, “".join(words[:NAMED_RIGHTS])
+    return f"They hold rights that you do not have (“{shown}”), and you could sign in as them. Ask a superuser."
+
+
+class NewPersonForm(UserCreationForm):  # type: ignore[misc]  # unfold has no type hints
+    """A new user, with a name that no one has or had."""
+
+    def clean_username(self) -> str:
+        """Return the name. Raises ``ValidationError`` where records know somebody else by it."""
+        name: str | None = super().clean_username()
+        if name and (why := why_taken(name)):
+            raise ValidationError(why)
+        return name or ""
 
 
 @admin.register(User)
@@ -76,7 +105,7 @@ class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ig
     """Staff and their permissions."""
 
     form = UserChangeForm
-    add_form = UserCreationForm
+    add_form = NewPersonForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser", "second")
     actions = (reset_second_factor, end_sessions)
@@ -86,8 +115,26 @@ class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ig
         return super().has_change_permission(request, obj) and _is_within_reach(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave superusers to superusers."""
-        return super().has_delete_permission(request, obj) and _is_within_reach(request, obj)
+        """Let no one delete users: the next one with the name would be taken for the first."""
+        return False
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Set the password of one who holds no more rights, who then chooses another one at the next sign-in."""
+        found = User.objects.filter(pk=id).first() if id.isdecimal() and len(id) < LONGEST_ID else None
+        if found and (refusal := _why_not_as(request, [found])):
+            raise PermissionDenied(refusal)
+        with transaction.atomic():
+            response: HttpResponse = super().user_change_password(request, id, form_url)
+            if found and request.method == "POST" and response.status_code == HttpResponseRedirect.status_code:
+                found.refresh_from_db()
+                note_given(found, request.user.get_username())
+        return response
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Note of a new user who knows their password."""
+        super().save_model(request, obj, form, change)
+        if not change:
+            note_given(obj, request.user.get_username())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Let no one rename users, by whose names records know them, nor raise themselves; superusers make others."""

@@ -72,3 +72,17 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"Session of {self.user} from {self.address}"
+
+
+class GivenPassword(models.Model):
+    """That somebody else set a user's password, who therefore knows it, until the user chooses another one."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="given_password")
+    by = models.TextField()
+    at = UTCDateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Password of {self.user}, set by {self.by}"

@@ -89,7 +89,6 @@ APPROVING = {
 ADMINISTERING = {
     "auth.add_user": "Add users",
     "auth.change_user": "Change users",
-    "auth.delete_user": "Delete users",
     "auth.add_group": "Add groups",
     "auth.change_group": "Change groups",
     "auth.delete_group": "Delete groups",

@@ -149,6 +149,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ledgerproj.sessions.SessionLimits",
+    "ledgerproj.own_password.OwnPasswords",
     "ledgerproj.second_factor.policy.SecondFactorOfEveryone",
     "balances.backoffice.refused_pages.RefusedPages",
     "ledgerproj.signing_in.SignInLimit",

@@ -92,16 +92,19 @@ def test_ones_own_password_too() -> None:
     assert json.loads(changed.after) == {"password": "not shown"}
 
 
-def test_a_deleted_user_and_a_deleted_selection_are_on_record_as_they_were() -> None:
-    users = [person("view_plan") for _ in range(3)]
+def test_a_deleted_group_and_a_deleted_selection_are_on_record_as_they_were() -> None:
+    groups = [Group.objects.create(name=f"group {number}") for number in range(3)]
+    for group in groups:
+        group.permissions.add(Permission.objects.get(codename="view_plan"))
     client = superuser()
-    client.post(reverse("admin:auth_user_delete", args=[users[0].pk]), {"post": "yes"})
-    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in users[1:]], "post": "yes"}
-    client.post(reverse("admin:auth_user_changelist"), chosen)
-    assert not User.objects.filter(pk__in=[each.pk for each in users]).exists()
-    gone = AuditEntry.objects.filter(action="deleted", subject="user")
-    assert {each.name for each in gone} == {each.username for each in users}
-    assert all("Can view plan" in json.loads(each.before)["user_permissions"] for each in gone)
+    client.post(reverse("admin:auth_group_delete", args=[groups[0].pk]), {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in groups[1:]], "post": "yes"}
+    client.post(reverse("admin:auth_group_changelist"), chosen)
+    assert not Group.objects.filter(pk__in=[each.pk for each in groups]).exists()
+    gone = AuditEntry.objects.filter(action="deleted", subject="group")
+    assert {each.name for each in gone} == {each.name for each in groups}
+    assert all("Can view plan" in json.loads(each.before)["permissions"] for each in gone)
+    assert Seal.objects.filter(kind="audit", record_id__in=gone.values("pk")).count() == 3
 
 
 def test_keys_are_on_record_when_issued_and_revoked_without_the_key() -> None:

@@ -43,7 +43,7 @@ WRONG = "wrong method"
 # What it needs to add, to change and to delete a row by its pages. To see it always needs the permission to view.
 ROWS: dict[str, tuple[str, str, str]] = {
     "auth.group": ("auth.add_group", "auth.change_group", "auth.delete_group"),
-    "auth.user": ("auth.add_user & auth.change_user", "auth.change_user", "auth.delete_user"),
+    "auth.user": ("auth.add_user & auth.change_user", "auth.change_user", NEVER),  # records know users by name
     "balances.account": (NEVER, NEVER, NEVER),
     "balances.apikey": ("balances.add_apikey", NEVER, NEVER),
     "balances.balance": (NEVER, "balances.change_balance", NEVER),
@@ -161,7 +161,6 @@ OPEN = {"login/", "logout/", "second-factor/check/", "<url>"}
 # What can be done with ticked rows of a list that one sees.
 ACTIONS: dict[str, str] = {
     "auth.group delete_selected": "auth.delete_group",
-    "auth.user delete_selected": "auth.delete_user",
     "auth.user end_sessions": "auth.change_user",
     "auth.user reset_second_factor": "auth.change_user",
     "balances.apikey revoke_keys": "balances.revoke_api_key",

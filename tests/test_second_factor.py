@@ -291,6 +291,8 @@ def test_an_administrator_resets_what_was_lost_on_record_but_not_above_them(alic
     administrator = enrolled(person("view_user", "change_user"))
     browser = Client()
     browser.force_login(administrator)
+    assert "rights that you do not have" in reset(browser, alice)
+    alice.user_permissions.clear()
     assert "Only a superuser" in reset(browser, alice, root)
     assert "Remove your own" in reset(browser, alice, administrator)
     assert alice.factors.exists()
