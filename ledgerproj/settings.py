@@ -212,6 +212,7 @@ LEDGER_FOUR_EYES_DIRECT = environment.flag(
     "LEDGER_FOUR_EYES_DIRECT", default=True
 )  # also for what a person does at once
 LEDGER_FOUR_EYES_BY_HAND = environment.limits("LEDGER_FOUR_EYES_BY_HAND", "")  # minor units; nothing: never
+LEDGER_BY_HAND_AT_MOST = environment.limits("LEDGER_BY_HAND_AT_MOST", "")  # of one instruction; nothing: no bound
 
 # --- time and language
 USE_TZ = True

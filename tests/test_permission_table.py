@@ -59,7 +59,9 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "balances.transaction": (NEVER, NEVER, NEVER),
     "hooks.delivery": (NEVER, NEVER, NEVER),
     "hooks.hook": ("hooks.add_hook", "hooks.change_hook", "hooks.delete_hook"),
+    "instructions.holdplan": (NEVER, NEVER, NEVER),
     "instructions.instruction": ("instructions.move_money", NEVER, NEVER),
+    "instructions.openhold": (NEVER, NEVER, NEVER),
     "procrastinate.procrastinatejob": (NEVER, NEVER, NEVER),
     "queueing.entry": (NEVER, NEVER, NEVER),
     "reconciliation.acceptance": (NEVER, NEVER, NEVER),
@@ -84,6 +86,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "uploads.upload": ("uploads.import_ledger", NEVER, NEVER),
 }
 SEEN_BY: dict[str, str] = {
+    "instructions.holdplan": "instructions.view_holdplan | instructions.move_money | instructions.approve_instruction",
     "instructions.instruction": "instructions.view_instruction | instructions.move_money"
     " | instructions.approve_instruction",
     "uploads.upload": "uploads.view_upload | uploads.import_ledger",
@@ -123,6 +126,10 @@ OTHERS: dict[str, tuple[str, str]] = {
     "balances/balance/<balance_id>/statement/": (STATEMENT, WRONG),
     "balances/balance/<balance_id>/statement/export.csv": (STATEMENT, WRONG),
     "balances/balance/<balance_id>/statement/export.xlsx": (STATEMENT, WRONG),
+    "instructions/holdplan/ask/": (WRONG, "instructions.move_money"),
+    "instructions/holdplan/<plan_id>/approve/": (WRONG, "instructions.approve_instruction"),
+    "instructions/holdplan/<plan_id>/reject/": (WRONG, "instructions.approve_instruction"),
+    "instructions/holdplan/<plan_id>/withdraw/": (WRONG, "instructions.move_money"),
     "instructions/instruction/<kind>/of/<transaction_id>/": ("instructions.move_money", "instructions.move_money"),
     "instructions/instruction/<instruction_id>/approve/": (WRONG, "instructions.approve_instruction"),
     "instructions/instruction/<instruction_id>/reject/": (WRONG, "instructions.approve_instruction"),
@@ -172,6 +179,8 @@ ACTIONS: dict[str, str] = {
     "balances.lineageoutbox trace_again": "balances.retry_lineageoutbox",
     "hooks.delivery try_again": "hooks.retry_delivery",
     "hooks.hook delete_selected": "hooks.delete_hook",
+    "instructions.openhold commit": "instructions.move_money",
+    "instructions.openhold void": "instructions.move_money",
     "procrastinate.procrastinatejob abort": "procrastinate.change_procrastinatejob",
     "procrastinate.procrastinatejob cancel": "procrastinate.change_procrastinatejob",
     "procrastinate.procrastinatejob retry": "procrastinate.change_procrastinatejob",

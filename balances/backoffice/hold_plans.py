@@ -221,7 +221,7 @@ class HoldPlanAdmin(LedgerModelAdmin):
             "more_lines": len(outlook.fit[SHOWN:]),
             "refused": outlook.refused[:SHOWN],
             "refused_count": len(outlook.refused),
-            "second_person": outlook.second_person,
+            "second_person": outlook.second_person(request.user.get_username()),
             "fingerprint": fingerprint,
         }
         return TemplateResponse(request, "admin/instructions/hold_plan_new.html", context)

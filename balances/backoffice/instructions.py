@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from balances.backoffice.instruction_forms import InstructionForm, PartForm, PaymentForm
 from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, allowed, column, display, link, moment, url_of
 from balances.books import Preview
-from balances.ground import LedgerError, client_address, dumps
+from balances.ground import LedgerError, client_address, dumps, why_not_approving
 from balances.instructing import (
     Amount,
     Person,
@@ -28,6 +28,7 @@ from balances.instructing import (
     preview,
     reject,
     request_of,
+    require_within_bounds,
     why_second_person,
     withdraw,
 )
@@ -125,6 +126,7 @@ class InstructionAdmin(LedgerModelAdmin):
         if form.is_valid():
             try:
                 seen = preview(form.order(), form.cleaned_data["instruction_id"])
+                require_within_bounds(seen.currency, seen.units or 0)
             except LedgerError as error:
                 form.add_error(None, error.message)
         fingerprint = _fingerprint(form) if seen is not None else ""
@@ -134,7 +136,7 @@ class InstructionAdmin(LedgerModelAdmin):
         request.current_app = self.admin_site.name
         second_person = ""
         if seen is not None:
-            second_person = why_second_person(seen.currency, seen.units or 0)
+            second_person = why_second_person(seen.currency, seen.units or 0, request.user.get_username())
         context = self.admin_site.each_context(request) | {
             "opts": self.model._meta,
             "title": title,
@@ -198,6 +200,7 @@ class InstructionAdmin(LedgerModelAdmin):
         is_own = is_same_person(request.user.get_username(), instruction.asked_by)
         is_waiting = instruction.state == State.WAITING
         context["may_decide"] = is_waiting and not is_own and self.has_approve_permission(request)
+        context["why_not_approving"] = why_not_approving(request.user.get_username()) if context["may_decide"] else ""
         context["may_withdraw"] = is_waiting and is_own and self.has_add_permission(request)
         context["may_go_on"] = instruction.state == State.STARTED and self.has_add_permission(request)
         if is_waiting:

@@ -2,6 +2,8 @@
 
 from django.dispatch import Signal
 
+from balances.ground.exceptions import LedgerError
+
 HIDDEN = "not shown"
 """What stands for a secret in what ``changed`` is sent with."""
 
@@ -30,3 +32,12 @@ changed = Signal()
 ``subject_id``, ``name`` (as people read it), ``before`` and ``after`` (text by name of the field, only of what differs,
 secrets left out), and ``address`` (of the client). It is sent in the transaction of the change: a receiver that raises
 keeps the change from happening."""
+
+
+def why_not_approving(actor: str) -> str:
+    """Return why somebody who has the right to approve may not do so now, or nothing where they may."""
+    try:
+        approving.send(sender=why_not_approving, actor=actor)
+    except LedgerError as refusal:
+        return refusal.message
+    return ""

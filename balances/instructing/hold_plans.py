@@ -14,8 +14,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from balances.books import Settlement
-from balances.ground import approving, changed, dumps
-from balances.instructing.service import NotOpen, Person, why_second_person
+from balances.ground import approving, atomic_with_lock_limit, changed, dumps
+from balances.instructing.limits import serialise_asking, why_second_person
+from balances.instructing.service import NotOpen, Person
 from balances.instructing.settling_plans import HOLDS
 from balances.keys import is_same_person
 from balances.models import HoldPlan, OpenHold, PlannedHold, now
@@ -66,13 +67,13 @@ class Outlook:
             for (currency, precision), total in sorted(units.items())
         ]
 
-    @property
-    def second_person(self) -> str:
+    def second_person(self, actor: str) -> str:
         """Return why the house wants a second person for all of it together, or nothing where it does not."""
         sums = Counter[str]()
         for each in self.fit:
             sums[each.currency] += each.units
-        return " ".join(why for currency, units in sorted(sums.items()) if (why := why_second_person(currency, units)))
+        reasons = (why_second_person(currency, units, actor) for currency, units in sorted(sums.items()))
+        return " ".join(why for why in reasons if why)
 
     def fingerprint(self, plan_id: str) -> str:
         """Return what stands for exactly this, so that nothing else can be confirmed."""
@@ -120,11 +121,13 @@ def ask_plan(plan_id: str, outlook: Outlook, *, reason: str, by: Person) -> Hold
     """
     if earlier := HoldPlan.objects.filter(pk=plan_id).first():
         return earlier
-    fit, second_person = outlook.fit, outlook.second_person
+    fit = outlook.fit
     if not fit:
         raise NotOpen("None of these holds can be settled.")
     try:
-        with transaction.atomic():
+        with atomic_with_lock_limit():
+            serialise_asking()
+            second_person = outlook.second_person(by.actor)
             plan = HoldPlan.objects.create(
                 plan_id=plan_id,
                 action=outlook.action,

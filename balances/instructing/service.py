@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import transaction
 
-from balances.ground import LedgerError, approving, changed, dumps, limit_of
+from balances.ground import LedgerError, approving, atomic_with_lock_limit, changed, dumps
+from balances.instructing.limits import require_within_bounds, serialise_asking, why_second_person
 from balances.instructing.orders import (
     Order,
     Payment,
@@ -39,20 +39,6 @@ class Amount:
     precision: int
 
 
-def why_second_person(currency: str, units: int) -> str:
-    """Return why the house wants a second person for an amount in minor units, or nothing where it does not.
-
-    Without any limit it never does.
-    """
-    limits = settings.LEDGER_FOUR_EYES_BY_HAND
-    if not limits:
-        return ""
-    limit = limit_of(limits, currency)
-    if limit is None or abs(units) <= limit:
-        return ""
-    return f"By hand, more than {limit:,} minor units of {currency} need a second person."
-
-
 @dataclass(frozen=True)
 class Person:
     """Who asks or decides, as records name them, and the address of their client."""
@@ -65,10 +51,12 @@ def ask(instruction_id: str, order: Order, *, amount: Amount, reason: str, by: P
     """Keep an order, and do it where no second person is needed; return it as it is then.
 
     The id is the reference of what is done. The same one again is the same instruction, so a form that is sent twice
-    does nothing twice.
+    does nothing twice. Raises ``TooMuchByHand``.
     """
-    second_person = why_second_person(amount.currency, amount.units)
-    with transaction.atomic():
+    require_within_bounds(amount.currency, amount.units)
+    with atomic_with_lock_limit():
+        serialise_asking()
+        second_person = why_second_person(amount.currency, amount.units, by.actor)
         instruction, is_new = Instruction.objects.get_or_create(
             pk=instruction_id,
             defaults={
@@ -92,11 +80,12 @@ def ask(instruction_id: str, order: Order, *, amount: Amount, reason: str, by: P
 def approve(instruction_id: str, *, note: str, by: Person) -> Instruction:
     """Approve what another person asked for, and do it; return it as it is then.
 
-    Raises ``NotOpen``, or what receivers of ``approving`` raise.
+    Raises ``NotOpen``, ``TooMuchByHand``, or what receivers of ``approving`` raise.
     """
     approving.send(sender=Instruction, actor=by.actor)
     with transaction.atomic():
         instruction = _open(instruction_id, {State.WAITING})
+        require_within_bounds(instruction.currency, instruction.units)
         _decide(instruction, State.STARTED, note=note, by=by)
     _do(instruction)
     return Instruction.objects.get(pk=instruction_id)

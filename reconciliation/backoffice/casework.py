@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from balances.ground import why_not_approving
 from reconciliation.backoffice.buttons import button_route, press
 from reconciliation.casework import (
     LONGEST_NOTE,
@@ -22,7 +23,6 @@ from reconciliation.casework import (
     withdraw,
     write_note,
 )
-from reconciliation.correcting import why_not_approving
 from reconciliation.models import Origin
 from reconciliation.sweeping import OPEN, State, state_of
 

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, TextFilter
 
 from balances.backoffice import DaysFilter, EstimatingPaginator, LedgerModelAdmin, column, display, moment
-from balances.ground import Mode, require_mode
+from balances.ground import Mode, require_mode, why_not_approving
 from balances.ground import may as within_mode
 from reconciliation.backoffice.buttons import button_route, press
 from reconciliation.backoffice.columns import (
@@ -35,7 +35,6 @@ from reconciliation.correcting import (
     cancel,
     outcomes,
     reject,
-    why_not_approving,
     why_not_second,
 )
 from reconciliation.measuring import SIDES

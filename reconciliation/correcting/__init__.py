@@ -11,7 +11,6 @@ from reconciliation.correcting.policy import (
     Policy,
     logins_of,
     second_person_needed,
-    why_not_approving,
     why_not_directly,
     why_not_second,
 )

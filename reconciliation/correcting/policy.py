@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
-from balances.ground import ANYBODY, LedgerError, approving, limit_of
+from balances.ground import ANYBODY, LedgerError, limit_of
 from balances.keys import folded, is_same_person, person
 from reconciliation.measuring import Measurement
 from reconciliation.models import Origin
@@ -125,15 +125,6 @@ def _has_login(actor: str) -> bool:
 def logins_of(actor: str) -> QuerySet[User]:
     """Return the logins of the person behind an actor: of a user of the admin, or of the owner of a key."""
     return User.objects.filter(username__iexact=folded(person(actor)))
-
-
-def why_not_approving(actor: str) -> str:
-    """Return why somebody who has the right to approve may not do so now, or nothing where they may."""
-    try:
-        approving.send(sender=Policy, actor=actor)
-    except LedgerError as refusal:
-        return refusal.message
-    return ""
 
 
 def why_not_second(actor: str, requester: str) -> str | None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 import ledgerproj.urls  # noqa: F401 - finds the admin pages
 from balances.books import Share
-from balances.instructing import Amount, NotOpen, Payment, Person, approve, ask, go_on, service
+from balances.instructing import Amount, NotOpen, Payment, Person, TooMuchByHand, approve, ask, go_on, service
 from balances.keys import keyring
 from balances.models import Balance, Instruction, Transaction, new_instruction_id, now
 from reconciliation.models import AuditEntry
@@ -192,8 +192,8 @@ def test_a_payment_beyond_the_limit_waits_for_another_person_through_every_door(
 )
 def test_limits_hold_for_currencies_as_documented(settings: Any, limits: dict[str, Any], needed: bool) -> None:
     settings.LEDGER_FOUR_EYES_BY_HAND = limits
-    assert bool(service.why_second_person("USD", 2)) is needed
-    assert bool(service.why_second_person("USD", -2)) is needed
+    assert bool(service.why_second_person("USD", 2, "alice")) is needed
+    assert bool(service.why_second_person("USD", -2, "alice")) is needed
 
 
 def test_rejected_and_withdrawn_ones_never_move(wallets: list[Balance], settings: Any) -> None:
@@ -313,3 +313,74 @@ def test_no_one_is_a_second_person_by_another_spelling_of_their_name_or_by_a_key
             approve(fields["instruction_id"], note="", by=Person(same))
     assert moved(wallets[1]) == 0
     assert approve(fields["instruction_id"], note="", by=Person("somebody-else")).state == State.DONE
+
+
+def test_several_small_ones_of_one_person_within_a_day_are_added_up(wallets: list[Balance], settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_BY_HAND = {"USD": 3_000}
+    client, page = mover(), reverse(ADD)
+    asked = [payment(*wallets[:2]) for _ in range(3)]
+    for fields in asked:
+        confirmed(client, page, fields)
+    states = [Instruction.objects.get(pk=fields["instruction_id"]).state for fields in asked]
+    assert states == [State.DONE, State.DONE, State.WAITING]
+    assert "2,468 alone already" in Instruction.objects.get(pk=asked[2]["instruction_id"]).second_person
+    assert moved(wallets[1]) == 2_468
+    for name in ("ALICE", "bob"):
+        Instruction.objects.filter(state=State.DONE).update(asked_by=name)
+        assert bool(service.why_second_person("USD", 600, "alice")) is (name == "ALICE")
+    Instruction.objects.filter(state=State.DONE).update(asked_by="alice", asked_at=now() - timedelta(hours=24))
+    assert service.why_second_person("USD", 3_000, "alice") == ""
+
+
+def test_two_forms_at_once_count_each_other(wallets: list[Balance], settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_BY_HAND = {"*": 600}
+    order = Payment(
+        source=wallets[0].pk,
+        destinations=(Share(identifier=wallets[1].pk),),
+        amount=Decimal("5.00"),
+        precision=100,
+        currency="USD",
+        description="d",
+    )
+
+    def asking(_: int) -> str:
+        try:
+            amount = Amount(units=500, currency="USD", precision=100)
+            return ask(new_instruction_id(), order, amount=amount, reason="r", by=Person("alice")).state
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        states = list(pool.map(asking, range(4)))
+    assert sorted(states) == [State.DONE, *[State.WAITING] * 3]
+    assert moved(wallets[1]) == 500
+
+
+def test_what_is_beyond_the_bound_no_one_moves_by_hand(wallets: list[Balance], settings: Any) -> None:
+    settings.LEDGER_BY_HAND_AT_MOST = {"USD": 1_000, "*": None}
+    fields = payment(*wallets[:2])
+    seen = mover().post(reverse(ADD), fields)
+    assert "no more than 1,000 minor units of USD" in seen.content.decode()
+    assert seen.context["fingerprint"] != "" or seen.context["seen"] is None
+    mover().post(reverse(ADD), fields | {"confirmed": seen.context["fingerprint"]})
+    assert not Instruction.objects.exists()
+    settings.LEDGER_BY_HAND_AT_MOST, settings.LEDGER_FOUR_EYES_BY_HAND = {}, {"*": 0}
+    confirmed(mover(), reverse(ADD), fields)
+    settings.LEDGER_BY_HAND_AT_MOST = {"USD": 1_000}
+    with pytest.raises(TooMuchByHand):
+        approve(fields["instruction_id"], note="", by=Person("bob"))
+    assert (Instruction.objects.get().state, moved(wallets[1])) == (State.WAITING, 0)
+
+
+def test_an_approver_without_a_second_factor_reads_how_to_get_one(wallets: list[Balance], settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_BY_HAND, settings.LEDGER_SECOND_FACTOR = {"*": 0}, "approvers"
+    fields = payment(*wallets[:2])
+    confirmed(mover(), reverse(ADD), fields)
+    page = reverse("admin:instructions_instruction_change", args=[fields["instruction_id"]])
+    approver = signed_in("approve_instruction")
+    text = approver.get(page).content.decode()
+    assert "Approve and do it" not in text
+    assert "Set up a second factor" in text
+    assert "Reject" in text
+    settings.LEDGER_SECOND_FACTOR = "off"
+    assert "Approve and do it" in approver.get(page).content.decode()
