@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -94,7 +94,9 @@ class OpenHoldAdmin(LedgerModelAdmin):
         return searching.transactions(queryset, term)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
-        """Show the page of the transaction, which is the same row."""
+        """Show the page of the transaction, which is the same row, and take no form."""
+        if request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
         return HttpResponseRedirect(reverse("admin:balances_transaction_change", args=[object_id]))
 
     @action(description="Commit the selected holds", permissions=["settle"])
@@ -176,11 +178,13 @@ class HoldPlanAdmin(LedgerModelAdmin):
         """Preview what was asked for again with its reason, or keep the plan where exactly that was seen before."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        if not self.has_settle_permission(request):
+            raise PermissionDenied
         form = HoldPlanForm(request.POST)
         is_valid = form.is_valid()
         ids, chosen = form.cleaned_data.get("holds"), form.cleaned_data.get("action")
         if not ids or not chosen:
-            raise PermissionDenied
+            raise BadRequest("No hold was chosen.")
         return self.shown(request, form, chosen, ids, is_confirmed=is_valid)
 
     def shown(
