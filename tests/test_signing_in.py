@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_network
@@ -11,6 +12,7 @@ import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.template.response import TemplateResponse
 from django.test import Client, override_settings
 
 from balances.ground.rate_limit import RateLimiter
@@ -155,3 +157,38 @@ def test_odd_names_are_no_surprise(alice: User, name: str) -> None:
 
 def test_a_client_without_an_address_is_braked_too(alice: User) -> None:
     assert [attempt("wrong", address="").status_code for _ in range(5)][-1] == 429
+
+
+@pytest.mark.parametrize(
+    ("networks", "names", "closed"),
+    [(1, 1, {"alice"}), (1, 20, set()), (1000, 1, set()), (50, 4, {"alice", "b1", "b2", "b3"})],
+)
+def test_a_thousand_wrong_passwords_lock_as_documented_are_counted_and_lock_no_one_else_out(
+    alice: User, monkeypatch: pytest.MonkeyPatch, networks: int, names: int, closed: set[str]
+) -> None:
+    """One network is stopped by its own limits; of many, each is closed out of the names that it was wrong about."""
+    everyone = ["alice", *(f"b{number}" for number in range(1, names))]
+    for name in everyone[1:]:
+        User.objects.create_user(name, password=RIGHT, is_staff=True)
+    monkeypatch.setattr(TemplateResponse, "rendered_content", "")
+    monkeypatch.setattr(signing_in, "render_to_string", lambda *_: "")
+    browser, answers = Client(), Counter[int]()
+    for turn in range(1000):
+        address = f"10.1.{turn % networks // 250}.{turn % networks % 250}"
+        name = everyone[turn // networks % names]
+        answers[attempt("wrong", name, address, browser).status_code] += 1
+    assert sum(answers.values()) == 1000
+    tried = sum(AccessAttempt.objects.values_list("failures_since_start", flat=True))
+    if networks == 1:
+        least = 5 if names == 1 else 30  # and one more every two seconds
+        assert least <= tried <= (5 if names == 1 else 60)
+        assert answers[429] >= 1000 - tried
+    else:
+        assert tried <= 5 * networks * names
+    shut = {name for name in everyone if attempt(RIGHT, name, "10.1.0.0").status_code == 429}
+    assert shut == closed
+    assert all(attempt(RIGHT, name, "192.0.2.99").status_code == 302 for name in everyone)
+    counted = sum(Refusal.objects.values_list("attempts", flat=True))
+    waiting = sum(pace.unwritten for pace in refusals._PACES.values())
+    assert counted >= names
+    assert counted + waiting >= tried
