@@ -12,10 +12,11 @@ class ReconciliationConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect signals to their services, and what must hold after every migrate."""
-        from balances.ground import changed, disclosed, exported, refused
+        from balances.ground import changed, changed_together, disclosed, exported, refused
         from reconciliation.receivers import (
             rebuild_on_request,
             record_changed,
+            record_changed_together,
             record_disclosed,
             record_exported,
             record_refused,
@@ -27,4 +28,5 @@ class ReconciliationConfig(AppConfig):
         disclosed.connect(record_disclosed, dispatch_uid="record_disclosed")
         exported.connect(record_exported, dispatch_uid="record_exported")
         changed.connect(record_changed, dispatch_uid="record_changed")
+        changed_together.connect(record_changed_together, dispatch_uid="record_changed_together")
         post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="ensure_schedules")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.db import transaction
 
 from balances.models import Balance
 from reconciliation.models import Origin
-from reconciliation.records import record_audit, record_disclosure, record_export, record_refusal
+from reconciliation.records import record_audit, record_audits, record_disclosure, record_export, record_refusal
 
 
 def rebuild_on_request(instance: Balance, **_: Any) -> None:
@@ -51,3 +52,8 @@ def record_exported(actor: str, address: str, listed: str, filters: str, file_ki
 def record_changed(sender: Any, signal: Any, **done: Any) -> None:
     """Record what a person did; if that fails, it does not happen."""
     record_audit(**done)
+
+
+def record_changed_together(changes: Sequence[Mapping[str, Any]], **_: Any) -> None:
+    """Record several changes of one action; if that fails, none of them happens."""
+    record_audits(changes)

@@ -16,6 +16,7 @@ from balances.models import Hook
 from balances.models.keys import ApiKey
 from reconciliation.models import AuditEntry, Schedule, Seal
 from reconciliation.records import auditing
+from reconciliation.records.verifying import Verification
 from tests.people import person, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,3 +162,15 @@ def test_the_log_is_read_with_its_own_permission_and_shows_both_sides() -> None:
     text = client.get(page).content.decode()
     assert "&lt;1&gt;" in text
     assert made.pk in client.get(reverse("admin:reconciliation_auditentry_changelist"), {"q": "eve"}).content.decode()
+
+
+def test_a_large_selection_is_recorded_at_once_when_it_is_deleted(django_assert_max_num_queries: Any) -> None:
+    groups = Group.objects.bulk_create(Group(name=f"group {number}") for number in range(60))
+    client = superuser()
+    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in groups], "post": "yes"}
+    with django_assert_max_num_queries(40):
+        client.post(reverse("admin:auth_group_changelist"), chosen)
+    gone = AuditEntry.objects.filter(action="deleted", subject="group")
+    assert gone.count() == 60
+    assert Seal.objects.filter(kind="audit", record_id__in=gone.values("pk")).count() == 60
+    assert list(Verification()) == []

@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import models, transaction
 from django.http import HttpRequest
 
-from balances.ground import HIDDEN, changed, client_address, dumps
+from balances.ground import HIDDEN, changed, changed_together, client_address, dumps
 
 if TYPE_CHECKING:
     from django.contrib import admin
@@ -55,9 +55,11 @@ class Audited(Mixin):
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Report what is about to be deleted, with all its fields."""
-        for obj in queryset:
-            report(request, "deleted", obj, state(obj), {})
+        """Report what is about to be deleted, each with all its fields, and all of them at once."""
+        linked = [relation.name for relation in self.opts.many_to_many]
+        objects = queryset.prefetch_related(*linked) if isinstance(queryset, models.QuerySet) else queryset
+        gone = [_change(request, "deleted", obj, state(obj), {}) for obj in objects]
+        changed_together.send(sender=self.model, changes=[each for each in gone if each])
         return super().log_deletions(request, queryset)
 
 
@@ -76,13 +78,18 @@ def state(obj: models.Model) -> dict[str, str]:
 
 def report(request: HttpRequest, done: str, obj: models.Model, before: dict[str, str], after: dict[str, str]) -> None:
     """Send ``changed`` for one object, where anything differs."""
+    if change := _change(request, done, obj, before, after):
+        changed.send(sender=obj._meta.model, **change)
+
+
+def _change(
+    request: HttpRequest, done: str, obj: models.Model, before: dict[str, str], after: dict[str, str]
+) -> dict[str, Any]:
+    """Return what ``changed`` is sent with for one object; nothing where nothing differs."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if not names:
-        return
-    shown = ({name: HIDDEN if name in SECRETS else each[name] for name in names if name in each}
-             for each in (before, after))  # fmt: skip
-    was, became = shown
-    _send(request, done, obj._meta, str(obj.pk), str(obj), was, became)
+    was, became = ({name: HIDDEN if name in SECRETS else each[name] for name in names if name in each}
+                   for each in (before, after))  # fmt: skip
+    return _sent(request, done, obj._meta, str(obj.pk), str(obj), was, became) if names else {}
 
 
 def acted(request: HttpRequest, objects: Iterable[models.Model], message: str) -> None:
@@ -92,23 +99,23 @@ def acted(request: HttpRequest, objects: Iterable[models.Model], message: str) -
     names = ", ".join(str(each) for each in chosen[:NAMED])
     ids = [str(each.pk) for each in chosen]
     only = ids[0] if len(ids) == 1 else ""
-    _send(request, "acted", chosen[0]._meta, only, names, {}, {"done": message, "ids": ", ".join(ids)})
+    said = {"done": message, "ids": ", ".join(ids)}
+    changed.send(sender=type(chosen[0]), **_sent(request, "acted", chosen[0]._meta, only, names, {}, said))
 
 
-def _send(
+def _sent(
     request: HttpRequest, done: str, meta: Any, key: str, name: str, before: dict[str, str], after: dict[str, str]
-) -> None:
-    changed.send(
-        sender=meta.model,
-        actor=request.user.get_username(),
-        action=done,
-        subject=str(meta.verbose_name),
-        subject_id=key,
-        name=name,
-        before=before,
-        after=after,
-        address=client_address(request),
-    )
+) -> dict[str, Any]:
+    return {
+        "actor": request.user.get_username(),
+        "action": done,
+        "subject": str(meta.verbose_name),
+        "subject_id": key,
+        "name": name,
+        "before": before,
+        "after": after,
+        "address": client_address(request),
+    }
 
 
 def _text(value: Any) -> str:

@@ -70,7 +70,16 @@ from balances.ground.prepared import CommitLine, Line, Question, Result, Undone
 from balances.ground.principals import ANYBODY, MASTER, Principal
 from balances.ground.rate_limit import RateLimiter, bucket_of, headers_of
 from balances.ground.replicas import Replica, has_replica, on_replica
-from balances.ground.signals import HIDDEN, approving, changed, disclosed, exported, refused, why_not_approving
+from balances.ground.signals import (
+    HIDDEN,
+    approving,
+    changed,
+    changed_together,
+    disclosed,
+    exported,
+    refused,
+    why_not_approving,
+)
 from balances.ground.snapshots import ONE_SNAPSHOT, one_snapshot
 from balances.ground.statements import Lookup, Statement, pipelined
 from balances.ground.tables import ShownTable, Table, TooMuch

@@ -33,6 +33,10 @@ changed = Signal()
 secrets left out), and ``address`` (of the client). It is sent in the transaction of the change: a receiver that raises
 keeps the change from happening."""
 
+changed_together = Signal()
+"""Several such changes of one action. Sent with ``changes``: a mapping for each, of what ``changed`` is sent with. A
+receiver that raises keeps all of them from happening."""
+
 
 def why_not_approving(actor: str) -> str:
     """Return why somebody who has the right to approve may not do so now, or nothing where they may."""

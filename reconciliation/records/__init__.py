@@ -1,6 +1,6 @@
 """Sealed records of what was done, refused, disclosed and exported."""
 
-from reconciliation.records.auditing import record_audit
+from reconciliation.records.auditing import record_audit, record_audits
 from reconciliation.records.comparison import INTEGER, LABELS, RESULT_KEY, RESULT_LABELS, Comparison, last_result
 from reconciliation.records.disclosures import record_disclosure
 from reconciliation.records.exports import record_export

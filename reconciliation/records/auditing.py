@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from balances.ground import atomic_with_lock_limit, dumps
 from reconciliation.models import AuditEntry
 from reconciliation.records.sealing import seal
 
+BATCH = 2_000
+"""Records of one statement."""
 
-def record_audit(
-    *,
-    actor: str,
-    action: str,
-    subject: str,
-    subject_id: str = "",
-    name: str = "",
-    before: Mapping[str, str] | None = None,
-    after: Mapping[str, str] | None = None,
-    address: str = "",
-) -> AuditEntry:
-    """Write down what a person did, in the transaction of the change where there is one, and return the record.
 
-    Raises ``BalanceLocked`` where the chain of records is held for too long; then nothing may be changed.
+def record_audit(**done: Any) -> AuditEntry:
+    """Write down what a person did, and return the record. See ``record_audits``."""
+    return record_audits([done])[0]
+
+
+def record_audits(changes: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
+    """Write down what a person did, in the transaction of the change where there is one, and return the records.
+
+    Each change has ``actor``, ``action`` and ``subject``, and perhaps ``subject_id``, ``name``, ``address``, and texts
+    by field in ``before`` and ``after``. However many there are, it is one insert of records and one of seals. Raises
+    ``BalanceLocked`` where the chain of records is held for too long; then nothing may be changed.
     """
+    entries = [AuditEntry(**each | {side: _text(each.get(side)) for side in ("before", "after")}) for each in changes]
     with atomic_with_lock_limit():
-        entry = AuditEntry.objects.create(
-            actor=actor,
-            action=action,
-            subject=subject,
-            subject_id=subject_id,
-            name=name,
-            before=dumps(dict(before)) if before else "",
-            after=dumps(dict(after)) if after else "",
-            address=address,
-        )
-        seal([entry])
-    return entry
+        AuditEntry.objects.bulk_create(entries, batch_size=BATCH)
+        seal(entries)
+    return entries
+
+
+def _text(fields: Mapping[str, str] | None) -> str:
+    return dumps(dict(fields)) if fields else ""
