@@ -138,7 +138,7 @@ class HoldPlanAdmin(LedgerModelAdmin):
     sortable_by = ("asked",)
     ordering = ("-asked_at", "-plan_id")
     fields = (
-        ("what", "state_label"),
+        ("what", "state_in_words"),
         "amounts",
         ("asked", "who"),
         "reason",
@@ -286,6 +286,7 @@ class HoldPlanAdmin(LedgerModelAdmin):
     who = column("By", lambda each: each.asked_by)
     why = column("Reason", lambda each: each.reason)
     decider = column("Decided by", lambda each: each.decided_by or "–")
+    state_in_words = column("State", lambda each: each.get_state_display())
     state_label = column("State", lambda each: (each.state, each.get_state_display()), label=COLOURS)
     second_person_note = column("Second person", lambda each: each.second_person or "Not needed.")
     note_shown = column("Note", lambda each: each.note or "–")

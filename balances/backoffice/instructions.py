@@ -62,7 +62,7 @@ class InstructionAdmin(LedgerModelAdmin):
     sortable_by = ("asked",)
     ordering = ("-asked_at", "-instruction_id")
     fields = (
-        ("kind_label", "state_label"),
+        ("kind_label", "state_in_words"),
         ("amount", "subject_page"),
         ("asked", "who"),
         "reason",
@@ -216,6 +216,7 @@ class InstructionAdmin(LedgerModelAdmin):
     why = column("Reason", lambda each: each.reason)
     decider = column("Decided by", lambda each: each.decided_by or "–")
     kind_label = column("Kind", lambda each: each.get_kind_display())
+    state_in_words = column("State", lambda each: each.get_state_display())
     state_label = column("State", lambda each: (each.state, each.get_state_display()), label=COLOURS)
     second_person_note = column("Second person", lambda each: each.second_person or "Not needed.")
     note_shown = column("Note", lambda each: each.note or "–")

@@ -384,3 +384,15 @@ def test_an_approver_without_a_second_factor_reads_how_to_get_one(wallets: list[
     assert "Reject" in text
     settings.LEDGER_SECOND_FACTOR = "off"
     assert "Approve and do it" in approver.get(page).content.decode()
+
+
+def test_the_page_of_an_instruction_says_its_state_in_words_alone(wallets: list[Balance], settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_BY_HAND = {"*": 0}
+    fields = payment(*wallets[:2])
+    client = mover()
+    confirmed(client, reverse(ADD), fields)
+    text = client.get(
+        reverse("admin:instructions_instruction_change", args=[fields["instruction_id"]])
+    ).content.decode()
+    assert "Waits for a second person" in text
+    assert "&#x27;waiting&#x27;" not in text
