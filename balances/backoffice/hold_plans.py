@@ -31,7 +31,7 @@ from balances.backoffice.pages import (
     moment,
     url_of,
 )
-from balances.ground import LedgerError, client_address
+from balances.ground import LedgerError, client_address, why_not_approving
 from balances.instructing import (
     MOST_HOLDS,
     Outlook,
@@ -267,8 +267,10 @@ class HoldPlanAdmin(LedgerModelAdmin):
         counts = dict(plan.lines.order_by().values_list("state").annotate(Count("pk")))
         pages = Paginator(plan.lines.order_by("planned_hold_id"), SHOWN)
         page = pages.get_page(request.GET.get("page"))
+        may_decide = is_waiting and not is_own and self.has_approve_permission(request)
         context |= {
-            "may_decide": is_waiting and not is_own and self.has_approve_permission(request),
+            "may_decide": may_decide,
+            "why_not_approving": why_not_approving(request.user.get_username()) if may_decide else "",
             "may_withdraw": is_waiting and is_own and self.has_settle_permission(request),
             "counts": [(label, counts.get(state, 0)) for state, label in PlannedHold.State.choices if state in counts],
             "is_running": plan.state == State.STARTED,

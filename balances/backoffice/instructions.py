@@ -125,8 +125,9 @@ class InstructionAdmin(LedgerModelAdmin):
         seen: Preview | None = None
         if form.is_valid():
             try:
-                seen = preview(form.order(), form.cleaned_data["instruction_id"])
-                require_within_bounds(seen.currency, seen.units or 0)
+                looked = preview(form.order(), form.cleaned_data["instruction_id"])
+                require_within_bounds(looked.currency, looked.units or 0)
+                seen = looked
             except LedgerError as error:
                 form.add_error(None, error.message)
         fingerprint = _fingerprint(form) if seen is not None else ""

@@ -271,3 +271,14 @@ def test_what_one_person_settled_alone_counts_with_what_is_next(holds: list[Tran
     assert why_second_person("USD", 1_000 - units, ALICE.actor) == ""
     assert f"{units:,} alone already" in why_second_person("USD", 1_001 - units, ALICE.actor)
     assert why_second_person("USD", 1_000, BOB.actor) == ""
+
+
+def test_an_approver_without_a_second_factor_reads_how_to_get_one(holds: list[Transaction], settings: Any) -> None:
+    settings.LEDGER_FOUR_EYES_BY_HAND, settings.LEDGER_SECOND_FACTOR = {"*": 0}, "approvers"
+    page = reverse("admin:instructions_holdplan_change", args=[plan_of(holds).pk])
+    approver = signed_in("approve_instruction")
+    text = approver.get(page).content.decode()
+    assert "Set up a second factor" in text
+    assert "Approve and do it" not in text
+    settings.LEDGER_SECOND_FACTOR = "off"
+    assert "Approve and do it" in approver.get(page).content.decode()

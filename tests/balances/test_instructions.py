@@ -361,8 +361,11 @@ def test_what_is_beyond_the_bound_no_one_moves_by_hand(wallets: list[Balance], s
     fields = payment(*wallets[:2])
     seen = mover().post(reverse(ADD), fields)
     assert "no more than 1,000 minor units of USD" in seen.content.decode()
-    assert seen.context["fingerprint"] != "" or seen.context["seen"] is None
-    mover().post(reverse(ADD), fields | {"confirmed": seen.context["fingerprint"]})
+    assert (seen.context["seen"], seen.context["fingerprint"]) == (None, "")
+    settings.LEDGER_BY_HAND_AT_MOST = {}
+    fingerprint = mover().post(reverse(ADD), fields).context["fingerprint"]
+    settings.LEDGER_BY_HAND_AT_MOST = {"USD": 1_000, "*": None}
+    mover().post(reverse(ADD), fields | {"confirmed": fingerprint})
     assert not Instruction.objects.exists()
     settings.LEDGER_BY_HAND_AT_MOST, settings.LEDGER_FOUR_EYES_BY_HAND = {}, {"*": 0}
     confirmed(mover(), reverse(ADD), fields)
