@@ -25,7 +25,9 @@ def record_audits(changes: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
     by field in ``before`` and ``after``. However many there are, it is one insert of records and one of seals. Raises
     ``BalanceLocked`` where the chain of records is held for too long; then nothing may be changed.
     """
-    entries = [AuditEntry(**each | {side: _text(each.get(side)) for side in ("before", "after")}) for each in changes]
+    entries = [
+        AuditEntry(**{**each, **{side: _text(each.get(side)) for side in ("before", "after")}}) for each in changes
+    ]
     with atomic_with_lock_limit():
         AuditEntry.objects.bulk_create(entries, batch_size=BATCH)
         seal(entries)
