@@ -33,6 +33,8 @@ PARTS = {
     "account": "ledgers-and-identities",
     "sweep": "findings",
     "finding": "findings",
+    "assignment": "work",
+    "note": "work",
     "incident": "findings",
     "break": "findings",
     "plan": "plans",

@@ -32,6 +32,7 @@ RECONSTRUCTION = {
     "reconciliation.view_break": "See breaks",
     "reconciliation.view_plan": "See plans",
     "reconciliation.view_reconstruction": "See reconstructions",
+    "reconciliation.view_assignment": "See the board of work, as far as its subjects may be seen",
 }
 EVIDENCE = {
     "balances.view_balancesnapshot": "See snapshots",
@@ -41,6 +42,7 @@ EVIDENCE = {
     "reconciliation.view_seal": "See the chain of records",
     "reconciliation.view_acceptance": "See acceptances",
     "reconciliation.view_archive": "See archived months",
+    "reconciliation.view_note": "See the list of notes, as far as their subjects may be seen",
     "reconciliation.view_alert": "See alerts",
     "reconciliation.view_schedule": "See schedules",
 }
@@ -60,7 +62,7 @@ TRAILS = {
 ANALYSING = {
     "balances.preview_reconstruction": "Preview the reconstruction of a balance",
     "reconciliation.run_sweep": "Start, pause, resume and cancel sweeps",
-    "reconciliation.assign_finding": "Assign findings, and write notes on them",
+    "reconciliation.assign_finding": "Assign work on all that may be seen, and write notes",
     "reconciliation.propose_plan": "Propose plans",
 }
 OPERATING = {

@@ -271,11 +271,17 @@ PROCRASTINATE_IMPORT_PATHS = [
     "balances.posting.tasks",
     "balances.queueing.tasks",
     "balances.uploads.tasks",
+    "reconciliation.casework.mentioning",
     "reconciliation.correcting.tasks",
     "reconciliation.records.tasks",
     "reconciliation.sweeping.tasks",
     "reconciliation.watching.tasks",
 ]
+
+# --- work: the states that staff move it through; the last one means finished
+LEDGER_WORK_STATES = environment.names("LEDGER_WORK_STATES", "Open,In progress,Waiting,Done")
+if len(LEDGER_WORK_STATES) < 2:
+    raise environment.Misconfigured("LEDGER_WORK_STATES must name at least two states; the last one means finished.")
 
 # --- watching: when sweeps and snapshots start by default (the admin can change it), and who is notified of alerts
 LEDGER_SWEEP_CRON = environment.text("LEDGER_SWEEP_CRON", "0 2 * * *")

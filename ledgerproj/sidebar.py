@@ -24,6 +24,7 @@ SECTIONS = {
         ("Accounts", "account_balance", "balances", "account"),
     ),
     "Reconstruction": (
+        ("Work", "assignment_ind", "reconciliation", "assignment"),
         ("Sweeps", "radar", "reconciliation", "sweep"),
         ("Findings", "search_insights", "reconciliation", "finding"),
         ("Incidents", "crisis_alert", "reconciliation", "incident"),
@@ -38,6 +39,7 @@ SECTIONS = {
         ("Refusals", "block", "reconciliation", "refusal"),
         ("Audit log", "policy", "reconciliation", "auditentry"),
         ("Disclosures", "visibility", "reconciliation", "disclosure"),
+        ("Notes", "sticky_note_2", "reconciliation", "note"),
         ("Acceptances", "thumb_up", "reconciliation", "acceptance"),
         ("Exports", "file_save", "reconciliation", "export"),
         ("Archived months", "inventory_2", "reconciliation", "archive"),
@@ -63,7 +65,10 @@ SECTIONS = {
 """Title, icon, app and model of each list, by section."""
 
 
-BADGES = {"plan": "reconciliation.backoffice.home.plans_badge"}
+BADGES = {
+    "plan": "reconciliation.backoffice.home.plans_badge",
+    "assignment": "reconciliation.backoffice.home.work_badge",
+}
 """What stands beside a list: what waits there for the user."""
 
 

@@ -47,12 +47,14 @@ from reconciliation.models import (
     Alert,
     AlertDelivery,
     Archive,
+    Assignment,
     AuditEntry,
     Break,
     Disclosure,
     Export,
     Finding,
     Incident,
+    Note,
     Origin,
     Plan,
     Reconstruction,
@@ -103,6 +105,8 @@ def cast(swept: Ledger) -> None:
         | {"kind": "accepted", "finding_id": "fnd_1", "balance_id": balance.pk, "currency": "DEM", "actor": "alice"}
         | {"origin": "admin", "reason": "x"},
         Alert: {"kind": Alert.Kind.values[0], "title": "Look"},
+        Assignment: {"kind": "balance", "object_id": balance.pk, "actor": "alice", "state": "Open"},
+        Note: {"kind": "balance", "object_id": balance.pk, "actor": "alice", "text": "look"},
         Archive: {
             "month": "2026-01",
             "manifest": "a" * 64,

@@ -14,7 +14,7 @@ from balances.backoffice import (
     uploads,
 )
 from balances.backoffice.balance_panels import known_precision, last_transactions
-from balances.backoffice.ledger import BalanceAdmin, LedgerAdmin
+from balances.backoffice.ledger import BalanceAdmin, LedgerAdmin, TransactionAdmin
 from balances.backoffice.pages import (
     COUNTED,
     CarefulActions,

@@ -13,5 +13,7 @@ from reconciliation.backoffice import (
     records,
     saved_views,
     sweeps,
+    transactions,
     watching,
+    work,
 )

@@ -42,8 +42,9 @@ from reconciliation.backoffice.columns import (
 from reconciliation.backoffice.evidence import changes
 from reconciliation.backoffice.plan_actions import propose_plan_for_chosen, take_back
 from reconciliation.backoffice.verdict import verdict
+from reconciliation.backoffice.work import Worked
 from reconciliation.correcting import undone
-from reconciliation.models import BalanceEdit, Break, Finding, Plan, Reconstruction
+from reconciliation.models import BalanceEdit, Break, Finding, Plan, Reconstruction, Subject
 from reconciliation.overview import precisions
 from reconciliation.records import Comparison, last_result
 from reconciliation.sweeping import state_of, with_state
@@ -59,9 +60,10 @@ admin.site.unregister(Balance)
 
 
 @admin.register(Balance)
-class ReconstructableBalanceAdmin(BalanceAdmin):
+class ReconstructableBalanceAdmin(Worked, BalanceAdmin):
     """Balances with preview and reconstruction, the last result and the history."""
 
+    work_on = Subject.BALANCE
     needs_else = {"has_preview_reconstruction_permission": None}
     parts = BalanceAdmin.parts | {"course": balance_course.shown}
 

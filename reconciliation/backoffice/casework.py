@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -37,10 +38,16 @@ class DayInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # unfold has 
     input_type = "date"
 
 
+def work_states() -> list[tuple[str, str]]:
+    """Return the states of the house as a form offers them."""
+    return [("", "–"), *((each, each) for each in settings.LEDGER_WORK_STATES)]
+
+
 class AssignForm(forms.Form):
     """Who looks at it, and until when."""
 
     assignee = forms.ChoiceField(label="Looked at by", required=False, widget=UnfoldAdminSelectWidget)
+    state = forms.ChoiceField(label="State", required=False, widget=UnfoldAdminSelectWidget)
     due_on = forms.DateField(label="Due", required=False, widget=DayInput)
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -48,6 +55,7 @@ class AssignForm(forms.Form):
         super().__init__(*args, **options)
         offered = [(each, each) for each in who_may_look(OFFERED_PEOPLE)]
         self.fields["assignee"].choices = [("", "no one"), *offered]  # type: ignore[attr-defined]
+        self.fields["state"].choices = work_states()  # type: ignore[attr-defined]
 
 
 class TextForm(forms.Form):
@@ -98,7 +106,7 @@ def _assign(page: Any, request: HttpRequest, finding_id: str) -> HttpResponse:
     if not form.is_valid():
         return _back(page, request, finding_id, form)
     given = form.cleaned_data
-    assign(finding_id, request.user.get_username(), given["assignee"], given["due_on"])
+    assign(finding_id, request.user.get_username(), given["assignee"], given["due_on"], given["state"])
     said = f"{given['assignee']} looks at it now." if given["assignee"] else "No one is assigned now."
     page.message_user(request, said, messages.SUCCESS)
     return _back(page, request, finding_id)
@@ -126,7 +134,7 @@ def shown(page: Any, request: HttpRequest, finding: Any) -> dict[str, Any]:
     may_accept = page.has_accept_finding_permission(request)
     could = may_accept and state in OPEN and state not in (State.PLANNED, State.FAULT_OPEN)
     refusal = why_not_approving(request.user.get_username()) if could else ""
-    held = {"assignee": finding.assignee or "", "due_on": finding.due_on}
+    held = {"assignee": finding.assignee or "", "due_on": finding.due_on, "state": finding.work_state or ""}
     return {
         "may_assign": may_assign,
         "assign_form": AssignForm(initial=held) if may_assign else None,

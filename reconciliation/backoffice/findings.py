@@ -53,10 +53,11 @@ from reconciliation.backoffice.finding_filters import (
     SweepFilter,
 )
 from reconciliation.backoffice.plan_actions import book_again, propose_plan, propose_plan_for_incident
+from reconciliation.backoffice.work import Worked
 from reconciliation.casework import with_assignment
 from reconciliation.checks import CHECKS
 from reconciliation.explaining import CAUSES, NOT_YET, window
-from reconciliation.models import Finding, Incident
+from reconciliation.models import Finding, Incident, Subject
 from reconciliation.records import Comparison
 from reconciliation.sweeping import MEASURED, State, state_of, waits, with_state
 
@@ -222,9 +223,10 @@ class FindingAdmin(CaseAdmin):
 
 
 @admin.register(Incident)
-class IncidentAdmin(CaseAdmin):
+class IncidentAdmin(Worked, CaseAdmin):
     """Findings that share a cause, to be explained, planned and corrected as one case."""
 
+    work_on = Subject.INCIDENT
     filled_by = "A sweep groups findings with a common cause into an incident."
 
     change_form_template = "admin/reconciliation/incident_change_form.html"

@@ -11,12 +11,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from balances.backoffice import url_of
 from balances.ground import ExactEncoder
 from balances.models import now
 from balances.templatetags.money import amount
 from reconciliation import overview
 from reconciliation.backoffice.columns import Precisions, duration, in_currencies, title_of
 from reconciliation.backoffice.finding_filters import WAITS
+from reconciliation.backoffice.work import subject_link
+from reconciliation.casework import kinds_seen_by
 from reconciliation.explaining import NOT_YET
 from reconciliation.models import Plan, PostingHour, Reconstruction
 from reconciliation.overview import Age, Health, Verdict, Volume
@@ -28,6 +31,8 @@ SHOWN = 8
 NAMED_CURRENCIES = 3
 """Currencies that the first line names."""
 NO_BADGE = mark_safe('<i class="ledger-no-badge"></i>')
+WORK = "ledger_work"
+"""Where a request keeps what was read of its user's work."""
 DAY_HOURS = 24
 TONES = {Verdict.RIGHT: "healthy", Verdict.WRONG: "findings", Verdict.NOT_PROVED: "not-proved"}
 """The colours of a sweep's verdict, for those of the whole ledger."""
@@ -49,6 +54,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "reconciliation.view_reconstruction": lambda: _corrections(precisions),
     }
     context["title"] = "Home"
+    context |= _yours(request)
     for permission, part in parts.items():
         if request.user.has_perm(permission):
             context |= part()
@@ -144,6 +150,34 @@ def plans_badge(request: HttpRequest) -> str:
     """Return how many plans wait for this user, for the sidebar; nothing where none does."""
     waiting = len(_waiting(request))
     return str(waiting) if waiting else NO_BADGE
+
+
+def work_badge(request: HttpRequest) -> str:
+    """Return how much work and how many mentions are this user's, for the sidebar; nothing where there is none."""
+    mine = _work(request)
+    return str(mine.many + mine.mentioned) if mine.many + mine.mentioned else NO_BADGE
+
+
+def _work(request: HttpRequest) -> overview.Work:
+    """Return this user's work, read once for the page and its sidebar."""
+    if not hasattr(request, WORK):
+        work = overview.work_of(request.user.get_username(), kinds_seen_by(request.user), now().date())
+        setattr(request, WORK, work)
+    return getattr(request, WORK)  # type: ignore[no-any-return]
+
+
+def _yours(request: HttpRequest) -> Panel:
+    """Return what is assigned to this user, who mentions them, and what was asked by hand and waits for them."""
+    yours = _work(request)
+    may = request.user.has_perm("instructions.approve_instruction")
+    by_hand = overview.by_hand_waiting(request.user.get_username()) if may else []
+    return {
+        "yours": yours if kinds_seen_by(request.user) else None,
+        "work_links": [(subject_link(each), each) for each in yours.first[:SHOWN]],
+        "mention_links": [(subject_link(each), each) for each in yours.mentions[:SHOWN]],
+        "by_hand": [(url_of(each), each) for each in by_hand[:SHOWN]],
+        "more_by_hand": len(by_hand[SHOWN:]),
+    }
 
 
 def _waiting(request: HttpRequest) -> list[Plan]:

@@ -28,6 +28,7 @@ from reconciliation.backoffice.columns import (
     short,
     title_of,
 )
+from reconciliation.backoffice.work import Worked
 from reconciliation.correcting import (
     NEEDED,
     apply_in_background,
@@ -38,7 +39,7 @@ from reconciliation.correcting import (
     why_not_second,
 )
 from reconciliation.measuring import SIDES
-from reconciliation.models import Finding, Origin, Plan, PlanItem, Step
+from reconciliation.models import Finding, Origin, Plan, PlanItem, Step, Subject
 from reconciliation.records import Comparison
 
 SHOWN_ITEMS = 20
@@ -82,9 +83,10 @@ class ActorFilter(TextFilter):  # type: ignore[misc]  # unfold has no type hints
 
 
 @admin.register(Plan)
-class PlanAdmin(InMajorUnits, LedgerModelAdmin):
+class PlanAdmin(Worked, InMajorUnits, LedgerModelAdmin):
     """Plans are approved, rejected, applied and cancelled here; the background worker applies them."""
 
+    work_on = Subject.PLAN
     filled_by = "Propose a plan from a finding, an incident, a sweep, or a balance that is wrong."
 
     change_form_template = "admin/reconciliation/plan_change_form.html"

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import DateField, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
 from balances.ground import LedgerError
 from balances.models import now
 from reconciliation.casework.accepting import FindingNotFound
+from reconciliation.casework.mentioning import called, mail_mentions
 from reconciliation.correcting import ReasonTooLong
 from reconciliation.models import Assignment, Finding, Note, Subject
 from reconciliation.sweeping import UNBROKEN
@@ -45,9 +47,11 @@ def _held(column: str, field: Any) -> RawSQL:
 
 
 def with_assignment(findings: QuerySet[Any]) -> QuerySet[Any]:
-    """Annotate ``assignee``, empty or ``None`` where no one is, and ``due_on``."""
+    """Annotate ``assignee``, empty or ``None`` where no one is, ``due_on``, and how far the work is."""
     held: QuerySet[Any] = findings.annotate(
-        assignee=_held("assignee", TextField()), due_on=_held("due_on", DateField())
+        assignee=_held("assignee", TextField()),
+        due_on=_held("due_on", DateField()),
+        work_state=_held("state", TextField()),
     )
     return held
 
@@ -73,7 +77,7 @@ def who_may_look(most: int) -> list[str]:
     return list(people.order_by("username").values_list("username", flat=True)[:most])
 
 
-def assign(finding_id: str, actor: str, assignee: str, due_on: date | None = None) -> Assignment:
+def assign(finding_id: str, actor: str, assignee: str, due_on: date | None = None, state: str = "") -> Assignment:
     """Have somebody look at a finding; without a name, no one does any more.
 
     Raises ``FindingNotFound``, or ``CannotLook`` where there is no such person among staff who may see findings.
@@ -83,7 +87,7 @@ def assign(finding_id: str, actor: str, assignee: str, due_on: date | None = Non
     if assignee and (person is None or not person.has_perm(SEES_FINDINGS)):
         raise CannotLook(f"{assignee} is no one who may see findings")
     about = {"kind": Subject.FINDING, "object_id": finding_id, "balance_id": balance_id}
-    return Assignment.objects.create(assignee=assignee, due_on=due_on, actor=actor, **about)
+    return Assignment.objects.create(assignee=assignee, due_on=due_on, state=state, actor=actor, **about)
 
 
 def write_note(finding_id: str, actor: str, text: str) -> Note:
@@ -94,7 +98,11 @@ def write_note(finding_id: str, actor: str, text: str) -> Note:
     if len(text) > LONGEST_NOTE:
         raise ReasonTooLong(f"A note has at most {LONGEST_NOTE:,} characters")
     about = {"kind": Subject.FINDING, "object_id": finding_id, "balance_id": balance_id}
-    return Note.objects.create(text=text.replace("\x00", "\ufffd"), actor=actor, **about)
+    with transaction.atomic():
+        mentions = called(text, SEES_FINDINGS)
+        note = Note.objects.create(text=text.replace("\x00", "\ufffd"), actor=actor, mentions=mentions, **about)
+        mail_mentions(note)
+    return note
 
 
 def notes_on(balance_id: str) -> QuerySet[Note]:

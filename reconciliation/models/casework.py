@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -24,7 +26,11 @@ def new_note_id() -> str:
 class Subject(models.TextChoices):
     """What people can be assigned to, and write notes on."""
 
+    BALANCE = "balance", "Balance"
+    TRANSACTION = "transaction", "Transaction"
     FINDING = "finding", "Finding"
+    INCIDENT = "incident", "Incident"
+    PLAN = "plan", "Plan"
 
 
 class AboutSomething(models.Model):
@@ -47,6 +53,8 @@ class Assignment(AboutSomething):
     assigned_at = UTCDateTimeField(default=now)
     assignee = models.TextField(blank=True)
     due_on = models.DateField(null=True)
+    state = models.TextField(blank=True)
+    """How far the work is, in the words of the house (``LEDGER_WORK_STATES``)."""
 
     class Meta:
         ordering = ("-assigned_at", "-assignment_id")
@@ -73,11 +81,14 @@ class Note(AboutSomething):
     note_id = models.TextField(primary_key=True, default=new_note_id, editable=False)
     written_at = UTCDateTimeField(default=now)
     text = models.TextField()
+    mentions = ArrayField(models.TextField(), default=list)
+    """Names of those whom it calls, who could see the subject then."""
 
     class Meta:
         ordering = ("-written_at", "-note_id")
         indexes = (
             models.Index(fields=("kind", "object_id", "-written_at"), name="notes_of_object"),
+            GinIndex(fields=("mentions",), name="notes_by_mention"),
             models.Index(
                 fields=("balance_id", "-written_at"), condition=Q(balance_id__isnull=False), name="notes_of_balance"
             ),

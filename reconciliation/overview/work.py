@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from balances.models import Delivery
+from balances.keys import is_same_person
+from balances.models import Delivery, HoldPlan, Instruction
 from balances.queueing import LATE_SECONDS, living_workers, seconds_due
+from reconciliation.casework import board, mentions_of, unfinished
 from reconciliation.correcting import why_not_second
-from reconciliation.models import Alert, AlertDelivery, Plan, Sweep
+from reconciliation.models import Alert, AlertDelivery, Assignment, Note, Plan, Sweep
 
 DAY = timedelta(days=1)
 READ = 200
@@ -37,6 +39,35 @@ def plans_waiting(actor: str, *, may_approve: bool, may_apply: bool) -> list[Pla
     waiting = {each.actor for each in plans if each.state == Plan.State.PROPOSED}
     others = {who for who in waiting if why_not_second(actor, who) is None}
     return [each for each in plans if each.state == Plan.State.APPROVED or each.actor in others]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is one person's: unfinished work, soonest due first, and notes that call them, newest first."""
+
+    many: int
+    late: int
+    mentioned: int
+    first: list[Assignment]
+    mentions: list[Note]
+
+
+def work_of(who: str, kinds: list[str], today: date) -> Work:
+    """Return the work of a person on subjects of some kinds."""
+    mine = unfinished(board(kinds)).filter(assignee=who).order_by("due_on", "assigned_at")
+    first, mentions = list(mine[:READ]), list(mentions_of(who, kinds)[:READ])
+    late = sum(1 for each in first if each.due_on and each.due_on < today)
+    return Work(len(first), late, len(mentions), first, mentions)
+
+
+def by_hand_waiting(actor: str) -> list[Instruction | HoldPlan]:
+    """Return what others asked to do by hand and this person may approve, oldest first."""
+    waiting: list[Instruction | HoldPlan] = [
+        *Instruction.objects.filter(state=Instruction.State.WAITING).order_by("asked_at")[:READ],
+        *HoldPlan.objects.filter(state=HoldPlan.State.WAITING).order_by("asked_at")[:READ],
+    ]
+    others = {who for who in {each.asked_by for each in waiting} if not is_same_person(actor, who)}
+    return sorted((each for each in waiting if each.asked_by in others), key=lambda each: each.asked_at)
 
 
 def open_sweeps() -> list[Sweep]:
