@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -32,8 +31,8 @@ from reconciliation.casework import (
     say,
     unfinished,
     view_permission,
+    who_may_look,
 )
-from reconciliation.casework.assigning import BACKEND
 from reconciliation.models import Assignment, Note
 
 MAY = "reconciliation.assign_finding"
@@ -50,8 +49,7 @@ class CaseForm(forms.Form):
     def __init__(self, *args: Any, kind: str, **options: Any) -> None:
         """Offer those who may see such a subject, and the states of the house."""
         super().__init__(*args, **options)
-        people = User.objects.with_perm(view_permission(kind), backend=BACKEND).filter(is_active=True, is_staff=True)
-        names = people.order_by("username").values_list("username", flat=True)[:OFFERED_PEOPLE]
+        names = who_may_look(OFFERED_PEOPLE, view_permission(kind))
         self.fields["assignee"].choices = [("", "no one"), *((each, each) for each in names)]  # type: ignore[attr-defined]
         self.fields["state"].choices = work_states()  # type: ignore[attr-defined]
 
