@@ -172,8 +172,8 @@ class AboutSubjects(LedgerModelAdmin):
         return queryset.filter(object_id=term) | queryset.filter(actor=term)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
-        """Show the page of the subject."""
-        if not self.has_view_permission(request):
+        """Show the page of the subject, and take no form."""
+        if request.method == "POST" or not self.has_view_permission(request):
             raise PermissionDenied
         row = self.get_queryset(request).filter(pk=object_id).first()
         if row is None:
