@@ -180,6 +180,13 @@ class AboutSubjects(LedgerModelAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         return HttpResponseRedirect(_url(row))
 
+    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Ask for permission before the row is looked for, which those who may not see its subject do not find."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        answer: HttpResponse = super().history_view(request, object_id, *args, **options)
+        return answer
+
     subject = column("Subject", lambda row: subject_link(row))
     who = column("By", lambda row: row.actor)
 
