@@ -137,6 +137,8 @@ def test_board_and_notes_leave_out_what_may_not_be_seen() -> None:
     asked = reverse("admin:reconciliation_note_change", args=[Note.objects.get().pk])
     assert balance.pk not in client.get(asked, follow=True).content.decode()
     assert signed_in("view_balance").get(asked).status_code == 403
+    history = reverse("admin:reconciliation_note_history", args=[Note.objects.get().pk])
+    assert signed_in("view_balance").get(history).status_code == 403
 
 
 def test_a_mention_calls_those_who_may_see_and_waits_for_an_answer(settings: Any) -> None:
