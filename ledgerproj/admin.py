@@ -192,7 +192,7 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
         rows = [
             {
                 "words": words,
-                "groups": [group in by_name[name].group_set.all() for group in groups],
+                "groups": [(group.name, group in by_name[name].group_set.all()) for group in groups],
                 "users": ", ".join(sorted(user.username for user in by_name[name].user_set.all() if user.is_active)),
             }
             for name, words in roles.PERMISSIONS.items()
@@ -205,7 +205,6 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
             "groups": groups,
             "rows": rows,
             "superusers": [user.username for user in superusers],
-            "members": [group.members for group in groups],
         }
         return TemplateResponse(request, "admin/auth/group/who_may_do_what.html", context)
 

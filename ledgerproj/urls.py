@@ -12,6 +12,7 @@ from reconciliation.backoffice import saved_views
 
 admin.autodiscover()
 
+handler400 = "balances.backoffice.refusing.bad_request"
 handler403 = "balances.backoffice.refusing.permission_denied"
 handler404 = "balances.backoffice.refusing.page_not_found"
 handler500 = "balances.backoffice.refusing.server_error"

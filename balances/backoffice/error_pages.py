@@ -66,23 +66,35 @@ def missing(request: HttpRequest) -> list[Permission]:
     """Return the permissions that would have opened a page and that the user does not have."""
     match = _route(request)
     app, model, action = _parts(match) if match else ("", "", "")
-    named = Permission.objects.filter(content_type__app_label=app).select_related("content_type")
+    wanted = Q(content_type__app_label=app, codename__startswith="view_")
     if model:
-        named = named.filter(content_type__model=model)
-    wanted = _wanted(request, action)
-    rows = named.filter(wanted).order_by("content_type__model", "pk")
-    return [row for row in rows if not request.user.has_perm(f"{app}.{row.codename}")]
+        wanted &= Q(content_type__model=model)
+    if deed := _deed(request, action):
+        wanted |= _needed(app, model, deed)
+    rows = Permission.objects.filter(wanted).select_related("content_type").order_by("content_type__model", "pk")
+    return [row for row in rows if not request.user.has_perm(f"{row.content_type.app_label}.{row.codename}")]
 
 
-def _wanted(request: HttpRequest, action: str) -> Q:
-    """Return the condition for the permissions of an action; one that shows needs that to view."""
-    view = Q(codename__startswith="view_")
+def _deed(request: HttpRequest, action: str) -> str:
+    """Return the verb of what was asked for, as permissions have it; nothing where it only shows something."""
     chosen = request.POST.get("action", "").split("_")[0]
     if action == "changelist" and chosen.isidentifier():  # the database would refuse to compare some other texts
-        return view | Q(codename__startswith=f"{chosen}_")
+        return chosen
     if action == "change" and request.method == "POST":
-        return view | Q(codename__startswith="change_")
-    return view if action in LOOKS else view | Q(codename__startswith=f"{action.split('_')[0]}_")
+        return "change"
+    return "" if action in LOOKS else action.split("_")[0]
+
+
+def _needed(app: str, model: str, deed: str) -> Q:
+    """Return the condition for the permission of a deed: the one that its page asks for, else that of its name."""
+    for each, its_admin in admin.site._registry.items():
+        if (each._meta.app_label, each._meta.model_name) == (app, model):
+            asked = getattr(getattr(type(its_admin), f"has_{deed}_permission", None), "permission", "")
+            if asked:
+                label, _dot, codename = asked.partition(".")
+                return Q(content_type__app_label=label, codename=codename)
+    named = Q(content_type__app_label=app, codename__startswith=f"{deed}_")
+    return named & Q(content_type__model=model) if model else named
 
 
 def _parts(match: ResolverMatch) -> tuple[str, str, str]:

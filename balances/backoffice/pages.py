@@ -347,6 +347,7 @@ def allowed(permission: str) -> Callable[..., bool]:
     def has_permission(self: Any, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(permission)
 
+    has_permission.permission = permission  # type: ignore[attr-defined]  # for the page that says what is missing
     return has_permission
 
 

@@ -10,6 +10,7 @@ import logging
 import secrets
 import sys
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -40,6 +41,15 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     if not error_pages.is_ours(request):
         return defaults.permission_denied(request, exception)
     return error_pages.forbidden(request, str(exception))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that no page of ours makes, with its reason where that is written for people."""
+    if not isinstance(exception, BadRequest) or not error_pages.is_ours(request):
+        return defaults.bad_request(request, exception)
+    said = [str(exception)] if str(exception) else []
+    said.append(_("Nothing was done. Go back to the page that you came from, and try it again from there."))
+    return error_pages.page(request, 400, _("That was not understood"), said)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

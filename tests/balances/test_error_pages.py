@@ -39,6 +39,48 @@ def test_a_permission_that_one_has_is_not_called_missing() -> None:
     assert "“Can reconstruct a balance”" in text
 
 
+def test_the_permission_that_a_page_itself_asks_for_is_the_one_that_is_named() -> None:
+    text = signed_in("view_instruction").get(page_of("instructions_instruction_add")).content.decode()
+    assert "“Can move money by hand”" in text
+    assert "Can add instruction" not in text
+
+
+@pytest.mark.parametrize(
+    ("rights", "address", "sent", "said"),
+    [
+        (("view_balance",), LIST, {"action": "", "_selected_action": "\0"}, "No row has such an id."),
+        (
+            ("view_transaction",),
+            "/admin/balances/transaction/export.csv?no=1",
+            None,
+            "The list has no such filter.",
+        ),
+        (
+            ("view_openhold", "move_money"),
+            reverse("admin:instructions_holdplan_ask"),
+            {"holds": ""},
+            "No hold was chosen.",
+        ),
+    ],
+)
+def test_what_no_page_of_ours_asks_is_answered_in_the_frame(
+    rights: tuple[str, ...], address: str, sent: dict[str, str] | None, said: str
+) -> None:
+    client = signed_in(*rights)
+    answer = client.get(address) if sent is None else client.post(address, sent)
+    text = answer.content.decode()
+    assert answer.status_code == 400
+    assert said in text
+    assert "Nothing was done." in text
+    assert "Back to the start" in text
+
+
+def test_an_address_of_the_api_or_a_host_that_is_not_ours_is_refused_without_the_frame(client: Client) -> None:
+    answer = Client(headers={"host": "evil.example"}).get("/admin/")
+    assert answer.status_code == 400
+    assert b"Back to the start" not in answer.content
+
+
 def test_who_may_do_what_is_not_offered_reads_that_it_is_not_offered() -> None:
     answer = signed_in("view_balance").post(LIST, {"action": "nothing", "index": "0"})
     assert answer.status_code == 403
