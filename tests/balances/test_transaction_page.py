@@ -15,7 +15,7 @@ from tests import world
 from tests.people import VIEW, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MOST_QUERIES = 12
+MOST_QUERIES = 14
 
 
 @pytest.fixture
