@@ -175,7 +175,8 @@ def test_no_more_measure_at_once_than_the_setting_allows(
     server.execute("SELECT pg_advisory_unlock_all()")
     with turn() as is_ours:
         assert is_ours
-    assert server.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
+    held = "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database WHERE locktype = 'advisory'"
+    assert server.execute(f"{held} AND datname = current_database()".encode()).fetchone() == (0,)
 
 
 def test_processes_of_the_server_are_limited_for_one_statement(blnk: Adopt, settings: Any) -> None:
