@@ -170,6 +170,7 @@ def read() -> int:
 def test_no_worker_reads_through_a_backlog_of_webhooks(analyzed: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM pg_statistic WHERE starelid = 'procrastinate_jobs'::regclass")  # of other tests
+        cursor.execute("TRUNCATE procrastinate_jobs CASCADE")  # what they took back stands in its indexes still
         cursor.execute(BACKLOG)
         if analyzed:
             cursor.execute("ANALYZE procrastinate_jobs")
