@@ -68,7 +68,7 @@ class Follower:
     def __init__(self, line: Line, proof: Proof, stop: Event, report: Report) -> None:
         """Keep the connection, the state, and what to call after each time that the position is written down."""
         self.line, self.proof, self.stop, self.report = line, proof, stop, report
-        self.prover = Prover(Families(), Epochs(NOW.rows()[0]["next_xid"]).full)
+        self.prover = Prover(Families(), Epochs(NOW.rows()[0]["next_xid"]).full, look().published)
         self.full_proofs = FullProofs(proof)
         self.confirmed = proof.position
         self.proved_until: datetime | None = proof.proved_until
@@ -82,8 +82,8 @@ class Follower:
     def follow(self) -> None:
         """Follow the stream.
 
-        Raises ``StreamEnded``, ``StreamUnreadable``, ``IdentityLost``, ``LogTooLong`` or ``NoLongerOurs`` where the
-        stream cannot be followed any further, and errors of outages.
+        Raises ``StreamEnded``, ``StreamUnreadable``, ``IdentityLost``, ``ColumnsChanged``, ``LogTooLong`` or
+        ``NoLongerOurs`` where the stream cannot be followed any further, and errors of outages.
         """
         self.line.start(slot_name(), self.proof.position, PUBLICATIONS)
         try:

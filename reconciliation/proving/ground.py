@@ -12,7 +12,8 @@ from django.db import connection, transaction
 
 from balances.ground import LedgerError, Statement, adoption, loads
 from reconciliation.models import Proof, from_lsn
-from reconciliation.proving.prover import (
+from reconciliation.proving.replication import CannotReplicate, Line, quoted
+from reconciliation.proving.tables import (
     BALANCES,
     RECORD_COLUMNS,
     RECORDS,
@@ -21,8 +22,9 @@ from reconciliation.proving.prover import (
     TOTAL_EDIT_COLUMNS,
     TOTAL_EDITS,
     TRANSACTIONS,
+    WATCHED,
+    Published,
 )
-from reconciliation.proving.replication import CannotReplicate, Line, quoted
 
 LOOK = Statement.beside(__file__, "look.sql")
 TABLES = (BALANCES, TRANSACTIONS)
@@ -59,6 +61,12 @@ class Ground:
         return dict(loads(self.found["tables"]))
 
     @property
+    def published(self) -> dict[int, Published]:
+        """Return what the log brings changes of, by the number that stays whatever a table is called."""
+        found = dict(loads(self.found["published"]))
+        return {int(oid): Published(each["name"], tuple(each["columns"])) for oid, each in found.items()}
+
+    @property
     def obstacles(self) -> list[str]:
         """Return what must be set first, a sentence each; with any of these sweeps go on as ever."""
         row, role = self.found, self.found["role"]
@@ -90,6 +98,11 @@ class Ground:
             if table is None:
                 yield f"There is no table {name} here."
                 continue
+            if table["has_parts"]:
+                yield (
+                    f"Table {name} is partitioned, or other tables inherit from it: the live proof reads whole tables "
+                    "alone. Sweeps go on as before."
+                )
             if not table["is_logged"]:
                 yield f"Table {name} is unlogged: the log shows none of its changes."
             if not table["is_ours"] and (table["identity"] != FULL or self.found["fingerprint"] is None):
@@ -119,9 +132,9 @@ class Ground:
     def is_set_up(self) -> bool:
         """Return whether both publications are there and changes bring the old row."""
         whole = all(table["identity"] == FULL for table in self.tables.values()) and len(self.tables) == len(TABLES)
-        published = self.found["fingerprint"] or ""
-        both = published.count(f",{FULL},") == len(TABLES)
-        return whole and both and all(f"{name}," in published for name in PUBLICATIONS)
+        published = list(dict(loads(self.found["published"])).values())
+        names = sorted(each["name"] for each in published)
+        return whole and names == sorted([*TABLES, *NOTES]) and all(each["is_whole"] for each in published)
 
     @property
     def changes(self) -> list[str]:
@@ -170,7 +183,9 @@ def asked() -> dict[str, Any]:
         "schema": adopted.schema if adopted else None,
         "slot": slot_name(),
         "publications": list(PUBLICATIONS),
+        "whole": PUBLICATION,
         "tables": list(TABLES),
+        "columns": sorted({column for columns in WATCHED.values() for column in columns}),
     }
 
 

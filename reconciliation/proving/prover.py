@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from balances.models import TOTALS
@@ -24,7 +24,6 @@ from reconciliation.proving.commits import (
 from reconciliation.proving.families import ABSENT, Families
 from reconciliation.proving.rules import (
     APPLIED,
-    COLUMNS,
     INFLIGHT,
     NAN,
     WAITING,
@@ -34,26 +33,26 @@ from reconciliation.proving.rules import (
     number,
     row_of,
 )
-from reconciliation.proving.wire import FULL_IDENTITY, UNCHANGED, Handler, Relation, Value
-
-BALANCES, TRANSACTIONS = "balances", "transactions"
-RECORDS, TOTAL_EDITS, ROW_EDITS = (
-    "reconciliation_reconstruction",
-    "reconciliation_balanceedit",
-    "reconciliation_transactionedit",
+from reconciliation.proving.tables import (
+    BALANCES,
+    RECORD_COLUMNS,
+    RECORDS,
+    ROW_EDIT_COLUMNS,
+    ROW_EDITS,
+    TOTAL_EDIT_COLUMNS,
+    TOTAL_EDITS,
+    TRANSACTIONS,
+    WATCHED,
+    WHO,
+    ColumnsChanged,
+    IdentityLost,
+    Published,
+    are_same,
 )
+from reconciliation.proving.wire import FULL_IDENTITY, UNCHANGED, Handler, Relation, StreamUnreadable, Value
+
 FREE = {"meta_data", "chain_seq", "chain_prev_hash", "chain_hash"}
 """Columns of a transaction that may change: nothing about money is in them."""
-WHO = ("database_user", "client_address", "application_name", "backend_pid")
-RECORD_COLUMNS = (
-    "reconstruction_id",
-    "balance_id",
-    "outcome",
-    "transaction_id",
-    *(f"{when}_{total}" for when in ("previous", "recalculated") for total in TOTALS),
-)
-TOTAL_EDIT_COLUMNS = ("id", "balance_id", *WHO)
-ROW_EDIT_COLUMNS = ("id", "transaction_id", *WHO)
 CORRECTING = {b"corrected", b"undone", b"rebooked"}
 CHILDREN_KEPT = 20_000
 """Applied rows with a parent that are kept while a large commit is read."""
@@ -62,19 +61,12 @@ CHANGES_SHOWN = 20
 AUTHORS_KEPT = 10_000
 
 
-class IdentityLost(Exception):
-    """Changes of a table no longer bring the old row, so that commits cannot be proved."""
-
-    def __init__(self, table: str) -> None:
-        super().__init__(f"The replica identity of {table} is no longer FULL.")
-
-
 class Prover:
     """Takes in messages by way of its ``handler``, and holds what was found until it is taken."""
 
-    def __init__(self, families: Families, full_xid: Callable[[int], int]) -> None:
-        """Keep what knows the parents of rows, and what adds the epoch to a transaction id."""
-        self.families, self._full_xid = families, full_xid
+    def __init__(self, families: Families, full_xid: Callable[[int], int], published: Mapping[int, Published]) -> None:
+        """Keep what knows the parents of rows, what adds the epoch to a transaction id, and tables by their oid."""
+        self.families, self._full_xid, self._published = families, full_xid, published
         self.handler = Handler(self._begin, self._commit, self._relation, self._change, self._truncate)
         self.position = 0
         """Up to where the log has been read."""
@@ -124,18 +116,23 @@ class Prover:
             self._waiting.append(commit)
 
     def _relation(self, relation: Relation) -> None:
+        """Take a table for what it is by its oid: in the middle of a commit it may have another name."""
         roles = {
-            BALANCES: (self._balance, ("balance_id", *TOTALS)),
-            TRANSACTIONS: (self._transaction, COLUMNS),
+            BALANCES: (self._balance, WATCHED[BALANCES]),
+            TRANSACTIONS: (self._transaction, WATCHED[TRANSACTIONS]),
             RECORDS: (self._record, RECORD_COLUMNS),
             TOTAL_EDITS: (self._edit, TOTAL_EDIT_COLUMNS[1:]),
             ROW_EDITS: (self._edit, ROW_EDIT_COLUMNS[1:]),
         }
-        if relation.name not in roles:
-            return
-        if relation.name in (BALANCES, TRANSACTIONS) and relation.identity != FULL_IDENTITY:
-            raise IdentityLost(relation.name)
-        self._roles[relation.relation_id], columns = roles[relation.name]
+        known = self._published.get(relation.relation_id)
+        if known is None or known.name not in roles:
+            raise StreamUnreadable(f"Table {relation.schema}.{relation.name} is in the log, and is none that is read.")
+        if known.name in WATCHED and relation.identity != FULL_IDENTITY:
+            raise IdentityLost(known.name)
+        role, columns = roles[known.name]
+        if not are_same(relation.columns, known.columns, columns):
+            raise ColumnsChanged(known.name)
+        self._roles[relation.relation_id] = role
         self._places[relation.relation_id] = relation.places(columns)
 
     def _change(self, relation: Relation, old: list[Value] | None, new: list[Value] | None) -> None:
@@ -145,8 +142,8 @@ class Prover:
 
     def _truncate(self, relations: list[Relation]) -> None:
         if self._commit_at is not None:
-            names = [relation.name for relation in relations if relation.name in (BALANCES, TRANSACTIONS)]
-            self._commit_at.truncated += names
+            names = [self._published[relation.relation_id].name for relation in relations]
+            self._commit_at.truncated += [name for name in names if name in WATCHED]
 
     def _balance(self, relation: Relation, old: list[Value] | None, new: list[Value] | None) -> None:
         key, *totals = self._places[relation.relation_id]

@@ -52,7 +52,7 @@ def why_not(proof: Proof, server: Server, ground: Ground) -> str:
     if ground.flushed > proof.position:
         return f"Slot {known['slot']} is ahead of what was written down: somebody moved it, or rows were restored."
     if known["published"] != ground.found["fingerprint"] or not ground.is_set_up:
-        return "Publications or replica identities were changed."
+        return "Publications, replica identities or columns were changed."
     return ""
 
 

@@ -17,9 +17,9 @@ from balances.ground import is_outage
 from reconciliation.models import Proof
 from reconciliation.proving.following import Follower, LogTooLong
 from reconciliation.proving.ground import CannotWatch, look, slot_name, take_back
-from reconciliation.proving.prover import IdentityLost
 from reconciliation.proving.replication import CannotReplicate, Line, StreamEnded
 from reconciliation.proving.streams import RUNNING, block, end_stream, switch_off, take_over, why_not
+from reconciliation.proving.tables import ColumnsChanged, IdentityLost
 from reconciliation.proving.wire import StreamUnreadable
 from reconciliation.proving.writing import NoLongerOurs
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 LOCK = "live proof"
 WAIT_FOR_OTHERS, WAIT_FOR_SETTINGS, WAIT_FOR_SERVER = 2.0, 15.0, 0.5
 """Seconds until the next try where another process watches, something must be set first, or the server is away."""
-ENDS = (StreamEnded, StreamUnreadable, IdentityLost)
+ENDS = (StreamEnded, StreamUnreadable, IdentityLost, ColumnsChanged)
 Report = Callable[[str], None]
 
 

@@ -47,7 +47,7 @@ def confirm(
 ) -> Mark:
     """Write down breaks with the position up to which the log was read, or nothing. Raises ``NoLongerOurs``."""
     words = asked()
-    given = {name: words[name] for name in ("schema", "publications", "tables")}
+    given = {name: words[name] for name in ("schema", "publications", "tables", "columns")}
     given |= {"stream": proof.stream, "watcher": proof.watcher, "position": position, "commits": commits}
     if not found:
         rows = CONFIRM.rows(**given, proved_until=proved_until)

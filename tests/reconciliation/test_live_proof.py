@@ -145,6 +145,20 @@ def test_tables_that_others_publish_in_part_are_refused() -> None:
         sql("DROP PUBLICATION theirs")
 
 
+def test_tables_with_parts_are_refused_and_end_a_stream() -> None:
+    with watched():
+        until(green)
+        sql("CREATE TABLE part_of_balances () INHERITS (balances)")
+        try:
+            found = until(lambda: standing().state == "blocked" and standing())
+            with pytest.raises(CommandError, match="Table balances is partitioned, or other tables inherit from it"):
+                call_command("watch")
+        finally:
+            sql("DROP TABLE part_of_balances")
+    assert found.light == Light.GREY
+    assert Gap.objects.get(closed_at=None).reason.startswith("Publications, replica identities or columns")
+
+
 def test_nothing_is_taken_back_while_a_process_watches() -> None:
     with watched():
         until(green)
@@ -405,11 +419,36 @@ def narrow_identity() -> None:
     sql("ALTER TABLE balances REPLICA IDENTITY DEFAULT")
 
 
+def publish_less() -> None:
+    sql("ALTER PUBLICATION ledger_watch SET (publish = 'insert')")
+
+
+def publish_more() -> None:
+    sql("ALTER PUBLICATION ledger_watch ADD TABLE ledgers")
+
+
+def publish_some_rows() -> None:
+    sql("ALTER PUBLICATION ledger_watch SET TABLE transactions, balances WHERE (credit_balance > 5)")
+
+
+def rename_a_total() -> None:
+    sql("ALTER TABLE balances RENAME credit_balance TO parked; ALTER TABLE balances RENAME parked TO credit_balance")
+
+
+def rewrite_a_total() -> None:
+    sql("ALTER TABLE balances ALTER credit_balance TYPE numeric USING credit_balance + 0")
+
+
 HARM = {
     end_reader: "",
     drop_slot: "Slot ledger_watch_",
-    unpublish: "Publications or replica identities",
-    narrow_identity: "Publications or replica identities",
+    unpublish: "Publications, replica identities or columns",
+    narrow_identity: "Publications, replica identities or columns",
+    publish_less: "Publications, replica identities or columns",
+    publish_more: "Publications, replica identities or columns",
+    publish_some_rows: "Publications, replica identities or columns",
+    rename_a_total: "Publications, replica identities or columns",
+    rewrite_a_total: "Publications, replica identities or columns",
 }
 """What is done to a stream, and how the reason of the gap begins that comes of it."""
 
@@ -427,6 +466,34 @@ def test_what_ends_a_stream_is_a_gap_until_a_full_proof_follows(harm: Callable[[
             assert Proof.objects.get().stream == 2
         until(lambda: green() and standing().proved_until > before)
     assert Gap.objects.count() == bool(reason)
+
+
+RENAMES = {
+    "ALTER TABLE balances RENAME TO parked; {} ALTER TABLE parked RENAME TO balances": "parked",
+    "CREATE SCHEMA aside; ALTER TABLE balances SET SCHEMA aside; {} ALTER TABLE aside.balances SET SCHEMA public; "
+    "DROP SCHEMA aside": "aside.balances",
+}
+MOVE_PARKED = "UPDATE {} SET credit_balance = credit_balance + 9, balance = balance + 9 WHERE balance_id = '{}';"
+
+
+@pytest.mark.parametrize(("renames", "name"), RENAMES.items())
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_table_with_another_name_for_the_time_of_a_commit_hides_nothing(
+    renames: str, name: str, is_read: bool
+) -> None:
+    balance = world.balance()
+    text = renames.format(MOVE_PARKED.format(name, balance.pk))
+    with watched():
+        until(green)
+        if is_read:
+            xid = sql(text, guards=False)
+            until(lambda: found_in(xid))
+    if not is_read:
+        xid = sql(text, guards=False)
+        with watched():
+            until(lambda: found_in(xid))
+    assert found_in(xid) == {balance.pk: (Kind.TOTAL_CHANGED, (9, 0, 9, 0, 0, 0))}
+    assert not Gap.objects.exists()
 
 
 def test_a_log_that_grows_beyond_its_limit_costs_the_slot_and_not_the_disk(settings: Any) -> None:

@@ -23,8 +23,9 @@ from reconciliation.models import Break
 from reconciliation.proving import families, wire
 from reconciliation.proving.commits import Broken
 from reconciliation.proving.families import Families
-from reconciliation.proving.prover import IdentityLost, Prover
+from reconciliation.proving.prover import Prover
 from reconciliation.proving.rules import COLUMNS, row_of
+from reconciliation.proving.tables import ColumnsChanged, IdentityLost, Published
 from reconciliation.proving.wire import StreamUnreadable
 from tests import world
 from tests.reconciliation import pgoutput
@@ -53,6 +54,12 @@ RECORD_COLUMNS = (
     *(f"{when}_{total}" for when in ("previous", "recalculated") for total in TOTALS),
 )
 EDIT_COLUMNS = ("id", "balance_id", "database_user", "client_address", "application_name", "backend_pid")
+PUBLISHED = {
+    BALANCES: Published("balances", BALANCE_COLUMNS),
+    TRANSACTIONS: Published("transactions", ROW_COLUMNS),
+    RECORDS: Published("reconciliation_reconstruction", RECORD_COLUMNS),
+    EDITS: Published("reconciliation_balanceedit", EDIT_COLUMNS),
+}
 Values = Sequence[bytes | None]
 
 
@@ -78,14 +85,9 @@ class Log:
     """A stream that tests write to, read by a prover."""
 
     def __init__(self, *, identity: str = "f") -> None:
-        self.prover = Prover(Families(), lambda xid: xid)
+        self.prover = Prover(Families(), lambda xid: xid, PUBLISHED)
         self.position = 100
-        for number, name, columns in (
-            (BALANCES, "balances", BALANCE_COLUMNS),
-            (TRANSACTIONS, "transactions", ROW_COLUMNS),
-            (RECORDS, "reconciliation_reconstruction", RECORD_COLUMNS),
-            (EDITS, "reconciliation_balanceedit", EDIT_COLUMNS),
-        ):
+        for number, (name, columns) in PUBLISHED.items():
             self.feed(pgoutput.relation(number, name, columns, identity if number < RECORDS else "d"))
 
     def feed(self, *messages: bytes) -> None:
@@ -131,6 +133,42 @@ def test_a_message_of_an_unknown_kind_and_a_table_that_was_not_announced_are_ref
         log.feed(pgoutput.framed(b"?"))
     with pytest.raises(StreamUnreadable):
         log.feed(pgoutput.insert(99, row("t", "a", "b", 5)))
+
+
+def test_a_table_that_no_one_reads_is_refused() -> None:
+    with pytest.raises(StreamUnreadable, match=r"Table public\.other is in the log"):
+        Log().feed(pgoutput.relation(99, "other", BALANCE_COLUMNS))
+
+
+RENAMED = {
+    "a total has another name": [*BALANCE_COLUMNS[:2], "parked", *BALANCE_COLUMNS[3:]],
+    "two totals traded their names": ["balance_id", "ledger_id", TOTALS[1], TOTALS[0], *TOTALS[2:], "meta_data"],
+    "a column before them is gone": ["balance_id", *TOTALS, "meta_data"],
+    "a total that came last is gone": list(BALANCE_COLUMNS[:5]),
+    "there is nothing": [],
+}
+
+
+@pytest.mark.parametrize("columns", RENAMED.values(), ids=RENAMED)
+def test_columns_that_are_not_those_of_the_table_end_the_proof(columns: list[str]) -> None:
+    with pytest.raises(ColumnsChanged, match="Columns of balances were renamed or dropped"):
+        Log().feed(pgoutput.relation(BALANCES, "balances", columns))
+
+
+def test_a_column_that_is_added_at_the_end_or_was_not_there_yet_is_none_of_its_business() -> None:
+    for columns in ([*BALANCE_COLUMNS, "colour"], BALANCE_COLUMNS[:-1]):
+        log = Log()
+        log.feed(pgoutput.relation(BALANCES, "balances", columns))
+        assert seen(log.commit(pgoutput.insert(BALANCES, [*totals("a", 5), b"red"][: len(columns)])))
+
+
+def test_a_table_that_is_renamed_in_the_middle_of_a_commit_is_the_same_table() -> None:
+    log = Log()
+    edit = pgoutput.update(BALANCES, totals("a", 5), totals("a", 9))
+
+    found = log.commit(pgoutput.relation(BALANCES, "parked", BALANCE_COLUMNS, schema="elsewhere"), edit)
+
+    assert seen(found) == [("a", Kind.TOTAL_CHANGED, {"credit_balance": 4, "balance": 4})]
 
 
 def test_changes_that_do_not_bring_the_old_row_end_the_proof() -> None:
