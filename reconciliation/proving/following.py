@@ -109,7 +109,7 @@ class Follower:
                 self._may_ripen = open_ripe(self.proof, self.proved_until)
             if at < self._calm_from or at >= self._due["full"] or self.proof.state != Proof.State.PROVED:
                 self._due["full"] = at + CALM_LOOK_SECONDS
-                self.full_proofs.tend(self._now(), self.proved_until)
+                self.full_proofs.tend(self.confirmed)
                 self.full_proofs.explain()
         if at >= self._due["limit"]:
             self._due["limit"] = at + LIMIT_SECONDS
@@ -138,14 +138,6 @@ class Follower:
         """Return whether the last commit was made at about the last look at the clock, which is the database's."""
         last = self.prover.last_at
         return last is not None and bool(self._marks) and last > self._marks[-1].at - NEAR
-
-    def _now(self) -> datetime:
-        return self._marks[-1].at if self._marks else self._fresh_now()
-
-    @staticmethod
-    def _fresh_now() -> datetime:
-        at: datetime = NOW.rows()[0]["at"]
-        return at
 
     def _limit(self) -> None:
         """Note how much of the log the server keeps. Raises ``LogTooLong``."""

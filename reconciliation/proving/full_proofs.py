@@ -20,7 +20,7 @@ from balances.ground import Statement
 from balances.queueing import pulse
 from reconciliation.alerting import look_at_proof
 from reconciliation.measuring import Scope
-from reconciliation.models import Break, Finding, Gap, Origin, Proof, Sweep, SweepChunk
+from reconciliation.models import Break, Finding, Gap, Origin, Proof, Sweep, SweepChunk, from_lsn
 from reconciliation.sweeping import SweepRefused, create_sweep, is_deep, request_sweep, run_sweep, still_drifting
 
 logger = logging.getLogger(__name__)
@@ -43,21 +43,21 @@ class FullProofs:
     def __init__(self, proof: Proof) -> None:
         """Keep which stream it is about."""
         self.proof = proof
-        self._candidate: tuple[Sweep, datetime] | None = None
+        self._candidate: tuple[Sweep, int] | None = None
         self._asked_at = -AGAIN_AFTER
         self._explaining: threading.Thread | None = None
         self._explain_at = 0.0
 
-    def tend(self, at: datetime, proved_until: datetime | None) -> None:
-        """Look for a finished full proof, take it in once the stream is past it, or ask for the first one."""
+    def tend(self, read_to: int) -> None:
+        """Look for a finished full proof, take it in once the log is read past it, or ask for the first one."""
         if self._candidate is None:
             sweep = self._finished()
             if sweep is not None:
-                self._candidate = (sweep, at)
+                self._candidate = (sweep, from_lsn(NOW.rows()[0]["end"]))
             elif self.proof.state == Proof.State.PROVING:
                 self._ask()
-        elif proved_until is not None and proved_until >= self._candidate[1]:
-            self._take_in(self._candidate[0], at)
+        elif read_to >= self._candidate[1]:
+            self._take_in(self._candidate[0], NOW.rows()[0]["at"])
             self._candidate = None
 
     def explain(self) -> None:

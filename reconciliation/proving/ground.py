@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ NOTES = {RECORDS: RECORD_COLUMNS, TOTAL_EDITS: TOTAL_EDIT_COLUMNS, ROW_EDITS: RO
 PUBLICATION, NOTES_PUBLICATION = "ledger_watch", "ledger_watch_notes"
 PUBLICATIONS = (PUBLICATION, NOTES_PUBLICATION)
 FULL = "f"
+LONGEST_NAME = 63
 LOCK_WAIT, TRIES = "2s", 10
 """How long altering a table waits for its lock, with others queued behind it, and how often it is tried."""
 IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
@@ -165,10 +168,17 @@ class Ground:
 
 
 def slot_name() -> str:
-    """Return the name of the slot: slots belong to the server, so each database needs a name of its own."""
+    """Return the name of the slot: slots belong to the server, so each database needs a name of its own.
+
+    Names of slots are short, and of small letters and digits. What is lost of a database's name is made up for by a
+    digest.
+    """
     database = str(connection.settings_dict["NAME"])
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in database.lower())
-    return f"ledger_watch_{plain}"[:63]
+    name = f"ledger_watch_{re.sub('[^a-z0-9_]', '_', database)}"
+    if name.endswith(f"_{database}") and len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(database.encode()).hexdigest()[:12]
+    return f"{name[: LONGEST_NAME - 13]}_{digest}"
 
 
 def look() -> Ground:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from balances.events import publishing
 from balances.models import TOTALS, now
@@ -23,7 +25,9 @@ def open_ripe(proof: Proof, proved_until: datetime | None) -> bool:
     waiting = Break.objects.filter(stream=proof.stream, closed_at=None, state=State.WAITING)
     with transaction.atomic(durable=True):
         if proved_until is not None:
-            waiting.filter(committed_at__lte=proved_until - settings.LEDGER_WATCH_GRACE).update(state=State.OPEN)
+            ripe = Q(committed_at__lte=proved_until - settings.LEDGER_WATCH_GRACE)
+            ripe |= Q(committed_at__gt=Now() + settings.LEDGER_WATCH_GRACE)  # the clock has gone back since
+            waiting.filter(ripe).update(state=State.OPEN)
         opened = list(Break.objects.filter(stream=proof.stream, closed_at=None, state=State.OPEN, announced=False))
         Break.objects.filter(pk__in=[each.pk for each in opened]).update(announced=True)
         look_at_proof(now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -14,6 +14,7 @@ from django.db import connection
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGconn
 
 from reconciliation.models import from_lsn
 
@@ -21,6 +22,7 @@ KEEPALIVE, DATA = 0x6B, 0x77
 APPLICATION = "ledger-backoffice live proof"
 PLUGIN = "pgoutput"
 DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+WAITING_SECONDS = 1.0
 READ_AT_ONCE = 2_000
 """Messages that are handed over together: signals and the clock are looked at between."""
 EPOCH_SECONDS = 946_684_800
@@ -52,15 +54,12 @@ class Line:
         known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
         params: dict[str, Any] = connection.get_connection_params()
         given = {name: value for name, value in params.items() if name in known and value is not None}
-        given |= {"replication": "database", "application_name": APPLICATION, "client_encoding": "UTF8"}
-        self._line = pq.PGconn.connect(make_conninfo("", **given).encode())
-        if self._line.status != ConnStatus.OK:
-            said = self._line.get_error_message().strip()
-            self._line.finish()
-            raise CannotReplicate(said) if "FATAL" in said and "57P" not in said else psycopg.OperationalError(said)
+        given |= {"application_name": APPLICATION, "client_encoding": "UTF8"}
+        self._line = _connected(given, tries=2)
         self.end = 0
         """Up to where the server has sent what there is."""
         self._reply_wanted = False
+        self._waiting: Callable[[], None] | None = None
 
     def close(self) -> None:
         """Let go of the connection, and with it of the slot and the lock."""
@@ -84,8 +83,11 @@ class Line:
         ]
 
     def _result(self) -> Any:
-        """Wait for a result; making a slot waits for all transactions that run."""
+        asked_at = time.monotonic()
         while self._line.is_busy():
+            if self._waiting is not None and time.monotonic() - asked_at > WAITING_SECONDS:
+                asked_at = time.monotonic()
+                self._waiting()
             if self._stop.is_set():
                 self._line.get_cancel().cancel()
                 raise psycopg.OperationalError("stopped")
@@ -97,15 +99,21 @@ class Line:
         row = self.run("IDENTIFY_SYSTEM")[0]
         return Server(str(row["systemid"]), int(row["timeline"] or 0))
 
-    def make_slot(self, name: str) -> int:
-        """Make a slot and return the position from which its stream has every commit."""
+    def make_slot(self, name: str, waiting: Callable[[], None]) -> int:
+        """Make a slot and return the position from which its stream has every commit.
+
+        It waits for all transactions that run; ``waiting`` is called meanwhile, every now and then.
+        """
+        self._waiting = waiting
         row = self.run(f"CREATE_REPLICATION_SLOT {quoted(name)} LOGICAL {PLUGIN} (SNAPSHOT 'nothing')")[0]
+        self._waiting = None
         return from_lsn(str(row["consistent_point"]))
 
     def drop_slot(self, name: str) -> bool:
-        """Drop a slot, and end the connection that reads it; return whether it was there."""
+        """Drop a slot of this database, and end the connection that reads it; return whether it was there."""
         text = literal(name)
-        there = self.run(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = {text}")  # noqa: S608
+        ours = f"slot_name = {text} AND database = current_database()"
+        there = self.run(f"SELECT active_pid FROM pg_replication_slots WHERE {ours}")  # noqa: S608
         if not there:
             return False
         if there[0]["active_pid"]:
@@ -179,6 +187,23 @@ class Line:
         if self._line.status != ConnStatus.OK or not state or state[:2] in (b"57", b"08") or state == b"55006":
             raise psycopg.OperationalError(said or "the stream was lost")
         raise (StreamEnded if self._line.nonblocking else refusal)(said)
+
+
+def _connected(given: dict[str, Any], tries: int) -> PGconn:
+    """Connect for replication. Raises ``CannotReplicate``, or an outage where the server lets no one in just now.
+
+    A refused connection has no SQLSTATE, and its text is in the server's own language. So an ordinary connection is
+    tried beside it, and this one once more, for the server may have been starting meanwhile.
+    """
+    line = pq.PGconn.connect(make_conninfo("", **given, replication="database").encode())
+    if line.status == ConnStatus.OK:
+        return line
+    said = line.get_error_message().strip()
+    line.finish()
+    psycopg.connect(**given).close()
+    if tries > 1:
+        return _connected(given, tries - 1)
+    raise CannotReplicate(said)
 
 
 def quoted(name: str) -> str:

@@ -139,11 +139,11 @@ def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int) -> tu
         return Light.GREY, str(proof.state), proof.reason or "Live proof is off."
     since = _ago(row["seconds_behind"])
     until = f"proved until {_clock(proof.proved_until)}{since}" if proof.proved_until else ""
-    silent = row["seconds_silent"] is None or row["seconds_silent"] > SILENT_AFTER
+    silent = not _is_fresh(row["seconds_silent"], SILENT_AFTER)
     gap = f"Not proved from {_day(row['gap_from'])} on: {row['gap_reason']}" if row["gap_from"] else ""
     if proof.state == Proof.State.PROVING:
         words = gap or f"Commits are read since {_day(proof.since)}"
-        ends = "No one reads the log now." if silent else "A full proof is under way."
+        ends = "No one reads the log now." if silent else proof.reason or "A full proof is under way."
         return Light.AMBER, "silent" if silent else "proving", f"{words.rstrip('.')}. {ends}"
     if silent:
         return (
@@ -166,13 +166,18 @@ def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int) -> tu
     if row["waiting"]:
         waits = f"{_plural(row['waiting'], 'commit')} that {'does' if row['waiting'] == 1 else 'do'} not add up"
         return Light.AMBER, "waiting", f"{waits} may be taken back within seconds; {until}, {counted}, {stands}."
-    if row["seconds_behind"] is None or row["seconds_behind"] > BEHIND_AFTER:
+    if not _is_fresh(row["seconds_behind"], BEHIND_AFTER):
         return (
             Light.AMBER,
             "behind",
             f"Behind: {until}, {proof.behind:,} bytes of the log to read; {counted}, {stands}.",
         )
     return Light.GREEN, "proved", f"{_capital(until)}, {counted}, {stands}."
+
+
+def _is_fresh(seconds: float | None, most: float) -> bool:
+    """Return whether something is of now: what comes after now was written before the clock went back."""
+    return seconds is not None and 0 <= seconds <= most
 
 
 def _capital(text: str) -> str:
@@ -186,7 +191,9 @@ def _plural(count: int, noun: str) -> str:
 def _ago(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f" ({max(seconds, 0):.1f} s ago)" if seconds < 600 else ""
+    if seconds < 0:
+        return ", which is still to come: the clock of the database went back"
+    return f" ({seconds:.1f} s ago)" if seconds < 600 else ""
 
 
 def _clock(instant: datetime | None) -> str:

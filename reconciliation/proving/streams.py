@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
+from balances.ground import Statement
 from balances.models import now
 from reconciliation.alerting import look_at_proof
 from reconciliation.models import Gap, Proof
@@ -15,6 +17,7 @@ from reconciliation.proving.full_proofs import NOW
 from reconciliation.proving.ground import CannotWatch, Ground, look, prepare, slot_name
 from reconciliation.proving.replication import Line, Server
 
+WAITED_FOR = Statement.beside(__file__, "waited_for.sql")
 State = Proof.State
 RUNNING = (State.PROVING, State.PROVED)
 
@@ -35,6 +38,7 @@ def take_over(line: Line, watcher: str) -> Proof:
             proof.watcher = watcher
             return proof
         end_stream(reason)
+        line.drop_slot(proof.identity["slot"])  # which may have another name, where that of the database was changed
     return _begin(line, server, watcher)
 
 
@@ -86,11 +90,23 @@ def switch_off(reason: str) -> None:
     Proof.objects.filter(pk=Proof.ONLY).update(state=State.OFF, reason=reason, watcher="", kept=0, behind=0)
 
 
+def _say_that_it_waits(watcher: str) -> None:
+    """Write down what the making of the slot waits for."""
+    row = next(iter(WAITED_FOR.rows()), None)
+    oldest = "transactions that are still open"
+    if row is not None:
+        of = f"prepared transaction {row['gid']}" if row["gid"] else f"a transaction of process {row['pid']}"
+        program = f" ({row['program']})" if row["program"] else ""
+        oldest = f"{of}{program}, open since {row['since']:%Y-%m-%d %H:%M:%S} UTC"
+    reason = f"The replication slot cannot be made before all transactions have ended; it waits for {oldest}."
+    Proof.objects.filter(pk=Proof.ONLY).update(reason=reason, watcher=watcher, seen_at=Now())
+
+
 def _begin(line: Line, server: Server, watcher: str) -> Proof:
     """Set up what is missing, make a slot, and write down where its stream begins. Raises ``CannotWatch``."""
     ground = prepare(line)
     line.drop_slot(slot_name())
-    position = line.make_slot(slot_name())
+    position = line.make_slot(slot_name(), lambda: _say_that_it_waits(watcher))
     begun = NOW.rows()[0]
     at: datetime = begun["at"]
     with transaction.atomic(durable=True):

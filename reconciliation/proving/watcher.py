@@ -50,21 +50,26 @@ def _watched(stop: Event, report: Report) -> tuple[str, float]:
     """Follow one stream; return what to say when it is over, and how long to wait before the next try."""
     watcher = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     try:
-        with _line(stop) as line:
-            if not line.try_lock(LOCK):
-                return "Another process watches; this one takes over when that ends.", WAIT_FOR_OTHERS
-            proof = take_over(line, watcher)
-            report(f"Watching as {watcher}, stream {proof.stream}.")
-            _followed(line, proof, stop)
-            return "", 0.0
-    except (CannotWatch, CannotReplicate) as error:
-        block(str(error))
-        return str(error), WAIT_FOR_SETTINGS
+        try:
+            return _watched_as(watcher, stop, report)
+        except (CannotWatch, CannotReplicate) as error:
+            block(str(error))
+            return str(error), WAIT_FOR_SETTINGS
     except Exception as error:
         if not is_outage(error):
             raise
         connections.close_all()
         return f"The database is away: {str(error).strip()}", WAIT_FOR_SERVER
+
+
+def _watched_as(watcher: str, stop: Event, report: Report) -> tuple[str, float]:
+    with _line(stop) as line:
+        if not line.try_lock(LOCK):
+            return "Another process watches; this one takes over when that ends.", WAIT_FOR_OTHERS
+        proof = take_over(line, watcher)
+        report(f"Watching as {watcher}, stream {proof.stream}.")
+        _followed(line, proof, stop)
+        return "", 0.0
 
 
 def _followed(line: Line, proof: Proof, stop: Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
@@ -21,6 +23,7 @@ from reconciliation.measuring import Scope
 from reconciliation.models import Alert, Break, Finding, Gap, Origin, Proof, Sweep
 from reconciliation.proving import CannotWatch, Light, following, look, remove, running_drift, standing, watch, watcher
 from reconciliation.proving.ground import slot_name
+from reconciliation.proving.replication import CannotReplicate, Line
 from reconciliation.sweeping import create_sweep, run_sweep
 from tests import world
 
@@ -102,6 +105,24 @@ def sql(text: str, *parameters: Any, guards: bool = True) -> int:
 
 def post(source: Balance, destination: Balance, units: int, **more: Any) -> Transaction:
     return world.post(source, destination, units, **more)
+
+
+def world_drift(balance: Balance) -> int:
+    return sql(MOVE, 5, 5, balance.pk, guards=False)
+
+
+def _server() -> psycopg.Connection[Any]:
+    """Connect to another database of the server."""
+    return psycopg.connect(**connection.get_connection_params() | {"dbname": "postgres"}, autocommit=True)
+
+
+@contextmanager
+def _line() -> Iterator[Line]:
+    line = Line(threading.Event())
+    try:
+        yield line
+    finally:
+        line.close()
 
 
 def found_in(xid: int) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -494,6 +515,93 @@ def test_a_table_with_another_name_for_the_time_of_a_commit_hides_nothing(
             until(lambda: found_in(xid))
     assert found_in(xid) == {balance.pk: (Kind.TOTAL_CHANGED, (9, 0, 9, 0, 0, 0))}
     assert not Gap.objects.exists()
+
+
+def test_a_clock_that_goes_back_costs_no_commit_and_is_not_green_meanwhile() -> None:
+    balance = world.balance()
+    with watched():
+        until(green)
+        ahead = standing().at + timedelta(hours=1)
+    Proof.objects.update(proved_until=ahead, seen_at=ahead)
+    assert standing().state == "silent"
+    xid = world_drift(balance)
+    with watched():
+        until(lambda: standing().state == "broken" and standing().proved_until < ahead)
+    assert found_in(xid) == {balance.pk: (Kind.TOTAL_CHANGED, (5, 0, 5, 0, 0, 0))}
+
+
+def test_a_server_that_lets_no_one_in_for_a_while_costs_no_gap() -> None:
+    """It is what a server does that stops or starts, in whatever language."""
+    balance, name = world.balance(), connection.settings_dict["NAME"]
+    with _server() as server, watched() as watching:
+        until(green)
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            end_reader()
+            until(lambda: any("The database is away" in sentence for sentence in watching.said))
+            xid = world_drift(balance)
+        finally:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        until(lambda: found_in(xid))
+    assert Proof.objects.get().stream == 1
+    assert not Gap.objects.exists()
+
+
+def test_a_role_that_is_let_in_but_may_not_replicate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sql("CREATE ROLE plain LOGIN")
+    given = connection.get_connection_params()
+    try:
+        with monkeypatch.context() as patched, pytest.raises(CannotReplicate):
+            patched.setattr(connection, "get_connection_params", lambda: given | {"user": "plain"})
+            Line(threading.Event())
+    finally:
+        sql("DROP ROLE plain")
+
+
+def test_a_slot_that_waits_for_a_transaction_names_it() -> None:
+    blocker = psycopg.connect(**connection.get_connection_params(), application_name="payroll")
+    blocker.execute("SELECT pg_current_xact_id()")
+    with watched():
+        try:
+            until(lambda: "it waits for a transaction of process" in standing().sentence)
+            assert "(payroll), open since " in standing().sentence
+            assert not standing().is_green
+        finally:
+            blocker.close()
+        until(green)
+
+
+@pytest.mark.parametrize(
+    "names", [("co-l", "co_l"), ("Co", "co"), ("c" * 63, "c" * 62), ("é", "ö"), ("x" * 50, "x" * 51)]
+)
+def test_no_two_databases_have_one_slot(names: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = []
+    for name in names:
+        monkeypatch.setitem(connection.settings_dict, "NAME", name)
+        slots.append(slot_name())
+    assert len(set(slots)) == 2
+    assert all(re.fullmatch("[a-z0-9_]{1,63}", slot) for slot in slots)
+    monkeypatch.undo()
+
+
+def test_a_slot_of_another_database_is_left_alone_and_one_of_an_earlier_name_of_this_one_is_not() -> None:
+    made = "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')"
+    with _server() as server:
+        server.execute(made, ["ledger_watch_other"])
+        try:
+            with _line() as line:
+                assert not line.drop_slot("ledger_watch_other")
+            with watched():
+                until(green)
+            sql(made, "ledger_watch_before")
+            Proof.objects.update(identity=Proof.objects.get().identity | {"slot": "ledger_watch_before"})
+            with watched():
+                until(lambda: green() and Proof.objects.get().stream == 2)
+            slots = {name for (name,) in server.execute("SELECT slot_name FROM pg_replication_slots").fetchall()}
+        finally:
+            server.execute("SELECT pg_drop_replication_slot('ledger_watch_other')")
+    assert "ledger_watch_other" in slots
+    assert "ledger_watch_before" not in slots
 
 
 def test_a_log_that_grows_beyond_its_limit_costs_the_slot_and_not_the_disk(settings: Any) -> None:

@@ -9,8 +9,9 @@ import pytest
 from balances.models import now
 from reconciliation.models import Break, Gap, Origin, Proof, Sweep, as_lsn, from_lsn
 from reconciliation.proving import Light, standing
+from reconciliation.proving.opening import open_ripe
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def proved(**changed: object) -> Proof:
@@ -66,6 +67,28 @@ def test_what_was_proved_long_ago_is_not_proved_now() -> None:
     proved(proved_until=now() - timedelta(seconds=40), behind=4_096)
 
     assert (standing().light, standing().state) == (Light.AMBER, "behind")
+
+
+@pytest.mark.parametrize(("written", "state"), [("seen_at", "silent"), ("proved_until", "behind")])
+def test_what_was_written_before_the_clock_went_back_is_not_of_now(written: str, state: str) -> None:
+    proved(**{written: now() + timedelta(hours=1)})
+
+    found = standing()
+
+    assert (found.light, found.state) == (Light.AMBER, state)
+    if written == "proved_until":
+        assert "which is still to come: the clock of the database went back" in found.sentence
+
+
+def test_a_break_of_before_the_clock_went_back_opens_at_once() -> None:
+    proof = proved(stream=1)
+    late = broken(now() + timedelta(hours=1), state=Break.State.WAITING)
+    waits = broken(now(), state=Break.State.WAITING, position=78)
+
+    assert open_ripe(proof, proof.proved_until)
+
+    states = dict(Break.objects.values_list("pk", "state"))
+    assert states == {late.pk: Break.State.OPEN, waits.pk: Break.State.WAITING}
 
 
 def test_an_open_break_is_red_and_one_within_its_time_of_grace_is_amber() -> None:
