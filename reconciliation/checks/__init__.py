@@ -25,7 +25,7 @@ from typing import Any
 
 from django.conf import settings
 
-from balances.ground import Statement
+from balances.ground import Statement, provenance
 
 HEADER = re.compile(r"^-- (Purpose|Description|Verdict|Runs): (.+(?:\n--   .+)*)", re.MULTILINE)
 VERDICTS = ("fault", "not proved", "remark")
@@ -86,6 +86,18 @@ def _read(path: Path) -> Check:
 
 CHECKS = {path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.sql"))}
 """Every check by its name."""
+FOREIGN = CHECKS["foreign_currency"]
+
+
+def rates_are_gone() -> bool:
+    """Return whether credits were converted at rates that a database of Blnk's no longer has.
+
+    Then a difference on a balance that received from another currency is no drift: nothing says what was credited.
+    """
+    found = provenance()
+    return found is not None and found.rates_gone_at is not None
+
+
 EMPTY_SOURCE = "no_rows"
 """The name in findings for totals without transactions behind them; measuring finds these, not a check."""
 UNREADABLE = "unreadable_totals"

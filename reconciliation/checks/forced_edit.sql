@@ -5,7 +5,7 @@
 -- Verdict: fault
 -- Runs: once
 -- Totals of balances that drift or cannot be judged, or could not at the last proof, are left out: why is said there. So
--- are changes of a foreign writer's postings, and those that cancel each other out.
+-- are changes of a foreign writer's postings, and those that cancel each other out, whatever stood there meanwhile.
 WITH proof AS (
     SELECT sweep_id, started_at AS at
     FROM (
@@ -52,6 +52,7 @@ edited AS (
     SELECT e.balance_id, NULL, max(e.database_user), max(e.edited_at)
     FROM reconciliation_balanceedit AS e
     JOIN proof ON e.edited_at > proof.at
+    CROSS JOIN unnest('{credit_balance,debit_balance,inflight_credit_balance,inflight_debit_balance}'::text[]) AS total
     WHERE e.operation = 'UPDATE'
       AND NOT EXISTS (
           SELECT FROM reconciliation_finding AS f
@@ -65,12 +66,9 @@ edited AS (
           SELECT FROM transactions AS t
           WHERE hashtextextended(t.destination, 0) = hashtextextended(e.balance_id, 0) AND t.destination = e.balance_id
             AND t.created_at BETWEEN e.edited_at - interval '5 seconds' AND e.edited_at + interval '5 seconds')
-    GROUP BY e.balance_id
-    HAVING (sum((e.new ->> 'credit_balance')::numeric - (e.old ->> 'credit_balance')::numeric),
-            sum((e.new ->> 'debit_balance')::numeric - (e.old ->> 'debit_balance')::numeric),
-            sum((e.new ->> 'inflight_credit_balance')::numeric - (e.old ->> 'inflight_credit_balance')::numeric),
-            sum((e.new ->> 'inflight_debit_balance')::numeric - (e.old ->> 'inflight_debit_balance')::numeric))
-           IS DISTINCT FROM (0, 0, 0, 0)
+    GROUP BY e.balance_id, total
+    HAVING sum(CASE WHEN e.new ->> total ~ '\d' THEN (e.new ->> total)::numeric ELSE 0 END
+               - CASE WHEN e.old ->> total ~ '\d' THEN (e.old ->> total)::numeric ELSE 0 END) <> 0
 )
 SELECT e.balance_id,
        format('Edited by force: %%s, last by database user %%s on %%s UTC.',

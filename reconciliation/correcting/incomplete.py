@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from balances.ground import LedgerError, provenance
-from reconciliation.checks import CHECKS
+from reconciliation.checks import CHECKS, FOREIGN, rates_are_gone
 from reconciliation.explaining import CAUSES, COUNTING, EXPLAINED_AT_ONCE, Drift, evidence, explain, facts, find_gone
 from reconciliation.measuring import Measurement, chunks
 from reconciliation.models import Finding, TransactionEdit
@@ -110,10 +110,9 @@ def _of_adopted(balance_ids: list[str]) -> dict[str, str]:
 
 def _without_rates(balance_ids: list[str]) -> dict[str, str]:
     """Return the balances whose credits were converted at rates that are gone from a database of Blnk's."""
-    found = provenance()
-    if not balance_ids or found is None or found.rates_gone_at is None:
+    if not balance_ids or not rates_are_gone():
         return {}
-    faults = CHECKS["foreign_currency"].faults(balance_ids=balance_ids)
+    faults = FOREIGN.faults(balance_ids=balance_ids)
     return {fault.balance_id: RATES_GONE for fault in faults if fault.balance_id in balance_ids}
 
 

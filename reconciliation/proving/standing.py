@@ -46,8 +46,8 @@ class Standing:
 
     light: Light
     state: str
-    """``off``, ``blocked``, ``proving``, ``silent``, ``behind``, ``broken``, ``drifting``, ``faulty``, ``waiting`` or
-    ``proved``."""
+    """``off``, ``blocked``, ``proving``, ``silent``, ``behind``, ``broken``, ``drifting``, ``faulty``, ``unjudged``,
+    ``waiting`` or ``proved``."""
     sentence: str
     at: datetime
     proved_until: datetime | None = None
@@ -90,8 +90,8 @@ def standing() -> Standing:
     proof, _ = Proof.objects.get_or_create(proof_id=Proof.ONLY)
     row = STANDING.rows()[0]
     drifting = drifting_balances() if proof.state == Proof.State.PROVED else 0
-    faulty = faulty_balances() if proof.state == Proof.State.PROVED else 0
-    light, state, sentence = _judged(proof, row, drifting, faulty)
+    faulty, unjudged = faulty_balances() if proof.state == Proof.State.PROVED else (0, 0)
+    light, state, sentence = _judged(proof, row, drifting, faulty, unjudged)
     return Standing(
         light=light,
         state=state,
@@ -122,19 +122,22 @@ def drifting_balances() -> int:
     return len(still_drifting(Finding.objects.all()).order_by().values_list("pk")[:MOST_COUNTED])
 
 
-def faulty_balances() -> int:
-    """Return on how many balances open findings say that transactions were forged, up to a thousand.
+def faulty_balances() -> tuple[int, int]:
+    """Return on how many balances transactions were forged, and how many cannot be judged, by open findings.
 
-    Other faults, such as holds that an old Blnk settled twice, are the sweep's: no commit can take them back.
+    Of both together no more than a thousand are counted. Other faults, such as holds that an old Blnk settled twice,
+    are the sweep's: no commit can take them back.
     """
     forged = Q()
     for check in FORGED:
         forged |= Q(faults__contains=[{"check": check}])
-    found = still_open(Finding.objects.filter(forged))
-    return len(found.order_by().values_list("pk")[:MOST_COUNTED])
+    found = still_open(Finding.objects.filter(forged | ~Q(not_proved=[])))
+    kept = list(found.order_by().values_list("faults", "not_proved")[:MOST_COUNTED])
+    faulty = sum(any(fault["check"] in FORGED for fault in faults) for faults, _ in kept)
+    return faulty, sum(bool(reasons) for _, reasons in kept)
 
 
-def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int) -> tuple[Light, str, str]:
+def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int, unjudged: int) -> tuple[Light, str, str]:
     if proof.state in (Proof.State.OFF, Proof.State.BLOCKED):
         return Light.GREY, str(proof.state), proof.reason or "Live proof is off."
     since = _ago(row["seconds_behind"])
@@ -161,8 +164,11 @@ def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int) -> tu
         words = f"{many} {'balance drifts' if drifting == 1 else 'balances drift'} since before the full proof"
         return Light.RED, "drifting", f"{words}; {until}, {counted}, {stands}."
     if faulty:
-        words = f"{_plural(faulty, 'balance')} whose transactions were changed past the guard, as a sweep has found"
+        words = f"{_plural(faulty, 'balance')} whose transactions or totals were edited by force, as a sweep has found"
         return Light.RED, "faulty", f"{words}; {until}, {counted}, {stands}."
+    if unjudged:
+        words = f"{_plural(unjudged, 'balance')} that cannot be proved right or wrong, as the findings say"
+        return Light.AMBER, "unjudged", f"{words}; {until}, {counted}, {stands}."
     if row["waiting"]:
         waits = f"{_plural(row['waiting'], 'commit')} that {'does' if row['waiting'] == 1 else 'do'} not add up"
         return Light.AMBER, "waiting", f"{waits} may be taken back within seconds; {until}, {counted}, {stands}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from balances.models import TOTALS, now
-from reconciliation.checks import CHECKS, EMPTY_SOURCE, UNREADABLE, Fault
+from reconciliation.checks import CHECKS, EMPTY_SOURCE, FOREIGN, UNREADABLE, Fault, rates_are_gone
 from reconciliation.measuring import Measurement, Totals, measure_all
 from reconciliation.models import Finding, Sweep
 
@@ -35,7 +35,7 @@ def add_faults(sweep: Sweep, faults: list[Fault]) -> None:
     for fault in faults:
         if fault.balance_id in existing:
             _put(existing[fault.balance_id], [fault])
-    Finding.objects.bulk_update(existing.values(), ["faults", "not_proved", "remarks"], batch_size=500)
+    Finding.objects.bulk_update(existing.values(), ["faults", "not_proved", "remarks", "drifted"], batch_size=500)
     fresh = [fault for fault in faults if fault.balance_id not in existing]
     Finding.objects.bulk_create(findings_of(sweep, [], fresh), batch_size=500)
 
@@ -85,3 +85,5 @@ def _put(finding: Finding, faults: list[Fault]) -> None:
     for fault in faults:
         kept = {"fault": finding.faults, "not proved": finding.not_proved, "remark": finding.remarks}
         kept[CHECKS[fault.check].verdict].append(fault.as_json())
+        if fault.check == FOREIGN.name and rates_are_gone():
+            finding.drifted = False

@@ -19,7 +19,7 @@ from django.db.models import F
 
 from balances.ground import ONE_SNAPSHOT, LedgerError, NotFound, Statement, is_outage
 from balances.models import Balance, now
-from reconciliation.checks import CHECKS, Check, Fault
+from reconciliation.checks import CHECKS, FOREIGN, Check, Fault, rates_are_gone
 from reconciliation.explaining import evidence, explain_findings
 from reconciliation.measuring import (
     MEASURED_AT_ONCE,
@@ -91,7 +91,7 @@ def create_sweep(scope: Scope, *, actor: str, origin: Origin, reason: str = "", 
     requested = scope.as_json()
     sweep = Sweep(
         scope=requested,
-        checks=[{"check": name, "done": False} for name, check in CHECKS.items() if deep or check.runs != "deep"],
+        checks=[{"check": name, "done": False} for name, check in CHECKS.items() if deep or _is_due(check)],
         actor=actor,
         origin=origin,
         reason=reason,
@@ -321,7 +321,12 @@ def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:
 def _checks_of_chunks(sweep: Sweep, scope: Scope) -> list[Check]:
     """Return the checks that run with each chunk: none where all balances are meant, for one statement does it then."""
     wanted = [] if scope.everything else [CHECKS[entry["check"]] for entry in sweep.checks]
-    return [check for check in wanted if check.runs == "chunk"]
+    return [check for check in wanted if check.runs == "chunk" or (check is FOREIGN and rates_are_gone())]
+
+
+def _is_due(check: Check) -> bool:
+    """Return whether a sweep that is not deep runs a check: without rates, what is drift follows from one of these."""
+    return check.runs != "deep" or (check is FOREIGN and rates_are_gone())
 
 
 def _done_with(sweep: Sweep, checks: list[Check]) -> list[dict[str, Any]]:
@@ -342,6 +347,7 @@ def _run_once(sweep: Sweep, check: Check) -> bool:
         add_faults(sweep, faults)
         counts = sweep.findings.all()
         Sweep.objects.filter(pk=sweep.pk).update(
+            drifted=counts.filter(drifted=True).count(),
             faulty=counts.exclude(faults=[]).count(),
             not_proved=counts.exclude(not_proved=[]).count(),
             remarked=counts.exclude(remarks=[]).count(),

@@ -115,13 +115,27 @@ def without_rates(server: psycopg.Connection[Any]) -> None:
     call_command("adopt", "--yes", verbosity=0)
 
 
+def found_by(scope: Scope, *, deep: bool = False) -> dict[str, tuple[bool, bool]]:
+    """Return for each finding of a sweep whether it drifted and whether it could not be proved, by balance."""
+    sweep = run_sweep(create_sweep(scope, actor="a", origin=Origin.COMMAND, deep=deep).sweep_id)
+    found = Finding.objects.filter(sweep=sweep)
+    said = {each.balance_id: (each.drifted, bool(each.not_proved)) for each in found}
+    assert sweep.drifted == sum(drifted for drifted, _ in said.values())
+    assert sweep.not_proved == sum(unproved for _, unproved in said.values())
+    return said
+
+
 def test_where_rates_are_gone_balances_that_received_another_currency_are_not_proved(
     blnk: Adopt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = blnk("0.14.5")
     without_rates(server)
-    run_sweep(create_sweep(Scope(everything=True), actor="a", origin=Origin.COMMAND, deep=True).sweep_id)
-    unproved = set(Finding.objects.exclude(not_proved=[]).values_list("balance_id", flat=True))
+    found = found_by(Scope(everything=True))
+    assert found_by(Scope(everything=True), deep=True).items() >= found.items()
+    unproved = {balance_id for balance_id, (_, not_proved) in found.items() if not_proved}
+    assert not any(found[balance_id][0] for balance_id in unproved)
+    named = found_by(Scope(balance_ids=tuple(sorted(unproved))))
+    assert named == dict.fromkeys(unproved, (False, True))
     crossed = Transaction.objects.filter(status="APPLIED").exclude(currency=None)
     received = {
         row.destination_id for row in crossed.select_related("destination") if row.currency != row.destination.currency

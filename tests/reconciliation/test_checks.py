@@ -643,6 +643,16 @@ def test_an_edit_by_force_is_said_once_and_not_after_it_was_put_back_or_correcte
     assert spoken("forced_edit") == {}
 
 
+@pytest.mark.parametrize("meanwhile", ["NaN", "Infinity", "7"])
+def test_a_total_that_was_put_back_is_no_edit_whatever_stood_there_meanwhile(meanwhile: str) -> None:
+    alice = world.balance()
+    for credit in (meanwhile, "0"):
+        by_force(
+            "UPDATE balances SET credit_balance = %s, balance = %s WHERE balance_id = %s", credit, credit, alice.pk
+        )
+    assert spoken("forced_edit") == {}
+
+
 @pytest.mark.django_db
 def test_postings_of_a_foreign_writer_are_no_edits() -> None:
     alice, bob = world.balance(), world.balance()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from balances.models import now
+from reconciliation.measuring import Scope
 from reconciliation.models import Break, Gap, Origin, Proof, Sweep, as_lsn, from_lsn
 from reconciliation.proving import Light, standing
 from reconciliation.proving.opening import open_ripe
+from reconciliation.sweeping import create_sweep, run_sweep
+from tests import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,6 +105,23 @@ def test_an_open_break_is_red_and_one_within_its_time_of_grace_is_amber() -> Non
     found = standing()
     assert (found.light, found.state, found.open_breaks) == (Light.RED, "broken", 1)
     assert found.sentence.startswith("Broken: 1 open break on 1 balance; proved until ")
+
+
+def test_a_balance_that_cannot_be_judged_is_not_green() -> None:
+    balance = world.balance()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE balances SET credit_balance = 'NaN', balance = 'NaN' WHERE balance_id = %s", [balance.pk]
+        )
+    run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND).pk)
+    proved()
+
+    found = standing()
+
+    assert (found.light, found.state) == (Light.AMBER, "unjudged")
+    assert found.sentence.startswith(
+        "1 balance that cannot be proved right or wrong, as the findings say; proved until "
+    )
 
 
 def test_the_sentence_gives_instant_commits_and_open_breaks() -> None:
