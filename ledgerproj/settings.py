@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from django.templatetags.static import static
 
 from ledgerproj import environment
 from ledgerproj.sidebar import ACCOUNT, NAVIGATION
+
+# A total of any length that PostgreSQL keeps can be shown: one that was damaged must not end a sweep or a page.
+sys.set_int_max_str_digits(150_000)  # numbers in requests are held to far fewer (balances.ground.exact_json)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LEDGER_DATA_DIR = Path(environment.text("LEDGER_DATA_DIR", str(BASE_DIR / "var"))).resolve()

@@ -186,6 +186,15 @@ def look() -> Ground:
     return Ground(LOOK.rows(**asked())[0])
 
 
+def watches() -> bool:
+    """Return whether anything of the live proof is set on the server or its tables."""
+    found = look().found
+    if found["slot"] or found["fingerprint"]:
+        return True
+    has_state = Proof._meta.db_table in connection.introspection.table_names()  # an adoption may have been cut short
+    return has_state and Proof.objects.filter(pk=Proof.ONLY).exclude(before={}).exists()
+
+
 def asked() -> dict[str, Any]:
     """Return the parameters of statements that look at what is set up."""
     adopted = adoption()

@@ -18,6 +18,7 @@ from reconciliation.models import Break
 from reconciliation.proving import following, look, remove, standing, watch
 from tests.adopting.blnk_database import GENERATIONS
 from tests.adopting.conftest import Adopt
+from tests.adopting.test_adopting import said, schema
 from tests.reconciliation.test_live_proof import until
 
 pytestmark = pytest.mark.xdist_group("live proof")
@@ -127,3 +128,37 @@ def test_each_generation_is_proved_as_blnk_posts_and_all_is_taken_back(blnk: Ado
     remove("a test")
     assert identities(server) == before
     assert server.execute("SELECT count(*) FROM pg_publication").fetchone() == (0,)
+
+
+def left_behind(server: psycopg.Connection[Any]) -> list[Any]:
+    slots = "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
+    return server.execute(f"SELECT pubname FROM pg_publication UNION ALL {slots}").fetchall()
+
+
+def test_leaving_takes_the_live_proof_back_and_waits_while_a_process_watches(
+    blnk: Adopt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = blnk("0.15")
+    before = schema(server), identities(server)
+    with watched():
+        until(lambda: standing().state in ("proved", "drifting"))
+        assert "It takes the live proof back first" in said("--remove")
+        with pytest.raises(
+            CommandError, match="could not be taken back, and schema backoffice is as it was: A process"
+        ):
+            said("--remove", "--yes")
+        assert standing().state in ("proved", "drifting")
+
+    found = said("--remove", "--yes")
+
+    assert "The replica identity of transactions is DEFAULT again." in found
+    assert "Removed." in found
+    assert (schema(server), identities(server)) == before
+    assert left_behind(server) == []
+
+
+def test_an_adoption_that_was_cut_short_is_left_without_a_word_about_a_live_proof(blnk: Adopt) -> None:
+    server = blnk("0.15")
+    server.execute("DROP TABLE backoffice.reconciliation_proof CASCADE")
+    assert "live proof" not in said("--remove", "--yes")
+    assert left_behind(server) == []

@@ -8,12 +8,15 @@ from contextlib import contextmanager, suppress
 from io import StringIO
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client as DjangoClient
+from django.urls import reverse
 
 from balances.models import TOTALS, Balance, BalanceSnapshot
 from reconciliation.measuring.scope import Scope
-from reconciliation.models import Finding, Origin, Sweep
+from reconciliation.models import Break, Finding, Origin, Sweep
 from reconciliation.sweeping.service import create_sweep, run_sweep
 from reconciliation.sweeping.status import verdict
 from tests import people, world
@@ -189,3 +192,29 @@ def test_a_row_whose_amount_is_no_number_is_shown_as_it_is_and_breaks_no_list(ap
         assert (one.status, listed.status) == (200, 200)
         assert (one.body["amount"], one.body["precise_amount"]) == (odd, odd)
         assert listed.body[0]["amount"] == odd
+
+
+def test_a_total_of_five_thousand_digits_ends_no_sweep_no_answer_and_no_page(api: Client, client: DjangoClient) -> None:
+    """More digits than Python writes by itself; PostgreSQL keeps 131,072."""
+    damaged, other = world.balance(), world.balance()
+    world.post(damaged, other, 100)
+    nines = 10**5_000 - 1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE balances SET credit_balance = repeat('9', 5000)::numeric, "
+            "balance = repeat('9', 5000)::numeric - debit_balance WHERE balance_id = %s",
+            [damaged.pk],
+        )
+    sweep = run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND, deep=True).pk)
+    finding = Finding.objects.get(sweep=sweep)
+    assert (sweep.state, sweep.drifted, finding.difference.credit_balance) == (Sweep.State.FINISHED, 1, -nines)
+    for path in (f"/balances/{damaged.pk}", "/balances"):
+        assert str(nines) in api.get(path).text
+    call_command("explain", damaged.pk, stdout=StringIO())
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    for model, key in (("balances_balance", damaged.pk), ("reconciliation_finding", finding.pk)):
+        assert client.get(reverse(f"admin:{model}_changelist")).status_code == 200
+        assert client.get(reverse(f"admin:{model}_change", args=[key])).status_code == 200
+    assert client.get(reverse("admin:index")).status_code == 200
+    found = Break(kind=Break.Kind.TOTAL_CHANGED, credit_balance=nines, position=1, xid=1, committed_at=finding.found_at)
+    assert f"credit +{nines:,}, in commit" in found.sentence

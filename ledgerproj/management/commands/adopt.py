@@ -22,7 +22,9 @@ from ledgerproj.adopting import (
     what_waits,
     why_not_served,
 )
+from reconciliation import proving
 from reconciliation.measuring import replica
+from reconciliation.proving import CannotReplicate, CannotWatch, watches
 
 
 class Command(BaseCommand):
@@ -162,11 +164,28 @@ class Command(BaseCommand):
             f"This drops schema {SCHEMA} with all findings, plans, records and users in it. Schema {standing.schema} "
             "stays as it is."
         )
+        if watches():
+            self.stdout.write("It takes the live proof back first: its slot, its publications, and replica identities.")
         self._require_nothing_waits(leave_waiting=leave_waiting)
         if not yes:
             self.stdout.write("Nothing was changed. To do this, run it again with --remove --yes.")
             return
+        self._end_live_proof()
         if indexes := drop_indexes(look()):
             self.stdout.write(f"Indexes dropped: {', '.join(indexes)}.")
         remove()
         self.stdout.write(self.style.SUCCESS("Removed."))
+
+    def _end_live_proof(self) -> None:
+        """Take back what the live proof set on Blnk's tables, while it is known how they were."""
+        if not watches():
+            return
+        try:
+            done = proving.remove(getpass.getuser())
+        except (CannotWatch, CannotReplicate) as error:
+            raise CommandError(
+                f"The live proof could not be taken back, and schema {SCHEMA} is as it was: {error} Where another role "
+                "set it up, let that one run manage.py watch --remove --yes first."
+            ) from error
+        for sentence in done:
+            self.stdout.write(sentence)
