@@ -58,6 +58,7 @@ class Poster:
     stop: threading.Event
     done: Counter[str] = field(default_factory=Counter)
     acknowledged: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         server, chance = Server("blnk", self.address, KEY), random.Random(self.number)
@@ -69,6 +70,8 @@ class Poster:
             body |= {"allow_overdraft": True, "skip_queue": self.is_direct}
             answer = server.send("POST", "/transactions", body)
             self.done[f"{'direct' if self.is_direct else 'queued'} {answer.status}"] += 1
+            if answer.status >= 500:
+                self.errors.append(str(answer.body)[:200])
             if answer.is_success and self.is_direct:
                 self.acknowledged.append(reference)
             if not self.is_direct:
@@ -143,6 +146,7 @@ def judged(made: Postgres, posters: list[Poster], done: Counter[str], left: list
     deadlocks = DEADLOCK.findall(log)
     ours = [each for each in deadlocks if "blnk." not in each[0] or "blnk." not in each[1]]
     print(f"  answers of Blnk: {dict(sorted(answers.items()))}")
+    print(*(f"  an error of Blnk's: {each}" for poster in posters for each in poster.errors), sep="\n")
     print(f"  corrections beside it: {dict(done)}; of what was left: {left}")
     print(f"  acknowledged direct postings: {len(acknowledged):,}; not there once: {len(lost)}")
     print(f"  deep sweep: {state}, status {status}; drifted: {drifted}")
