@@ -21,6 +21,7 @@ from balances.queueing import pulse
 from reconciliation.alerting import look_at_proof
 from reconciliation.measuring import Scope
 from reconciliation.models import Break, Finding, Gap, Origin, Proof, Sweep, SweepChunk, from_lsn
+from reconciliation.proving.waiting import oldest_writer
 from reconciliation.sweeping import SweepRefused, create_sweep, is_deep, request_sweep, run_sweep, still_drifting
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,10 @@ class FullProofs:
         """Have everything swept, once all writers have ended that began before the stream did."""
         if time.monotonic() - self._asked_at < AGAIN_AFTER:
             return
-        if NOW.rows()[0]["oldest_xid"] < self.proof.identity["xid"]:
+        waits = NOW.rows()[0]["oldest_xid"] < self.proof.identity["xid"]
+        reason = f"The full proof waits for {oldest_writer()}." if waits else ""
+        Proof.objects.filter(pk=Proof.ONLY, stream=self.proof.stream).update(reason=reason)
+        if waits:
             return
         self._asked_at = time.monotonic()
         scope = Scope(everything=True)

@@ -9,15 +9,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from balances.ground import Statement
 from balances.models import now
 from reconciliation.alerting import look_at_proof
 from reconciliation.models import Gap, Proof
 from reconciliation.proving.full_proofs import NOW
 from reconciliation.proving.ground import CannotWatch, Ground, look, prepare, slot_name
 from reconciliation.proving.replication import Line, Server
+from reconciliation.proving.waiting import oldest_writer
 
-WAITED_FOR = Statement.beside(__file__, "waited_for.sql")
 State = Proof.State
 RUNNING = (State.PROVING, State.PROVED)
 
@@ -92,13 +91,7 @@ def switch_off(reason: str) -> None:
 
 def _say_that_it_waits(watcher: str) -> None:
     """Write down what the making of the slot waits for."""
-    row = next(iter(WAITED_FOR.rows()), None)
-    oldest = "transactions that are still open"
-    if row is not None:
-        of = f"prepared transaction {row['gid']}" if row["gid"] else f"a transaction of process {row['pid']}"
-        program = f" ({row['program']})" if row["program"] else ""
-        oldest = f"{of}{program}, open since {row['since']:%Y-%m-%d %H:%M:%S} UTC"
-    reason = f"The replication slot cannot be made before all transactions have ended; it waits for {oldest}."
+    reason = f"The replication slot cannot be made before all transactions have ended; it waits for {oldest_writer()}."
     Proof.objects.filter(pk=Proof.ONLY).update(reason=reason, watcher=watcher, seen_at=Now())
 
 

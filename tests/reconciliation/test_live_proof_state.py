@@ -11,6 +11,7 @@ from balances.models import now
 from reconciliation.measuring import Scope
 from reconciliation.models import Break, Gap, Origin, Proof, Sweep, as_lsn, from_lsn
 from reconciliation.proving import Light, standing
+from reconciliation.proving.full_proofs import FullProofs
 from reconciliation.proving.opening import open_ripe
 from reconciliation.sweeping import create_sweep, run_sweep
 from tests import world
@@ -59,6 +60,16 @@ def test_a_gap_is_never_green_before_a_full_proof_has_followed() -> None:
 
     assert (found.light, found.state) == (Light.AMBER, "proving")
     assert f"Not proved from {at - timedelta(minutes=5):%Y-%m-%d %H:%M:%S} UTC on: The slot is gone." in found.sentence
+
+
+def test_a_full_proof_that_waits_for_old_transactions_says_so() -> None:
+    proof = proved(state=Proof.State.PROVING, full_proof=None, identity={"xid": 2**62})
+    Sweep.objects.update(total=5)  # which it measured before the stream began
+
+    FullProofs(proof).tend(0)
+
+    assert standing().sentence.endswith(" The full proof waits for transactions that are still open.")
+    assert not Sweep.objects.filter(actor=Sweep.OF_LIVE_PROOF).exists()
 
 
 def test_a_log_that_no_one_reads_is_not_green() -> None:
