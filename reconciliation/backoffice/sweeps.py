@@ -19,7 +19,7 @@ from reconciliation.backoffice.buttons import button_route, press
 from reconciliation.backoffice.columns import BESIDES, duration, short
 from reconciliation.backoffice.plan_actions import propose_plan_for_sweep
 from reconciliation.backoffice.sweep_form import SweepForm
-from reconciliation.measuring import Scope
+from reconciliation.measuring import Scope, replica
 from reconciliation.models import Origin, Sweep
 from reconciliation.sweeping import cancel_sweep, pause_sweep, request_resume, request_sweep, status
 
@@ -58,6 +58,15 @@ BUTTONS = {
     ),
 }
 """What can be done with a sweep: title, in which states, the service, and what is said afterwards."""
+
+
+def _measures_on() -> str:
+    """Say where sweeps measure, if not on the server of the ledger, and how far that one is behind."""
+    try:
+        standby = replica()
+    except LedgerError as refusal:
+        return refusal.message
+    return f"Sweeps measure on {standby}." if standby else ""
 
 
 @admin.register(Sweep)
@@ -144,6 +153,7 @@ class SweepAdmin(LedgerModelAdmin):
             "media": self.media,
             "title": "New sweep",
             "form": form,
+            "measures_on": _measures_on(),
         }
         return TemplateResponse(request, "admin/reconciliation/sweep_new.html", context)
 
@@ -173,6 +183,7 @@ class SweepAdmin(LedgerModelAdmin):
             "may_propose": bool(sweep.drifted) and self.has_propose_plan_permission(request),
             "may_see_findings": request.user.has_perm("reconciliation.view_finding"),
             "reloads": sweep.state in (State.QUEUED, State.RUNNING),
+            "measures_on": _measures_on() if sweep.state in Sweep.OPEN else "",
         }
         return super().render_change_form(request, context, *args, **options)
 

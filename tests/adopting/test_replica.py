@@ -16,7 +16,10 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings as configured
+from django.contrib.auth import get_user_model
 from django.db import connection, connections
+from django.test import Client as DjangoClient
+from django.urls import reverse
 
 from balances.ground import ModeForbids
 from balances.models import Balance
@@ -24,7 +27,7 @@ from ledgerproj.embedded import programs
 from reconciliation.correcting import Request, reconstruct
 from reconciliation.measuring import Scope, measure, reading, replica, turn
 from reconciliation.models import Finding, Origin, Sweep
-from reconciliation.sweeping import create_sweep, run_sweep
+from reconciliation.sweeping import cancel_sweep, create_sweep, run_sweep
 from tests.adopting import places
 from tests.adopting.conftest import Adopt
 
@@ -116,6 +119,15 @@ def test_a_sweep_measures_on_the_standby_and_a_correction_on_the_primary(
     waits_for(other, server)
     other.execute("SELECT pg_wal_replay_pause()")
     server.execute(f"{PLANT} WHERE balance_id = %s".encode(), [balance_id])  # which the standby does not see yet
+    browser = DjangoClient()
+    browser.force_login(get_user_model().objects.create_superuser("root"))
+    asked = create_sweep(Scope(everything=True), actor="a", origin=Origin.COMMAND)
+    for page in (
+        reverse("admin:reconciliation_sweep_add"),
+        reverse("admin:reconciliation_sweep_change", args=[asked.pk]),
+    ):
+        assert "Sweeps measure on the replica at " in browser.get(page).content.decode()
+    cancel_sweep(asked.pk)
     sweep = swept(deep=True)
     assert (sweep.state, sweep.measured, sweep.drifted) == (Sweep.State.FINISHED, 692, 1)
     finding = Finding.objects.get(sweep=sweep, drifted=True)
