@@ -30,13 +30,16 @@ def unexplained_drift(at: datetime) -> Symptom | None:
     )
 
 
-def sweep_overdue(at: datetime) -> Symptom | None:
-    """Return that the scheduled sweep did not prove its balances in time."""
+def sweep_overdue(at: datetime, whole: Sweep | None = None) -> Symptom | None:
+    """Return that the scheduled sweep did not prove its balances in time.
+
+    ``whole`` is the last finished sweep of everything, where that has been read already.
+    """
     schedule = Schedule.objects.filter(name=Schedule.Name.SWEEP, enabled=True).first()
     if schedule is None:
         return None
     due = last_due(schedule.cron, at - settings.LEDGER_SWEEP_GRACE)
-    proof = last_proof(schedule.scope)
+    proof = whole if whole and schedule.scope == {"everything": True} else last_proof(schedule.scope)
     if due <= schedule.changed_at or (proof and proof.finished_at and proof.finished_at >= due):
         return None
     return Symptom(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -31,12 +31,13 @@ SHOWN = 8
 NAMED_CURRENCIES = 3
 """Currencies that the first line names."""
 NO_BADGE = mark_safe('<i class="ledger-no-badge"></i>')
-WORK = "ledger_work"
-"""Where a request keeps what was read of its user's work."""
+WORK, PLANS = "ledger_work", "ledger_plans"
+"""Where a request keeps what was read for the page and for its sidebar."""
 DAY_HOURS = 24
 TONES = {Verdict.RIGHT: "healthy", Verdict.WRONG: "findings", Verdict.NOT_PROVED: "not-proved"}
 """The colours of a sweep's verdict, for those of the whole ledger."""
 Panel = dict[str, Any]
+Read = TypeVar("Read")
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -159,11 +160,14 @@ def work_badge(request: HttpRequest) -> str:
 
 
 def _work(request: HttpRequest) -> overview.Work:
-    """Return this user's work, read once for the page and its sidebar."""
-    if not hasattr(request, WORK):
-        work = overview.work_of(request.user.get_username(), kinds_seen_by(request.user), now().date())
-        setattr(request, WORK, work)
-    return getattr(request, WORK)  # type: ignore[no-any-return]
+    kinds, who = kinds_seen_by(request.user), request.user.get_username()
+    return _once(request, WORK, lambda: overview.work_of(who, kinds, now().date()))
+
+
+def _once(request: HttpRequest, name: str, read: Callable[[], Read]) -> Read:
+    if not hasattr(request, name):
+        setattr(request, name, read())
+    return getattr(request, name)  # type: ignore[no-any-return]
 
 
 def _yours(request: HttpRequest) -> Panel:
@@ -182,7 +186,8 @@ def _yours(request: HttpRequest) -> Panel:
 
 def _waiting(request: HttpRequest) -> list[Plan]:
     may = {f"may_{each}": request.user.has_perm(f"reconciliation.{each}_plan") for each in ("approve", "apply")}
-    return overview.plans_waiting(request.user.get_username(), **may) if any(may.values()) else []
+    who = request.user.get_username()
+    return _once(request, PLANS, lambda: overview.plans_waiting(who, **may)) if any(may.values()) else []
 
 
 def _plans(request: HttpRequest, precisions: Precisions) -> Panel:

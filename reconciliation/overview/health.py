@@ -118,7 +118,7 @@ def health(at: datetime) -> Health:
         is_counted=len(found) <= COUNTED,
         out_of_balance=apart,
         proof=proof,
-        is_overdue=sweep_overdue(at) is not None,
+        is_overdue=sweep_overdue(at, proof) is not None,
         assignments=[
             (each.assignee, each.due_on) for each in counted if each.assignee and state_of(each) is not State.ACCEPTED
         ],

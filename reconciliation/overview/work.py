@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from balances.ground import Statement
 from balances.keys import is_same_person
-from balances.models import Delivery, HoldPlan, Instruction
+from balances.models import HoldPlan, Instruction
 from balances.queueing import LATE_SECONDS, living_workers, seconds_due
 from reconciliation.casework import board, mentions_of, unfinished
 from reconciliation.correcting import why_not_second
-from reconciliation.models import Alert, AlertDelivery, Assignment, Note, Plan, Sweep
+from reconciliation.models import Alert, Assignment, Note, Plan, Sweep
 
+FAILED_SINCE = Statement.beside(__file__, "failed_since.sql")
 DAY = timedelta(days=1)
 READ = 200
 """Plans that are read for one person; more than that no one has in hand."""
@@ -78,11 +80,11 @@ def open_sweeps() -> list[Sweep]:
 def stuck(at: datetime) -> Stuck:
     """Return what does not go on by itself."""
     late = seconds_due()
-    recent = {"attempted_at__gte": at - DAY}
+    failed = FAILED_SINCE.rows(since=at - DAY)[0]
     return Stuck(
         seconds_due=late if late >= LATE_SECONDS else 0,
         has_worker=living_workers() > 0,
-        failed_deliveries=Delivery.objects.filter(outcome=Delivery.Outcome.FAILED, **recent).count(),
-        failed_notifications=AlertDelivery.objects.filter(outcome=AlertDelivery.Outcome.FAILED, **recent).count(),
+        failed_deliveries=failed["deliveries"],
+        failed_notifications=failed["notifications"],
         alerts=list(Alert.objects.filter(state=Alert.State.OPEN)),
     )

@@ -12,7 +12,7 @@ from django.db.models import Q
 from balances.ground import Statement
 from reconciliation.correcting import DAMAGE
 from reconciliation.models import Finding, Proof, as_lsn
-from reconciliation.sweeping import still_drifting, still_open
+from reconciliation.sweeping import drift_stays, still_open
 
 STANDING = Statement.beside(__file__, "standing.sql")
 SILENT_AFTER = 15.0
@@ -86,12 +86,11 @@ class Standing:
 
 
 def standing() -> Standing:
-    """Return how the ledger stands now, by three short statements however large the ledger is."""
+    """Return how the ledger stands now, by a few short statements however large the ledger is."""
     proof, _ = Proof.objects.get_or_create(proof_id=Proof.ONLY)
     row = STANDING.rows()[0]
-    drifting = drifting_balances() if proof.state == Proof.State.PROVED else 0
-    faulty, unjudged = faulty_balances() if proof.state == Proof.State.PROVED else (0, 0)
-    light, state, sentence = _judged(proof, row, drifting, faulty, unjudged)
+    wrong = _wrong() if proof.state == Proof.State.PROVED else Wrong()
+    light, state, sentence = _judged(proof, row, wrong)
     return Standing(
         light=light,
         state=state,
@@ -107,7 +106,7 @@ def standing() -> Standing:
         open_breaks=row["open"],
         waiting_breaks=row["waiting"],
         settled_breaks=proof.settled,
-        drifting_balances=drifting,
+        drifting_balances=wrong.drifting,
         last_break_at=row["last_break_at"],
         not_proved_from=row["gap_from"],
         not_proved_because=row["gap_reason"] or "",
@@ -117,27 +116,33 @@ def standing() -> Standing:
     )
 
 
-def drifting_balances() -> int:
-    """Return how many balances drift by the newest measurement of each, up to a thousand."""
-    return len(still_drifting(Finding.objects.all()).order_by().values_list("pk")[:MOST_COUNTED])
+@dataclass(frozen=True)
+class Wrong:
+    """Balances with open findings that no commit can take back; of all together a thousand are counted."""
+
+    drifting: int = 0
+    faulty: int = 0
+    """On which transactions or totals were forged. Other faults, such as holds that an old Blnk settled twice, are the
+    sweep's."""
+    unjudged: int = 0
+    """That cannot be proved right or wrong."""
 
 
-def faulty_balances() -> tuple[int, int]:
-    """Return on how many balances transactions were forged, and how many cannot be judged, by open findings.
-
-    Of both together no more than a thousand are counted. Other faults, such as holds that an old Blnk settled twice,
-    are the sweep's: no commit can take them back.
-    """
-    forged = Q()
+def _wrong() -> Wrong:
+    """Count balances by what is open of each, by its newest measurement."""
+    told = Q(drifted=True) | ~Q(not_proved=[])
     for check in FORGED:
-        forged |= Q(faults__contains=[{"check": check}])
-    found = still_open(Finding.objects.filter(forged | ~Q(not_proved=[])))
-    kept = list(found.order_by().values_list("faults", "not_proved")[:MOST_COUNTED])
-    faulty = sum(any(fault["check"] in FORGED for fault in faults) for faults, _ in kept)
-    return faulty, sum(bool(reasons) for _, reasons in kept)
+        told |= Q(faults__contains=[{"check": check}])
+    open_now = still_open(Finding.objects.filter(told)).order_by().only("drifted", "faults", "not_proved")
+    found = list(open_now[:MOST_COUNTED])
+    return Wrong(
+        drifting=sum(drift_stays(each) for each in found),
+        faulty=sum(any(fault["check"] in FORGED for fault in each.faults) for each in found),
+        unjudged=sum(bool(each.not_proved) for each in found),
+    )
 
 
-def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int, unjudged: int) -> tuple[Light, str, str]:
+def _judged(proof: Proof, row: dict[str, Any], wrong: Wrong) -> tuple[Light, str, str]:
     if proof.state in (Proof.State.OFF, Proof.State.BLOCKED):
         return Light.GREY, str(proof.state), proof.reason or "Live proof is off."
     since = _ago(row["seconds_behind"])
@@ -159,15 +164,15 @@ def _judged(proof: Proof, row: dict[str, Any], drifting: int, faulty: int, unjud
     if row["open"]:
         where = _plural(row["broken_balances"], "balance")
         return Light.RED, "broken", f"Broken: {stands} on {where}; {until}, {counted}."
-    if drifting:
-        many = f"{drifting:,}{'+' if drifting == MOST_COUNTED else ''}"
-        words = f"{many} {'balance drifts' if drifting == 1 else 'balances drift'} since before the full proof"
+    if wrong.drifting:
+        many = f"{wrong.drifting:,}{'+' if wrong.drifting == MOST_COUNTED else ''}"
+        words = f"{many} {'balance drifts' if wrong.drifting == 1 else 'balances drift'} since before the full proof"
         return Light.RED, "drifting", f"{words}; {until}, {counted}, {stands}."
-    if faulty:
-        words = f"{_plural(faulty, 'balance')} whose transactions or totals were edited by force, as a sweep has found"
+    if wrong.faulty:
+        words = f"{_plural(wrong.faulty, 'balance')} whose rows or totals were edited by force, as a sweep has found"
         return Light.RED, "faulty", f"{words}; {until}, {counted}, {stands}."
-    if unjudged:
-        words = f"{_plural(unjudged, 'balance')} that cannot be proved right or wrong, as the findings say"
+    if wrong.unjudged:
+        words = f"{_plural(wrong.unjudged, 'balance')} that cannot be proved right or wrong, as the findings say"
         return Light.AMBER, "unjudged", f"{words}; {until}, {counted}, {stands}."
     if row["waiting"]:
         waits = f"{_plural(row['waiting'], 'commit')} that {'does' if row['waiting'] == 1 else 'do'} not add up"
