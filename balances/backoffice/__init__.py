@@ -15,8 +15,8 @@ from balances.backoffice import (
 )
 from balances.backoffice.balance_panels import known_precision, last_transactions
 from balances.backoffice.ledger import BalanceAdmin, LedgerAdmin, TransactionAdmin
+from balances.backoffice.lists import COUNTED
 from balances.backoffice.pages import (
-    COUNTED,
     CarefulActions,
     CurrencyFilter,
     DaysFilter,

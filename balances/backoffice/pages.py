@@ -13,23 +13,21 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.db import DataError, models
 from django.forms import BooleanField
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
-from unfold.views import ChangeList
 
 from balances.backoffice import error_pages, exporting
 from balances.backoffice.auditing import Audited
-from balances.ground import LedgerError, Mode, Statement, may
+from balances.backoffice.lists import EstimatingPaginator, QuietChangeList, url_of
+from balances.ground import LedgerError, Mode, may
 from balances.templatetags.money import instant
 
 if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, with unfold's additional options
@@ -38,7 +36,6 @@ if TYPE_CHECKING:  # unfold has no type hints of its own; these are Django's, wi
     Method = TypeVar("Method", bound=Callable[..., Any])
     ModelAdmin = admin.ModelAdmin[Any]
     Mixin = admin.ModelAdmin[Any]
-    Pages = Paginator[Any]
 
     def action(**options: Any) -> Callable[[Method], Method]: ...  # noqa: D103
 
@@ -48,7 +45,7 @@ else:
     from unfold.admin import ModelAdmin
     from unfold.decorators import action, display
 
-    Pages, Mixin = Paginator, object
+    Mixin = object
 
 __all__ = [
     "CarefulActions",
@@ -66,64 +63,6 @@ __all__ = [
     "moment",
     "url_of",
 ]
-
-ESTIMATED_ROWS = Statement.beside(__file__, "estimated_rows.sql")
-COUNTED = 10_000
-"""Rows that are counted exactly; beyond that, a page shows a lower bound or an estimate."""
-
-
-class EstimatingPaginator(Pages):
-    """Counts few rows exactly and never many: counting a million for each view would take longer than the page."""
-
-    template_name = "admin/balances/pagination.html"
-
-    @cached_property
-    def count(self) -> int:
-        """Return the number of rows; beyond ``COUNTED``, that bound if filtered, else the planner's estimate."""
-        rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        counted = rows.order_by()[: COUNTED + 1].count()
-        if counted <= COUNTED:
-            return counted
-        return COUNTED if rows.query.where else max(self._estimate(rows), COUNTED)
-
-    @cached_property
-    def num_pages(self) -> int:
-        """Return how many pages can be opened, which is limited because a far one reads all rows before it."""
-        return min(super().num_pages, COUNTED // self.per_page)
-
-    @property
-    def count_in_words(self) -> str:
-        """Return the count in words: exact, at least, or about."""
-        rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        if self.count < COUNTED:
-            return str(self.count)
-        return f"more than {COUNTED:,}" if rows.query.where else f"about {self.count:,}"
-
-    def _estimate(self, rows: models.QuerySet[Any]) -> int:
-        return int(ESTIMATED_ROWS.rows(table_name=rows.model._meta.db_table)[0]["estimate"])
-
-
-class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type hints
-    """A list whose heading does not repeat the count, which the foot of the page shows with its accuracy."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Set the full count to the filtered one, so that the heading shows neither."""
-        super().get_results(request)
-        self.full_result_count = self.result_count
-        precisions = self.model_admin.precisions()
-        for row in self.result_list:
-            row.precisions = precisions
-
-    @property
-    def exports(self) -> list[tuple[str, str]]:
-        """Return the kinds of files that this list can be had as, each with its address."""
-        name, query = f"admin:{self.opts.app_label}_{self.opts.model_name}_export", self.get_query_string(remove=["p"])
-        return [(kind.upper(), reverse(f"{name}_{kind}") + query) for kind in exporting.KINDS]
-
-    def url_for_result(self, result: models.Model) -> str:
-        """Return an address with the plain id, without the admin's own quoting."""
-        return url_of(result)
-
 
 STYLE = re.compile(r' style="[^"<>]*"')
 
@@ -349,11 +288,6 @@ def allowed(permission: str) -> Callable[..., bool]:
 
     has_permission.permission = permission  # type: ignore[attr-defined]  # for the page that says what is missing
     return has_permission
-
-
-def url_of(row: models.Model) -> str:
-    """Return the address of the page of a row."""
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
 def link(row: models.Model, text: str | None = None) -> SafeString:

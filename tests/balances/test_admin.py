@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from balances.backoffice.ledger import known_precision, last_transactions
+from balances.backoffice.lists import COUNTED, EstimatingPaginator
 from balances.backoffice.metadata_form import ExactJSONFormField, fingerprint
-from balances.backoffice.pages import COUNTED, EstimatingPaginator
 from balances.models import RUN_FLAG, Balance, Ledger, Transaction
 from balances.templatetags.money import difference, major, money
 from reconciliation.correcting.rebuilding import reconstruct
@@ -235,7 +235,7 @@ def test_few_rows_are_counted_and_a_filtered_list_is_counted_up_to_a_limit(monke
         world.balance()
     rows = Balance.objects.newest_first()
     assert EstimatingPaginator(rows, 50).count_in_words == "3"
-    monkeypatch.setattr("balances.backoffice.pages.COUNTED", 2)
+    monkeypatch.setattr("balances.backoffice.lists.COUNTED", 2)
     assert EstimatingPaginator(rows.filter(currency="USD"), 1).count_in_words == "more than 2"
     assert EstimatingPaginator(rows, 1).count_in_words == "about 2"
     assert EstimatingPaginator(rows, 1).num_pages == 2
