@@ -70,6 +70,8 @@ STYLE = re.compile(r' style="[^"<>]*"')
 class CarefulActions(Audited):
     """Actions apply to ticked rows only; requests that cannot be met are answered in words."""
 
+    list_sections = ()  # templates look for it with each row, and looking in vain is slow
+
     @property
     def readonly_preprocess_fields(self) -> dict[str, Callable[[str], SafeString]]:
         """Have JSON shown without the colours that unfold writes into it, which our policy would block."""
