@@ -269,7 +269,7 @@ def test_a_list_that_was_asked_nothing_does_not_hide_what_is_wrong_with_it(monke
         raise ValueError("ours")
 
     monkeypatch.setattr(EstimatingPaginator, "_estimate", broken)
-    monkeypatch.setattr("balances.backoffice.lists.COUNTED", -1)
+    monkeypatch.setattr("balances.backoffice.lists.EstimatingPaginator.counted", -1)
     assert signed_in("superuser").get(list_of(Ledger)).status_code == 500
 
 

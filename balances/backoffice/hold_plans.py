@@ -20,6 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from balances.backoffice import searching
 from balances.backoffice.hold_plan_forms import HoldPlanForm
+from balances.backoffice.lists import ShortPaginator
 from balances.backoffice.pages import (
     CurrencyFilter,
     DaysFilter,
@@ -86,6 +87,7 @@ class OpenHoldAdmin(LedgerModelAdmin):
     sortable_by = ("created",)
     ordering = ("created_at",)
     actions = ("commit_holds", "void_holds")
+    paginator = ShortPaginator
 
     has_settle_permission = allowed("instructions.move_money")
 

@@ -34,31 +34,38 @@ class EstimatingPaginator(Pages):
     """Counts few rows exactly and never many: counting a million for each view would take longer than the page."""
 
     template_name = "admin/balances/pagination.html"
+    counted = COUNTED
 
     @cached_property
     def count(self) -> int:
-        """Return the number of rows; beyond ``COUNTED``, that bound if filtered, else the planner's estimate."""
+        """Return the number of rows; beyond ``counted``, that bound if filtered, else the planner's estimate."""
         rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        counted = rows.order_by()[: COUNTED + 1].count()
-        if counted <= COUNTED:
+        counted = rows.order_by()[: self.counted + 1].count()
+        if counted <= self.counted:
             return counted
-        return COUNTED if rows.query.where else max(self._estimate(rows), COUNTED)
+        return self.counted if rows.query.where else max(self._estimate(rows), self.counted)
 
     @cached_property
     def num_pages(self) -> int:
         """Return how many pages can be opened, which is limited because a far one reads all rows before it."""
-        return min(super().num_pages, COUNTED // self.per_page)
+        return min(super().num_pages, self.counted // self.per_page)
 
     @property
     def count_in_words(self) -> str:
         """Return the count in words: exact, at least, or about."""
         rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        if self.count < COUNTED:
+        if self.count < self.counted:
             return str(self.count)
-        return f"more than {COUNTED:,}" if rows.query.where else f"about {self.count:,}"
+        return f"more than {self.counted:,}" if rows.query.where else f"about {self.count:,}"
 
     def _estimate(self, rows: models.QuerySet[Any]) -> int:
         return int(ESTIMATED_ROWS.rows(table_name=rows.model._meta.db_table)[0]["estimate"])
+
+
+class ShortPaginator(EstimatingPaginator):
+    """Counts a list that works something out for each row."""
+
+    counted = 1_000
 
 
 class QuietChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type hints

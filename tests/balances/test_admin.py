@@ -235,7 +235,7 @@ def test_few_rows_are_counted_and_a_filtered_list_is_counted_up_to_a_limit(monke
         world.balance()
     rows = Balance.objects.newest_first()
     assert EstimatingPaginator(rows, 50).count_in_words == "3"
-    monkeypatch.setattr("balances.backoffice.lists.COUNTED", 2)
+    monkeypatch.setattr("balances.backoffice.lists.EstimatingPaginator.counted", 2)
     assert EstimatingPaginator(rows.filter(currency="USD"), 1).count_in_words == "more than 2"
     assert EstimatingPaginator(rows, 1).count_in_words == "about 2"
     assert EstimatingPaginator(rows, 1).num_pages == 2
