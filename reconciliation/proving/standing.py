@@ -130,10 +130,10 @@ class Wrong:
 
 def _wrong() -> Wrong:
     """Count balances by what is open of each, by its newest measurement."""
-    told = Q(drifted=True) | ~Q(not_proved=[])
+    wanted = Q(drifted=True) | ~Q(not_proved=[])
     for check in FORGED:
-        told |= Q(faults__contains=[{"check": check}])
-    open_now = still_open(Finding.objects.filter(told)).order_by().only("drifted", "faults", "not_proved")
+        wanted |= Q(faults__contains=[{"check": check}])
+    open_now = still_open(Finding.objects.filter(wanted)).order_by().only("drifted", "faults", "not_proved")
     found = list(open_now[:MOST_COUNTED])
     return Wrong(
         drifting=sum(drift_stays(each) for each in found),
