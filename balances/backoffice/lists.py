@@ -94,7 +94,7 @@ HEADERS = unfold_list.result_headers
 
 
 def _headers(cl: Any) -> list[dict[str, Any]]:
-    """Return the headers of a list, which unfold works out again for each of its rows: a fifth of the time of a page."""
+    """Return the headers of a list, which unfold works out for each row again: a fifth of the time of a page."""
     if "headers" not in vars(cl):
         cl.headers = list(HEADERS(cl))
     found: list[dict[str, Any]] = cl.headers
