@@ -84,7 +84,8 @@ class LedgerCollector(Collector):
 
     def _live(self) -> Iterable[Metric]:
         proof = Proof.objects.filter(pk=Proof.ONLY).first() or Proof()
-        states = dict.fromkeys(Proof.State.values, 0) | {proof.state: 1}
+        state = "silent" if proof.is_silent(self.at) else proof.state
+        states = dict.fromkeys([*Proof.State.values, "silent"], 0) | {state: 1}
         yield _labelled("ledger_live_proof_state", "1 for the state that the live proof is in.", "state", states)
         lag = math.inf if proof.proved_until is None else _seconds(self.at, proof.proved_until)
         yield _gauge("ledger_live_proof_lag_seconds", "Since the instant up to which every commit is read.", lag)

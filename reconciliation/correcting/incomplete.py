@@ -51,9 +51,10 @@ def left(gap: str) -> str:
     return f"Not corrected: {gap}."
 
 
-def followed(gap: str) -> str:
-    """Return the note for a balance that is corrected, as was allowed, although its transactions are not right."""
-    return f"Follows the transactions as they are now, as was allowed, although they are not right: {gap}."
+def followed(gap: str, *, by_flag: bool = False) -> str:
+    """Return the note for a balance that is corrected, as was allowed or is its flag's way, although rows are wrong."""
+    why = "as Blnk's own flag has it" if by_flag else "as was allowed"
+    return f"Follows the transactions as they are now, {why}, although they are not right: {gap}."
 
 
 @dataclass(frozen=True)

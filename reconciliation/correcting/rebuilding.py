@@ -216,7 +216,9 @@ def _settle(measurements: list[Measurement], request: Request, gaps: dict[str, s
             actor=request.actor,
             reason=request.reason,
             origin=request.origin,
-            note="" if request.dry_run or each.balance_id not in gaps else followed(gaps[each.balance_id]),
+            note=""
+            if request.dry_run or each.balance_id not in gaps
+            else followed(gaps[each.balance_id], by_flag=request.leave_result and not request.allow_incomplete),
         )
         for each in measurements
     )

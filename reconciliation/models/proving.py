@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
@@ -49,6 +50,10 @@ class Proof(models.Model):
         PROVING = "proving", "Waits for a full proof"
         PROVED = "proved", "Every commit is proved"
 
+    RUNNING = (State.PROVING, State.PROVED)
+    SILENT_AFTER = timedelta(seconds=15)
+    """After which the log counts as not being read; the process that reads it writes the row twice a second."""
+
     proof_id = models.SmallIntegerField(primary_key=True, default=ONLY)
     state = models.TextField(choices=State.choices, default=State.OFF)
     reason = models.TextField(blank=True)
@@ -90,6 +95,11 @@ class Proof(models.Model):
 
     def __str__(self) -> str:
         return f"Live proof ({self.get_state_display().lower()})"
+
+    def is_silent(self, at: datetime) -> bool:
+        """Return whether no process reads the log that should be read; what comes after now is not of now."""
+        age = None if self.seen_at is None else at - self.seen_at
+        return self.state in self.RUNNING and not (age is not None and timedelta() <= age <= self.SILENT_AFTER)
 
 
 class Gap(models.Model):

@@ -19,7 +19,7 @@ NAMED_IN_ALL = 10_000
 """Transactions that are named in one commit; a break beyond that is asked for its rows when it is written down."""
 MOVED, ADDED, CHANGED, DELETED, BORN, GONE, UNREADABLE = (1 << bit for bit in range(7))
 """What a commit did to a balance or to its rows."""
-MARKED = CHANGED | DELETED
+MARKED = CHANGED | DELETED | UNREADABLE
 """What is a break however the amounts come out."""
 NOTHING = [0, 0, 0, 0, 0, 0]
 
@@ -117,8 +117,8 @@ class Commit:
 
     def breaks(self) -> Iterator[Broken]:
         """Yield what does not add up, once the parents of all rows are known."""
-        for name in self.truncated:
-            yield Broken(self, b"", Kind.TRUNCATED, tuple(NOTHING), details={"table": name})
+        if self.truncated:
+            yield Broken(self, b"", Kind.TRUNCATED, tuple(NOTHING), details={"tables": sorted(set(self.truncated))})
         for balance_id, held in self.balances.items():
             if held.marks & MARKED or any(held.off):
                 yield from self._of(balance_id, held)
@@ -135,7 +135,9 @@ class Commit:
                 last = records[-1].record_id
                 yield Broken(self, balance_id, Kind.CORRECTION, tuple(corrected), held, last, details)
         if any(left) or held.marks & MARKED:
-            yield Broken(self, balance_id, _kind(held, left), tuple(left), held)
+            kind, *also = _kinds(held, left)
+            details = (held.details or {}) | ({"also": also} if also else {})
+            yield Broken(self, balance_id, kind, tuple(left), held, details=details)
 
 
 @dataclass
@@ -158,16 +160,18 @@ class Broken:
         return next((self.commit.authors[key] for key in keys if key in self.commit.authors), {})
 
 
-def _kind(held: Held, left: list[Number]) -> Kind:
+def _kinds(held: Held, left: list[Number]) -> list[Kind]:
+    """Return what the commit did to a balance, the gravest first: what no commit can take back, or one thing else."""
     marks = held.marks
-    if not all(isinstance(amount, int) for amount in left) or marks & UNREADABLE:
-        return Kind.UNREADABLE
-    if marks & DELETED:
-        return Kind.ROW_DELETED
-    if marks & CHANGED:
-        return Kind.ROW_CHANGED
-    if marks & GONE:
-        return Kind.BALANCE_DELETED
+    whole = all(isinstance(amount, int) for amount in left)
+    found = [
+        (marks & DELETED, Kind.ROW_DELETED),
+        (marks & CHANGED, Kind.ROW_CHANGED),
+        (marks & GONE and not marks & BORN, Kind.BALANCE_DELETED),
+        (not whole or marks & UNREADABLE, Kind.UNREADABLE),
+    ]
+    if grave := [kind for holds, kind in found if holds]:
+        return grave
     if not marks & ADDED:
-        return Kind.BALANCE_BORN if marks & BORN else Kind.TOTAL_CHANGED
-    return Kind.MISMATCH if marks & MOVED else Kind.ROW_WITHOUT_TOTAL
+        return [Kind.BALANCE_BORN if marks & BORN else Kind.TOTAL_CHANGED]
+    return [Kind.MISMATCH if marks & MOVED else Kind.ROW_WITHOUT_TOTAL]

@@ -73,11 +73,11 @@ class FullProofs:
     def _explain(self, balance_ids: list[str]) -> None:
         """Explain breaks, then rest three times as long: where many come, reading the log goes first."""
         began = time.monotonic()
-        _explained(self.proof.stream, balance_ids)
+        _explained(balance_ids)
         self._explain_at = time.monotonic() + RESTS * (time.monotonic() - began)
 
     def _to_explain(self) -> list[str]:
-        opened = Break.objects.filter(stream=self.proof.stream, closed_at=None, state=Break.State.OPEN, finding_id=None)
+        opened = Break.objects.filter(closed_at=None, state=Break.State.OPEN, finding_id=None)
         return list(opened.exclude(balance_id="").values_list("balance_id", flat=True).distinct()[:EXPLAINED_AT_ONCE])
 
     def _to_measure_again(self) -> list[str]:
@@ -157,7 +157,7 @@ class FullProofs:
         return {"sweep_id": sweep.pk, "balances": rows[0]["balances"], "first": named}
 
 
-def _explained(stream: int, balance_ids: list[str]) -> None:
+def _explained(balance_ids: list[str]) -> None:
     """Sweep these balances, and link their findings to the breaks; those without a finding are right again."""
     try:
         there = list(Scope(balance_ids=tuple(balance_ids)).remaining().values_list("balance_id", flat=True))
@@ -171,7 +171,7 @@ def _explained(stream: int, balance_ids: list[str]) -> None:
             run_sweep(sweep.pk)
             found = dict(Finding.objects.filter(sweep=sweep).values_list("balance_id", "finding_id"))
         for balance_id in balance_ids:
-            breaks = Break.objects.filter(stream=stream, balance_id=balance_id, finding_id=None)
+            breaks = Break.objects.filter(balance_id=balance_id, finding_id=None)
             breaks.exclude(state=Break.State.WAITING).update(finding_id=found.get(balance_id, ""))
     except Exception:
         logger.exception("The findings of breaks could not be made; they are tried again")

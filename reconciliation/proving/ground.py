@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from balances.ground import LedgerError, Statement, adoption, loads
 from reconciliation.models import Proof, from_lsn
-from reconciliation.proving.replication import CannotReplicate, Line, quoted
+from reconciliation.proving.replication import CannotReplicate, Line, literal, quoted
 from reconciliation.proving.tables import (
     BALANCES,
     RECORD_COLUMNS,
@@ -137,6 +137,7 @@ class Ground:
         whole = all(table["identity"] == FULL for table in self.tables.values()) and len(self.tables) == len(TABLES)
         published = list(dict(loads(self.found["published"])).values())
         names = sorted(each["name"] for each in published)
+        whole = whole and not self.found["has_schemas"]
         return whole and names == sorted([*TABLES, *NOTES]) and all(each["is_whole"] for each in published)
 
     @property
@@ -216,7 +217,7 @@ def prepare(line: Line) -> Ground:
     if ground.is_set_up:
         return ground
     before = {
-        name: {"identity": table["identity"], "index": table["index"]}
+        name: {"identity": table["identity"], "index": table["index"], "oid": table["oid"]}
         for name, table in ground.tables.items()
         if table["identity"] != FULL
     }
@@ -239,11 +240,29 @@ def take_back(line: Line) -> list[str]:
         line.run("; ".join(f"DROP PUBLICATION IF EXISTS {quoted(name)}" for name in PUBLICATIONS))
         done.append(f"Publications {' and '.join(PUBLICATIONS)} are dropped.")
     for name, was in proof.before.items():
-        identity = f"USING INDEX {quoted(was['index'])}" if was["identity"] == "i" else IDENTITIES[was["identity"]]
-        _alter(line, f"{_named(ground.schema, name)} REPLICA IDENTITY {identity}")
-        done.append(f"The replica identity of {name} is {identity} again.")
+        done.append(_given_back(line, name, _named(ground.schema, name), was))
     Proof.objects.filter(pk=Proof.ONLY).update(before={})
     return done
+
+
+def _given_back(line: Line, name: str, now_called: str, was: dict[str, Any]) -> str:
+    """Give a table its replica identity back, wherever it is by now, and say so."""
+    found = line.run(
+        "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS called, EXISTS (SELECT FROM pg_index AS i "  # noqa: S608
+        "JOIN pg_class AS x ON x.oid = i.indexrelid "
+        f"WHERE i.indrelid = c.oid AND x.relname = {literal(was['index'] or '')}) AS has_index "
+        "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        f"WHERE c.oid = coalesce({int(was.get('oid') or 0)}::oid, 0) "
+        f"OR ({int('oid' not in was)} = 1 AND c.oid = to_regclass({literal(now_called)}))"
+    )
+    if not found:
+        return f"Table {name} is gone."
+    identity = IDENTITIES.get(was["identity"], "DEFAULT")
+    if was["identity"] == "i" and found[0]["has_index"] == "t":
+        identity = f"USING INDEX {quoted(was['index'])}"
+    _alter(line, f"{found[0]['called']} REPLICA IDENTITY {identity}")
+    lost = "" if was["identity"] != "i" or identity != "DEFAULT" else f": index {was['index']} is gone"
+    return f"The replica identity of {name} is {identity} again{lost}."
 
 
 def _named(schema: str, table: str) -> str:

@@ -20,19 +20,31 @@ State = Break.State
 def open_ripe(proof: Proof, proved_until: datetime | None) -> bool:
     """Open what no commit has taken back in time, as far as the log was read; return whether some still wait.
 
-    People are notified of what was opened, here or as it was found, by an alert and an event for each.
+    What waits from a stream that has ended is opened as well: what would have taken it back may be in the gap. People
+    are notified of what was opened, here or as it was found, by an alert and an event for each.
     """
-    waiting = Break.objects.filter(stream=proof.stream, closed_at=None, state=State.WAITING)
+    waiting = Break.objects.filter(closed_at=None, state=State.WAITING)
+    ripe = Q(stream__lt=proof.stream) | Q(committed_at__gt=Now() + settings.LEDGER_WATCH_GRACE)  # the clock went back
+    if proved_until is not None:
+        ripe |= Q(committed_at__lte=proved_until - settings.LEDGER_WATCH_GRACE)
     with transaction.atomic(durable=True):
-        if proved_until is not None:
-            ripe = Q(committed_at__lte=proved_until - settings.LEDGER_WATCH_GRACE)
-            ripe |= Q(committed_at__gt=Now() + settings.LEDGER_WATCH_GRACE)  # the clock has gone back since
-            waiting.filter(ripe).update(state=State.OPEN)
-        opened = list(Break.objects.filter(stream=proof.stream, closed_at=None, state=State.OPEN, announced=False))
-        Break.objects.filter(pk__in=[each.pk for each in opened]).update(announced=True)
-        look_at_proof(now())
-        publishing.publish_breaks([as_json(each) for each in opened])
+        waiting.filter(ripe).update(state=State.OPEN)
+        notify_of_open()
     return waiting.exists()
+
+
+def open_all() -> None:
+    """Open what still waits, because the stream ends."""
+    Break.objects.filter(closed_at=None, state=State.WAITING).update(state=State.OPEN)
+    notify_of_open()
+
+
+def notify_of_open() -> None:
+    """Notify people of what is open and was not announced, in the commit that says so."""
+    opened = list(Break.objects.filter(closed_at=None, state=State.OPEN, announced=False))
+    Break.objects.filter(pk__in=[each.pk for each in opened]).update(announced=True)
+    look_at_proof(now())
+    publishing.publish_breaks([as_json(each) for each in opened])
 
 
 def as_json(each: Break) -> dict[str, object]:

@@ -179,6 +179,9 @@ class Prover:
         held = self._at().held(row[key] or b"")
         held.marks |= BORN if new else GONE
         for place, total in enumerate(totals):
+            if row[total] is None and new:
+                held.marks |= UNREADABLE
+                held.details = {"total": TOTALS[place], "before": None, "after": None}
             if row[total] not in (b"0", None):
                 held.marks |= MOVED
                 moved = moved_by(None, row[total])

@@ -15,8 +15,6 @@ from reconciliation.models import Finding, Proof, as_lsn
 from reconciliation.sweeping import drift_stays, still_open
 
 STANDING = Statement.beside(__file__, "standing.sql")
-SILENT_AFTER = 15.0
-"""Seconds after which the log counts as not being read; the process that reads it writes the row every two."""
 BEHIND_AFTER = 10.0
 """Seconds behind the present from which "now" would be too much to say."""
 MOST_COUNTED = 1_000
@@ -147,7 +145,7 @@ def _judged(proof: Proof, row: dict[str, Any], wrong: Wrong) -> tuple[Light, str
         return Light.GREY, str(proof.state), proof.reason or "Live proof is off."
     since = _ago(row["seconds_behind"])
     until = f"proved until {_clock(proof.proved_until)}{since}" if proof.proved_until else ""
-    silent = not _is_fresh(row["seconds_silent"], SILENT_AFTER)
+    silent = not _is_fresh(row["seconds_silent"], Proof.SILENT_AFTER.total_seconds())
     gap = f"Not proved from {_day(row['gap_from'])} on: {row['gap_reason']}" if row["gap_from"] else ""
     if proof.state == Proof.State.PROVING:
         words = gap or f"Commits are read since {_day(proof.since)}"

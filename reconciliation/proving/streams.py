@@ -9,16 +9,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from balances.models import now
-from reconciliation.alerting import look_at_proof
 from reconciliation.models import Gap, Proof
 from reconciliation.proving.full_proofs import NOW
 from reconciliation.proving.ground import CannotWatch, Ground, look, prepare, slot_name
+from reconciliation.proving.opening import open_all
 from reconciliation.proving.replication import Line, Server
 from reconciliation.proving.waiting import oldest_writer
 
 State = Proof.State
-RUNNING = (State.PROVING, State.PROVED)
 
 
 def take_over(line: Line, watcher: str) -> Proof:
@@ -30,7 +28,7 @@ def take_over(line: Line, watcher: str) -> Proof:
     server, ground = line.identify(), look()
     if ground.obstacles:
         raise CannotWatch(ground.obstacles[0])
-    if proof.state in RUNNING and proof.identity:
+    if proof.state in Proof.RUNNING and proof.identity:
         reason = why_not(proof, server, ground)
         if not reason:
             Proof.objects.filter(pk=Proof.ONLY).update(watcher=watcher, warning=ground.warning)
@@ -67,16 +65,16 @@ def end_stream(reason: str) -> None:
             Gap.objects.create(
                 started_at=proof.proved_until, stream=proof.stream, position=proof.position, reason=reason
             )
-        proof.state = State.PROVING if proof.state in RUNNING else proof.state
+        proof.state = State.PROVING if proof.state in Proof.RUNNING else proof.state
         proof.full_proof, proof.identity, proof.disagreement = None, {}, {}
         proof.save(update_fields=["state", "full_proof", "identity", "disagreement"])
-        look_at_proof(now())
+        open_all()
 
 
 def block(reason: str) -> None:
     """Write down what must be set first; a stream that ran has ended."""
     proof, _ = Proof.objects.get_or_create(proof_id=Proof.ONLY)
-    if proof.state in RUNNING and proof.identity:
+    if proof.state in Proof.RUNNING and proof.identity:
         end_stream(reason)
     Proof.objects.filter(pk=Proof.ONLY).update(state=State.BLOCKED, reason=reason)
 
@@ -84,7 +82,7 @@ def block(reason: str) -> None:
 def switch_off(reason: str) -> None:
     """Write down that it is off, and by whose wish."""
     proof, _ = Proof.objects.get_or_create(proof_id=Proof.ONLY)
-    if proof.state in RUNNING:
+    if proof.state in Proof.RUNNING:
         end_stream(reason)
     Proof.objects.filter(pk=Proof.ONLY).update(state=State.OFF, reason=reason, watcher="", kept=0, behind=0)
 

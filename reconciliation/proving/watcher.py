@@ -6,19 +6,20 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import Error, connection, connections
 
 from balances.ground import is_outage
 from reconciliation.models import Proof
 from reconciliation.proving.following import Follower, LogTooLong
 from reconciliation.proving.ground import CannotWatch, look, slot_name, take_back
 from reconciliation.proving.replication import CannotReplicate, Line, StreamEnded
-from reconciliation.proving.streams import RUNNING, block, end_stream, switch_off, take_over, why_not
+from reconciliation.proving.streams import block, end_stream, switch_off, take_over, why_not
 from reconciliation.proving.tables import ColumnsChanged, IdentityLost
 from reconciliation.proving.wire import StreamUnreadable
 from reconciliation.proving.writing import NoLongerOurs
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 LOCK = "live proof"
 WAIT_FOR_OTHERS, WAIT_FOR_SETTINGS, WAIT_FOR_SERVER = 2.0, 15.0, 0.5
 """Seconds until the next try where another process watches, something must be set first, or the server is away."""
+WAIT_AFTER_ERROR, TRIES = 5.0, 3
+"""Seconds until a place in the log is tried again after an error, and how often before the stream is given up."""
+SHORT_LIVED, MOST_IN_A_ROW = 60.0, 8
+"""Seconds that a stream lives at least, unless something ends one after the other: then each waits for longer."""
 ENDS = (StreamEnded, StreamUnreadable, IdentityLost, ColumnsChanged)
 Report = Callable[[str], None]
 
@@ -36,14 +41,43 @@ def watch(stop: Event, report: Report = lambda sentence: None) -> None:
 
     Whatever ends a stream is written down, and another one is begun.
     """
-    said = ""
+    said, ended, errors = "", 0, _Errors()
     while not stop.is_set():
-        sentence, pause = _watched(stop, report)
+        began = time.monotonic()
+        try:
+            sentence, pause = _watched(stop, report)
+        except Exception as error:
+            logger.exception("The log could not be read on")
+            sentence, pause = errors.put_off(error), WAIT_AFTER_ERROR
         if sentence != said and sentence:
             report(sentence)
         said = sentence
-        stop.wait(pause)
+        if not pause:
+            ended = 0 if time.monotonic() - began > SHORT_LIVED else min(ended + 1, MOST_IN_A_ROW)
+        stop.wait(pause or 0.05 * 2**ended)
     connections.close_all()
+
+
+class _Errors:
+    """Errors that no one foresaw: what was read is tried again, and given up where it fails at one place for good."""
+
+    def __init__(self) -> None:
+        self._at, self._times = -1, 0
+
+    def put_off(self, error: Exception) -> str:
+        """Write down what went wrong; end the stream where it is the third time at one place. Return a sentence."""
+        connections.close_all()
+        reason = f"The log could not be read on: {str(error).strip().splitlines()[0] if str(error) else repr(error)}"
+        try:
+            at = Proof.objects.get_or_create(proof_id=Proof.ONLY)[0].position
+            self._at, self._times = at, self._times + 1 if at == self._at else 1
+            Proof.objects.filter(pk=Proof.ONLY).update(warning=f"{reason}. It is tried again.")
+            if self._times >= TRIES:
+                self._times = 0
+                end_stream(f"{reason}.")
+        except Error:  # the database fails altogether; the next try says how
+            logger.exception("That could not be written down")
+        return reason
 
 
 def _watched(stop: Event, report: Report) -> tuple[str, float]:
@@ -53,8 +87,9 @@ def _watched(stop: Event, report: Report) -> tuple[str, float]:
         try:
             return _watched_as(watcher, stop, report)
         except (CannotWatch, CannotReplicate) as error:
-            block(str(error))
-            return str(error), WAIT_FOR_SETTINGS
+            reason = next(iter(look().obstacles), str(error))
+            block(reason)
+            return reason, WAIT_FOR_SETTINGS
     except Exception as error:
         if not is_outage(error):
             raise
@@ -113,7 +148,7 @@ def remove(actor: str) -> list[str]:
 
 def guard() -> None:
     """Drop the slot where no process reads it and the server keeps more of the log for it than it may."""
-    proof = Proof.objects.filter(pk=Proof.ONLY, state__in=RUNNING).first()
+    proof = Proof.objects.filter(pk=Proof.ONLY, state__in=Proof.RUNNING).first()
     if proof is None or not proof.identity or connection.in_atomic_block:
         return
     ground = look()

@@ -15,7 +15,7 @@ from django.db.models import F
 
 from balances.ground import Statement, adoption
 from balances.models import TOTALS, Balance
-from reconciliation.models import ROWS_NAMED, Break, Proof, from_lsn
+from reconciliation.models import ROWS_NAMED, Break, Proof, Sweep, from_lsn
 from reconciliation.proving.commits import Broken
 from reconciliation.proving.ground import asked
 
@@ -125,11 +125,20 @@ def _break(proof: Proof, broken: Broken, known: dict[str, Balance]) -> Break:
         ledger_id=balance.ledger_id if balance else "",
         rows=_rows(broken, balance_id),
         row_count=held.rows if held else 0,
-        details=broken.details or (held.details if held else None) or {},
+        details=_details(broken),
         author=broken.author,
         record_id=broken.record_id,
         **dict(zip(TOTALS, map(_stored, broken.amounts), strict=True)),
     )
+
+
+def _details(broken: Broken) -> dict[str, Any]:
+    """Return what is known besides; of an emptied table, how many balances there were when all was swept last."""
+    details = broken.details or (broken.held.details if broken.held else None) or {}
+    if broken.kind == Kind.TRUNCATED:
+        swept = Sweep.objects.filter(scope__everything=True, started_at__lte=broken.commit.at).order_by("-started_at")
+        details |= {"balances": swept.values_list("total", flat=True).first() or 0}
+    return details
 
 
 def _stored(amount: int | Decimal) -> int | Decimal:

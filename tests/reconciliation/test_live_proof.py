@@ -14,14 +14,25 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, ProgrammingError, connection, connections, transaction
 
 from balances.models import TOTALS, Balance, Transaction
 from balances.posting import Posting, post_transaction
 from reconciliation.correcting import Proposal, apply, approve, propose_undo, reconstruct
 from reconciliation.measuring import Scope
 from reconciliation.models import Alert, Break, Finding, Gap, Origin, Proof, Sweep
-from reconciliation.proving import CannotWatch, Light, following, look, remove, running_drift, standing, watch, watcher
+from reconciliation.proving import (
+    CannotWatch,
+    Light,
+    following,
+    look,
+    remove,
+    running_drift,
+    standing,
+    watch,
+    watcher,
+    writing,
+)
 from reconciliation.proving.ground import slot_name
 from reconciliation.proving.replication import CannotReplicate, Line
 from reconciliation.sweeping import create_sweep, run_sweep
@@ -166,6 +177,26 @@ def test_tables_that_others_publish_in_part_are_refused() -> None:
         sql("DROP PUBLICATION theirs")
 
 
+def identity_of(table: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relreplident::text FROM pg_class WHERE oid = %s::regclass", [table])
+        return str(cursor.fetchone()[0])
+
+
+def test_identities_are_given_back_where_their_index_is_gone_and_where_a_table_has_another_name() -> None:
+    sql("CREATE UNIQUE INDEX theirs ON balances (balance_id); ALTER TABLE balances REPLICA IDENTITY USING INDEX theirs")
+    with watched():
+        until(green)
+    assert (identity_of("balances"), identity_of("transactions")) == ("f", "f")
+    sql("DROP INDEX theirs; ALTER TABLE transactions RENAME TO kept; CREATE TABLE transactions ()")
+    try:
+        said = remove("ann")
+    finally:
+        sql("DROP TABLE transactions; ALTER TABLE kept RENAME TO transactions")
+    assert "The replica identity of balances is DEFAULT again: index theirs is gone." in said
+    assert (identity_of("balances"), identity_of("transactions")) == ("d", "d")
+
+
 def test_tables_with_parts_are_refused_and_end_a_stream() -> None:
     with watched():
         until(green)
@@ -271,7 +302,8 @@ def test_emptying_a_table_is_a_break_and_a_full_proof_begins_from_there() -> Non
         until(green)
         sql("TRUNCATE transactions", guards=False)
         until(lambda: standing().open_breaks == 1)
-        assert (Break.objects.get().kind, Break.objects.get().details) == (Kind.TRUNCATED, {"table": "transactions"})
+        found = Break.objects.get()
+        assert (found.kind, found.details["tables"]) == (Kind.TRUNCATED, ["transactions"])
         world.balance()
         run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND).pk)
         until(lambda: standing().commits == 0)
@@ -279,6 +311,86 @@ def test_emptying_a_table_is_a_break_and_a_full_proof_begins_from_there() -> Non
         run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND, deep=True).pk)
         until(green)
     assert Break.objects.get().state == State.MEASURED
+
+
+def test_a_ledger_that_was_emptied_ends_no_watch_and_is_not_green_again_by_a_sweep_of_nothing() -> None:
+    post(world.balance(), world.balance(), 500)
+    with watched():
+        until(green)
+        xid = sql("TRUNCATE balances, transactions CASCADE; TRUNCATE transactions CASCADE", guards=False)
+        until(lambda: standing().open_breaks == 1)
+        found = Break.objects.get()
+        assert (found.kind, found.xid, found.details["tables"]) == (Kind.TRUNCATED, xid, ["balances", "transactions"])
+        run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND, deep=True).pk)
+        until(lambda: standing().commits == 0)
+        assert standing().light is Light.RED
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_what_is_emptied_under_balances_stays_a_break_while_a_deep_sweep_finds_faults(is_hidden: bool) -> None:
+    post(world.balance(), world.balance(), 500)
+    zero = ", ".join(f"{total} = 0" for total in TOTALS)
+    with watched():
+        until(green)
+        also = f"; UPDATE balances SET {zero}" if is_hidden else ""
+        sql(f"TRUNCATE transactions CASCADE{also}", guards=False)
+        until(lambda: Break.objects.filter(kind=Kind.TRUNCATED).exists())
+        run_sweep(create_sweep(Scope(everything=True), actor="ann", origin=Origin.COMMAND, deep=True).pk)
+        until(lambda: standing().commits == 0)
+        assert Break.objects.get(kind=Kind.TRUNCATED).state == State.OPEN
+        assert standing().light is Light.RED
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let writing down breaks fail so many times."""
+    done, left = writing._write_down, [times]
+
+    def fails(*arguments: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise ProgrammingError('relation "transactions" does not exist')
+        done(*arguments)
+
+    monkeypatch.setattr(writing, "_write_down", fails)
+    monkeypatch.setattr(watcher, "WAIT_AFTER_ERROR", 0.05)
+
+
+def test_an_error_is_tried_again_from_the_same_place_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    balance = world.balance()
+    with watched() as watching:
+        until(green)
+        failing(monkeypatch, watcher.TRIES - 1)
+        xid = world_drift(balance)
+        until(lambda: found_in(xid))
+    assert 'The log could not be read on: relation "transactions" does not exist' in watching.said
+    assert not Gap.objects.exists()
+
+
+def test_an_error_that_stays_ends_the_stream_and_not_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    balance = world.balance()
+    with watched():
+        until(green)
+        failing(monkeypatch, watcher.TRIES)
+        world_drift(balance)
+        gap = until(lambda: Gap.objects.filter(closed_at__isnull=False).first())
+        until(lambda: standing().state == "drifting")
+    assert gap.reason == 'The log could not be read on: relation "transactions" does not exist.'
+    assert Proof.objects.get().stream == 2
+
+
+def test_what_waits_when_its_stream_ends_is_opened_and_announced(settings: Any) -> None:
+    settings.LEDGER_WATCH_GRACE = timedelta(hours=1)
+    balance = world.balance()
+    with watched():
+        until(green)
+        xid = world_drift(balance)
+        until(lambda: found_in(xid))
+        assert Break.objects.get().state == State.WAITING
+        publish_less()
+        until(lambda: Proof.objects.get().stream == 2 and Break.objects.exclude(finding_id=None).exists())
+    found = Break.objects.get()
+    assert (found.announced, found.state) == (True, State.OPEN)
+    assert Finding.objects.get(pk=found.finding_id).drifted
 
 
 def test_totals_that_follow_a_forged_or_deleted_row_do_not_take_it_back() -> None:
@@ -448,6 +560,10 @@ def publish_more() -> None:
     sql("ALTER PUBLICATION ledger_watch ADD TABLE ledgers")
 
 
+def publish_a_schema() -> None:
+    sql("ALTER PUBLICATION ledger_watch ADD TABLES IN SCHEMA public")
+
+
 def publish_some_rows() -> None:
     sql("ALTER PUBLICATION ledger_watch SET TABLE transactions, balances WHERE (credit_balance > 5)")
 
@@ -468,6 +584,7 @@ HARM = {
     publish_less: "Publications, replica identities or columns",
     publish_more: "Publications, replica identities or columns",
     publish_some_rows: "Publications, replica identities or columns",
+    publish_a_schema: "Table public.",
     rename_a_total: "Publications, replica identities or columns",
     rewrite_a_total: "Publications, replica identities or columns",
 }

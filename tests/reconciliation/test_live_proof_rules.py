@@ -468,12 +468,33 @@ def test_totals_that_are_no_number_are_named_and_stay_unreadable(written: str | 
     assert found[0].held.details == {"total": "credit_balance", "before": "7", "after": written}
 
 
+def test_a_total_that_is_missing_is_no_zero() -> None:
+    missing = totals("a", credit=None)
+    for change in (pgoutput.update(BALANCES, totals("a"), missing), pgoutput.insert(BALANCES, missing)):
+        (found,) = Log().commit(change)
+        assert (found.kind, found.details) == (
+            Kind.UNREADABLE,
+            {"total": "credit_balance", "before": "0" if change[25:26] == b"U" else None, "after": None},
+        )
+
+
+def test_what_no_commit_can_take_back_is_not_hidden_by_a_fraction_in_the_same_commit() -> None:
+    half = pgoutput.update(BALANCES, totals("a", credit=7), totals("a", credit="7.5"))
+    gone = pgoutput.delete(BALANCES, totals("a", credit="7.5"))
+    row_gone = pgoutput.delete(TRANSACTIONS, row("t", "b", "a", 7))
+
+    (balance_gone,) = Log().commit(half, gone)
+    (_, both) = sorted(Log().commit(half, row_gone, gone), key=lambda each: each.balance_id == b"a")
+
+    assert (balance_gone.kind, (balance_gone.details or {})["also"]) == (Kind.BALANCE_DELETED, [Kind.UNREADABLE])
+    assert (both.kind, (both.details or {})["also"]) == (Kind.ROW_DELETED, [Kind.BALANCE_DELETED, Kind.UNREADABLE])
+
+
 def test_an_emptied_table_is_named() -> None:
     found = Log().commit(pgoutput.truncate([BALANCES, TRANSACTIONS]))
 
     assert [(each.kind, each.details) for each in found] == [
-        (Kind.TRUNCATED, {"table": "balances"}),
-        (Kind.TRUNCATED, {"table": "transactions"}),
+        (Kind.TRUNCATED, {"tables": ["balances", "transactions"]}),
     ]
 
 

@@ -135,7 +135,10 @@ class Command(BaseCommand):
             "each insert of Blnk's keeps up to date; made CONCURRENTLY, so that Blnk goes on posting"
         )
         if wanted and not offered.may_make:
-            raise CommandError(f"Role {found.role} does not own {found.schema}.transactions, and cannot index it.")
+            raise CommandError(
+                f"Role {found.role} cannot index {found.schema}.transactions: it must own that table, and have "
+                f"CREATE on schema {found.schema}."
+            )
         self.stdout.write(f"It also makes {price}." if wanted else f"Offered with --indexes: {price}.")
 
     def _rights(self, found: Found, mode: Mode) -> str:

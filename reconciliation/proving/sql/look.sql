@@ -5,8 +5,9 @@
 -- most_senders bigint; keep_bytes bigint: max_slot_wal_keep_size, NULL where it is unlimited; slot text: its state,
 -- NULL where there is none; slot_position, slot_flushed text; kept bytes bigint: of the log, for the slot;
 -- fingerprint text; published jsonb: of what is published, by oid, the name, the columns in their order, and whether
--- nothing of it is left out; tables jsonb: by name, its identity, the index of that, whether it is ours to alter,
--- whether it is logged, whether it has parts, and the publications that name columns of it.
+-- nothing of it is left out; has_schemas boolean: whether whole schemas are published besides; tables jsonb: by name,
+-- its identity, the index of that, whether it is ours to alter, whether it is logged, whether it has parts, and the
+-- publications that name columns of it.
 WITH there AS (
     SELECT c.oid, c.relname, c.relreplident, c.relpersistence, c.relowner,
            c.relkind = 'p' OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = c.oid) AS has_parts,
@@ -49,8 +50,10 @@ SELECT coalesce(%(schema)s::text, current_schema()::text) AS schema, current_sch
         JOIN pg_publication_rel AS r ON r.prpubid = p.oid
         JOIN pg_class AS c ON c.oid = r.prrelid
         WHERE p.pubname = ANY(%(publications)s::text[])) AS published,
+       EXISTS (SELECT FROM pg_publication AS p JOIN pg_publication_namespace AS w ON w.pnpubid = p.oid
+               WHERE p.pubname = ANY(%(publications)s::text[])) AS has_schemas,
        (SELECT coalesce(jsonb_object_agg(t.relname, jsonb_build_object(
-                   'identity', t.relreplident, 'is_logged', t.relpersistence = 'p', 'has_parts', t.has_parts,
+                   'oid', t.oid::bigint, 'identity', t.relreplident, 'is_logged', t.relpersistence = 'p', 'has_parts', t.has_parts,
                    'is_ours', pg_has_role(t.relowner, 'USAGE'),
                    'index', (SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
                              WHERE i.indrelid = t.oid AND i.indisreplident),
