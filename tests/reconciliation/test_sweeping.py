@@ -254,7 +254,7 @@ class TestLifeCycle:
     def test_a_balance_put_in_at_an_earlier_date_behind_a_sweep_is_said_to_be_not_measured(self) -> None:
         done = self.with_a_newcomer("bln_0", days_ago=9)
         assert unproved(done)[0].startswith("1 balance was not measured: it came in behind the sweep")
-        assert (done.drifted, verdict(done)) == (0, "findings")  # the trial balance does not agree
+        assert (done.drifted, verdict(done)) == (1, "findings")  # by a check of its edits, which measured it
 
     def with_a_newcomer(self, balance_id: str, days_ago: int = 0) -> Sweep:
         """Sweep six balances, and put in a drifted one after the first chunk."""
