@@ -19,6 +19,7 @@ class LedgerProjectConfig(AppConfig):
 
         from balances.ground import approving
         from ledgerproj.deploy_checks import check_database, check_settings
+        from ledgerproj.independence import require_independent
         from ledgerproj.names import refuse_deletion, refuse_taken_name
         from ledgerproj.own_password import remember_given
         from ledgerproj.roles import ensure_roles
@@ -33,6 +34,7 @@ class LedgerProjectConfig(AppConfig):
         user_logged_in.connect(remember_given, dispatch_uid="remember_given_password")
         user_logged_out.connect(report_signed_out, dispatch_uid="report_signed_out")
         approving.connect(require_to_approve, dispatch_uid="second_factor_to_approve")
+        approving.connect(require_independent, dispatch_uid="independence_to_approve")
         checks.register(check_settings, checks.Tags.security, deploy=True)
         checks.register(check_database, checks.Tags.database, deploy=True)
         pre_save.connect(refuse_taken_name, sender=User, dispatch_uid="refuse_taken_name")

@@ -108,6 +108,12 @@ def _people() -> Found:
             "LEDGER_SECOND_FACTOR is off: one password that is stolen is enough to approve plans and payments.",
             "Set it to approvers or to everyone. It locks no one out.",
         )
+    if not settings.LEDGER_INDEPENDENT_DAYS:
+        yield checks.Info(
+            "LEDGER_INDEPENDENT_DAYS is 0: an administrator can make a login, and approve with it what he asked for.",
+            hint="Set it to 30, once the people are there who approve for each other.",
+            id="ledger.I002",
+        )
     amounts = settings.LEDGER_FOUR_EYES_AMOUNTS
     if not settings.LEDGER_FOUR_EYES_DIRECT or (amounts and all(limit is None for limit in amounts.values())):
         yield warning(

@@ -196,6 +196,9 @@ LEDGER_SECOND_FACTOR = environment.choice(
     "LEDGER_SECOND_FACTOR", "off" if EMBEDDED else "approvers", ("off", "approvers", "everyone")
 )
 
+# For how many days a login or a key that somebody made or changed is no second person for them; 0 asks for nothing.
+LEDGER_INDEPENDENT_DAYS = environment.number("LEDGER_INDEPENDENT_DAYS", 0, least=0)
+
 # How long a session lasts without a request, and at most, in seconds; longer where it is one machine's own.
 LEDGER_SESSION_IDLE = 60 * environment.number("LEDGER_SESSION_IDLE_MINUTES", 480 if EMBEDDED else 30, least=1)
 SESSION_COOKIE_AGE = 3600 * environment.number("LEDGER_SESSION_HOURS", 168 if EMBEDDED else 12, least=1)

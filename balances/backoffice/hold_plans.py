@@ -272,7 +272,7 @@ class HoldPlanAdmin(LedgerModelAdmin):
         may_decide = is_waiting and not is_own and self.has_approve_permission(request)
         context |= {
             "may_decide": may_decide,
-            "why_not_approving": why_not_approving(request.user.get_username()) if may_decide else "",
+            "why_not_approving": why_not_approving(request.user.get_username(), plan.asked_by) if may_decide else "",
             "may_withdraw": is_waiting and is_own and self.has_settle_permission(request),
             "counts": [(label, counts.get(state, 0)) for state, label in PlannedHold.State.choices if state in counts],
             "is_running": plan.state == State.STARTED,

@@ -201,7 +201,8 @@ class InstructionAdmin(LedgerModelAdmin):
         is_own = is_same_person(request.user.get_username(), instruction.asked_by)
         is_waiting = instruction.state == State.WAITING
         context["may_decide"] = is_waiting and not is_own and self.has_approve_permission(request)
-        context["why_not_approving"] = why_not_approving(request.user.get_username()) if context["may_decide"] else ""
+        who, asked_by = request.user.get_username(), instruction.asked_by
+        context["why_not_approving"] = why_not_approving(who, asked_by) if context["may_decide"] else ""
         context["may_withdraw"] = is_waiting and is_own and self.has_add_permission(request)
         context["may_go_on"] = instruction.state == State.STARTED and self.has_add_permission(request)
         if is_waiting:

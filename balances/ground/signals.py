@@ -24,7 +24,8 @@ keeps the file from being sent."""
 
 approving = Signal()
 """Somebody is about to approve a plan or a payment by hand, or to accept a finding. Sent with ``actor`` (as records
-name them). A receiver that raises a ``LedgerError`` keeps it from happening."""
+name them) and ``requesters`` (those who asked for it, if anyone did). A receiver that raises a ``LedgerError`` keeps it
+from happening."""
 
 changed = Signal()
 """A person added, changed or deleted something in the back-office, or signed in or out. Sent with ``actor``, ``action``
@@ -38,10 +39,10 @@ changed_together = Signal()
 receiver that raises keeps all of them from happening."""
 
 
-def why_not_approving(actor: str) -> str:
+def why_not_approving(actor: str, *requesters: str) -> str:
     """Return why somebody who has the right to approve may not do so now, or nothing where they may."""
     try:
-        approving.send(sender=why_not_approving, actor=actor)
+        approving.send(sender=why_not_approving, actor=actor, requesters=requesters)
     except LedgerError as refusal:
         return refusal.message
     return ""

@@ -151,7 +151,8 @@ def ask_plan(plan_id: str, outlook: Outlook, *, reason: str, by: Person) -> Hold
 
 def approve_plan(plan_id: str, *, note: str, by: Person) -> HoldPlan:
     """Approve what another person asked for, and start it. Raises ``NotOpen`` and what ``approving`` may."""
-    approving.send(sender=HoldPlan, actor=by.actor)
+    requesters = list(HoldPlan.objects.filter(pk=plan_id).values_list("asked_by", flat=True))
+    approving.send(sender=HoldPlan, actor=by.actor, requesters=requesters)
     with transaction.atomic():
         plan = _decide(plan_id, State.STARTED, note=note, by=by)
         _start()

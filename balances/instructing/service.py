@@ -82,7 +82,8 @@ def approve(instruction_id: str, *, note: str, by: Person) -> Instruction:
 
     Raises ``NotOpen``, ``TooMuchByHand``, or what receivers of ``approving`` raise.
     """
-    approving.send(sender=Instruction, actor=by.actor)
+    requesters = list(Instruction.objects.filter(pk=instruction_id).values_list("asked_by", flat=True))
+    approving.send(sender=Instruction, actor=by.actor, requesters=requesters)
     with transaction.atomic():
         instruction = _open(instruction_id, {State.WAITING})
         require_within_bounds(instruction.currency, instruction.units)

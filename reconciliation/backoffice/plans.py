@@ -229,7 +229,7 @@ def _buttons(request: HttpRequest, plan: Plan) -> dict[str, Any]:
     mine = request.user.get_username() == plan.actor
     waits = plan.state == State.PROPOSED
     could = waits and may("approve_plan") and not why_not_second(request.user.get_username(), plan.actor)
-    refusal = why_not_approving(request.user.get_username()) if could else ""
+    refusal = why_not_approving(request.user.get_username(), plan.actor) if could else ""
     return {
         "may_approve": could and not refusal,
         "why_not_approving": refusal,

@@ -36,7 +36,7 @@ def accept(finding_id: str, actor: str, origin: Origin, reason: str) -> Acceptan
     Raises ``FindingNotFound``, ``ReasonRequired``, ``ReasonTooLong``, ``NoAmount``, ``NotPossibleNow`` where the
     finding is not open or already accepted, or what receivers of ``approving`` raise.
     """
-    approving.send(sender=Acceptance, actor=actor)
+    approving.send(sender=Acceptance, actor=actor, requesters=[])
     return _decide(finding_id, Acceptance.Kind.ACCEPTED, actor, origin, reason)
 
 

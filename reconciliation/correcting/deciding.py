@@ -43,10 +43,11 @@ def approve(plan_id: str, actor: str, origin: Origin, note: str = "") -> Plan:
     """
     with deciding(plan_id, actor, origin) as plan:
         require(plan, Plan.State.PROPOSED, "approved")
-        approving.send(sender=Plan, actor=actor)
         # The step is sealed, the plan's own column is not.
         proposers = Step.objects.filter(plan_id=plan_id, kind=Step.Kind.PROPOSED).values_list("actor", flat=True)
-        for requester in {plan.actor, *proposers}:
+        requesters = {plan.actor, *proposers}
+        approving.send(sender=Plan, actor=actor, requesters=requesters)
+        for requester in requesters:
             if refusal := why_not_second(actor, requester):
                 raise SecondPersonNeeded(refusal)
         _check(note)
