@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -67,7 +67,12 @@ class Desk:
         WebDriverWait(self.browser, WAIT_SECONDS, ignored_exceptions=[WebDriverException]).until(condition)
 
     def see(self, text: str) -> None:
-        self.wait(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+        try:
+            self.wait(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+        except TimeoutException:
+            pytest.fail(
+                f"{text!r} is not on {self.browser.current_url}: {self.browser.find_element(By.TAG_NAME, 'body').text}"
+            )
 
     def follow(self, label: str) -> None:
         self._click(By.LINK_TEXT, label)
