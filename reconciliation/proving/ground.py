@@ -223,7 +223,10 @@ def prepare(line: Line) -> Ground:
     }
     with transaction.atomic():
         proof, _ = Proof.objects.select_for_update().get_or_create(proof_id=Proof.ONLY)
-        proof.before = before | proof.before  # what was before the first time
+        for name, was in before.items():  # what was before the first time, of each table that had the name
+            known = proof.before.setdefault(name, was)
+            if known.get("oid", was["oid"]) != was["oid"]:
+                proof.before[f"{name} ({was['oid']})"] = was
         proof.save(update_fields=["before"])
     for name in before:
         _alter(line, f"{_named(ground.schema, name)} REPLICA IDENTITY FULL")

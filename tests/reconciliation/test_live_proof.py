@@ -33,7 +33,7 @@ from reconciliation.proving import (
     watcher,
     writing,
 )
-from reconciliation.proving.ground import slot_name
+from reconciliation.proving.ground import prepare, slot_name
 from reconciliation.proving.replication import CannotReplicate, Line
 from reconciliation.sweeping import create_sweep, run_sweep
 from tests import world
@@ -190,7 +190,11 @@ def test_identities_are_given_back_where_their_index_is_gone_and_where_a_table_h
     assert (identity_of("balances"), identity_of("transactions")) == ("f", "f")
     sql("DROP INDEX theirs; ALTER TABLE transactions RENAME TO kept; CREATE TABLE transactions ()")
     try:
+        with _line() as line:
+            prepare(line)
+        assert identity_of("transactions") == "f"
         said = remove("ann")
+        assert identity_of("transactions") == "d"
     finally:
         sql("DROP TABLE transactions; ALTER TABLE kept RENAME TO transactions")
     assert "The replica identity of balances is DEFAULT again: index theirs is gone." in said
