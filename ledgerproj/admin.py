@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -31,8 +32,6 @@ from ledgerproj.own_password import note_given
 from ledgerproj.second_factor import forget
 from ledgerproj.sessions import end
 
-LONGEST_ID = 19
-"""Digits of an id that the database can compare."""
 NAMED_RIGHTS = 3
 ONE_LINE, SHOWN = 30, 2000
 """Characters of a job's arguments that stand in one line, and that are shown."""
@@ -120,7 +119,7 @@ class PersonAdmin(CarefulActions, Exporting, UserAdmin, ModelAdmin):  # type: ig
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Set the password of one who holds no more rights, who then chooses another one at the next sign-in."""
-        found = User.objects.filter(pk=id).first() if id.isdecimal() and len(id) < LONGEST_ID else None
+        found = self.get_object(request, unquote(id))  # as Django reads it, which takes " 7" and "+7" for 7
         if found and (refusal := _why_not_as(request, [found])):
             raise PermissionDenied(refusal)
         with transaction.atomic():
@@ -171,6 +170,11 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
         may: bool = super().has_change_permission(request, obj)
         is_own = obj is not None and request.user.groups.filter(pk=obj.pk).exists()
         return may and (request.user.is_superuser or not is_own)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let no one but superusers delete a group of their own, with the rights that its members have by it."""
+        may: bool = super().has_delete_permission(request, obj)
+        return may and (obj is None or self.has_change_permission(request, obj))
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **options: Any) -> Any:
         """Offer only permissions that mean something here, in words."""

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from balances.backoffice import auditing
 from balances.backoffice.pages import DaysFilter, LedgerModelAdmin, column, display, link, moment, url_of
 from balances.backoffice.upload_forms import CHOICES, UploadForm, request_of
-from balances.ground import adoption
+from balances.ground import LedgerError, adoption
 from balances.importing import ImportRefused
-from balances.models import Ledger, Upload
+from balances.instructing import ADDED_UP, require_within_bounds, why_second_person
+from balances.keys import is_same_person
+from balances.models import Ledger, Upload, now
 from balances.uploads import service
 
 STATE_COLOURS = {
@@ -51,6 +56,28 @@ SECTIONS = (
     ("Bank statement or journal", "", ("format", "counterpart", "account", "references")),
 )
 """The sections of the form: title, subtitle and fields."""
+
+
+def _require_no_second_person(upload: Upload, actor: str) -> None:
+    """Refuse to add to a ledger that is in use what a person may not move alone. Raises ``ImportRefused``.
+
+    What the same person added so within 24 hours counts with it. A ledger that an import begins moves nobody's money.
+    """
+    if not upload.options.get("append"):
+        return
+    recent = Upload.objects.filter(state=Upload.State.IMPORTED, ended_at__gt=now() - ADDED_UP)
+    added = [each for each in recent if each.options.get("append") and is_same_person(each.ended_by, actor)]
+    units = Counter[str]()
+    for each in (*added, upload):
+        for moved in each.report["sums"]:
+            units[moved["currency"]] += int(moved["units"])
+    for currency in {moved["currency"] for moved in upload.report["sums"]}:
+        try:
+            require_within_bounds(currency, units[currency])
+        except LedgerError as refusal:
+            raise ImportRefused(refusal.message.rstrip(".")) from refusal
+        if why := why_second_person(currency, units[currency], actor):
+            raise ImportRefused(f"{why} An import on a page has none: ask for it by hand, or import it at the shell")
 
 
 @admin.register(Upload)
@@ -116,12 +143,15 @@ class UploadAdmin(LedgerModelAdmin):
         upload = Upload.objects.filter(pk=upload_id).first()
         if upload is None:
             raise ImportRefused("There is no such import")
-        upload = service.confirm(
-            upload_id=upload_id,
-            fingerprint=request.POST.get("fingerprint", ""),
-            ask=partial(request_of, upload.options),
-            actor=request.user.get_username(),
-        )
+        _require_no_second_person(upload, request.user.get_username())
+        with transaction.atomic():
+            upload = service.confirm(
+                upload_id=upload_id,
+                fingerprint=request.POST.get("fingerprint", ""),
+                ask=partial(request_of, upload.options),
+                actor=request.user.get_username(),
+            )
+            auditing.acted(request, [upload], f"Imported into ledger {upload.ledger_name}.")
         done = f"Imported into ledger {upload.ledger_name}."
         if upload.report["failing"]:
             done = f"{done} {upload.report['failing']} of {upload.report['asserted']} stated balances fail."

@@ -10,7 +10,7 @@ from balances.instructing.hold_plans import (
     reject_plan,
     withdraw_plan,
 )
-from balances.instructing.limits import TooMuchByHand, require_within_bounds, why_second_person
+from balances.instructing.limits import ADDED_UP, TooMuchByHand, require_within_bounds, why_second_person
 from balances.instructing.orders import Order, Payment, RefundOrder, SettlementOrder, order_of, preview, request_of
 from balances.instructing.service import (
     Amount,

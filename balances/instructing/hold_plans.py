@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from balances.books import Settlement
 from balances.ground import approving, atomic_with_lock_limit, changed, dumps
-from balances.instructing.limits import serialise_asking, why_second_person
+from balances.instructing.limits import require_within_bounds, serialise_asking, why_second_person
 from balances.instructing.service import NotOpen, Person
 from balances.instructing.settling_plans import HOLDS
 from balances.keys import is_same_person
@@ -124,6 +124,7 @@ def ask_plan(plan_id: str, outlook: Outlook, *, reason: str, by: Person) -> Hold
     fit = outlook.fit
     if not fit:
         raise NotOpen("None of these holds can be settled.")
+    _require_within_bounds(outlook.totals)
     try:
         with atomic_with_lock_limit():
             serialise_asking()
@@ -149,10 +150,21 @@ def ask_plan(plan_id: str, outlook: Outlook, *, reason: str, by: Person) -> Hold
     return plan
 
 
+def _require_within_bounds(totals: list[dict[str, Any]]) -> None:
+    """Raise ``TooMuchByHand`` where all of a plan together is more than one instruction may have."""
+    sums = Counter[str]()
+    for each in totals:
+        sums[each["currency"]] += int(each["units"])
+    for currency, units in sums.items():
+        require_within_bounds(currency, units)
+
+
 def approve_plan(plan_id: str, *, note: str, by: Person) -> HoldPlan:
     """Approve what another person asked for, and start it. Raises ``NotOpen`` and what ``approving`` may."""
     requesters = list(HoldPlan.objects.filter(pk=plan_id).values_list("asked_by", flat=True))
     approving.send(sender=HoldPlan, actor=by.actor, requesters=requesters)
+    for totals in HoldPlan.objects.filter(pk=plan_id).values_list("totals", flat=True):
+        _require_within_bounds(totals)
     with transaction.atomic():
         plan = _decide(plan_id, State.STARTED, note=note, by=by)
         _start()

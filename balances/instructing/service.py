@@ -19,7 +19,7 @@ from balances.instructing.orders import (
     request_of,
 )
 from balances.keys import is_same_person
-from balances.models import Instruction, now
+from balances.models import Balance, Instruction, now
 
 State = Instruction.State
 
@@ -51,9 +51,10 @@ def ask(instruction_id: str, order: Order, *, amount: Amount, reason: str, by: P
     """Keep an order, and do it where no second person is needed; return it as it is then.
 
     The id is the reference of what is done. The same one again is the same instruction, so a form that is sent twice
-    does nothing twice. Raises ``TooMuchByHand``.
+    does nothing twice. Raises ``TooMuchByHand``, and ``NotOpen`` for a currency that is not that of the balances.
     """
     require_within_bounds(amount.currency, amount.units)
+    _require_its_currency(order, amount.currency)
     with atomic_with_lock_limit():
         serialise_asking()
         second_person = why_second_person(amount.currency, amount.units, by.actor)
@@ -75,6 +76,16 @@ def ask(instruction_id: str, order: Order, *, amount: Amount, reason: str, by: P
     if is_new and not second_person:
         _do(instruction)
     return Instruction.objects.get(pk=instruction_id)
+
+
+def _require_its_currency(order: Order, currency: str) -> None:
+    """Raise ``NotOpen`` where a balance that is named by its id is in another currency, whose limits would not hold."""
+    if not isinstance(order, Payment):
+        return
+    named = [order.source, *(each.identifier for each in order.destinations)]
+    for balance_id, own in Balance.objects.filter(pk__in=named).values_list("pk", "currency"):
+        if own != currency:
+            raise NotOpen(f"Balance {balance_id} is in {own}, not in {currency}.")
 
 
 def approve(instruction_id: str, *, note: str, by: Person) -> Instruction:

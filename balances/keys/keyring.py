@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import bcrypt
 from django.core.cache import caches
@@ -122,6 +122,10 @@ def found_at_once(plaintext: str, result: Result) -> ApiKey | None:
     return None if found is None or _is_use_due(found) else found
 
 
+INVISIBLE = ("Cf", "Cc")
+"""Categories of Unicode whose characters no one sees in a name."""
+
+
 def person(actor: str) -> str:
     """Return the person or service behind the actor of a record: the owner of the API key it names, else the actor."""
     named = NAMED.search(actor)
@@ -130,8 +134,9 @@ def person(actor: str) -> str:
 
 
 def folded(name: str) -> str:
-    """Return a name as names of people are compared: without case, in one form of Unicode."""
-    return normalize("NFKC", name).casefold().strip()
+    """Return a name as names of people are compared: without case, in one form of Unicode, and as it is seen."""
+    seen = "".join(each for each in normalize("NFKC", name) if category(each) not in INVISIBLE)
+    return seen.casefold().strip()
 
 
 def is_same_person(actor: str, other: str) -> bool:
