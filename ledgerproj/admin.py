@@ -33,6 +33,8 @@ from ledgerproj.second_factor import forget
 from ledgerproj.sessions import end
 
 NAMED_RIGHTS = 3
+OWN_GROUPS = "ledger_own_groups"
+"""Where a request keeps the ids of the groups of its user."""
 ONE_LINE, SHOWN = 30, 2000
 """Characters of a job's arguments that stand in one line, and that are shown."""
 STATUS_COLOURS = {"succeeded": "success", "failed": "danger", "aborted": "warning", "cancelled": "warning"}
@@ -168,8 +170,11 @@ class PeopleGroupAdmin(CarefulActions, Exporting, GroupAdmin, ModelAdmin):  # ty
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let no one but superusers change a group of their own."""
         may: bool = super().has_change_permission(request, obj)
-        is_own = obj is not None and request.user.groups.filter(pk=obj.pk).exists()
-        return may and (request.user.is_superuser or not is_own)
+        if not may or obj is None or request.user.is_superuser:
+            return may
+        if not hasattr(request, OWN_GROUPS):  # asked for each of many that are deleted together
+            setattr(request, OWN_GROUPS, set(request.user.groups.values_list("pk", flat=True)))
+        return obj.pk not in getattr(request, OWN_GROUPS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let no one but superusers delete a group of their own, with the rights that its members have by it."""

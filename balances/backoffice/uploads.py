@@ -61,7 +61,7 @@ SECTIONS = (
 def _require_no_second_person(upload: Upload, actor: str) -> None:
     """Refuse to add to a ledger that is in use what a person may not move alone. Raises ``ImportRefused``.
 
-    What the same person added so within 24 hours counts with it. A ledger that an import begins moves nobody's money.
+    What the same person added so within 24 hours counts with it. A ledger that an import begins is another matter.
     """
     if not upload.options.get("append"):
         return
