@@ -15,23 +15,10 @@ from django.db import connection, transaction
 from balances.ground import LedgerError, Statement, adoption, loads
 from reconciliation.models import Proof, from_lsn
 from reconciliation.proving.replication import CannotReplicate, Line, literal, quoted
-from reconciliation.proving.tables import (
-    BALANCES,
-    RECORD_COLUMNS,
-    RECORDS,
-    ROW_EDIT_COLUMNS,
-    ROW_EDITS,
-    TOTAL_EDIT_COLUMNS,
-    TOTAL_EDITS,
-    TRANSACTIONS,
-    WATCHED,
-    Published,
-)
+from reconciliation.proving.tables import NOTES, WATCHED, Published
 
 LOOK = Statement.beside(__file__, "look.sql")
-TABLES = (BALANCES, TRANSACTIONS)
-NOTES = {RECORDS: RECORD_COLUMNS, TOTAL_EDITS: TOTAL_EDIT_COLUMNS, ROW_EDITS: ROW_EDIT_COLUMNS}
-"""Tables of ours whose new rows are read along, and the columns that are."""
+TABLES = tuple(WATCHED)
 PUBLICATION, NOTES_PUBLICATION = "ledger_watch", "ledger_watch_notes"
 PUBLICATIONS = (PUBLICATION, NOTES_PUBLICATION)
 FULL = "f"
@@ -250,13 +237,13 @@ def take_back(line: Line) -> list[str]:
 
 def _given_back(line: Line, name: str, now_called: str, was: dict[str, Any]) -> str:
     """Give a table its replica identity back, wherever it is by now, and say so."""
+    its_oid = str(int(was["oid"])) if "oid" in was else f"to_regclass({literal(now_called)})"
     found = line.run(
         "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS called, EXISTS (SELECT FROM pg_index AS i "  # noqa: S608
         "JOIN pg_class AS x ON x.oid = i.indexrelid "
         f"WHERE i.indrelid = c.oid AND x.relname = {literal(was['index'] or '')}) AS has_index "
         "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-        f"WHERE c.oid = coalesce({int(was.get('oid') or 0)}::oid, 0) "
-        f"OR ({int('oid' not in was)} = 1 AND c.oid = to_regclass({literal(now_called)}))"
+        f"WHERE c.oid = {its_oid}"
     )
     if not found:
         return f"Table {name} is gone."

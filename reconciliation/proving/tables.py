@@ -26,6 +26,8 @@ TOTAL_EDIT_COLUMNS = ("id", "balance_id", *WHO)
 ROW_EDIT_COLUMNS = ("id", "transaction_id", *WHO)
 WATCHED = {BALANCES: ("balance_id", *TOTALS), TRANSACTIONS: COLUMNS}
 """The tables of which every change is read, with the columns that decide."""
+NOTES = {RECORDS: RECORD_COLUMNS, TOTAL_EDITS: TOTAL_EDIT_COLUMNS, ROW_EDITS: ROW_EDIT_COLUMNS}
+"""Tables of ours whose new rows are read along, and the columns that are."""
 
 
 class Published(NamedTuple):

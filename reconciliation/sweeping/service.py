@@ -321,12 +321,17 @@ def _next_chunk(sweep: Sweep, scope: Scope, size: int) -> Chunk | None:
 def _checks_of_chunks(sweep: Sweep, scope: Scope) -> list[Check]:
     """Return the checks that run with each chunk: none where all balances are meant, for one statement does it then."""
     wanted = [] if scope.everything else [CHECKS[entry["check"]] for entry in sweep.checks]
-    return [check for check in wanted if check.runs == "chunk" or (check is FOREIGN and rates_are_gone())]
+    return [check for check in wanted if check.runs == "chunk" or _decides_drift(check)]
 
 
 def _is_due(check: Check) -> bool:
-    """Return whether a sweep that is not deep runs a check: without rates, what is drift follows from one of these."""
-    return check.runs != "deep" or (check is FOREIGN and rates_are_gone())
+    """Return whether a sweep that is not deep runs a check."""
+    return check.runs != "deep" or _decides_drift(check)
+
+
+def _decides_drift(check: Check) -> bool:
+    """Return whether it follows from a check what is drift: without rates it does, so every sweep runs it."""
+    return check is FOREIGN and rates_are_gone()
 
 
 def _done_with(sweep: Sweep, checks: list[Check]) -> list[dict[str, Any]]:
